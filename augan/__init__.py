@@ -1,0 +1,30 @@
+"""Anomaly detection and synthetic data with GANs, for tables and images."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["AnoGAN", "FAnoGAN", "__version__", "load"]
+
+if TYPE_CHECKING:
+    from augan.estimators.detectors import AnoGAN, FAnoGAN
+    from augan.io.model_file import load
+
+_HOMES = {
+    "AnoGAN": "augan.estimators.detectors",
+    "FAnoGAN": "augan.estimators.detectors",
+    "load": "augan.io.model_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``augan --help`` needs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'augan' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

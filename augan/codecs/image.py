@@ -1,0 +1,202 @@
+"""Images to tensors and back: any grey, RGB or RGBA array of 8 pixels or more a side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms.v2 import functional as vision
+
+from augan.codecs.spec import ImageSpec
+from augan.exceptions import DataError
+
+MIN_SIDE = 8
+MAX_SIDE = 64  # larger images are resized to this unless a size is asked for
+POOLED_SIDE = 32  # distances between pixels are taken at this size at most
+STANDARD_RANGE = 4.0  # a standardised image lies within ± this many of its deviations
+KNOWN_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
+
+
+class ImageCodec:
+    """Images (n, H, W[, C]) as float tensors (n, C, height, width) in about [-1, 1], both ways.
+
+    Parameters
+    ----------
+    image_size : int or None, default=None
+        Length of the longer side that the networks work at. ``None`` keeps the size (padded to
+        what the networks need) up to 64 pixels and resizes larger images to 64.
+    standardize : bool, default=False
+        Subtract each image's own mean and divide by its own deviation: takes out brightness and
+        contrast, which in photographs of parts differ more than the defects do.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape of one image as `fit` saw it, (H, W) or (H, W, C).
+    spec : ImageSpec
+        Working size.
+    """
+
+    kind = "image"
+
+    def __init__(self, image_size: int | None = None, standardize: bool = False) -> None:
+        self.image_size = image_size
+        self.standardize = standardize
+
+    def fit(self, X: NDArray[Any]) -> ImageCodec:
+        """Learn shape, dtype and range of the images `X`."""
+        self.shape = tuple(int(n) for n in X.shape[1:])
+        height, width = self.shape[:2]
+        if min(height, width) < MIN_SIDE:
+            raise DataError(f"images of {height}x{width}: a side needs at least {MIN_SIDE} pixels")
+        _check_finite(X)
+        self.dtype = str(X.dtype)
+        self.low, self.high = _value_range(X)
+        self.mean, self.deviation = 0.0, 1.0
+        self._build()
+        if self.standardize:
+            moments = [_moments(self.prepare(X[i : i + 256])) for i in range(0, len(X), 256)]
+            self.mean = float(torch.cat([m for m, _ in moments]).mean())
+            self.deviation = float(torch.cat([s for _, s in moments]).mean())
+        return self
+
+    def prepare(self, X: NDArray[Any]) -> Tensor:
+        """Return raw images (n, C, H, W) as float32, in their own units."""
+        if tuple(X.shape[1:]) != self.shape:
+            raise DataError(f"images of shape {X.shape[1:]}, in training they had {self.shape}")
+        _check_finite(X)
+        images = torch.from_numpy(np.array(X, dtype=np.float32))
+        return images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+
+    def encode(self, X: NDArray[Any]) -> Tensor:
+        """Encode images as float32 (n, C, height, width)."""
+        encoded: Tensor = self.module(self.prepare(X))[0]
+        return encoded
+
+    def decode(self, encoded: Tensor, like: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return images as `fit` saw them: shape, dtype and range.
+
+        `like`, the images that `encoded` reconstructs, gives standardised images their own mean
+        and deviation back; without it they get the average of the training images.
+        """
+        images = encoded.detach().cpu().float()
+        if self.standardize:
+            if like is None:
+                mean, deviation = torch.tensor(self.mean), torch.tensor(self.deviation)
+            else:
+                mean, deviation = _moments(self.prepare(like))
+            images = images * STANDARD_RANGE * deviation + mean
+        else:
+            images = self.low + (images + 1) * (self.high - self.low) / 2
+        pixels = self._to_original(images).clamp(self.low, self.high)
+        pixels = pixels.squeeze(1) if len(self.shape) == 2 else pixels.permute(0, 2, 3, 1)
+        array = pixels.numpy()
+        if np.issubdtype(np.dtype(self.dtype), np.integer):
+            array = np.round(array)
+        return array.astype(self.dtype)
+
+    def to_original_size(self, maps: Tensor) -> NDArray[np.float64]:
+        """Return maps (n, height, width) of the working size at the images' own size."""
+        return self._to_original(maps.cpu().unsqueeze(1)).squeeze(1).numpy().astype(np.float64)
+
+    def to_module(self) -> ImageEncoder:
+        """Return the encoding as a module: raw images to encoded ones and pooled pixels."""
+        return ImageEncoder(self)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return what a model file keeps: JSON values, and no arrays."""
+        names = ("image_size", "standardize", "shape", "dtype", "low", "high", "mean", "deviation")
+        return {"kind": self.kind, **{name: getattr(self, name) for name in names}}, {}
+
+    @classmethod
+    def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ImageCodec:
+        """Rebuild a codec from `state`."""
+        codec = cls(values["image_size"], values["standardize"])
+        codec.shape = tuple(values["shape"])
+        for name in ("dtype", "low", "high", "mean", "deviation"):
+            setattr(codec, name, values[name])
+        codec._build()
+        return codec
+
+    def _build(self) -> None:
+        height, width = self.shape[:2]
+        channels = self.shape[2] if len(self.shape) == 3 else 1
+        longest = max(height, width)
+        target = self.image_size or min(longest, MAX_SIDE)
+        scale = target / longest if target != longest else 1.0
+        self.resized = (max(round(height * scale), 1), max(round(width * scale), 1))
+        multiple = 2 ** n_halvings(*self.resized)
+        self.padded = tuple(-(-side // multiple) * multiple for side in self.resized)
+        activation = "identity" if self.standardize else "tanh"
+        self.spec = ImageSpec(channels, *self.padded, activation=activation)  # type: ignore[arg-type]
+        self.module = self.to_module()
+
+    def _to_original(self, images: Tensor) -> Tensor:
+        """Cut the padding off and undo the resizing, (n, C, height, width) to (n, C, H, W)."""
+        top, left = ((p - r) // 2 for p, r in zip(self.padded, self.resized, strict=True))
+        inner = images[:, :, top : top + self.resized[0], left : left + self.resized[1]]
+        if self.resized == self.shape[:2]:
+            return inner
+        return vision.resize(inner, list(self.shape[:2]), antialias=True)
+
+
+class ImageEncoder(nn.Module):
+    """Raw images (n, C, H, W) to encoded images (n, C, h, w) and pooled pixels (n, S)."""
+
+    def __init__(self, codec: ImageCodec) -> None:
+        super().__init__()
+        self.low, self.high, self.standardize = codec.low, codec.high, codec.standardize
+        self.original, self.resized = codec.shape[:2], codec.resized
+        vertical, horizontal = (p - r for p, r in zip(codec.padded, codec.resized, strict=True))
+        top, left = vertical // 2, horizontal // 2
+        self.padding = [left, horizontal - left, top, vertical - top]
+        factor = -(-max(codec.resized) // POOLED_SIDE)
+        self.pool = nn.AvgPool2d(factor, ceil_mode=True) if factor > 1 else nn.Identity()
+
+    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Return encoded images and the pixels that distances are taken between."""
+        if self.standardize:
+            mean, deviation = _moments(raw)
+            images = (raw - mean) / deviation / STANDARD_RANGE
+        else:
+            images = (raw - self.low) * (2 / (self.high - self.low)) - 1
+        if self.resized != self.original:
+            images = vision.resize(images, list(self.resized), antialias=True)
+        pooled = self.pool(images).flatten(1)
+        if any(self.padding):
+            images = F.pad(images, self.padding, mode="replicate")
+        return images, pooled
+
+
+def n_halvings(height: int, width: int) -> int:
+    """Return how often the networks halve an image: down to about 4 pixels a side."""
+    return max(1, round(np.log2(min(height, width) / 4)))
+
+
+def _moments(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each image's mean and deviation (n, 1, 1, 1), the deviation never zero."""
+    mean = raw.mean(dim=(1, 2, 3), keepdim=True)
+    deviation = raw.std(dim=(1, 2, 3), keepdim=True, unbiased=False)
+    return mean, torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+
+
+def _value_range(X: NDArray[Any]) -> tuple[float, float]:
+    """Return the usual range that pixels use at least half of, or else the training range."""
+    low, high = float(X.min()), float(X.max())
+    for known_low, known_high in KNOWN_RANGES:
+        width = known_high - known_low
+        if known_low <= low and high <= known_high and high - low >= width / 2:
+            return known_low, known_high
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _check_finite(X: NDArray[Any]) -> None:
+    """Name the first pixel that is not a number."""
+    if np.issubdtype(X.dtype, np.floating) and not np.isfinite(X).all():
+        image, row, column = np.argwhere(~np.isfinite(X))[0][:3]
+        value = X[image, row, column]
+        raise DataError(f"image {image}, row {row}, column {column}: {value} is not finite")

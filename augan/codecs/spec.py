@@ -1,0 +1,48 @@
+"""What an encoded tensor looks like: networks are built from this and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Activation = Literal["identity", "softmax", "tanh"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A run of channels `start:stop` that one column owns, and what the generator ends it with."""
+
+    name: str
+    start: int
+    stop: int
+    activation: Activation
+
+    @property
+    def size(self) -> int:
+        """Number of channels."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class VectorSpec:
+    """Encoded rows of shape (n, size)."""
+
+    spans: tuple[Span, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of channels of a row."""
+        return self.spans[-1].stop if self.spans else 0
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Encoded images of shape (n, channels, height, width)."""
+
+    channels: int
+    height: int
+    width: int
+    activation: Activation = "tanh"
+
+
+Spec = VectorSpec | ImageSpec

@@ -1,0 +1,316 @@
+"""What AnoGAN and FAnoGAN share: fitting, scoring, sampling, saving."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from augan._device import resolve_device
+from augan._random import draw_seed, numpy_stream, torch_stream
+from augan.codecs import Codec, ImageCodec, TableCodec
+from augan.codecs.spec import VectorSpec
+from augan.estimators._input import Data, read_input, read_labels, take
+from augan.estimators._params import check_params
+from augan.estimators._training import build_scorer, start_run, train_networks
+from augan.exceptions import DataError
+from augan.networks import build_networks
+
+Floats = NDArray[np.float64]
+
+SAMPLE_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What "auto" stands for, and how many rows are scored at once, by kind of data."""
+
+    latent_dim: int
+    width: int
+    max_steps: int
+    encoder_steps: int
+    batch_size: int
+    n_critic: int
+    chunk: int
+
+
+TABLE = Defaults(32, 256, 800, 800, 128, 5, chunk=512)
+IMAGE = Defaults(64, 32, 400, 400, 64, 3, chunk=128)
+
+
+class BaseDetector(OutlierMixin, BaseEstimator):
+    """Base of the detectors; subclasses give the parameters and the way of inversion."""
+
+    _has_encoder: bool
+
+    def fit(self, X: Any, y: Any = None) -> BaseDetector:
+        """Train on normal data.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Training rows. Missing values are allowed in tables.
+        y : array-like of shape (n,), default=None
+            Ignored, unless `normal_label` is set: then only rows with that label train.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+
+        Raises
+        ------
+        DataError
+            When the data cannot be trained on; the message names the row or column.
+        ParameterError
+            When a parameter has a value that it cannot have.
+        NotTrainableError
+            When training goes on diverging.
+        """
+        params = self.get_params(deep=False)
+        check_params(params)
+        device = resolve_device(params["device"])
+        data = self._read_training_data(X, y)
+        run = start_run(self, draw_seed(params["random_state"]))
+        self.seed_ = run.seed
+        self.codec_ = self._make_codec(data).fit(data)  # type: ignore[arg-type]
+        self.defaults_ = IMAGE if isinstance(self.codec_, ImageCodec) else TABLE
+        self._build(device)
+        raw = self.codec_.prepare(data)  # type: ignore[arg-type]
+        train, held_out = self._split(raw)
+        history = train_networks(self, run, train, held_out)
+        self.history_ = history
+        limited = held_out[: self._calibration_rows()]
+        self.scorer_.fit(train, limited, numpy_stream(self.seed_, "heads"))
+        self.offset_ = -self._threshold(data)
+        run.finish()
+        return self
+
+    def score_samples(self, X: Any) -> Floats:
+        """Score rows, scikit-learn's way round.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Rows with the columns, or images of the shape, that were seen in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n,)
+            The negated `anomaly_score`: lower = more abnormal.
+        """
+        return -self.anomaly_score(X)
+
+    def anomaly_score(self, X: Any) -> Floats:
+        """Return scores (n,) of rows, higher = more abnormal."""
+        check_is_fitted(self, "scorer_")
+        return self._score(self._read(X))[0]
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return ``score_samples(X) - offset_`` (n,): below zero is an anomaly."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return 1 for normal rows and -1 for anomalies, (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
+        """Fit to the normal rows of `X`, then predict all of them (n,)."""
+        return self.fit(X, y).predict(X)
+
+    def p_value(self, X: Any) -> Floats:
+        """Return conformal p-values (n,): how rare so high a score is among held-out normals.
+
+        ``(1 + #{held-out scores >= s}) / (n_held_out + 1)`` (Vovk 2005).
+        """
+        scores = torch.from_numpy(self.anomaly_score(X))
+        return self.scorer_.conformal.p_value(scores.to(self._device)).cpu().numpy()
+
+    def score_parts(self, X: Any) -> pd.DataFrame:
+        """Return what the score is made of, (n, heads), higher = more abnormal.
+
+        Robust z-scores of each head's logarithm for ``score="calibrated"``; the two terms of
+        the sum for ``score="paper"``.
+        """
+        check_is_fitted(self, "scorer_")
+        parts = self._score(self._read(X))[1]
+        return pd.DataFrame(parts, columns=list(self.scorer_.part_names))
+
+    def explain(self, X: Any) -> pd.DataFrame | Floats:
+        """Return where rows differ from normal ones.
+
+        As multiples of the difference that held-out normals have: a DataFrame (n, columns) for
+        tables, an array (n, H, W) for images.
+        """
+        check_is_fitted(self, "scorer_")
+        data = self._read(X)
+        differences = self._in_chunks(self.codec_.prepare(data), self.scorer_.explain)  # type: ignore[arg-type]
+        if isinstance(self.codec_, ImageCodec):
+            return self.codec_.to_original_size(differences)
+        names = [column.name for column in self.codec_.columns]
+        return pd.DataFrame(differences.double().cpu().numpy(), columns=names)
+
+    def reconstruct(self, X: Any) -> Any:
+        """Return the nearest normal rows that the generator makes, G(z): same type as `X`."""
+        check_is_fitted(self, "scorer_")
+        data = self._read(X)
+        raw = self.codec_.prepare(data)  # type: ignore[arg-type]
+        x_hat = self._in_chunks(raw, lambda rows: self.scorer_.view(rows).x_hat)
+        return self.codec_.decode(x_hat, like=data)
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
+        """Return `n_samples` new rows or images, of the type, columns and dtypes of training.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many, exactly.
+        random_state : int, RandomState or None, default=None
+            Seed; ``None`` takes the constructor's `random_state`.
+        """
+        check_is_fitted(self, "scorer_")
+        check_params({"n_neighbors": n_samples})  # an integer of at least 1
+        given = self.random_state if random_state is None else random_state
+        random = torch_stream(draw_seed(given), "sample")
+        z = torch.randn(n_samples, self.networks_.latent_dim, generator=random).to(self._device)
+        with torch.no_grad():
+            rows = [self.networks_.generator(batch) for batch in z.split(SAMPLE_BATCH)]
+        return self.codec_.decode(torch.cat(rows))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to `path` (``.augan``), whole or not at all, without pickle."""
+        from augan.io.model_file import save
+
+        check_is_fitted(self, "scorer_")
+        save(self, path)
+
+    @property
+    def threshold_(self) -> float:
+        """The `anomaly_score` above which a row is an anomaly."""
+        check_is_fitted(self, "offset_")
+        return -float(self.offset_)
+
+    def _auto(self, name: str) -> Any:
+        """Return a parameter, "auto" replaced by the default for this kind of data."""
+        value = getattr(self, name)
+        return (
+            getattr(self.defaults_, name) if isinstance(value, str) and value == "auto" else value
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.networks_.generator.parameters()).device
+
+    def _build(self, device: torch.device) -> None:
+        """Build networks and scorer for `codec_`, with weights that are still to come."""
+        self.networks_ = build_networks(
+            self.codec_.spec,
+            latent_dim=self._auto("latent_dim"),
+            width=self._auto("width"),
+            spectral_norm=self.spectral_norm,
+            with_encoder=self._has_encoder,
+            seed=self.seed_,
+        ).to(device)
+        self.scorer_ = build_scorer(self).to(device)
+
+    def _make_codec(self, data: Data) -> Codec:
+        if isinstance(data, np.ndarray) and data.ndim > 2:
+            return ImageCodec(self.image_size, bool(self.standardize_images))
+        return TableCodec(self.max_categories)
+
+    def _read_training_data(self, X: Any, y: Any) -> Data:
+        """Read `X`, remember its features, keep the normal rows."""
+        data = read_input(X, self)
+        if isinstance(data, pd.DataFrame) or data.ndim == 2:
+            validate_data(self, data, skip_check_array=True)
+        else:
+            self.n_features_in_ = int(np.prod(data.shape[1:]))
+            vars(self).pop("feature_names_in_", None)
+        if self.normal_label is not None:
+            data = take(data, self._normal_rows(y, len(data)))
+        if len(data) < 2:
+            raise DataError(f"training needs at least 2 rows, got n_samples = {len(data)}")
+        return data
+
+    def _normal_rows(self, y: Any, n_rows: int) -> NDArray[np.bool_]:
+        if y is None:
+            raise DataError(f"normal_label={self.normal_label!r} needs y, the labels")
+        labels = read_labels(y, n_rows)
+        normal = np.asarray(labels == self.normal_label)
+        if normal.shape != labels.shape or not normal.any():
+            found = ", ".join(map(repr, pd.unique(labels)[:5].tolist()))
+            raise DataError(
+                f"no row has the label normal_label={self.normal_label!r}; y has {found}"
+            )
+        return normal
+
+    def _read(self, X: Any) -> Data:
+        data = read_input(X, self)
+        images = isinstance(data, np.ndarray) and data.ndim > 2
+        if images != isinstance(self.codec_, ImageCodec):
+            trained = "images" if not images else "a table"
+            raise DataError(f"X holds {'images' if images else 'a table'}, in training {trained}")
+        if not images:
+            validate_data(self, data, reset=False, skip_check_array=True)
+        return data
+
+    def _split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Hold rows out for early stopping and calibration."""
+        order = numpy_stream(self.seed_, "split").permutation(len(raw))
+        n_held_out = min(max(1, round(self.validation_fraction * len(raw))), len(raw) - 1)
+        held_out, train = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
+        return raw[torch.from_numpy(train)], raw[torch.from_numpy(held_out)]
+
+    def _threshold(self, data: Data) -> float:
+        """Return the threshold that `contamination` or `target_fpr` asks for."""
+        if self.contamination == "auto":
+            return self.scorer_.conformal.threshold(self.target_fpr)
+        return float(np.percentile(self._score(data)[0], 100 * (1 - self.contamination)))
+
+    def _calibration_rows(self) -> int:
+        return 10_000
+
+    def _score(self, data: Data) -> tuple[Floats, Floats]:
+        """Return scores (n,) and their parts (n, heads)."""
+        raw = self.codec_.prepare(data)  # type: ignore[arg-type]
+
+        def joined(rows: Tensor) -> Tensor:
+            score, parts = self.scorer_(rows)
+            return torch.cat([score.unsqueeze(1), parts], dim=1)
+
+        columns = self._in_chunks(raw, joined).double().cpu().numpy()
+        return columns[:, 0], columns[:, 1:]
+
+    @torch.no_grad()
+    def _in_chunks(self, raw: Tensor, function: Any) -> Tensor:
+        """Apply `function` to chunks of one size, the last one padded.
+
+        So every row goes through the same arithmetic, alone or among a million others.
+        """
+        chunk, results = self.defaults_.chunk, []
+        for rows in raw.split(chunk):
+            padded = rows[torch.arange(chunk).clamp(max=len(rows) - 1)]
+            results.append(function(padded)[: len(rows)].cpu())
+        return torch.cat(results)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def is_table(estimator: BaseDetector) -> bool:
+    """Whether a fitted estimator was trained on a table."""
+    return isinstance(estimator.codec_.spec, VectorSpec)

@@ -1,0 +1,77 @@
+"""What users hand in, as a DataFrame, a 2-D array or an array of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+from sklearn.utils.validation import column_or_1d
+
+from augan.exceptions import DataError
+
+Data = pd.DataFrame | NDArray[Any]
+
+IMAGE_CHANNELS = (1, 3, 4)
+
+
+def read_input(X: Any, estimator: object) -> Data:
+    """Return `X` as a DataFrame, a 2-D array (numbers or objects), or images (n, H, W[, C])."""
+    if isinstance(X, pd.DataFrame):
+        if X.empty:
+            raise DataError(f"X has {X.shape[0]} rows and {X.shape[1]} columns: nothing to read")
+        return X
+    if is_image_array(X):
+        return _read_images(np.asarray(X))
+    if _is_list_of_images(X):
+        return _read_images(_stack(X))
+    array: NDArray[Any] = check_array(
+        X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator
+    )
+    return array.astype(object) if array.dtype.kind in "US" else array
+
+
+def read_labels(y: Any, n_rows: int) -> NDArray[Any]:
+    """Return `y` as a 1-D array of `n_rows` labels."""
+    labels: NDArray[Any] = column_or_1d(y)
+    if len(labels) != n_rows:
+        raise DataError(f"y has {len(labels)} labels for {n_rows} rows")
+    return labels
+
+
+def take(X: Data, rows: NDArray[Any]) -> Data:
+    """Return the rows of `X` at `rows` (a mask or indices)."""
+    return X.loc[rows] if isinstance(X, pd.DataFrame) and rows.dtype == bool else X[rows]
+
+
+def is_image_array(X: Any) -> bool:
+    """Whether `X` is an array of three or four dimensions."""
+    return getattr(X, "ndim", 0) in (3, 4) and hasattr(X, "dtype")
+
+
+def _read_images(images: NDArray[Any]) -> NDArray[Any]:
+    if len(images) == 0:
+        raise DataError("X holds no images")
+    if images.dtype.kind not in "buif":
+        raise DataError(f"images of dtype {images.dtype}: need integers or floats")
+    if images.ndim == 4 and images.shape[3] not in IMAGE_CHANNELS:
+        raise DataError(
+            f"images of shape {images.shape[1:]}: the last axis must have 1, 3 or 4 channels"
+        )
+    return images
+
+
+def _is_list_of_images(X: Any) -> bool:
+    if not isinstance(X, (list, tuple)) or not X:
+        return False
+    return all(getattr(item, "ndim", 0) in (2, 3) and hasattr(item, "dtype") for item in X)
+
+
+def _stack(images: Any) -> NDArray[Any]:
+    first = images[0].shape
+    for i, image in enumerate(images):
+        if image.shape != first:
+            raise DataError(f"image {i} has shape {image.shape}, image 0 has {first}")
+    return np.stack(images)

@@ -1,0 +1,124 @@
+"""Checks of the estimators' parameters: each error names the parameter and its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from augan.exceptions import ParameterError
+from augan.scoring.heads import HEADS
+
+Check = tuple[Callable[[Any], bool], str]
+
+
+def _one_of(*values: str) -> Check:
+    return lambda v: isinstance(v, str) and v in values, "one of " + ", ".join(map(repr, values))
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
+def _integer(low: int) -> Check:
+    return lambda v: _is_int(v) and v >= low, f"an integer of at least {low}"
+
+
+def _real(low: float, high: float = np.inf, *, above: bool = False) -> Check:
+    def holds(value: Any) -> bool:
+        return _is_real(value) and (low < value if above else low <= value) and value <= high
+
+    limits = f"{'above' if above else 'at least'} {low:g}"
+    return holds, f"a number {limits}" + (f", at most {high:g}" if high < np.inf else "")
+
+
+def _or(word: Any, check: Check) -> Check:
+    def is_word(value: Any) -> bool:
+        return value is None if word is None else isinstance(value, str) and value == word
+
+    return lambda v: is_word(v) or check[0](v), f"{word!r} or {check[1]}"
+
+
+def _share(*, above: bool) -> Check:
+    low = "above 0" if above else "at least 0"
+    return (
+        lambda v: _is_real(v) and (0 < v < 1 if above else 0 <= v < 1),
+        f"a number {low}, below 1",
+    )
+
+
+def _is_heads(value: Any) -> bool:
+    if isinstance(value, str) or not isinstance(value, (tuple, list)) or not value:
+        return False
+    return all(head in HEADS for head in value) and len(set(value)) == len(value)
+
+
+def _is_betas(value: Any) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and len(value) == 2
+        and all(_is_real(beta) and 0 <= beta < 1 for beta in value)
+    )
+
+
+def _is_callbacks(value: Any) -> bool:
+    return value is None or (isinstance(value, (tuple, list)) and all(map(callable, value)))
+
+
+FLAG: Check = (lambda v: isinstance(v, (bool, np.bool_)), "True or False")
+
+CHECKS: dict[str, Check] = {
+    "gan": _one_of("wgan-gp", "dcgan", "gan", "hinge"),
+    "score": _one_of("calibrated", "paper"),
+    "kappa": _real(0),
+    "feature_weight": _real(0, 1),
+    "contamination": _or("auto", _real(0, 0.5, above=True)),
+    "target_fpr": _share(above=True),
+    "latent_dim": _or("auto", _integer(1)),
+    "width": _or("auto", _integer(1)),
+    "spectral_norm": FLAG,
+    "max_steps": _or("auto", _integer(1)),
+    "encoder_steps": _or("auto", _integer(1)),
+    "max_time": _or(None, _real(0, above=True)),
+    "batch_size": _or("auto", _integer(2)),
+    "n_critic": _or("auto", _integer(1)),
+    "gradient_penalty": _real(0),
+    "r1": _real(0),
+    "feature_matching": _real(0),
+    "lr_generator": _real(0, above=True),
+    "lr_critic": _real(0, above=True),
+    "lr_encoder": _real(0, above=True),
+    "betas": (_is_betas, "two numbers of at least 0 and below 1"),
+    "schedule": _one_of("constant", "linear", "cosine"),
+    "gradient_clip": _or(None, _real(0, above=True)),
+    "ema_decay": _share(above=False),
+    "validation_fraction": _share(above=True),
+    "n_iter_no_change": _or(None, _integer(1)),
+    "search_steps": _integer(1),
+    "search_lr": _real(0, above=True),
+    "heads": (_is_heads, "distinct names out of " + ", ".join(map(repr, HEADS))),
+    "fusion": _one_of("top2", "mean", "max"),
+    "n_neighbors": _integer(1),
+    "memory_size": _integer(1),
+    "max_categories": _integer(1),
+    "image_size": _or(None, _integer(8)),
+    "standardize_images": FLAG,
+    "callbacks": (_is_callbacks, "None or a list of functions"),
+    "checkpoint_interval": _real(0),
+    "resume": FLAG,
+}
+
+
+def check_params(params: dict[str, Any]) -> None:
+    """Raise ParameterError for the first parameter with a value that it cannot have."""
+    for name, value in params.items():
+        if name in CHECKS and not CHECKS[name][0](value):
+            raise ParameterError(f"{name}={value!r}: must be {CHECKS[name][1]}")
+    if params.get("resume") and params.get("checkpoint") is None:
+        raise ParameterError("resume=True needs checkpoint, the file to resume from")

@@ -1,0 +1,363 @@
+"""The two detectors: AnoGAN searches for a row's latent, f-AnoGAN encodes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from augan.estimators._base import BaseDetector
+
+ALL_HEADS = (
+    "data_residual",
+    "feature_residual",
+    "latent",
+    "critic_mahalanobis",
+    "critic_neighbors",
+    "data_neighbors",
+)
+
+
+class FAnoGAN(BaseDetector):
+    """f-AnoGAN: a GAN trained on normal data, and an encoder that inverts its generator.
+
+    Parameters
+    ----------
+    gan : {"wgan-gp", "dcgan", "gan", "hinge"}, default="wgan-gp"
+        Adversarial loss: Wasserstein with gradient penalty [2]_, non-saturating [3]_ ("dcgan"
+        and "gan" share that loss; images get convolutional networks either way), or hinge.
+    score : {"calibrated", "paper"}, default="calibrated"
+        "paper" is A(x) = A_R(x) + kappa A_D(x) of [1]_, eq. 5, and nothing else. "calibrated"
+        puts `heads` on one scale by held-out normals and fuses them.
+    kappa : float, default=1.0
+        Weight of the feature residual, in the encoder's loss and in the paper's score.
+    heads : tuple of str
+        What the calibrated score is made of: "data_residual", "feature_residual", "latent",
+        "critic_mahalanobis", "critic_neighbors", "data_neighbors".
+    fusion : {"top2", "mean", "max"}, default="top2"
+        Mean of the two highest heads, of all, or the highest.
+    n_neighbors : int, default=5
+        Nearest training rows whose mean distance the neighbour heads take.
+    memory_size : int, default=4096
+        Training rows that each neighbour head keeps at most.
+    contamination : "auto" or float, default="auto"
+        Share of the training rows to lie beyond the threshold, in (0, 0.5]; "auto" leaves the
+        threshold to `target_fpr`.
+    target_fpr : float, default=0.05
+        Share of new normal rows to lie beyond the threshold, set on held-out normals.
+    normal_label : object, default=None
+        When set, `fit(X, y)` trains only on rows whose label equals it.
+    latent_dim : "auto" or int, default="auto"
+        Size of z: 32 for tables, 64 for images.
+    width : "auto" or int, default="auto"
+        Units of a dense layer (256) or channels of the first convolution (32).
+    spectral_norm : bool, default=False
+        Spectral normalisation of the critic's layers.
+    max_steps : "auto" or int, default="auto"
+        Steps of the generator: 800 for tables, 400 for images.
+    encoder_steps : "auto" or int, default="auto"
+        Steps of the encoder: 800 for tables, 400 for images.
+    max_time : float or None, default=None
+        Seconds that training may take; what is reached by then is scored with.
+    batch_size : "auto" or int, default="auto"
+        Rows a step: 128 for tables, 64 for images; never more than there are.
+    n_critic : "auto" or int, default="auto"
+        Steps of the critic a step of the generator.
+    gradient_penalty : float, default=10.0
+        Weight of the gradient penalty of "wgan-gp".
+    r1 : float, default=0.0
+        Weight of the R1 penalty on real rows.
+    feature_matching : float, default=0.0
+        Weight of feature matching in the generator's loss.
+    lr_generator, lr_critic, lr_encoder : float
+        Adam's learning rates.
+    betas : tuple of float, default=(0.5, 0.9)
+        Adam's decay rates.
+    schedule : {"cosine", "linear", "constant"}, default="cosine"
+        How the learning rates fall.
+    gradient_clip : float or None, default=None
+        Largest norm of a gradient.
+    ema_decay : float, default=0.99
+        Decay of the generator's moving average, which is the generator that is used.
+    validation_fraction : float, default=0.2
+        Share of the rows held out for early stopping and calibration.
+    n_iter_no_change : int or None, default=8
+        Measures on held-out rows (one every 50 steps) without improvement that end a phase;
+        ``None`` never ends it.
+    max_categories : int, default=50
+        Categories of a column with a channel of their own.
+    image_size : int or None, default=None
+        Longer side that images are worked on at; ``None`` keeps them up to 64 pixels.
+    standardize_images : bool, default=False
+        Take each image's own mean and deviation out first.
+    callbacks : list of callable or None, default=None
+        Each is called with a row (dict) of the training history.
+    checkpoint : path or None, default=None
+        File that the state of training is kept in until `fit` ends.
+    checkpoint_interval : float, default=30.0
+        Seconds between two checkpoints.
+    resume : bool, default=False
+        Go on from `checkpoint`: ends in the same model as if never interrupted.
+    device : str, default="auto"
+        Torch device; "auto" is CUDA, MPS or the CPU.
+    random_state : int, RandomState or None, default=None
+        Seed of everything; the global random states are never used.
+
+    Attributes
+    ----------
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    threshold_ : float
+        The same threshold on `anomaly_score`.
+    history_ : History
+        What training reported.
+    codec_, networks_, scorer_ : object
+        The parts that were fitted.
+    n_features_in_ : int
+        Columns, or pixels times channels.
+    feature_names_in_ : ndarray of str
+        Column names, when `fit` saw a DataFrame.
+
+    References
+    ----------
+    .. [1] Schlegl, Seeböck, Waldstein, Langs and Schmidt-Erfurth. "f-AnoGAN: Fast unsupervised
+       anomaly detection with generative adversarial networks." Medical Image Analysis, 2019.
+    .. [2] Gulrajani et al. "Improved training of Wasserstein GANs." NeurIPS, 2017.
+    .. [3] Goodfellow et al. "Generative adversarial nets." NeurIPS, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from augan import FAnoGAN
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> detector = FAnoGAN(max_steps=50, encoder_steps=50, random_state=0).fit(X)
+    >>> detector.predict([[0.0, 0.1], [8.0, -8.0]])
+    array([ 1, -1])
+    """
+
+    _has_encoder = True
+
+    def __init__(
+        self,
+        gan: str = "wgan-gp",
+        score: str = "calibrated",
+        *,
+        kappa: float = 1.0,
+        heads: tuple[str, ...] = ALL_HEADS,
+        fusion: str = "top2",
+        n_neighbors: int = 5,
+        memory_size: int = 4096,
+        contamination: str | float = "auto",
+        target_fpr: float = 0.05,
+        normal_label: Any = None,
+        latent_dim: str | int = "auto",
+        width: str | int = "auto",
+        spectral_norm: bool = False,
+        max_steps: str | int = "auto",
+        encoder_steps: str | int = "auto",
+        max_time: float | None = None,
+        batch_size: str | int = "auto",
+        n_critic: str | int = "auto",
+        gradient_penalty: float = 10.0,
+        r1: float = 0.0,
+        feature_matching: float = 0.0,
+        lr_generator: float = 5e-4,
+        lr_critic: float = 5e-4,
+        lr_encoder: float = 1e-3,
+        betas: tuple[float, float] = (0.5, 0.9),
+        schedule: str = "cosine",
+        gradient_clip: float | None = None,
+        ema_decay: float = 0.99,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int | None = 8,
+        max_categories: int = 50,
+        image_size: int | None = None,
+        standardize_images: bool = False,
+        callbacks: list[Any] | None = None,
+        checkpoint: str | None = None,
+        checkpoint_interval: float = 30.0,
+        resume: bool = False,
+        device: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.gan = gan
+        self.score = score
+        self.kappa = kappa
+        self.heads = heads
+        self.fusion = fusion
+        self.n_neighbors = n_neighbors
+        self.memory_size = memory_size
+        self.contamination = contamination
+        self.target_fpr = target_fpr
+        self.normal_label = normal_label
+        self.latent_dim = latent_dim
+        self.width = width
+        self.spectral_norm = spectral_norm
+        self.max_steps = max_steps
+        self.encoder_steps = encoder_steps
+        self.max_time = max_time
+        self.batch_size = batch_size
+        self.n_critic = n_critic
+        self.gradient_penalty = gradient_penalty
+        self.r1 = r1
+        self.feature_matching = feature_matching
+        self.lr_generator = lr_generator
+        self.lr_critic = lr_critic
+        self.lr_encoder = lr_encoder
+        self.betas = betas
+        self.schedule = schedule
+        self.gradient_clip = gradient_clip
+        self.ema_decay = ema_decay
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.max_categories = max_categories
+        self.image_size = image_size
+        self.standardize_images = standardize_images
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
+        self.resume = resume
+        self.device = device
+        self.random_state = random_state
+
+
+class AnoGAN(BaseDetector):
+    """AnoGAN: a GAN trained on normal data, inverted by gradient search for every scored row.
+
+    Slower to score than `FAnoGAN` and without an encoder to train; use it to compare with the
+    original, or where an encoder fails.
+
+    Parameters
+    ----------
+    gan : {"wgan-gp", "dcgan", "gan", "hinge"}, default="wgan-gp"
+        Adversarial loss, as for `FAnoGAN`.
+    score : {"calibrated", "paper"}, default="calibrated"
+        "paper" is A(x) = (1 - w) R(x) + w D(x) of [1]_, eq. 6, and nothing else. "calibrated"
+        puts `heads` on one scale by held-out normals and fuses them.
+    feature_weight : float, default=0.1
+        w (lambda in [1]_): weight of the feature residual against the data residual, in the
+        search and in the paper's score.
+    search_steps : int, default=100
+        Steps of the search.
+    search_lr : float, default=0.05
+        Learning rate of the search.
+    heads, fusion, n_neighbors, memory_size, contamination, target_fpr, normal_label : object
+        As for `FAnoGAN`.
+    latent_dim, width, spectral_norm, max_steps, max_time, batch_size, n_critic : object
+        As for `FAnoGAN`.
+    gradient_penalty, r1, feature_matching, lr_generator, lr_critic, betas : object
+        As for `FAnoGAN`.
+    schedule, gradient_clip, ema_decay, validation_fraction, n_iter_no_change : object
+        As for `FAnoGAN`.
+    max_categories, image_size, standardize_images : object
+        As for `FAnoGAN`.
+    callbacks, checkpoint, checkpoint_interval, resume, device, random_state : object
+        As for `FAnoGAN`.
+
+    Attributes
+    ----------
+    offset_, threshold_, history_, codec_, networks_, scorer_ : object
+        As for `FAnoGAN`.
+    n_features_in_, feature_names_in_ : object
+        As for `FAnoGAN`.
+
+    References
+    ----------
+    .. [1] Schlegl, Seeböck, Waldstein, Schmidt-Erfurth and Langs. "Unsupervised anomaly
+       detection with generative adversarial networks to guide marker discovery." IPMI, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from augan import AnoGAN
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> detector = AnoGAN(max_steps=50, random_state=0).fit(X)
+    >>> detector.predict([[0.0, 0.1], [8.0, -8.0]])
+    array([ 1, -1])
+    """
+
+    _has_encoder = False
+
+    def __init__(
+        self,
+        gan: str = "wgan-gp",
+        score: str = "calibrated",
+        *,
+        feature_weight: float = 0.1,
+        search_steps: int = 100,
+        search_lr: float = 0.05,
+        heads: tuple[str, ...] = ALL_HEADS,
+        fusion: str = "top2",
+        n_neighbors: int = 5,
+        memory_size: int = 4096,
+        contamination: str | float = "auto",
+        target_fpr: float = 0.05,
+        normal_label: Any = None,
+        latent_dim: str | int = "auto",
+        width: str | int = "auto",
+        spectral_norm: bool = False,
+        max_steps: str | int = "auto",
+        max_time: float | None = None,
+        batch_size: str | int = "auto",
+        n_critic: str | int = "auto",
+        gradient_penalty: float = 10.0,
+        r1: float = 0.0,
+        feature_matching: float = 0.0,
+        lr_generator: float = 5e-4,
+        lr_critic: float = 5e-4,
+        betas: tuple[float, float] = (0.5, 0.9),
+        schedule: str = "cosine",
+        gradient_clip: float | None = None,
+        ema_decay: float = 0.99,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int | None = 8,
+        max_categories: int = 50,
+        image_size: int | None = None,
+        standardize_images: bool = False,
+        callbacks: list[Any] | None = None,
+        checkpoint: str | None = None,
+        checkpoint_interval: float = 30.0,
+        resume: bool = False,
+        device: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.gan = gan
+        self.score = score
+        self.feature_weight = feature_weight
+        self.search_steps = search_steps
+        self.search_lr = search_lr
+        self.heads = heads
+        self.fusion = fusion
+        self.n_neighbors = n_neighbors
+        self.memory_size = memory_size
+        self.contamination = contamination
+        self.target_fpr = target_fpr
+        self.normal_label = normal_label
+        self.latent_dim = latent_dim
+        self.width = width
+        self.spectral_norm = spectral_norm
+        self.max_steps = max_steps
+        self.max_time = max_time
+        self.batch_size = batch_size
+        self.n_critic = n_critic
+        self.gradient_penalty = gradient_penalty
+        self.r1 = r1
+        self.feature_matching = feature_matching
+        self.lr_generator = lr_generator
+        self.lr_critic = lr_critic
+        self.betas = betas
+        self.schedule = schedule
+        self.gradient_clip = gradient_clip
+        self.ema_decay = ema_decay
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.max_categories = max_categories
+        self.image_size = image_size
+        self.standardize_images = standardize_images
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
+        self.resume = resume
+        self.device = device
+        self.random_state = random_state
+
+    def _calibration_rows(self) -> int:
+        return 1_000  # a search a row

@@ -1,0 +1,79 @@
+"""Networks for images: DCGAN (Radford, Metz and Chintala 2016) at any working size."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from augan.codecs.image import n_halvings
+from augan.codecs.spec import ImageSpec
+from augan.networks.layers import SLOPE, Critic, normalised
+
+MAX_GROWTH = 8  # channels double at every halving, up to this many times `width`
+
+
+class ConvGenerator(nn.Module):
+    """Latents (n, latent_dim) to encoded images (n, C, height, width)."""
+
+    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int) -> None:
+        super().__init__()
+        channels = _channels(spec, width)[::-1]
+        levels = len(channels)
+        self.base = (channels[0], spec.height >> levels, spec.width >> levels)
+        n_base = self.base[0] * self.base[1] * self.base[2]
+        self.project = nn.Sequential(nn.Linear(latent_dim, n_base), nn.BatchNorm1d(n_base))
+        layers: list[nn.Module] = [nn.ReLU()]
+        for size, smaller in zip(channels[:-1], channels[1:], strict=True):
+            layers += [
+                nn.ConvTranspose2d(size, smaller, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(smaller),
+                nn.ReLU(),
+            ]
+        layers.append(nn.ConvTranspose2d(channels[-1], spec.channels, 4, stride=2, padding=1))
+        layers.append(nn.Tanh() if spec.activation == "tanh" else nn.Identity())
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return generated images."""
+        images: Tensor = self.layers(self.project(z).unflatten(1, self.base))
+        return images
+
+
+class ConvCritic(Critic):
+    """Encoded images (n, C, height, width) to a number each."""
+
+    def __init__(self, spec: ImageSpec, *, width: int, spectral_norm: bool) -> None:
+        layers: list[nn.Module] = []
+        before = spec.channels
+        channels = _channels(spec, width)
+        for size in channels:
+            conv = nn.Conv2d(before, size, 4, stride=2, padding=1)
+            layers += [normalised(conv, spectral_norm), nn.LeakyReLU(SLOPE)]
+            before = size
+        n_features = _n_flat(spec, channels)
+        head = normalised(nn.Linear(n_features, 1), spectral_norm)
+        super().__init__(nn.Sequential(*layers, nn.Flatten()), head, n_features)
+
+
+def conv_encoder(spec: ImageSpec, *, latent_dim: int, width: int) -> nn.Module:
+    """Encoded images (n, C, height, width) to latents (n, latent_dim), unbounded."""
+    layers: list[nn.Module] = []
+    before = spec.channels
+    channels = _channels(spec, width)
+    for size in channels:
+        layers += [
+            nn.Conv2d(before, size, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(size),
+            nn.LeakyReLU(SLOPE),
+        ]
+        before = size
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(_n_flat(spec, channels), latent_dim))
+
+
+def _channels(spec: ImageSpec, width: int) -> list[int]:
+    """Return the channels after each halving."""
+    return [width * min(2**i, MAX_GROWTH) for i in range(n_halvings(spec.height, spec.width))]
+
+
+def _n_flat(spec: ImageSpec, channels: list[int]) -> int:
+    levels = len(channels)
+    return channels[-1] * (spec.height >> levels) * (spec.width >> levels)

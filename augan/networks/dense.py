@@ -1,0 +1,61 @@
+"""Networks for rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from augan.codecs.spec import VectorSpec
+from augan.networks.layers import SLOPE, Critic, normalised
+
+
+class DenseGenerator(nn.Module):
+    """Latents (n, latent_dim) to encoded rows (n, D), each span through its own activation."""
+
+    def __init__(self, spec: VectorSpec, *, latent_dim: int, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(latent_dim, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, spec.size),
+        )
+        self.softmax_spans = [
+            (span.start, span.stop) for span in spec.spans if span.activation == "softmax"
+        ]
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return generated rows; categories as probabilities."""
+        output: Tensor = self.layers(z)
+        if not self.softmax_spans:
+            return output
+        pieces, done = [], 0
+        for start, stop in self.softmax_spans:
+            pieces += [output[:, done:start], output[:, start:stop].softmax(dim=1)]
+            done = stop
+        return torch.cat([*pieces, output[:, done:]], dim=1)
+
+
+class DenseCritic(Critic):
+    """Encoded rows (n, D) to a number each."""
+
+    def __init__(self, spec: VectorSpec, *, width: int, spectral_norm: bool) -> None:
+        backbone = nn.Sequential(
+            normalised(nn.Linear(spec.size, width), spectral_norm),
+            nn.LeakyReLU(SLOPE),
+            normalised(nn.Linear(width, width), spectral_norm),
+            nn.LeakyReLU(SLOPE),
+        )
+        super().__init__(backbone, normalised(nn.Linear(width, 1), spectral_norm), width)
+
+
+def dense_encoder(spec: VectorSpec, *, latent_dim: int, width: int) -> nn.Module:
+    """Encoded rows (n, D) to latents (n, latent_dim), unbounded."""
+    return nn.Sequential(
+        nn.Linear(spec.size, width),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(width, width),
+        nn.LeakyReLU(SLOPE),
+        nn.Linear(width, latent_dim),
+    )

@@ -1,0 +1,42 @@
+"""What dense and convolutional networks share."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+SLOPE = 0.2  # of LeakyReLU, as in DCGAN (Radford 2016)
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+class Critic(nn.Module):
+    """A feature extractor and a linear head: `features(x)` (n, F), `forward(x)` (n,).
+
+    It has no batch norm and no dropout: a gradient penalty is a statement about single rows.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, n_features: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.n_features = n_features
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the activations of the last hidden layer, (n, F)."""
+        activations: Tensor = self.backbone(x)
+        return activations
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the critic's output (n,): unbounded, or a logit, as the loss reads it."""
+        output: Tensor = self.head(self.features(x)).squeeze(1)
+        return output
+
+
+def normalised(layer: Layer, spectral_norm: bool) -> Layer:
+    """Put spectral normalisation (Miyato 2018) on a layer where it is asked for."""
+    if spectral_norm:
+        parametrizations.spectral_norm(layer)
+    return layer

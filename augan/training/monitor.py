@@ -1,0 +1,65 @@
+"""What training reports: a history of rows, and measures of the generator on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Row = dict[str, Any]
+Callback = Callable[[Row], None]
+
+N_PROJECTIONS = 64
+N_COVERAGE_NEIGHBOURS = 5
+
+
+class History(Sequence[Row]):
+    """The rows that training reported, in order; `column` gives one figure over all steps.
+
+    A row has the keys `phase` ("gan" or "encoder"), `step`, `total_steps`, `learning_rate`,
+    `seconds` and the figures of that phase, and `event` where something happened (recovery from
+    divergence, early stop).
+    """
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows = list(rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def column(self, name: str, phase: str) -> tuple[list[int], list[float]]:
+        """Return (steps, values) of the figure `name` in `phase`."""
+        found = [row for row in self.rows if row["phase"] == phase and name in row]
+        return [row["step"] for row in found], [row[name] for row in found]
+
+
+def coverage(real: Tensor, fake: Tensor, k: int = N_COVERAGE_NEIGHBOURS) -> float:
+    """Return the share of real rows with a generated one among their k nearest real neighbours.
+
+    Naeem et al. 2020, eq. 8; `real` (n, D) and `fake` (m, D).
+    """
+    k = min(k, len(real) - 1)
+    if k < 1:
+        return float("nan")
+    radius = torch.cdist(real, real).kthvalue(k + 1, dim=1).values  # the first is the row itself
+    nearest_fake = torch.cdist(real, fake).amin(dim=1)
+    return float((nearest_fake <= radius).float().mean())
+
+
+def sliced_wasserstein(real: Tensor, fake: Tensor, generator: torch.Generator) -> float:
+    """Return the mean 1-Wasserstein distance over random projections (Rabin 2011).
+
+    `real` (n, D) and `fake` (n, D) have the same number of rows.
+    """
+    directions = torch.randn(real.shape[1], N_PROJECTIONS, generator=generator, device=real.device)
+    directions = directions / directions.norm(dim=0)
+    difference = (real @ directions).sort(dim=0).values - (fake @ directions).sort(dim=0).values
+    return float(difference.abs().mean())

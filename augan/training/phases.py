@@ -1,0 +1,212 @@
+"""The two phases of training: the GAN, then the encoder. Each knows its step and its state."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from augan._random import torch_stream
+from augan.networks import Networks
+from augan.training.ema import ExponentialMovingAverage
+from augan.training.monitor import coverage, sliced_wasserstein
+from augan.training.steps import (
+    TrainingConfig,
+    critic_step,
+    encoder_step,
+    generator_step,
+    izi_f_loss,
+)
+
+MAX_HELD_OUT = 512  # rows that a measure on held-out normals looks at
+
+
+class Phase(Protocol):
+    """What the loop needs to know of a phase."""
+
+    name: str
+
+    def step(self, factor: float) -> dict[str, Tensor]:
+        """Take one step at the base learning rates times `factor`; return figures."""
+
+    def measure(self) -> dict[str, float]:
+        """Return figures on held-out normals; `held_out_loss` decides on stopping early."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next step depends on."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to `state`."""
+
+    def finish(self) -> None:
+        """Leave the networks as the next phase and scoring need them."""
+
+
+class GANPhase:
+    """Critic and generator in turn; ends with the averaged generator in `networks`."""
+
+    name = "gan"
+
+    def __init__(
+        self, networks: Networks, train: Tensor, held_out: Tensor, config: TrainingConfig, seed: int
+    ) -> None:
+        self.networks, self.train, self.config, self.seed = networks, train, config, seed
+        self.held_out = held_out[:MAX_HELD_OUT]
+        self.average = ExponentialMovingAverage(networks.generator, config.ema_decay)
+        rates = {"betas": config.betas}
+        self.critic_optimizer = torch.optim.Adam(
+            networks.critic.parameters(), lr=config.lr_critic, **rates
+        )
+        self.generator_optimizer = torch.optim.Adam(
+            networks.generator.parameters(), lr=config.lr_generator, **rates
+        )
+        self.random = torch_stream(seed, "gan", train.device)
+        self.n_steps = 0
+
+    def step(self, factor: float) -> dict[str, Tensor]:
+        """Move the critic `n_critic` times and the generator once."""
+        networks, config = self.networks, self.config
+        networks.critic.train()
+        networks.generator.train()
+        _set_rate(self.critic_optimizer, config.lr_critic * factor)
+        _set_rate(self.generator_optimizer, config.lr_generator * factor)
+        figures: dict[str, Tensor] = {}
+        for _ in range(config.n_critic):
+            real = _batch(self.train, config.batch_size, self.random)
+            alpha = torch.rand(len(real), generator=self.random, device=real.device)
+            figures = critic_step(
+                networks.critic,
+                networks.generator,
+                self.critic_optimizer,
+                real,
+                self._latents(len(real)),
+                alpha,
+                config,
+            )
+        figures |= generator_step(
+            networks.critic,
+            networks.generator,
+            self.generator_optimizer,
+            real,
+            self._latents(len(real)),
+            config,
+        )
+        self.average.update(networks.generator, self.n_steps)
+        self.n_steps += 1
+        return figures
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Compare the averaged generator's rows with held-out normals."""
+        random = torch_stream(self.seed, "measure", self.train.device)
+        n = len(self.held_out)
+        z = torch.randn(n, self.networks.latent_dim, generator=random, device=self.train.device)
+        real, fake = self.held_out.flatten(1), self.average.module(z).flatten(1)
+        return {
+            "coverage": coverage(real, fake),
+            "held_out_loss": sliced_wasserstein(real, fake, random),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return networks, optimisers, average, random stream and step."""
+        return {
+            "generator": self.networks.generator.state_dict(),
+            "critic": self.networks.critic.state_dict(),
+            "average": self.average.module.state_dict(),
+            "critic_optimizer": self.critic_optimizer.state_dict(),
+            "generator_optimizer": self.generator_optimizer.state_dict(),
+            "random": self.random.get_state(),
+            "n_steps": self.n_steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to `state`."""
+        self.networks.generator.load_state_dict(state["generator"])
+        self.networks.critic.load_state_dict(state["critic"])
+        self.average.module.load_state_dict(state["average"])
+        self.critic_optimizer.load_state_dict(state["critic_optimizer"])
+        self.generator_optimizer.load_state_dict(state["generator_optimizer"])
+        self.random.set_state(state["random"].cpu())
+        self.n_steps = state["n_steps"]
+
+    def finish(self) -> None:
+        """Take over the average; freeze both networks."""
+        self.networks.generator.load_state_dict(self.average.module.state_dict())
+        _freeze(self.networks.generator)
+        _freeze(self.networks.critic)
+
+    def _latents(self, n: int) -> Tensor:
+        dim = self.networks.latent_dim
+        return torch.randn(n, dim, generator=self.random, device=self.train.device)
+
+
+class EncoderPhase:
+    """The encoder on the izi_f loss, through the frozen generator and critic."""
+
+    name = "encoder"
+
+    def __init__(
+        self, networks: Networks, train: Tensor, held_out: Tensor, config: TrainingConfig, seed: int
+    ) -> None:
+        assert networks.encoder is not None
+        self.networks, self.train, self.config = networks, train, config
+        self.held_out = held_out[:MAX_HELD_OUT]
+        self.encoder: nn.Module = networks.encoder
+        self.optimizer = torch.optim.Adam(
+            self.encoder.parameters(), lr=config.lr_encoder, betas=config.betas
+        )
+        self.random = torch_stream(seed, "encoder", train.device)
+
+    def step(self, factor: float) -> dict[str, Tensor]:
+        """Move the encoder once."""
+        self.encoder.train()
+        _set_rate(self.optimizer, self.config.lr_encoder * factor)
+        real = _batch(self.train, self.config.batch_size, self.random)
+        networks = self.networks
+        return encoder_step(
+            self.encoder, networks.generator, networks.critic, self.optimizer, real, self.config
+        )
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Return the izi_f loss on held-out normals."""
+        self.encoder.eval()
+        x_hat = self.networks.generator(self.encoder(self.held_out))
+        loss = izi_f_loss(self.held_out, x_hat, self.networks.critic, self.config.kappa)
+        return {"held_out_loss": float(loss)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the networks (the frozen ones too), optimiser and random stream."""
+        return {
+            **{name: module.state_dict() for name, module in self.networks.modules().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to `state`."""
+        for name, module in self.networks.modules().items():
+            module.load_state_dict(state[name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.random.set_state(state["random"].cpu())
+
+    def finish(self) -> None:
+        """Freeze the encoder."""
+        _freeze(self.encoder)
+
+
+def _batch(data: Tensor, size: int, random: torch.Generator) -> Tensor:
+    """Draw rows with replacement from data that stays on its device."""
+    index = torch.randint(len(data), (size,), generator=random, device=data.device)
+    return data[index]
+
+
+def _freeze(module: nn.Module) -> None:
+    module.eval()
+    module.requires_grad_(False)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

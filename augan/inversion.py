@@ -45,18 +45,19 @@ class SearchInversion(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.generator = generator
-        self.critic = critic
+        self._networks = (generator, critic)  # a tuple: they are the scorer's, not parts of this
         self.n_steps, self.lr, self.feature_weight = n_steps, lr, feature_weight
-        starts = torch.randn(n_starts, latent_dim, generator=torch_stream(seed, "search"))
+        random = torch_stream(seed, "search")
+        starts = torch.randn(n_starts, latent_dim, generator=random, device="cpu")
         self.register_buffer("starts", starts)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return latents (B, latent_dim) of encoded rows (B, ...); no network is changed."""
+        generator, critic = self._networks
         with torch.no_grad():
-            rows = self.generator(self.starts).flatten(1)
+            rows = generator(self.starts).flatten(1)
             nearest = torch.cdist(x.flatten(1), rows).argmin(dim=1)
-            features = self.critic.features(x)
+            features = critic.features(x)
         with torch.enable_grad():
             z = self.starts[nearest].clone().requires_grad_()
             optimizer = torch.optim.Adam([z], lr=self.lr)
@@ -66,7 +67,8 @@ class SearchInversion(nn.Module):
         return z.detach()
 
     def _loss(self, x: Tensor, features: Tensor, z: Tensor) -> Tensor:
-        x_hat = self.generator(z)
+        generator, critic = self._networks
+        x_hat = generator(z)
         residual = (x - x_hat).abs().flatten(1).mean(dim=1)
-        matching = (features - self.critic.features(x_hat)).abs().mean(dim=1)
+        matching = (features - critic.features(x_hat)).abs().mean(dim=1)
         return ((1 - self.feature_weight) * residual + self.feature_weight * matching).sum()

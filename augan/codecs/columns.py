@@ -44,6 +44,16 @@ class Column:
         rest = {k: v for k, v in values.items() if k not in arrays}
         return {"kind": self.kind, **rest}, arrays
 
+    def stored_as(self) -> str:
+        """Return what a file holds the column as; see `augan.io.tables.TableSource.batches`."""
+        dtype = _dtype(self.dtype)
+        if pdt.is_datetime64_any_dtype(dtype):
+            return "time with zone" if getattr(dtype, "tz", None) else "time"
+        if pdt.is_timedelta64_dtype(dtype):
+            return "duration"
+        numeric = pdt.is_numeric_dtype(dtype) and not pdt.is_bool_dtype(dtype)
+        return "number" if numeric else "text"
+
     def missing(self) -> Any:
         """Return the missing value of this column's dtype."""
         return pd.NaT if pdt.is_datetime64_any_dtype(_dtype(self.dtype)) else np.nan
@@ -61,10 +71,14 @@ class ConstantColumn(Column):
         missing = values.isna().to_numpy()
         if self.value is None:
             return (~missing).astype(np.float64)
-        same = values.map(_key).eq(_key(self.value)).to_numpy(dtype=bool, na_value=False)
+        same = (
+            values.map(category_key)
+            .eq(category_key(self.value))
+            .to_numpy(dtype=bool, na_value=False)
+        )
         if (number := _number(self.value)) is not None and not same.all():
             numbers = pd.to_numeric(_plain(values), errors="coerce").to_numpy(np.float64)
-            same |= numbers == number
+            same = same | (numbers == number)
         return (~same | missing).astype(np.float64)
 
     def from_encoded(self, block: Array) -> pd.Series:
@@ -151,9 +165,9 @@ class CategoryColumn(Column):
 
     def to_raw(self, values: pd.Series) -> Array:
         """Return codes: the category's index, "other" for rare and unseen, NaN for missing."""
-        codes = {_key(value): float(i) for i, value in enumerate(self.categories)}
+        codes = {category_key(value): float(i) for i, value in enumerate(self.categories)}
         plain = _plain(values)
-        raw = plain.map(lambda value: codes.get(_key(value), float(len(codes))))
+        raw = plain.map(lambda value: codes.get(category_key(value), float(len(codes))))
         return np.where(plain.isna(), np.nan, raw.to_numpy(np.float64, na_value=np.nan))
 
     def from_encoded(self, block: Array) -> pd.Series:
@@ -189,7 +203,6 @@ def column_from_state(values: dict[str, Any], arrays: dict[str, Array]) -> Colum
 
 def fit_column(values: pd.Series, name: str, max_categories: int) -> Column:
     """Learn one column from its training values."""
-    values = values.reset_index(drop=True)
     dtype = str(values.dtype)
     present = values[values.notna()]
     if not is_numeric(values):
@@ -254,14 +267,14 @@ def _fit_category(
 ) -> Column:
     """Keep the most frequent categories; the others share one channel."""
     counts = _plain(present).value_counts(sort=False)
-    order = sorted(counts.index, key=lambda value: (-counts[value], _key(value)))
+    order = sorted(counts.index, key=lambda value: (-counts[value], category_key(value)))
     if len(order) == 0 or (len(order) == 1 and len(present) == len(values)):
         return ConstantColumn(name, dtype, _json_value(order[0]) if order else None)
     categorical = isinstance(values.dtype, pd.CategoricalDtype)
     return CategoryColumn(
         name=name,
         dtype="category" if categorical else dtype,
-        categories=tuple(map(_json_value, sorted(order[:max_categories], key=_key))),
+        categories=tuple(map(_json_value, sorted(order[:max_categories], key=category_key))),
         rare=tuple(map(_json_value, order[max_categories:][:1])),
         has_missing=len(present) < len(values),
         all_categories=tuple(map(_json_value, values.cat.categories)) if categorical else None,
@@ -280,10 +293,12 @@ def _numbers(values: pd.Series, name: str, dtype: str) -> Array:
     bad = np.isnan(numbers) & plain.notna().to_numpy()
     if bad.any():
         row = int(bad.argmax())
-        raise DataError(f"column {name!r}, row {row}: {plain.iloc[row]!r} is not a number")
+        value, label = plain.iloc[row], plain.index[row]
+        raise DataError(f"column {name!r}, row {label}: {value!r} is not a number")
     if np.isinf(numbers).any():
         row = int(np.isinf(numbers).argmax())
-        raise DataError(f"column {name!r}, row {row}: {numbers[row]} is not a finite number")
+        label = plain.index[row]
+        raise DataError(f"column {name!r}, row {label}: {numbers[row]} is infinity, not a number")
     return numbers
 
 
@@ -349,7 +364,7 @@ def _plain(values: pd.Series) -> pd.Series:
     return values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
 
 
-def _key(value: Any) -> str:
+def category_key(value: Any) -> str:
     """Name a category the same whether it came as 1, 1.0, np.int64(1), True or their text."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"

@@ -103,7 +103,7 @@ class TableCodec:
     def owners(self) -> tuple[Tensor, Tensor]:
         """Return which column owns each encoded, and each standardised, channel."""
         encoded = [i for i, c in enumerate(self.columns) for _, n in c.spans() for _ in range(n)]
-        return torch.tensor(encoded), self.module.standard_owner
+        return torch.tensor(encoded, device="cpu"), self.module.standard_owner
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a model file keeps: JSON values, and arrays by name."""

@@ -83,8 +83,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         run = start_run(self, draw_seed(params["random_state"]))
         self.seed_ = run.seed
         self.codec_ = self._make_codec(data).fit(data)  # type: ignore[arg-type]
-        self.defaults_ = IMAGE if isinstance(self.codec_, ImageCodec) else TABLE
-        self._build(device)
+        self._build()
+        self.scorer_.place(device)
         raw = self.codec_.prepare(data)  # type: ignore[arg-type]
         train, held_out = self._split(raw)
         history = train_networks(self, run, train, held_out)
@@ -92,7 +92,6 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         limited = held_out[: self._calibration_rows()]
         self.scorer_.fit(train, limited, numpy_stream(self.seed_, "heads"))
         self.offset_ = -self._threshold(data)
-        run.finish()
         return self
 
     def score_samples(self, X: Any) -> Floats:
@@ -132,8 +131,13 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
         ``(1 + #{held-out scores >= s}) / (n_held_out + 1)`` (Vovk 2005).
         """
-        scores = torch.from_numpy(self.anomaly_score(X))
-        return self.scorer_.conformal.p_value(scores.to(self._device)).cpu().numpy()
+        return self.p_value_of(self.anomaly_score(X))
+
+    def p_value_of(self, scores: Floats) -> Floats:
+        """Return the conformal p-values (n,) of scores that `anomaly_score` returned."""
+        check_is_fitted(self, "scorer_")
+        given = torch.as_tensor(scores, dtype=torch.float64)
+        return self.scorer_.conformal.p_value(given).numpy()
 
     def score_parts(self, X: Any) -> pd.DataFrame:
         """Return what the score is made of, (n, heads), higher = more abnormal.
@@ -203,15 +207,19 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """Return a parameter, "auto" replaced by the default for this kind of data."""
         value = getattr(self, name)
         return (
-            getattr(self.defaults_, name) if isinstance(value, str) and value == "auto" else value
+            getattr(self._defaults, name) if isinstance(value, str) and value == "auto" else value
         )
+
+    @property
+    def _defaults(self) -> Defaults:
+        return IMAGE if isinstance(self.codec_, ImageCodec) else TABLE
 
     @property
     def _device(self) -> torch.device:
         return next(self.networks_.generator.parameters()).device
 
-    def _build(self, device: torch.device) -> None:
-        """Build networks and scorer for `codec_`, with weights that are still to come."""
+    def _build(self) -> None:
+        """Build networks and scorer for `codec_`, before any training."""
         self.networks_ = build_networks(
             self.codec_.spec,
             latent_dim=self._auto("latent_dim"),
@@ -219,8 +227,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             spectral_norm=self.spectral_norm,
             with_encoder=self._has_encoder,
             seed=self.seed_,
-        ).to(device)
-        self.scorer_ = build_scorer(self).to(device)
+        )
+        self.scorer_ = build_scorer(self)
 
     def _make_codec(self, data: Data) -> Codec:
         if isinstance(data, np.ndarray) and data.ndim > 2:
@@ -296,7 +304,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
         So every row goes through the same arithmetic, alone or among a million others.
         """
-        chunk, results = self.defaults_.chunk, []
+        chunk, results = self._defaults.chunk, []
         for rows in raw.split(chunk):
             padded = rows[torch.arange(chunk).clamp(max=len(rows) - 1)]
             results.append(function(padded)[: len(rows)].cpu())

@@ -42,11 +42,6 @@ class Start:
     checkpointer: Checkpointer | None
     resumed: dict[str, Any] | None
 
-    def finish(self) -> None:
-        """Delete the checkpoint of a fit that has ended."""
-        if self.checkpointer is not None:
-            self.checkpointer.remove()
-
 
 def start_run(estimator: BaseDetector, seed: int) -> Start:
     """Open the checkpoint; a resumed run goes on with the seed that it began with."""

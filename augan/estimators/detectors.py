@@ -91,7 +91,7 @@ class FAnoGAN(BaseDetector):
     callbacks : list of callable or None, default=None
         Each is called with a row (dict) of the training history.
     checkpoint : path or None, default=None
-        File that the state of training is kept in until `fit` ends.
+        File that the state of training is kept in, to resume from; yours to delete.
     checkpoint_interval : float, default=30.0
         Seconds between two checkpoints.
     resume : bool, default=False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from augan._random import seeded_layers
@@ -28,12 +27,6 @@ class Networks:
         """Return the networks by name."""
         named = {"generator": self.generator, "critic": self.critic, "encoder": self.encoder}
         return {name: module for name, module in named.items() if module is not None}
-
-    def to(self, device: torch.device) -> Networks:
-        """Move every network to `device`."""
-        for module in self.modules().values():
-            module.to(device)
-        return self
 
 
 def build_networks(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from augan.codecs.image import n_halvings
@@ -22,7 +24,7 @@ class ConvGenerator(nn.Module):
         n_base = self.base[0] * self.base[1] * self.base[2]
         self.project = nn.Sequential(nn.Linear(latent_dim, n_base), nn.BatchNorm1d(n_base))
         layers: list[nn.Module] = [nn.ReLU()]
-        for size, smaller in zip(channels[:-1], channels[1:], strict=True):
+        for size, smaller in pairwise(channels):
             layers += [
                 nn.ConvTranspose2d(size, smaller, 4, stride=2, padding=1, bias=False),
                 nn.BatchNorm2d(smaller),
@@ -55,7 +57,7 @@ class ConvCritic(Critic):
 
 
 def conv_encoder(spec: ImageSpec, *, latent_dim: int, width: int) -> nn.Module:
-    """Encoded images (n, C, height, width) to latents (n, latent_dim), unbounded."""
+    """Build the way from encoded images (n, C, height, width) to latents, unbounded."""
     layers: list[nn.Module] = []
     before = spec.channels
     channels = _channels(spec, width)

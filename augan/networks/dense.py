@@ -51,7 +51,7 @@ class DenseCritic(Critic):
 
 
 def dense_encoder(spec: VectorSpec, *, latent_dim: int, width: int) -> nn.Module:
-    """Encoded rows (n, D) to latents (n, latent_dim), unbounded."""
+    """Build the way from encoded rows (n, D) to latents (n, latent_dim), unbounded."""
     return nn.Sequential(
         nn.Linear(spec.size, width),
         nn.LeakyReLU(SLOPE),

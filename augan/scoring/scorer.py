@@ -103,6 +103,13 @@ class AnomalyScorer(nn.Module):
         """Names of the columns of the parts that `forward` returns."""
         return tuple(self.heads) if self.score == "calibrated" else PAPER_PARTS
 
+    def place(self, device: torch.device) -> AnomalyScorer:
+        """Move what works in float32 to `device`; encoding and p-values stay on the CPU."""
+        for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
+            part.to(device)
+        self.explainer.to(device)
+        return self
+
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (B,), higher = more abnormal, and their parts (B, H)."""
         view = self.view(raw)
@@ -132,7 +139,7 @@ class AnomalyScorer(nn.Module):
             for head in self.heads.values():
                 head.fit(view, random)
             self.scale.fit(self._on_held_out(held_out, self._raw_parts))
-        self.conformal.fit(torch.cat([self(batch)[0] for batch in held_out.split(512)]))
+        self.conformal.fit(torch.cat([self(batch)[0].cpu() for batch in held_out.split(512)]))
         self.explainer.fit(self._on_held_out(held_out, self._differences))
 
     def explain(self, raw: Tensor) -> Tensor:
@@ -152,8 +159,8 @@ class AnomalyScorer(nn.Module):
         residual = (view.x - view.x_hat).square()
         if residual.ndim == 4:
             return F.avg_pool2d(residual, 3, stride=1, padding=1, count_include_pad=False)
-        head = self.heads["data_neighbors"] if "data_neighbors" in self.heads else None
-        if not isinstance(head, DataNeighbours):
+        head = next((h for h in self.heads.values() if isinstance(h, DataNeighbours)), None)
+        if head is None:
             return torch.cat([residual, torch.zeros_like(view.standard)], dim=1)
         nearest = (head.bank[head.nearest(view.standard)[1]] + head.centre).mean(dim=1)
         return torch.cat([residual, (view.standard - nearest).square()], dim=1)

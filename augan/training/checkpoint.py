@@ -38,10 +38,6 @@ class Checkpointer:
             torch.save({"format": FORMAT, "identity": self.identity, **content}, temporary)
         self._written_at = time.monotonic()
 
-    def remove(self) -> None:
-        """Delete the checkpoint: the run it belongs to has ended."""
-        self.path.unlink(missing_ok=True)
-
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return a checkpoint's content; CheckpointError says what is wrong with the file."""

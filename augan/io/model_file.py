@@ -1,0 +1,219 @@
+"""The model file: a zip of a JSON manifest and safetensors weights. Loading it runs no code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import safetensors
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from augan import __version__
+from augan._device import resolve_device
+from augan.codecs import ImageCodec, codec_from_state
+from augan.exceptions import ModelFileError, ParameterError
+from augan.io.atomic import atomic_path
+from augan.training.monitor import History
+
+if TYPE_CHECKING:
+    from augan.estimators._base import BaseDetector
+
+FORMAT_VERSION = 1
+MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+MAX_MANIFEST = 64 * 2**20  # bytes
+NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False}
+LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
+
+
+def save(
+    estimator: BaseDetector, path: str | os.PathLike[str], *, context: dict[str, Any] | None = None
+) -> None:
+    """Write a fitted estimator to `path`, atomically.
+
+    Parameters
+    ----------
+    estimator : FAnoGAN or AnoGAN
+        A fitted detector.
+    path : path-like
+        The file, usually ``.augan``.
+    context : dict, optional
+        JSON values kept beside the model, such as the target column that was left out.
+    """
+    codec_values, codec_arrays = estimator.codec_.state()
+    tensors = {f"scorer.{name}": value for name, value in estimator.scorer_.state_dict().items()}
+    tensors |= {f"codec.{name}": torch.from_numpy(a) for name, a in codec_arrays.items()}
+    weights = save_tensors({name: value.cpu().contiguous() for name, value in tensors.items()})
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "augan": __version__,
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "class": type(estimator).__name__,
+        "params": _plain_params(estimator),
+        "seed": estimator.seed_,
+        "offset": float(estimator.offset_),
+        "n_features_in": estimator.n_features_in_,
+        "feature_names_in": list(getattr(estimator, "feature_names_in_", [])) or None,
+        "codec": codec_values,
+        "history": [_without_nan(row) for row in estimator.history_],
+        "context": context or {},
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False))
+        archive.writestr(WEIGHTS, weights)
+
+
+def load(path: str | os.PathLike[str], *, device: str | None = None) -> BaseDetector:
+    """Return the estimator saved in `path`; it scores exactly as the one that was saved.
+
+    Parameters
+    ----------
+    path : path-like
+        A file written by `save`.
+    device : str, optional
+        Torch device to use instead of the one that the estimator was made with.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing, damaged, unsafe or made by a newer augan.
+    """
+    manifest, weights = _read(Path(path))
+    try:
+        return _rebuild(manifest, load_tensors(weights), device)
+    except ParameterError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except (
+        *(AttributeError, IndexError, KeyError, MemoryError, OverflowError),
+        *(RuntimeError, TypeError, ValueError, safetensors.SafetensorError),
+    ) as error:
+        reason = str(error).strip().splitlines()[-1].strip() if str(error) else repr(error)
+        raise ModelFileError(f"{path}: damaged or tampered with ({reason})") from error
+
+
+def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the manifest of a model file."""
+    return _read(Path(path))[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return manifest and weights after checking that the zip holds these two and nothing else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist())
+            manifest = json.loads(archive.read(MANIFEST))
+            _check_version(path, manifest)
+            weights = archive.read(WEIGHTS)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise ModelFileError(f"{path}: a directory, not a model file") from error
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{path}: not a model file, or damaged ({error})") from error
+    if hashlib.sha256(weights).hexdigest() != manifest.get("weights_sha256"):
+        raise ModelFileError(f"{path}: damaged or tampered with (the weights have changed)")
+    return manifest, weights
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse other names (nothing is ever extracted) and compression (no zip bombs)."""
+    names = [member.filename for member in members]
+    if sorted(names) != [MANIFEST, WEIGHTS]:
+        listed = ", ".join(map(repr, names[:4])) or "nothing"
+        raise ModelFileError(f"{path}: not a model file (it holds {listed})")
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise ModelFileError(f"{path}: refused, {member.filename} is compressed")
+        if member.file_size > path.stat().st_size:
+            raise ModelFileError(f"{path}: refused, {member.filename} claims to be larger")
+        if member.filename == MANIFEST and member.file_size > MAX_MANIFEST:
+            raise ModelFileError(f"{path}: refused, {MANIFEST} has {member.file_size} bytes")
+
+
+def _check_version(path: Path, manifest: Any) -> None:
+    found = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if not isinstance(found, int):
+        raise ModelFileError(f"{path}: not a model file (no format version)")
+    if found > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: made by a newer augan ({manifest.get('augan')}, format {found}; this is "
+            f"{__version__}, which reads up to format {FORMAT_VERSION})"
+        )
+
+
+def _rebuild(
+    manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None
+) -> BaseDetector:
+    """Build the estimator that a manifest describes and fill in its weights."""
+    from augan.estimators._params import check_params
+    from augan.estimators.detectors import AnoGAN, FAnoGAN
+
+    cls = {"AnoGAN": AnoGAN, "FAnoGAN": FAnoGAN}[manifest["class"]]
+    params = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["params"].items()}
+    check_params(params)
+    estimator: BaseDetector = cls(**params)
+    if device is not None:
+        estimator.set_params(device=device)
+    target = resolve_device(estimator.device)
+    estimator.seed_ = int(manifest["seed"])
+    estimator.offset_ = float(manifest["offset"])
+    estimator.n_features_in_ = int(manifest["n_features_in"])
+    if manifest["feature_names_in"]:
+        estimator.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
+    estimator.history_ = History(manifest["history"])
+    arrays = {k.removeprefix("codec."): v for k, v in tensors.items() if k.startswith("codec.")}
+    estimator.codec_ = codec_from_state(
+        manifest["codec"], {name: tensor.numpy() for name, tensor in arrays.items()}
+    )
+    _fill(estimator, tensors, target)
+    return estimator
+
+
+def _fill(estimator: BaseDetector, tensors: dict[str, Tensor], device: torch.device) -> None:
+    """Build networks without memory, take the stored weights over, and score one row as a test."""
+    prefix = "scorer."
+    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    with torch.device("meta"):
+        estimator._build()
+    estimator.scorer_.load_state_dict(state, assign=True)
+    estimator.scorer_.requires_grad_(False).eval().place(device)
+    codec = estimator.codec_
+    if isinstance(codec, ImageCodec):
+        channels = codec.spec.channels
+        row = torch.full((1, channels, *codec.shape[:2]), codec.low)
+    else:
+        row = torch.full((1, codec.width), math.nan, dtype=torch.float64)
+    with torch.no_grad():
+        score = estimator.scorer_(row)[0]
+    if score.shape != (1,) or not torch.isfinite(score).all():
+        raise ValueError("a test row has no score")
+
+
+def _plain_params(estimator: BaseDetector) -> dict[str, Any]:
+    """Return the parameters as JSON values; what belongs to one run only is left at its default."""
+    params = {**estimator.get_params(deep=False), **NOT_SAVED}
+    return {name: _plain(value) for name, value in params.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, (str, int, float, bool, list, type(None))) else None
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

@@ -1,0 +1,89 @@
+"""Score tables, written batch by batch: CSV, Parquet or JSON lines, to a file or to stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from augan.exceptions import ParameterError
+from augan.io.atomic import atomic_path
+
+Write = Callable[[pd.DataFrame], None]
+FORMATS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+@contextlib.contextmanager
+def open_results(path: Path | None, *, json_lines: bool = False) -> Iterator[Write]:
+    """Give a function that writes a batch of results.
+
+    The file appears under `path` when all is written; without `path` they go to stdout as CSV,
+    or as JSON lines.
+    """
+    if path is None:
+        yield _jsonl_writer(sys.stdout) if json_lines else _csv_writer(sys.stdout)
+        sys.stdout.flush()
+        return
+    kind = result_format(path)
+    with atomic_path(path) as temporary:
+        if kind == "parquet":
+            with _parquet_writer(temporary) as write:
+                yield write
+        else:
+            with temporary.open("w", encoding="utf-8", newline="") as handle:
+                yield _csv_writer(handle) if kind == "csv" else _jsonl_writer(handle)
+
+
+def result_format(path: Path) -> str:
+    """Return the format that a file's ending asks for."""
+    if path.suffix.lower() not in FORMATS:
+        raise ParameterError(f"{path}: unknown ending; use {', '.join(FORMATS)}")
+    return FORMATS[path.suffix.lower()]
+
+
+def _csv_writer(handle: TextIO) -> Write:
+    header = True
+
+    def write(batch: pd.DataFrame) -> None:
+        nonlocal header
+        batch.to_csv(handle, index=False, header=header, lineterminator="\n")
+        header = False
+
+    return write
+
+
+def _jsonl_writer(handle: TextIO) -> Write:
+    def write(batch: pd.DataFrame) -> None:
+        for record in batch.to_dict("records"):
+            handle.write(json.dumps({k: _plain(v) for k, v in record.items()}) + "\n")
+
+    return write
+
+
+@contextlib.contextmanager
+def _parquet_writer(path: Path) -> Iterator[Write]:
+    writer: Any = None
+
+    def write(batch: pd.DataFrame) -> None:
+        nonlocal writer
+        table = pa.Table.from_pandas(batch, preserve_index=False)
+        if writer is None:
+            writer = pyarrow.parquet.ParquetWriter(path, table.schema)
+        writer.write_table(table)
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

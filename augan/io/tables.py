@@ -1,0 +1,261 @@
+"""Tables on disk, read with pyarrow: CSV (also compressed), Parquet, or a directory of either."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from augan.exceptions import DataError
+
+BATCH_ROWS = 16_384
+BLOCK_BYTES = 4 * 2**20
+CSV_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.zst", ".txt", ".data")
+PARQUET_ENDINGS = (".parquet", ".pq")
+USUAL_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
+NUMBERS_SHARE = 0.9  # a text column with more numbers than this is a column of numbers gone wrong
+
+
+@dataclass(frozen=True)
+class CsvOptions:
+    """How a CSV file is written.
+
+    Parameters
+    ----------
+    delimiter : str
+        Between two fields.
+    encoding : str
+        Of the text.
+    missing : tuple of str
+        Texts that mean a missing value, besides the usual ones.
+    column_names : tuple of str, optional
+        Names of the columns of a file without a header line.
+    """
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    missing: tuple[str, ...] = ()
+    column_names: tuple[str, ...] | None = None
+
+
+class TableSource:
+    """A table in one file or in several of one directory, in the order of their names."""
+
+    is_table: ClassVar[bool] = True
+
+    def __init__(self, path: Path, options: CsvOptions | None = None) -> None:
+        self.path = path
+        self.options = options or CsvOptions()
+        self.files = _table_files(path)
+
+    def columns(self) -> list[str]:
+        """Return the column names of the first file."""
+        return self._columns(self.files[0])
+
+    def read(self) -> pd.DataFrame:
+        """Return the whole table, types inferred."""
+        tables = [self._read_file(file) for file in self.files]
+        for file, table in zip(self.files, tables, strict=True):
+            if table.column_names != tables[0].column_names:
+                raise DataError(f"{file}: other columns than {self.files[0].name}")
+        try:
+            table = pa.concat_tables(tables, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise DataError(f"{self.path}: {_first_line(error)}") from error
+        if table.num_rows == 0:
+            raise DataError(f"{self.path}: a header and no rows")
+        return _to_pandas(table)
+
+    def batches(self, types: dict[str, str]) -> Iterator[pd.DataFrame]:
+        """Give the columns in `types` in batches, in constant memory.
+
+        `types` says for each whether it holds a "number", "time", "time with zone", "duration" or
+        "text". The index
+        of a batch counts the rows of the whole table.
+        """
+        start = 0
+        for file in self.files:
+            missing = [name for name in types if name not in self._columns(file)]
+            if missing:
+                raise DataError(f"{file}: no column {', '.join(map(repr, missing))}")
+            for table in self._file_batches(file, types):
+                frame = _to_pandas(table.select(list(types)))
+                frame.index = pd.RangeIndex(start, start + len(frame))
+                start += len(frame)
+                if len(frame):
+                    yield frame
+
+    def _columns(self, file: Path) -> list[str]:
+        with _named_errors(file):
+            if _is_parquet(file):
+                return list(pyarrow.parquet.read_schema(file).names)
+            with pyarrow.csv.open_csv(file, *self._csv_options({})) as reader:
+                names = list(reader.schema.names)
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise DataError(f"{file}: column {repeated[0]!r} stands there twice")
+        return names
+
+    def _read_file(self, file: Path) -> pa.Table:
+        with _named_errors(file, self._columns(file)):
+            if _is_parquet(file):
+                return pyarrow.parquet.read_table(file)
+            table = pyarrow.csv.read_csv(file, *self._csv_options({}))
+        return self._tidy(table, file)
+
+    def _file_batches(self, file: Path, types: dict[str, str]) -> Iterator[pa.Table]:
+        with _named_errors(file, self._columns(file)):
+            if _is_parquet(file):
+                with pyarrow.parquet.ParquetFile(file) as parquet:
+                    for batch in parquet.iter_batches(BATCH_ROWS, columns=list(types)):
+                        yield pa.Table.from_batches([batch])
+                return
+            with pyarrow.csv.open_csv(file, *self._csv_options(types)) as reader:
+                for batch in reader:
+                    yield self._trimmed(pa.Table.from_batches([batch]))
+
+    def _csv_options(self, types: dict[str, str]) -> tuple[Any, Any, Any]:
+        """Return pyarrow's three; without threads its errors name the line."""
+        names = self.options.column_names
+        arrow = {"number": pa.float64(), "time": pa.timestamp("us"), "text": pa.string()}
+        arrow |= {"duration": pa.string(), "time with zone": pa.timestamp("us", tz="UTC")}
+        read = pyarrow.csv.ReadOptions(
+            use_threads=False,
+            block_size=BLOCK_BYTES,
+            encoding=self.options.encoding,
+            column_names=list(names) if names else None,
+        )
+        convert = pyarrow.csv.ConvertOptions(
+            column_types={name: arrow[kind] for name, kind in types.items()},
+            null_values=[*USUAL_MISSING, *self.options.missing],
+            strings_can_be_null=True,
+        )
+        parse = pyarrow.csv.ParseOptions(delimiter=self.options.delimiter, newlines_in_values=True)
+        return read, parse, convert
+
+    def _trimmed(self, table: pa.Table) -> pa.Table:
+        """Strip texts; those that then mean a missing value become one."""
+        tokens = pa.array([*USUAL_MISSING, *self.options.missing])
+        for i, field in enumerate(table.schema):
+            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+                text = pc.utf8_trim_whitespace(table.column(i))
+                empty = pc.is_in(text, value_set=tokens.cast(field.type))
+                text = pc.if_else(empty, pa.scalar(None, field.type), text)
+                table = table.set_column(i, field.name, text)
+        return table
+
+    def _tidy(self, table: pa.Table, file: Path) -> pa.Table:
+        """Trim texts, then read as numbers the text columns that hold nothing else."""
+        table = self._trimmed(table)
+        for i, field in enumerate(table.schema):
+            if pa.types.is_string(field.type) and table.column(i).null_count < table.num_rows:
+                numbers = self._as_numbers(table.column(i), field.name, file)
+                if numbers is not None:
+                    table = table.set_column(i, field.name, numbers)
+        return table
+
+    def _as_numbers(self, text: pa.ChunkedArray, name: str, file: Path) -> pa.Array | None:
+        """Return a text column as numbers if it is one; refuse numbers with a few odd texts."""
+        values = text.to_pandas()
+        numbers = pd.to_numeric(values, errors="coerce")
+        odd = numbers.isna() & values.notna()
+        if not odd.any():
+            return pa.array(numbers, from_pandas=True)
+        n_numbers = int(numbers.notna().sum())
+        distinct = numbers.nunique()
+        if n_numbers < NUMBERS_SHARE * int(values.notna().sum()) or distinct < 20:
+            return None
+        row = int(np.argmax(odd.to_numpy()))
+        raise DataError(
+            f"{file}, row {row}, column {name!r}: {values.iloc[row]!r} is not a number, "
+            f"{n_numbers} others are (--missing {values.iloc[row]!r} reads it as missing)"
+        )
+
+
+class _named_errors:
+    """Turns what pyarrow and the system say into one line that names the file."""
+
+    def __init__(self, file: Path, columns: Sequence[str] = ()) -> None:
+        self.file, self.columns = file, columns
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None or isinstance(error, DataError):
+            return
+        if isinstance(error, FileNotFoundError):
+            raise DataError(f"{self.file}: no such file") from error
+        if isinstance(error, (pa.ArrowException, OSError, UnicodeError, LookupError)):
+            raise DataError(f"{self.file}: {_explain(error, self.columns)}") from error
+
+
+def _explain(error: BaseException, columns: Sequence[str]) -> str:
+    """Say what is wrong with a file in words a user knows."""
+    text = _first_line(error)
+    if "Empty CSV" in text or "smaller than the minimum file footer" in text:
+        return "the file is empty"
+    found = re.search(r"In CSV column #(\d+):(?: Row #(\d+):)? CSV conversion error to (\w+)", text)
+    if found:
+        number = int(found[1])
+        where = f"line {found[2]}, " if found[2] else ""
+        where += f"column {columns[number] if number < len(columns) else number!r}"
+        if "invalid UTF8" in text:
+            return f"{where}: not UTF-8 text (--encoding names another encoding)"
+        value = re.search(r"invalid value '(.*)'", text)
+        what = {"double": "a number", "timestamp": "a date"}.get(found[3], f"a {found[3]}")
+        return f"{where}: {value[1] if value else ''!r} is not {what}"
+    found = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", text)
+    if found:
+        where = f"line {found[1]}: " if found[1] else ""
+        return f"{where}{found[3]} fields, the lines before have {found[2]}"
+    return text
+
+
+def _table_files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted(f for f in path.iterdir() if _is_parquet(f) or _is_csv(f))
+        if not files:
+            raise DataError(f"{path}: no CSV or Parquet file in this directory")
+        if len({_is_parquet(file) for file in files}) > 1:
+            raise DataError(f"{path}: CSV and Parquet files side by side; name one file")
+        return files
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    if not (_is_parquet(path) or _is_csv(path)):
+        raise DataError(f"{path}: not a kind of file that augan reads (CSV, Parquet, .npy, .npz)")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty")
+    return [path]
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith(PARQUET_ENDINGS)
+
+
+def _is_csv(path: Path) -> bool:
+    return path.name.lower().endswith(CSV_ENDINGS)
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return a DataFrame with dates as dates and decimals as floats."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):
+            table = table.set_column(i, field.name, table.column(i).cast(pa.float64()))
+        elif pa.types.is_nested(field.type):
+            raise DataError(f"column {field.name!r} holds {field.type}: need one value a row")
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0]

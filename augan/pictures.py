@@ -1,0 +1,96 @@
+"""Pictures of images and of training, written with matplotlib without a display."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from augan.io.atomic import atomic_path
+from augan.training.monitor import History
+
+Path = str | os.PathLike[str]
+
+LOSSES = {
+    "gan": ("critic_loss", "generator_loss"),
+    "encoder": ("encoder_loss", "held_out_loss"),
+}
+
+
+def save_grid(images: NDArray[Any], path: Path, *, title: str = "", columns: int = 10) -> None:
+    """Write images (n, H, W[, C]) side by side as a PNG."""
+    rows = -(-len(images) // columns)
+    figure, axes = _axes(rows, columns)
+    for axis, image in zip(axes.flat, images, strict=False):
+        _show(axis, image)
+    figure.suptitle(title)
+    _write(figure, path)
+
+
+def save_reconstructions(
+    images: NDArray[Any],
+    reconstructions: NDArray[Any],
+    differences: NDArray[Any],
+    path: Path,
+    *,
+    labels: list[str],
+) -> None:
+    """Write a column an image: the image, its reconstruction and where they differ, as a PNG."""
+    figure, axes = _axes(3, len(images))
+    brightest = float(np.max(differences))
+    for i, label in enumerate(labels):
+        _show(axes[0, i], images[i])
+        _show(axes[1, i], reconstructions[i])
+        axes[2, i].imshow(differences[i], cmap="inferno", vmin=0, vmax=brightest)
+        axes[0, i].set_title(label, fontsize=8)
+    for row, name in enumerate(("image", "G(E(x))", "difference")):
+        axes[row, 0].text(-0.15, 0.5, name, transform=axes[row, 0].transAxes, **_SIDEWAYS)
+    _write(figure, path)
+
+
+def save_curves(history: History, path: Path, *, title: str = "") -> None:
+    """Write the losses of every phase and the generator's coverage as a PNG."""
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for axis, (phase, names) in zip(axes, LOSSES.items(), strict=False):
+        for name in names:
+            steps, values = history.column(name, phase)
+            axis.plot(steps, values, label=name.replace("_", " "), marker="." * (len(steps) < 30))
+        axis.set(title=f"{phase}: losses", xlabel="step")
+        axis.legend()
+    axes[1].set_yscale("log")
+    steps, values = history.column("coverage", "gan")
+    axes[2].plot(steps, values, marker=".")
+    axes[2].set(title="coverage of held-out rows", xlabel="step", ylim=(0, 1.02))
+    figure.suptitle(title)
+    _write(figure, path)
+
+
+_SIDEWAYS: dict[str, Any] = {"rotation": 90, "va": "center", "ha": "right", "fontsize": 9}
+
+
+def _axes(rows: int, columns: int) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(columns, rows * 1.05 + 0.3), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure, axes
+
+
+def _show(axis: Any, image: NDArray[Any]) -> None:
+    """Show a grey or colour image; float images on their own range."""
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim == 3 and not np.issubdtype(image.dtype, np.integer):
+        image = (image - image.min()) / max(float(np.ptp(image)), 1e-9)
+    axis.imshow(image, cmap="gray")
+
+
+def _write(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

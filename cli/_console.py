@@ -1,0 +1,130 @@
+"""What the commands share: streams, one-line errors, progress, option types."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[
+    Path,
+    typer.Argument(help="CSV (also .gz), Parquet, a directory of either, .npy or .npz."),
+]
+Delimiter = Annotated[str, typer.Option(help="Between two fields of a CSV file.")]
+Encoding = Annotated[str, typer.Option(help="Text encoding of a CSV file.")]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(help="A text that means a missing value, besides NA and the like; repeatable."),
+]
+ColumnNames = Annotated[
+    str | None,
+    typer.Option(help="Comma-separated column names, for a CSV file without a header line."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads; all that this process may use if not set.")
+]
+
+
+def csv_options(
+    delimiter: str, encoding: str, missing: list[str] | None, column_names: str | None
+) -> Any:
+    """Return the CSV options that the command line gives."""
+    from augan.io.tables import CsvOptions
+
+    names = tuple(n.strip() for n in column_names.split(",")) if column_names else None
+    delimiter = delimiter.replace("\\t", "\t")
+    if len(delimiter) != 1:
+        raise typer.BadParameter(f"{delimiter!r} is not one character", param_hint="--delimiter")
+    return CsvOptions(delimiter, encoding, tuple(missing or ()), names)
+
+
+def set_threads(threads: int | None) -> None:
+    """Give torch its threads, once, for the whole process."""
+    import torch
+
+    available = getattr(os, "sched_getaffinity", None)
+    torch.set_num_threads(threads or (len(available(0)) if available else os.cpu_count() or 1))
+
+
+def say(message: str, *, quiet: bool = False) -> None:
+    """Print a line to stderr."""
+    if not quiet:
+        print(message, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def plain_errors(stopped: Callable[[], str] = lambda: "augan: stopped") -> Iterator[None]:
+    """Show errors and warnings that are the user's to mend as one line; exit with code 1."""
+    from augan.exceptions import AuganError
+
+    warnings.showwarning = _show_warning
+    warnings.simplefilter("always", UserWarning)
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except AuganError as error:
+        _fail(" ".join(str(error).split()))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
+    except MemoryError:
+        _fail("not enough memory")
+    except KeyboardInterrupt:
+        say(stopped())
+        raise typer.Exit(130) from None
+
+
+def _fail(message: str) -> None:
+    say(f"augan: error: {message}")
+    raise typer.Exit(1) from None
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, UserWarning):
+        say(f"augan: warning: {' '.join(str(message).split())}")
+
+
+@contextlib.contextmanager
+def progress(quiet: bool) -> Iterator[Any]:
+    """Give a rich progress display on stderr, shown only on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    hidden = quiet or not console.is_terminal
+    with Progress(*columns, console=console, disable=hidden, transient=True) as display:
+        yield display
+
+
+class TrainingProgress:
+    """A callback that shows each phase of training as a bar."""
+
+    def __init__(self, display: Any) -> None:
+        self.display = display
+        self.tasks: dict[str, Any] = {}
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        """Move the bar of the row's phase."""
+        phase = row["phase"]
+        if phase not in self.tasks:
+            total = row["total_steps"]
+            self.tasks[phase] = self.display.add_task(f"train {phase}", total=total, note="")
+        loss = row.get("critic_loss", row.get("encoder_loss"))
+        note = f"loss {loss:.3g}" if loss is not None else ""
+        self.display.update(self.tasks[phase], completed=row["step"], note=note)

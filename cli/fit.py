@@ -1,0 +1,205 @@
+"""`augan fit`: train on the normal rows of a file."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ._console import (
+    ColumnNames,
+    Data,
+    Delimiter,
+    Device,
+    Encoding,
+    Missing,
+    Quiet,
+    Threads,
+    TrainingProgress,
+    csv_options,
+    plain_errors,
+    progress,
+    say,
+    set_threads,
+)
+
+METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def fit(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Model file to write, usually .augan.")],
+    target: Annotated[
+        str | None, typer.Option(help="Column (or array of an .npz) with the labels.")
+    ] = None,
+    normal: Annotated[
+        str | None, typer.Option(help="Label of the normal rows; only they train.")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.")] = None,
+    method: Annotated[
+        Literal["f-anogan", "anogan"], typer.Option(help="Inversion by encoder, or by search.")
+    ] = "f-anogan",
+    gan: Annotated[
+        Literal["wgan-gp", "dcgan", "gan", "hinge"], typer.Option(help="Adversarial loss.")
+    ] = "wgan-gp",
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the generator.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="Longest time to train: 90, 90s, 5m, 1h.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same data: same model.")] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of the estimator."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped run.")
+    ] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    delimiter: Delimiter = ",",
+    encoding: Encoding = "utf-8",
+    missing: Missing = None,
+    column_names: ColumnNames = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a detector on the normal rows of DATA.
+
+    With --target and --normal only the rows with that label train; otherwise all do.
+    While it trains, the state is kept in OUT.checkpoint.
+    """
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    given: dict[str, Any] = {"gan": gan, "random_state": seed, "device": device}
+    if steps is not None:
+        given["max_steps"] = steps
+    if max_time is not None:
+        given["max_time"] = _seconds(max_time)
+    given |= dict(_assignment(text) for text in set_ or [])
+    options = csv_options(delimiter, encoding, missing, column_names)
+
+    from augan.io.model_file import save
+
+    with plain_errors(lambda: _stopped(checkpoint)):
+        set_threads(threads)
+        _check_writable(out)
+        rows, context = _training_rows(data, options, target, normal, drop or [])
+        estimator = _estimator(method, given)
+        with progress(quiet) as display:
+            own = estimator.callbacks or []
+            estimator.set_params(
+                callbacks=[*own, TrainingProgress(display)],
+                checkpoint=str(checkpoint),
+                resume=resume,
+            )
+            estimator.fit(rows)
+        save(estimator, out, context=context)
+        checkpoint.unlink(missing_ok=True)  # not before the model is there
+        say(_summary(estimator, len(rows), out), quiet=quiet)
+
+
+def _stopped(checkpoint: Path) -> str:
+    if not checkpoint.exists():
+        return "augan: stopped before there was anything to keep"
+    return (
+        f"augan: stopped; {checkpoint} keeps the state: "
+        "the same command with --resume goes on from there"
+    )
+
+
+def _training_rows(
+    path: Path, options: Any, target: str | None, normal: str | None, drop: list[str]
+) -> tuple[Any, dict[str, Any]]:
+    """Return the normal rows of a file, and what the model should remember of the file."""
+    import numpy as np
+
+    from augan.exceptions import DataError, ParameterError
+    from augan.io.sources import open_data
+
+    if (target is None) != (normal is None):
+        raise ParameterError("--target and --normal go together: the column and its normal value")
+    source = open_data(path, options)
+    if source.is_table:
+        rows = source.read()
+        absent = [name for name in [*drop, *([target] if target else [])] if name not in rows]
+        if absent:
+            raise DataError(f"{path}: no column {absent[0]!r}; it has {', '.join(rows.columns)}")
+        labels = rows[target] if target else None
+        rows = rows.drop(columns=[*drop, *([target] if target else [])])
+    else:
+        if drop:
+            raise ParameterError(f"--drop {drop[0]}: {path} has no named columns")
+        rows = np.asarray(source.rows())
+        labels = source.labels(target) if target else None
+    if labels is not None:
+        rows = rows[_is_label(labels, str(normal), f"{path}: column {target!r}")]
+    return rows, {"target": target, "dropped": drop}
+
+
+def _is_label(labels: Any, normal: str, where: str) -> Any:
+    """Return the mask of the rows whose label, as a text, is `normal`."""
+    import numpy as np
+    import pandas as pd
+
+    from augan.codecs.columns import category_key
+    from augan.exceptions import DataError
+
+    keys = pd.Series(labels).map(category_key).to_numpy()
+    mask = keys == category_key(normal)
+    if not mask.any():
+        found = ", ".join(map(repr, sorted(map(str, pd.unique(keys)))[:5]))
+        raise DataError(f"{where} never is {normal!r}: no normal rows; it has {found}")
+    return np.asarray(mask)
+
+
+def _estimator(method: str, given: dict[str, Any]) -> Any:
+    import augan
+    from augan.exceptions import ParameterError
+
+    cls = getattr(augan, METHODS[method])
+    known = cls().get_params()
+    for name in given:
+        if name not in known:
+            raise ParameterError(f"--set {name}: {cls.__name__} has no such parameter")
+    return cls(**given)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+    try:
+        return name.strip(), ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name.strip(), value
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not found:
+        raise typer.BadParameter(
+            f"{text!r} is not a time (90, 90s, 5m, 1h)", param_hint="--max-time"
+        )
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _check_writable(out: Path) -> None:
+    """Fail now rather than after the training."""
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
+    with tempfile.TemporaryFile(dir=out.parent):
+        pass
+
+
+def _summary(estimator: Any, n_rows: int, out: Path) -> str:
+    events = sum("event" in row for row in estimator.history_)
+    seconds = estimator.history_[-1]["seconds"]
+    return (
+        f"trained {type(estimator).__name__} on {n_rows} rows in {seconds:.0f} s"
+        f"{f' ({events} events, see augan info)' if events else ''}; wrote {out}"
+    )

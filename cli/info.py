@@ -1,0 +1,87 @@
+"""`augan info`: what is in a model file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._console import plain_errors
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
+    json_: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+) -> None:
+    """Show what MODEL was trained on, how, and what its score is made of."""
+    with plain_errors():
+        from augan.io.model_file import load
+
+        facts = _facts(load(model, device="cpu"), model)
+        if json_:
+            print(json.dumps(facts, indent=2))
+        else:
+            _print_facts(facts)
+
+
+def _facts(estimator: Any, path: Path) -> dict[str, Any]:
+    from augan.codecs import TableCodec
+    from augan.io.model_file import read_manifest
+
+    manifest = read_manifest(path)
+    codec, scorer = estimator.codec_, estimator.scorer_
+    if isinstance(codec, TableCodec):
+        data: dict[str, Any] = {
+            "columns": {c.name: f"{c.kind} ({c.dtype})" for c in codec.columns},
+        }
+    else:
+        data = {"image_shape": list(codec.shape), "worked_on_at": list(codec.padded)}
+    networks = estimator.networks_.modules().items()
+    return {
+        "method": type(estimator).__name__,
+        "made_by": {"augan": manifest["augan"], **manifest["libraries"]},
+        "bytes": path.stat().st_size,
+        **data,
+        "context": manifest["context"],
+        "parameters": {name: sum(p.numel() for p in m.parameters()) for name, m in networks},
+        "score": {"kind": estimator.score, "parts": list(scorer.part_names)}
+        | ({"fusion": estimator.fusion} if estimator.score == "calibrated" else {}),
+        "threshold": estimator.threshold_,
+        "held_out_rows": len(scorer.conformal.scores),
+        "training": _training(estimator.history_),
+        "settings": manifest["params"],
+    }
+
+
+def _training(history: Any) -> dict[str, Any]:
+    """Return the last row of each phase, and what happened."""
+    last = {row["phase"]: row for row in history}
+    events = [row["event"] for row in history if "event" in row]
+    return {"last": last, "events": events}
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in facts.items():
+        for i, line in enumerate(_lines(value)):
+            table.add_row(name.replace("_", " ") if i == 0 else "", line)
+    Console(highlight=False).print(table)
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{k}: {_short(v)}" for k, v in value.items()] or ["none"]
+    return [_short(value)]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_short(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_short, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,195 @@
+"""`augan score`: a score, a p-value and a verdict for every row of a file."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._console import (
+    ColumnNames,
+    Data,
+    Delimiter,
+    Encoding,
+    Missing,
+    Quiet,
+    Threads,
+    csv_options,
+    plain_errors,
+    progress,
+    say,
+    set_threads,
+)
+
+N_REASONS = 3
+
+
+def score(
+    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write: .csv, .parquet or .jsonl; else stdout.")
+    ] = None,
+    fpr: Annotated[
+        float | None, typer.Option(help="Share of normal rows that may be flagged, 0 to 1.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Flag rows whose anomaly_score is above it.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Only the rows with the highest scores, sorted.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Name the columns that make a row unusual.")
+    ] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="JSON lines instead of CSV on stdout.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda …; the model's own if not set.")
+    ] = None,
+    threads: Threads = None,
+    delimiter: Delimiter = ",",
+    encoding: Encoding = "utf-8",
+    missing: Missing = None,
+    column_names: ColumnNames = None,
+    quiet: Quiet = False,
+) -> None:
+    """Score every row of DATA with MODEL.
+
+    Columns of the result: row (counted from 0), anomaly_score (higher = more abnormal), p_value
+    (share of normal rows with a score as high), is_anomaly.
+    """
+    options = csv_options(delimiter, encoding, missing, column_names)
+    with plain_errors():
+        from augan.io.model_file import load
+        from augan.io.results import open_results, result_format
+
+        if out is not None:
+            result_format(out)
+        set_threads(threads)
+        estimator = load(model, device=device)
+        limit = _limit(estimator, fpr, threshold)
+        batches = _batches(estimator, model, data, options)
+        results = _results(estimator, batches, data, limit=limit, explain=explain, quiet=quiet)
+        kept = _highest(results, top) if top else results
+        n_rows = n_flagged = 0
+        with open_results(out, json_lines=json_lines) as write:
+            for result in kept:
+                write(result)
+                n_rows += len(result)
+                n_flagged += int(result["is_anomaly"].sum())
+        where = f"; wrote {out}" if out else ""
+        say(f"{n_flagged} of {n_rows} rows are anomalies{where}", quiet=quiet)
+
+
+def _limit(estimator: Any, fpr: float | None, threshold: float | None) -> float:
+    """Return the score above which a row is flagged."""
+    from augan.exceptions import ParameterError
+
+    if fpr is not None and threshold is not None:
+        raise ParameterError("--fpr and --threshold exclude each other")
+    if threshold is not None:
+        return threshold
+    if fpr is None:
+        return float(estimator.threshold_)
+    if not 0 < fpr < 1:
+        raise ParameterError(f"--fpr {fpr}: must be above 0 and below 1")
+    return float(estimator.scorer_.conformal.threshold(fpr))
+
+
+def _batches(estimator: Any, model: Path, path: Path, options: Any) -> Iterator[Any]:
+    """Give the rows of a file as the model wants them, in batches."""
+    from augan.codecs import TableCodec
+    from augan.exceptions import DataError
+    from augan.io.model_file import read_manifest
+    from augan.io.sources import open_data
+
+    source = open_data(path, options)
+    if not source.is_table:
+        yield from source.batches()
+        return
+    if not isinstance(estimator.codec_, TableCodec):
+        raise DataError(f"{path}: a table, but {model} was trained on images")
+    types = {column.name: column.stored_as() for column in estimator.codec_.columns}
+    found = source.columns()
+    absent = [name for name in types if name not in found]
+    if absent:
+        listed = ", ".join(map(repr, absent))
+        raise DataError(f"{path}: no column {listed}, which {model} was trained with")
+    context = read_manifest(model)["context"]
+    expected = {*types, context.get("target"), *context.get("dropped", [])}
+    extra = [name for name in found if name not in expected]
+    if extra:
+        listed = ", ".join(map(repr, extra))
+        say(f"augan: warning: {path}: not seen in training, ignored: column {listed}")
+    for frame in source.batches(types):
+        yield frame if estimator.codec_.array_dtype is None else frame.to_numpy()
+
+
+def _results(
+    estimator: Any, batches: Iterator[Any], path: Path, *, limit: float, explain: bool, quiet: bool
+) -> Iterator[Any]:
+    """Give the result table of each batch."""
+    import numpy as np
+    import pandas as pd
+
+    from augan.exceptions import DataError
+
+    start = 0
+    with progress(quiet) as display:
+        task = display.add_task("score", total=None, note="")
+        for rows in batches:
+            try:
+                scores = estimator.anomaly_score(rows)
+            except ValueError as error:
+                raise DataError(f"{path}: {error}") from error
+            result = pd.DataFrame(
+                {
+                    "row": np.arange(start, start + len(scores)),
+                    "anomaly_score": scores,
+                    "p_value": estimator.p_value_of(scores),
+                    "is_anomaly": scores > limit,
+                }
+            )
+            if explain:
+                result["explanation"] = _explanations(estimator, rows)
+            start += len(scores)
+            display.update(task, completed=start)
+            yield result
+
+
+def _explanations(estimator: Any, rows: Any) -> list[str]:
+    """Name the columns, or the pixel, with the largest differences of each row."""
+    import numpy as np
+    import pandas as pd
+
+    differences = estimator.explain(rows)
+    if not isinstance(differences, pd.DataFrame):
+        places = differences.reshape(len(differences), -1).argmax(axis=1)
+        width = differences.shape[2]
+        return [f"pixel {place // width}, {place % width}" for place in places]
+    names, values = differences.columns.to_numpy(), differences.to_numpy()
+    highest = np.argsort(-values, axis=1)[:, :N_REASONS]
+    return [
+        "; ".join(f"{names[j]} x{values[i, j]:.1f}" for j in columns)
+        for i, columns in enumerate(highest)
+    ]
+
+
+def _highest(results: Iterator[Any], n: int) -> Iterator[Any]:
+    """Give one table with the `n` highest scores of all, highest first."""
+    import pandas as pd
+
+    heap: list[tuple[float, int, tuple[Any, ...]]] = []
+    columns: list[str] = []
+    for result in results:
+        columns = list(result.columns)
+        for record in result.nlargest(n, "anomaly_score").itertuples(index=False):
+            entry = (record.anomaly_score, -record.row, tuple(record))
+            (heapq.heappush if len(heap) < n else heapq.heappushpop)(heap, entry)
+    if heap:
+        yield pd.DataFrame([record for *_, record in sorted(heap)[::-1]], columns=columns)

@@ -65,23 +65,37 @@ def plain_errors(stopped: Callable[[], str] = lambda: "augan: stopped") -> Itera
     """Show errors and warnings that are the user's to mend as one line; exit with code 1."""
     from augan.exceptions import AuganError
 
-    warnings.showwarning = _show_warning
-    warnings.simplefilter("always", UserWarning)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except AuganError as error:
+            _fail(" ".join(str(error).split()))
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror or error}")
+        except MemoryError:
+            _fail("not enough memory")
+        except KeyboardInterrupt:
+            say(stopped())
+            raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def data_errors(path: Path) -> Iterator[None]:
+    """Put the name of the file before what an estimator says of its rows."""
+    from augan.exceptions import AuganError, DataError
+
     try:
         yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
-    except AuganError as error:
-        _fail(" ".join(str(error).split()))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}")
-    except MemoryError:
-        _fail("not enough memory")
-    except KeyboardInterrupt:
-        say(stopped())
-        raise typer.Exit(130) from None
+    except ValueError as error:
+        if isinstance(error, AuganError) and not isinstance(error, DataError):
+            raise  # of a parameter, or a checkpoint
+        raise DataError(f"{path}: {error}") from error
 
 
 def _fail(message: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import errno
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -23,6 +21,7 @@ from ._console import (
     Threads,
     TrainingProgress,
     csv_options,
+    data_errors,
     plain_errors,
     progress,
     say,
@@ -30,6 +29,12 @@ from ._console import (
 )
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
+OWN = {  # parameters that the command gives itself
+    "callbacks": "only from Python",
+    "checkpoint": "it is kept beside --out",
+    "normal_label": "use --target and --normal",
+    "resume": "use --resume",
+}
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -87,17 +92,17 @@ def fit(
 
     with plain_errors(lambda: _stopped(checkpoint)):
         set_threads(threads)
-        _check_writable(out)
+        _check_writable(out, data)
         rows, context = _training_rows(data, options, target, normal, drop or [])
         estimator = _estimator(method, given)
         with progress(quiet) as display:
-            own = estimator.callbacks or []
             estimator.set_params(
-                callbacks=[*own, TrainingProgress(display)],
+                callbacks=[TrainingProgress(display)],
                 checkpoint=str(checkpoint),
                 resume=resume,
             )
-            estimator.fit(rows)
+            with data_errors(data):
+                estimator.fit(rows)
         save(estimator, out, context=context)
         checkpoint.unlink(missing_ok=True)  # not before the model is there
         say(_summary(estimator, len(rows), out), quiet=quiet)
@@ -164,6 +169,8 @@ def _estimator(method: str, given: dict[str, Any]) -> Any:
     cls = getattr(augan, METHODS[method])
     known = cls().get_params()
     for name in given:
+        if name in OWN:
+            raise ParameterError(f"--set {name}: {OWN[name]}")
         if name not in known:
             raise ParameterError(f"--set {name}: {cls.__name__} has no such parameter")
     return cls(**given)
@@ -188,12 +195,19 @@ def _seconds(text: str) -> float:
     return float(found[1]) * UNITS[found[2]]
 
 
-def _check_writable(out: Path) -> None:
+def _check_writable(out: Path, data: Path) -> None:
     """Fail now rather than after the training."""
-    if out.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
-    with tempfile.TemporaryFile(dir=out.parent):
-        pass
+    from augan.exceptions import ParameterError
+    from augan.io.atomic import check_writable
+
+    if out.exists() and data.exists() and out.samefile(data):
+        raise ParameterError(f"--out {out}: the file with the data")
+    check_writable(out)
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from error
 
 
 def _summary(estimator: Any, n_rows: int, out: Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +20,7 @@ from ._console import (
     Quiet,
     Threads,
     csv_options,
+    data_errors,
     plain_errors,
     progress,
     say,
@@ -66,24 +69,49 @@ def score(
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         from augan.io.model_file import load
-        from augan.io.results import open_results, result_format
+        from augan.io.results import open_results
 
         if out is not None:
-            result_format(out)
+            _check_out(out, model, data)
         set_threads(threads)
         estimator = load(model, device=device)
         limit = _limit(estimator, fpr, threshold)
         batches = _batches(estimator, model, data, options)
-        results = _results(estimator, batches, data, limit=limit, explain=explain, quiet=quiet)
-        kept = _highest(results, top) if top else results
-        n_rows = n_flagged = 0
+        tally = _Tally()
+        results = tally.count(
+            _results(estimator, batches, data, limit=limit, explain=explain, quiet=quiet)
+        )
         with open_results(out, json_lines=json_lines) as write:
-            for result in kept:
+            for result in _highest(results, top) if top else results:
                 write(result)
-                n_rows += len(result)
-                n_flagged += int(result["is_anomaly"].sum())
         where = f"; wrote {out}" if out else ""
-        say(f"{n_flagged} of {n_rows} rows are anomalies{where}", quiet=quiet)
+        say(f"{tally.n_flagged} of {tally.n_rows} rows are anomalies{where}", quiet=quiet)
+
+
+@dataclass
+class _Tally:
+    """Counts all rows that were scored, whichever of them are shown."""
+
+    n_rows: int = 0
+    n_flagged: int = 0
+
+    def count(self, results: Iterator[Any]) -> Iterator[Any]:
+        for result in results:
+            self.n_rows += len(result)
+            self.n_flagged += int(result["is_anomaly"].sum())
+            yield result
+
+
+def _check_out(out: Path, model: Path, data: Path) -> None:
+    """Fail now rather than after the scoring."""
+    from augan.exceptions import ParameterError
+    from augan.io.atomic import check_writable
+    from augan.io.results import result_format
+
+    result_format(out)
+    check_writable(out)
+    if any(out.exists() and path.exists() and out.samefile(path) for path in (model, data)):
+        raise ParameterError(f"--out {out}: the model or the data")
 
 
 def _limit(estimator: Any, fpr: float | None, threshold: float | None) -> float:
@@ -93,6 +121,8 @@ def _limit(estimator: Any, fpr: float | None, threshold: float | None) -> float:
     if fpr is not None and threshold is not None:
         raise ParameterError("--fpr and --threshold exclude each other")
     if threshold is not None:
+        if math.isnan(threshold):
+            raise ParameterError("--threshold nan: must be a number")
         return threshold
     if fpr is None:
         return float(estimator.threshold_)
@@ -137,16 +167,12 @@ def _results(
     import numpy as np
     import pandas as pd
 
-    from augan.exceptions import DataError
-
     start = 0
     with progress(quiet) as display:
         task = display.add_task("score", total=None, note="")
         for rows in batches:
-            try:
+            with data_errors(path):
                 scores = estimator.anomaly_score(rows)
-            except ValueError as error:
-                raise DataError(f"{path}: {error}") from error
             result = pd.DataFrame(
                 {
                     "row": np.arange(start, start + len(scores)),

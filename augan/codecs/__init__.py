@@ -24,5 +24,5 @@ __all__ = [
 
 def codec_from_state(values: dict[str, Any], arrays: dict[str, Any]) -> Codec:
     """Rebuild the codec that `state` described."""
-    cls = {"table": TableCodec, "image": ImageCodec}[values["kind"]]
-    return cls.from_state(values, arrays)
+    kinds: dict[str, type[Codec]] = {"table": TableCodec, "image": ImageCodec}
+    return kinds[values["kind"]].from_state(values, arrays)

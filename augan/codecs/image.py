@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as vision
 
-from augan.codecs.spec import ImageSpec
+from augan.codecs.spec import Activation, ImageSpec
 from augan.exceptions import DataError
 
 MIN_SIDE = 8
 MAX_SIDE = 64  # larger images are resized to this unless a size is asked for
 POOLED_SIDE = 32  # distances between pixels are taken at this size at most
 STANDARD_RANGE = 4.0  # a standardised image lies within ± this many of its deviations
+ROUNDING = 1e-6  # share of the largest pixel below which a deviation is float32's rounding
+LARGEST = 1e37  # above which differences of pixels overflow in float32
 KNOWN_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
 
 
@@ -95,7 +97,7 @@ class ImageCodec:
         pixels = self._to_original(images).clamp(self.low, self.high)
         pixels = pixels.squeeze(1) if len(self.shape) == 2 else pixels.permute(0, 2, 3, 1)
         array = pixels.numpy()
-        if np.issubdtype(np.dtype(self.dtype), np.integer):
+        if np.dtype(self.dtype).kind in "bui":
             array = np.round(array)
         return array.astype(self.dtype)
 
@@ -130,9 +132,13 @@ class ImageCodec:
         scale = target / longest if target != longest else 1.0
         self.resized = (max(round(height * scale), 1), max(round(width * scale), 1))
         multiple = 2 ** n_halvings(*self.resized)
-        self.padded = tuple(-(-side // multiple) * multiple for side in self.resized)
-        activation = "identity" if self.standardize else "tanh"
-        self.spec = ImageSpec(channels, *self.padded, activation=activation)  # type: ignore[arg-type]
+        self.padded = (
+            -(-self.resized[0] // multiple) * multiple,
+            -(-self.resized[1] // multiple) * multiple,
+        )
+        height, width = self.padded
+        activation: Activation = "identity" if self.standardize else "tanh"
+        self.spec = ImageSpec(channels, height, width, activation)
         self.module = self.to_module()
 
     def _to_original(self, images: Tensor) -> Tensor:
@@ -178,10 +184,14 @@ def n_halvings(height: int, width: int) -> int:
 
 
 def _moments(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each image's mean and deviation (n, 1, 1, 1), the deviation never zero."""
+    """Return each image's mean and deviation (n, 1, 1, 1); of a constant image, 1.
+
+    What is left of rounding in a constant image must not be blown up to a pattern.
+    """
     mean = raw.mean(dim=(1, 2, 3), keepdim=True)
     deviation = raw.std(dim=(1, 2, 3), keepdim=True, unbiased=False)
-    return mean, torch.where(deviation > 0, deviation, torch.ones_like(deviation))
+    varies = deviation > ROUNDING * raw.abs().amax(dim=(1, 2, 3), keepdim=True)
+    return mean, torch.where(varies, deviation, torch.ones_like(deviation))
 
 
 def _value_range(X: NDArray[Any]) -> tuple[float, float]:
@@ -195,8 +205,13 @@ def _value_range(X: NDArray[Any]) -> tuple[float, float]:
 
 
 def _check_finite(X: NDArray[Any]) -> None:
-    """Name the first pixel that is not a number."""
-    if np.issubdtype(X.dtype, np.floating) and not np.isfinite(X).all():
-        image, row, column = np.argwhere(~np.isfinite(X))[0][:3]
-        value = X[image, row, column]
-        raise DataError(f"image {image}, row {row}, column {column}: {value} is not finite")
+    """Name the first pixel that is not a number that float32 can work with."""
+    if X.dtype.kind != "f":
+        return
+    limit = min(LARGEST, float(np.finfo(X.dtype).max))
+    fine = np.abs(X) <= limit  # False for NaN as well
+    if not fine.all():
+        image, row, column = np.argwhere(~fine)[0][:3]
+        value = X[~fine][0]
+        what = "is too large" if np.isfinite(value) else "is not finite"
+        raise DataError(f"image {image}, row {row}, column {column}: {value} {what}")

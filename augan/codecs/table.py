@@ -9,20 +9,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from augan.codecs.columns import (
-    UNEXPECTED,
-    CategoryColumn,
-    Column,
-    NumericColumn,
-    column_from_state,
-    fit_column,
-)
+from augan.codecs.columns import CategoryColumn, column_from_state
+from augan.codecs.fit_columns import fit_column
+from augan.codecs.origin import from_json, to_json
 from augan.codecs.spec import Span, VectorSpec
+from augan.codecs.table_encoder import TableEncoder
 from augan.exceptions import DataError, DataWarning
-
-MAX_DEVIATIONS = 1e4  # a standardised number is cut off here, so that squares stay finite
 
 
 class TableCodec:
@@ -54,6 +48,7 @@ class TableCodec:
         """Learn the columns of `X` (n, d); warns of columns that carry little or too much."""
         frame = _as_frame(X)
         self.array_dtype = None if isinstance(X, pd.DataFrame) else str(X.dtype)
+        self.labels = tuple(frame.columns)
         self.columns = [
             fit_column(frame.iloc[:, i], str(name), self.max_categories)
             for i, name in enumerate(frame.columns)
@@ -88,7 +83,7 @@ class TableCodec:
         frame = pd.DataFrame(series)
         if self.array_dtype is not None:
             return frame.to_numpy(dtype=self.array_dtype)
-        frame.columns = pd.Index([column.name for column in self.columns])
+        frame.columns = pd.Index(self.labels)
         return frame
 
     def to_module(self) -> TableEncoder:
@@ -113,13 +108,15 @@ class TableCodec:
             values.append(plain)
             arrays.update({f"{i}.{name}": array for name, array in own.items()})
         header = {"max_categories": self.max_categories, "array_dtype": self.array_dtype}
-        return {"kind": self.kind, **header, "columns": values}, arrays
+        labels = to_json(self.labels)
+        return {"kind": self.kind, **header, "labels": labels, "columns": values}, arrays
 
     @classmethod
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> TableCodec:
         """Rebuild a codec from `state`."""
         codec = cls(values["max_categories"])
         codec.array_dtype = values["array_dtype"]
+        codec.labels = from_json(values["labels"])
         codec.columns = []
         for i, plain in enumerate(values["columns"]):
             prefix = f"{i}."
@@ -149,155 +146,6 @@ class TableCodec:
                     DataWarning,
                     stacklevel=5,
                 )
-
-
-class TableEncoder(nn.Module):
-    """Raw rows (n, d) float64 to encoded (n, D) and standardised (n, S) float32 rows.
-
-    The encoded row is what the networks see. The standardised row is the same row in units of
-    training standard deviations, for heads that measure distances in data space.
-    """
-
-    numeric: Tensor
-    knots: Tensor
-    normals: Tensor
-    last: Tensor
-    tail: Tensor
-    median: Tensor
-    mean: Tensor
-    scale: Tensor
-    masses: Tensor
-    value_channel: Tensor
-    mode_channel: Tensor
-    missing_mode: Tensor
-    missing_weight: Tensor
-    categorical: Tensor
-    n_codes: Tensor
-    missing_code: Tensor
-    code_channel: Tensor
-    standard_code: Tensor
-    constant: Tensor
-    standard_owner: Tensor
-    code_weight: Tensor
-
-    def __init__(self, columns: list[Column]) -> None:
-        super().__init__()
-        starts = np.cumsum([0, *(sum(n for _, n in c.spans()) for c in columns)])
-        self.size = int(starts[-1])
-        numeric = [(i, c) for i, c in enumerate(columns) if isinstance(c, NumericColumn)]
-        categorical = [(i, c) for i, c in enumerate(columns) if isinstance(c, CategoryColumn)]
-        constant = [i for i, c in enumerate(columns) if not c.spans()]
-        self._add_numeric(numeric, starts)
-        self._add_categorical(categorical, starts, 2 * len(numeric))
-        self._add("constant", constant, torch.long)
-        owner = [i for i, _ in numeric] * 2
-        owner += [i for i, c in categorical for _ in range(len(c.categories) + 2)]
-        self._add("standard_owner", owner + constant, torch.long)
-        self.standard_size = len(owner) + len(constant)
-
-    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Return encoded (n, D) and standardised (n, S) rows."""
-        encoded = raw.new_zeros(raw.shape[0], self.size)
-        standard = raw.new_zeros(raw.shape[0], self.standard_size)
-        if len(self.numeric):
-            self._encode_numeric(raw[:, self.numeric], encoded, standard)
-        if len(self.categorical):
-            self._encode_categorical(raw[:, self.categorical], encoded, standard)
-        if len(self.constant):
-            standard[:, -len(self.constant) :] = UNEXPECTED * raw[:, self.constant]
-        return encoded.float(), standard.float()
-
-    def _encode_numeric(self, raw: Tensor, encoded: Tensor, standard: Tensor) -> None:
-        missing = torch.isnan(raw)
-        values = torch.where(missing, self.median, raw)
-        encoded[:, self.value_channel] = self._to_normal(values)
-        equal = (values.unsqueeze(2) == self.masses) & ~missing.unsqueeze(2)  # (n, C, M)
-        order = torch.arange(1, self.masses.shape[1] + 1, device=raw.device)
-        mode = (equal * order).amax(dim=2)
-        mode = torch.where(missing, self.missing_mode, mode)
-        known = self.mode_channel >= 0
-        channels = (self.mode_channel + mode)[:, known]
-        encoded.scatter_(1, channels, torch.ones_like(channels, dtype=encoded.dtype))
-        deviations = ((values - self.mean) / self.scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
-        n = len(self.numeric)
-        standard[:, :n] = deviations
-        standard[:, n : 2 * n] = missing * self.missing_weight
-
-    def _to_normal(self, values: Tensor) -> Tensor:
-        """Piecewise linear between the knots, logarithmic beyond the outermost."""
-        columns = values.T.contiguous()  # (C, n)
-        right = torch.searchsorted(self.knots, columns).clamp(min=1)
-        right = torch.minimum(right, self.last.unsqueeze(1))
-        x0, x1 = self.knots.gather(1, right - 1), self.knots.gather(1, right)
-        y0, y1 = self.normals.gather(1, right - 1), self.normals.gather(1, right)
-        share = ((columns - x0) / (x1 - x0)).clamp(0, 1)
-        low = self.knots[:, :1]
-        high = self.knots.gather(1, self.last.unsqueeze(1))
-        tail = self.tail.unsqueeze(1)
-        above = torch.log1p((columns - high).clamp(min=0) / tail)
-        below = torch.log1p((low - columns).clamp(min=0) / tail)
-        return (y0 + share * (y1 - y0) + above - below).T
-
-    def _encode_categorical(self, raw: Tensor, encoded: Tensor, standard: Tensor) -> None:
-        missing = torch.isnan(raw)
-        code = torch.where(missing, self.missing_code.to(raw.dtype), raw).long()
-        ones = torch.ones_like(raw)
-        encoded.scatter_(1, self.code_channel + code, ones)
-        code = torch.where(missing, self.n_codes, code)  # here missing always has a channel
-        standard.scatter_(1, self.standard_code + code, ones)
-        start = 2 * len(self.numeric)
-        standard[:, start : start + len(self.code_weight)] *= self.code_weight
-
-    def _add_numeric(
-        self, numeric: list[tuple[int, NumericColumn]], starts: NDArray[np.intp]
-    ) -> None:
-        columns = [column for _, column in numeric]
-        longest = max((len(c.knots) for c in columns), default=2)
-        most = max((len(c.masses) for c in columns), default=0)
-        pad = [longest - len(c.knots) for c in columns]
-        self._add("numeric", [i for i, _ in numeric], torch.long)
-        self._add(
-            "knots",
-            [[*c.knots, *[np.inf] * p] for c, p in zip(columns, pad, strict=True)],
-        )
-        self._add(
-            "normals",
-            [[*c.normals, *[c.normals[-1]] * p] for c, p in zip(columns, pad, strict=True)],
-        )
-        self._add("last", [len(c.knots) - 1 for c in columns], torch.long)
-        for name in ("tail", "median", "mean", "scale"):
-            self._add(name, [getattr(c, name) for c in columns])
-        padded = [[*c.masses, *[np.nan] * max(1, most - len(c.masses))] for c in columns]
-        self._add("masses", [row[: max(1, most)] for row in padded])
-        self._add("value_channel", [starts[i] for i, _ in numeric], torch.long)
-        modes = [starts[i] + 1 if c.n_modes else -1 for i, c in numeric]
-        self._add("mode_channel", modes, torch.long)
-        missing = [c.n_modes - 1 if c.has_missing else 0 for c in columns]
-        self._add("missing_mode", missing, torch.long)
-        self._add("missing_weight", [1.0 if c.has_missing else UNEXPECTED for c in columns])
-
-    def _add_categorical(
-        self, categorical: list[tuple[int, CategoryColumn]], starts: NDArray[np.intp], offset: int
-    ) -> None:
-        columns = [column for _, column in categorical]
-        other = [len(c.categories) for c in columns]
-        self._add("categorical", [i for i, _ in categorical], torch.long)
-        missing = [n + c.has_missing for n, c in zip(other, columns, strict=True)]
-        self._add("missing_code", missing, torch.long)
-        self._add("n_codes", [n + 1 for n in other], torch.long)
-        self._add("code_channel", [starts[i] for i, _ in categorical], torch.long)
-        sizes = [n + 2 for n in other]
-        firsts = offset + np.cumsum([0, *sizes])[:-1]
-        self._add("standard_code", list(firsts), torch.long)
-        weights = [
-            [*[1.0] * n, 1.0 if c.rare else UNEXPECTED, 1.0 if c.has_missing else UNEXPECTED]
-            for n, c in zip(other, columns, strict=True)
-        ]
-        self._add("code_weight", [w for row in weights for w in row])
-
-    def _add(self, name: str, values: Any, dtype: torch.dtype = torch.float64) -> None:
-        array = np.array(values, dtype=np.int64 if dtype == torch.long else np.float64)
-        self.register_buffer(name, torch.from_numpy(array), persistent=False)
 
 
 def _as_frame(X: pd.DataFrame | NDArray[Any]) -> pd.DataFrame:

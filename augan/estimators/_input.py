@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from sklearn.utils.validation import column_or_1d
 
 from augan.exceptions import DataError
 
-Data = pd.DataFrame | NDArray[Any]
+Data: TypeAlias = pd.DataFrame | NDArray[Any]
 
 IMAGE_CHANNELS = (1, 3, 4)
 
@@ -43,7 +43,7 @@ def read_labels(y: Any, n_rows: int) -> NDArray[Any]:
 
 def take(X: Data, rows: NDArray[Any]) -> Data:
     """Return the rows of `X` at `rows` (a mask or indices)."""
-    return X.loc[rows] if isinstance(X, pd.DataFrame) and rows.dtype == bool else X[rows]
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
 def is_image_array(X: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from augan.exceptions import DataError
 
 BATCH_ROWS = 4096
+DAMAGED = (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 class ArraySource:
@@ -28,30 +30,27 @@ class ArraySource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = _open(path)
+        self._mapped, self._names = _open(path)
+        self._arrays: dict[str, NDArray[Any]] = {}
 
     def columns(self) -> list[str]:
         """Return the names of the arrays; an .npy file has none."""
-        return [] if isinstance(self._file, np.ndarray) else list(self._file.files)
+        return self._names
 
     def rows(self) -> NDArray[Any]:
         """Return the rows: (n, d), (n, H, W) or (n, H, W, C)."""
-        if isinstance(self._file, np.ndarray):
-            rows = self._file
-        else:
-            names = self._file.files
-            name = "X" if "X" in names else names[0]
-            if name != "X" and len(names) > 1 and len(_with_rows(self._file)) != 1:
-                raise DataError(f"{self.path}: no array 'X' among {', '.join(names)}")
-            rows = self._array(name if name == "X" else (_with_rows(self._file) or names)[0])
+        rows = self._array(self._rows_name()) if self._mapped is None else self._mapped
         if rows.ndim not in (2, 3, 4):
             raise DataError(f"{self.path}: rows of shape {rows.shape}: need 2, 3 or 4 axes")
+        if len(rows) == 0:
+            raise DataError(f"{self.path}: no rows, the shape is {rows.shape}")
         return rows
 
     def labels(self, name: str) -> NDArray[Any]:
         """Return the array called `name`, one label a row."""
         if name not in self.columns():
-            raise DataError(f"{self.path}: no array {name!r}; it has {', '.join(self.columns())}")
+            listed = ", ".join(self.columns()) or "none: .npy files hold one array"
+            raise DataError(f"{self.path}: no array {name!r}; it has {listed}")
         labels = self._array(name)
         n_rows = len(self.rows())
         if labels.shape != (n_rows,):
@@ -64,24 +63,44 @@ class ArraySource:
         for start in range(0, len(rows), BATCH_ROWS):
             yield np.asarray(rows[start : start + BATCH_ROWS])
 
+    def _rows_name(self) -> str:
+        """Return which array holds the rows: X, or the only one, or the only one with two axes."""
+        names = self.columns()
+        if "X" in names:
+            return "X"
+        several = [name for name in names if self._array(name).ndim >= 2]
+        candidates = names if len(names) == 1 else several
+        if len(candidates) != 1:
+            raise DataError(f"{self.path}: no array 'X'; it has {', '.join(names) or 'none'}")
+        return candidates[0]
+
     def _array(self, name: str) -> NDArray[Any]:
-        try:
-            array: NDArray[Any] = self._file[name]
-        except ValueError as error:
-            raise DataError(f"{self.path}: array {name!r}: {error}") from error
-        return array
+        if name not in self._arrays:
+            try:
+                with np.load(self.path, allow_pickle=False) as file:
+                    self._arrays[name] = file[name]
+            except DAMAGED as error:
+                raise DataError(f"{self.path}: array {name!r}: {error}") from error
+        return self._arrays[name]
 
 
-def _with_rows(file: Any) -> list[str]:
-    """Return the arrays of an .npz that could be rows: those of two axes or more."""
-    return [name for name in file.files if file[name].ndim >= 2]
-
-
-def _open(path: Path) -> Any:
+def _open(path: Path) -> tuple[NDArray[Any] | None, list[str]]:
+    """Return the array of an .npy file, or the names of an .npz file's arrays."""
     try:
-        mapped = "r" if path.suffix == ".npy" else None
-        return np.load(path, mmap_mode=mapped, allow_pickle=False)
+        mapped = "r" if path.suffix.lower() == ".npy" and path.stat().st_size else None
+        loaded = np.load(path, mmap_mode=mapped, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded, []
+        with loaded:
+            return None, list(loaded.files)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{path}: not a NumPy file, or damaged ({error})") from error
+    except PermissionError:
+        raise
+    except DAMAGED as error:
+        reason = "the file is empty" if _is_empty(path) else f"not a NumPy file ({error})"
+        raise DataError(f"{path}: {reason}") from error
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0

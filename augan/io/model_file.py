@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import struct
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,7 @@ from augan import __version__
 from augan._device import resolve_device
 from augan.codecs import ImageCodec, codec_from_state
 from augan.exceptions import ModelFileError, ParameterError
+from augan.inversion import SearchInversion
 from augan.io.atomic import atomic_path
 from augan.training.monitor import History
 
@@ -33,6 +35,21 @@ MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False}
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
+MAX_PIXELS = 2**28  # of one image: a file that claims more would eat the memory
+MANIFEST_TYPES: dict[str, tuple[type, ...]] = {
+    "augan": (str,),
+    "libraries": (dict,),
+    "class": (str,),
+    "params": (dict,),
+    "seed": (int,),
+    "offset": (float, int),
+    "n_features_in": (int,),
+    "feature_names_in": (list, type(None)),
+    "codec": (dict,),
+    "history": (list,),
+    "context": (dict,),
+    "weights_sha256": (str,),
+}
 
 
 def save(
@@ -118,11 +135,17 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
         raise ModelFileError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise ModelFileError(f"{path}: a directory, not a model file") from error
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, ModelFileError):
-            raise
+    except ModelFileError:
+        raise
+    except (
+        *(zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, struct.error),
+        *(NotImplementedError, OverflowError, RuntimeError),
+    ) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # the system's trouble, not the content's
         raise ModelFileError(f"{path}: not a model file, or damaged ({error})") from error
-    if hashlib.sha256(weights).hexdigest() != manifest.get("weights_sha256"):
+    _check_manifest(path, manifest)
+    if hashlib.sha256(weights).hexdigest() != manifest["weights_sha256"]:
         raise ModelFileError(f"{path}: damaged or tampered with (the weights have changed)")
     return manifest, weights
 
@@ -153,6 +176,15 @@ def _check_version(path: Path, manifest: Any) -> None:
         )
 
 
+def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    """Check that every entry is there and of its type."""
+    for name, types in MANIFEST_TYPES.items():
+        if not isinstance(manifest.get(name), types) or isinstance(manifest.get(name), bool):
+            raise ModelFileError(f"{path}: damaged or tampered with ({name!r} in {MANIFEST})")
+    if not all(isinstance(row, dict) and "phase" in row for row in manifest["history"]):
+        raise ModelFileError(f"{path}: damaged or tampered with ('history' in {MANIFEST})")
+
+
 def _rebuild(
     manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None
 ) -> BaseDetector:
@@ -160,8 +192,12 @@ def _rebuild(
     from augan.estimators._params import check_params
     from augan.estimators.detectors import AnoGAN, FAnoGAN
 
-    cls = {"AnoGAN": AnoGAN, "FAnoGAN": FAnoGAN}[manifest["class"]]
+    classes: dict[str, type[BaseDetector]] = {"AnoGAN": AnoGAN, "FAnoGAN": FAnoGAN}
+    if manifest["class"] not in classes:
+        raise ValueError(f"unknown class {manifest['class']!r}")
+    cls = classes[manifest["class"]]
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["params"].items()}
+    params |= NOT_SAVED  # a file says nothing of where to write
     check_params(params)
     estimator: BaseDetector = cls(**params)
     if device is not None:
@@ -185,18 +221,41 @@ def _fill(estimator: BaseDetector, tensors: dict[str, Tensor], device: torch.dev
     """Build networks without memory, take the stored weights over, and score one row as a test."""
     prefix = "scorer."
     state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    _check_sizes(estimator, state)
     with torch.device("meta"):
         estimator._build()
     estimator.scorer_.load_state_dict(state, assign=True)
     estimator.scorer_.requires_grad_(False).eval().place(device)
-    codec = estimator.codec_
+    _score_one_row(estimator)
+
+
+def _check_sizes(estimator: BaseDetector, state: dict[str, Tensor]) -> None:
+    """Refuse sizes that the stored weights don't have, before memory is taken for them."""
+    codec, latent_dim = estimator.codec_, estimator._auto("latent_dim")
+    if not estimator._has_encoder and state["inversion.starts"].shape[1] != latent_dim:
+        raise ValueError(f"latent_dim={latent_dim} is not what the weights have")
+    if isinstance(codec, ImageCodec) and math.prod(codec.shape) > MAX_PIXELS:
+        raise ValueError(f"images of shape {codec.shape} are too large")
+    if not math.isfinite(estimator.offset_):
+        raise ValueError(f"offset {estimator.offset_}")
+
+
+def _score_one_row(estimator: BaseDetector) -> None:
+    """Score a row of nothing; a search takes one step for it, however many it usually takes."""
+    codec, scorer = estimator.codec_, estimator.scorer_
     if isinstance(codec, ImageCodec):
         channels = codec.spec.channels
         row = torch.full((1, channels, *codec.shape[:2]), codec.low)
     else:
         row = torch.full((1, codec.width), math.nan, dtype=torch.float64)
+    search = scorer.inversion if isinstance(scorer.inversion, SearchInversion) else None
+    n_steps = search.n_steps if search else 0
+    if search:
+        search.n_steps = 1
     with torch.no_grad():
-        score = estimator.scorer_(row)[0]
+        score = scorer(row)[0]
+    if search:
+        search.n_steps = n_steps
     if score.shape != (1,) or not torch.isfinite(score).all():
         raise ValueError("a test row has no score")
 

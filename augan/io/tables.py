@@ -8,21 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
 from augan.exceptions import DataError
+from augan.io.texts import converted, inferred, trimmed
 
 BATCH_ROWS = 16_384
 BLOCK_BYTES = 4 * 2**20
 CSV_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.zst", ".txt", ".data")
 PARQUET_ENDINGS = (".parquet", ".pq")
 USUAL_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
-NUMBERS_SHARE = 0.9  # a text column with more numbers than this is a column of numbers gone wrong
 
 
 @dataclass(frozen=True)
@@ -79,27 +77,31 @@ class TableSource:
         """Give the columns in `types` in batches, in constant memory.
 
         `types` says for each whether it holds a "number", "time", "time with zone", "duration" or
-        "text". The index
-        of a batch counts the rows of the whole table.
+        "text". The index of a batch counts the rows of the whole table.
         """
         start = 0
         for file in self.files:
             missing = [name for name in types if name not in self._columns(file)]
             if missing:
                 raise DataError(f"{file}: no column {', '.join(map(repr, missing))}")
-            for table in self._file_batches(file, types):
-                frame = _to_pandas(table.select(list(types)))
+            first = start
+            for table in self._file_batches(file, list(types)):
+                table = converted(table, types, file, start - first)
+                frame = _to_pandas(table)
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 start += len(frame)
                 if len(frame):
                     yield frame
+        if start == 0:
+            raise DataError(f"{self.path}: a header and no rows")
 
     def _columns(self, file: Path) -> list[str]:
         with _named_errors(file):
             if _is_parquet(file):
-                return list(pyarrow.parquet.read_schema(file).names)
-            with pyarrow.csv.open_csv(file, *self._csv_options({})) as reader:
-                names = list(reader.schema.names)
+                names = list(pyarrow.parquet.read_schema(file).names)
+            else:
+                with pyarrow.csv.open_csv(file, *self._csv_options()) as reader:
+                    names = list(reader.schema.names)
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise DataError(f"{file}: column {repeated[0]!r} stands there twice")
@@ -109,25 +111,30 @@ class TableSource:
         with _named_errors(file, self._columns(file)):
             if _is_parquet(file):
                 return pyarrow.parquet.read_table(file)
-            table = pyarrow.csv.read_csv(file, *self._csv_options({}))
-        return self._tidy(table, file)
+            table = pyarrow.csv.read_csv(file, *self._csv_options())
+            clock = [field.name for field in table.schema if pa.types.is_time(field.type)]
+            if clock:  # times of day stay the texts that they are
+                table = pyarrow.csv.read_csv(file, *self._csv_options(texts=clock))
+        return inferred(trimmed(table, self._missing()), file)
 
-    def _file_batches(self, file: Path, types: dict[str, str]) -> Iterator[pa.Table]:
+    def _file_batches(self, file: Path, names: list[str]) -> Iterator[pa.Table]:
+        """Give columns as the file has them: texts for CSV."""
         with _named_errors(file, self._columns(file)):
             if _is_parquet(file):
                 with pyarrow.parquet.ParquetFile(file) as parquet:
-                    for batch in parquet.iter_batches(BATCH_ROWS, columns=list(types)):
-                        yield pa.Table.from_batches([batch])
+                    for batch in parquet.iter_batches(BATCH_ROWS, columns=names):
+                        yield pa.Table.from_batches([batch]).select(names)
                 return
-            with pyarrow.csv.open_csv(file, *self._csv_options(types)) as reader:
+            options = self._csv_options(texts=names, columns=names)
+            with pyarrow.csv.open_csv(file, *options) as reader:
                 for batch in reader:
-                    yield self._trimmed(pa.Table.from_batches([batch]))
+                    yield trimmed(pa.Table.from_batches([batch]), self._missing())
 
-    def _csv_options(self, types: dict[str, str]) -> tuple[Any, Any, Any]:
+    def _csv_options(
+        self, texts: Sequence[str] = (), columns: Sequence[str] = ()
+    ) -> tuple[Any, Any, Any]:
         """Return pyarrow's three; without threads its errors name the line."""
         names = self.options.column_names
-        arrow = {"number": pa.float64(), "time": pa.timestamp("us"), "text": pa.string()}
-        arrow |= {"duration": pa.string(), "time with zone": pa.timestamp("us", tz="UTC")}
         read = pyarrow.csv.ReadOptions(
             use_threads=False,
             block_size=BLOCK_BYTES,
@@ -135,50 +142,16 @@ class TableSource:
             column_names=list(names) if names else None,
         )
         convert = pyarrow.csv.ConvertOptions(
-            column_types={name: arrow[kind] for name, kind in types.items()},
-            null_values=[*USUAL_MISSING, *self.options.missing],
+            column_types={name: pa.string() for name in texts},
+            include_columns=list(columns),  # none: all
+            null_values=self._missing(),
             strings_can_be_null=True,
         )
         parse = pyarrow.csv.ParseOptions(delimiter=self.options.delimiter, newlines_in_values=True)
         return read, parse, convert
 
-    def _trimmed(self, table: pa.Table) -> pa.Table:
-        """Strip texts; those that then mean a missing value become one."""
-        tokens = pa.array([*USUAL_MISSING, *self.options.missing])
-        for i, field in enumerate(table.schema):
-            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-                text = pc.utf8_trim_whitespace(table.column(i))
-                empty = pc.is_in(text, value_set=tokens.cast(field.type))
-                text = pc.if_else(empty, pa.scalar(None, field.type), text)
-                table = table.set_column(i, field.name, text)
-        return table
-
-    def _tidy(self, table: pa.Table, file: Path) -> pa.Table:
-        """Trim texts, then read as numbers the text columns that hold nothing else."""
-        table = self._trimmed(table)
-        for i, field in enumerate(table.schema):
-            if pa.types.is_string(field.type) and table.column(i).null_count < table.num_rows:
-                numbers = self._as_numbers(table.column(i), field.name, file)
-                if numbers is not None:
-                    table = table.set_column(i, field.name, numbers)
-        return table
-
-    def _as_numbers(self, text: pa.ChunkedArray, name: str, file: Path) -> pa.Array | None:
-        """Return a text column as numbers if it is one; refuse numbers with a few odd texts."""
-        values = text.to_pandas()
-        numbers = pd.to_numeric(values, errors="coerce")
-        odd = numbers.isna() & values.notna()
-        if not odd.any():
-            return pa.array(numbers, from_pandas=True)
-        n_numbers = int(numbers.notna().sum())
-        distinct = numbers.nunique()
-        if n_numbers < NUMBERS_SHARE * int(values.notna().sum()) or distinct < 20:
-            return None
-        row = int(np.argmax(odd.to_numpy()))
-        raise DataError(
-            f"{file}, row {row}, column {name!r}: {values.iloc[row]!r} is not a number, "
-            f"{n_numbers} others are (--missing {values.iloc[row]!r} reads it as missing)"
-        )
+    def _missing(self) -> list[str]:
+        return [*USUAL_MISSING, *self.options.missing]
 
 
 class _named_errors:
@@ -202,28 +175,30 @@ class _named_errors:
 def _explain(error: BaseException, columns: Sequence[str]) -> str:
     """Say what is wrong with a file in words a user knows."""
     text = _first_line(error)
-    if "Empty CSV" in text or "smaller than the minimum file footer" in text:
+    if isinstance(error, UnicodeError):
+        return f"{text} (--encoding names another encoding)"
+    if "Empty CSV" in text:
         return "the file is empty"
-    found = re.search(r"In CSV column #(\d+):(?: Row #(\d+):)? CSV conversion error to (\w+)", text)
+    if "smaller than the minimum file footer" in text:
+        return "damaged: too short for a Parquet file"
+    found = re.search(r"In CSV column #(\d+):(?: Row #(\d+):)? .*invalid UTF8", text)
     if found:
         number = int(found[1])
         where = f"line {found[2]}, " if found[2] else ""
         where += f"column {columns[number] if number < len(columns) else number!r}"
-        if "invalid UTF8" in text:
-            return f"{where}: not UTF-8 text (--encoding names another encoding)"
-        value = re.search(r"invalid value '(.*)'", text)
-        what = {"double": "a number", "timestamp": "a date"}.get(found[3], f"a {found[3]}")
-        return f"{where}: {value[1] if value else ''!r} is not {what}"
+        return f"{where}: not UTF-8 text (--encoding names another encoding)"
     found = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", text)
     if found:
         where = f"line {found[1]}: " if found[1] else ""
-        return f"{where}{found[3]} fields, the lines before have {found[2]}"
+        expected = "column names there are" if found[1] == "1" else "the lines before have"
+        return f"{where}{found[3]} fields, {expected} {found[2]}"
     return text
 
 
 def _table_files(path: Path) -> list[Path]:
     if path.is_dir():
-        files = sorted(f for f in path.iterdir() if _is_parquet(f) or _is_csv(f))
+        shown = (f for f in path.iterdir() if not f.name.startswith("."))
+        files = sorted(f for f in shown if _is_parquet(f) or _is_csv(f))
         if not files:
             raise DataError(f"{path}: no CSV or Parquet file in this directory")
         if len({_is_parquet(file) for file in files}) > 1:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-import pickle
 import time
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from augan.exceptions import CheckpointError
-from augan.io.atomic import atomic_path
+from augan.exceptions import CheckpointError, TrainingWarning
+from augan.io.atomic import atomic_path, check_writable
 
 FORMAT = 1
+KEYS = {"format", "identity", "phase", "progress", "seconds_before", "state", "history"}
 
 
 class Checkpointer:
@@ -26,34 +30,65 @@ class Checkpointer:
 
     def __init__(self, path: str | os.PathLike[str], interval: float, identity: dict[str, Any]):
         self.path = Path(path)
+        check_writable(self.path)  # now rather than when the first one is due
         self.interval = interval
         self.identity = identity
         self._written_at = time.monotonic()
+        self._has_warned = False
 
     def write(self, content: dict[str, Any], *, force: bool = False) -> None:
-        """Replace the checkpoint if it is due, or `force`."""
+        """Replace the checkpoint if it is due, or `force`.
+
+        Where it cannot be written (no space left), training goes on with the one before, and a
+        TrainingWarning says so once.
+        """
         if not force and time.monotonic() - self._written_at < self.interval:
             return
-        with atomic_path(self.path) as temporary:
-            torch.save({"format": FORMAT, "identity": self.identity, **content}, temporary)
         self._written_at = time.monotonic()
+        buffer = io.BytesIO()
+        torch.save({"format": FORMAT, "identity": _plain(self.identity), **content}, buffer)
+        try:
+            with atomic_path(self.path) as temporary:
+                temporary.write_bytes(buffer.getbuffer())
+        except OSError as error:
+            self._warn(error)
+
+    def _warn(self, error: OSError) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            kept = "the one before is kept" if self.path.exists() else "there is none"
+            warnings.warn(
+                f"{self.path}: the checkpoint could not be written ({error.strerror or error}); "
+                f"{kept}, and training goes on",
+                TrainingWarning,
+                stacklevel=6,
+            )
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return a checkpoint's content; CheckpointError says what is wrong with the file."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise CheckpointError(f"{path}: damaged, its checksum is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: there is no checkpoint to resume from") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: {error.strerror}") from error
+    except Exception as error:  # whatever unpickling makes of strange bytes
         raise CheckpointError(f"{path}: damaged, or not a checkpoint") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    known = isinstance(content, dict) and not KEYS - set(content) and content["format"] == FORMAT
+    if not known or not isinstance(content["identity"], dict):
         raise CheckpointError(f"{path}: not a checkpoint that this version of augan can read")
     return content
 
 
 def check_identity(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:
     """Refuse a checkpoint of another run; name what differs."""
+    expected = _plain(expected)
     if found == expected:
         return
     names = [name for name in expected if found.get(name) != expected[name]]
@@ -61,6 +96,11 @@ def check_identity(path: str | os.PathLike[str], found: Any, expected: dict[str,
         f"{name} ({found.get(name)!r}, now {expected[name]!r})" for name in names or found
     )
     raise CheckpointError(f"{path}: made by a run with other settings or data: {details}")
+
+
+def _plain(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return values that a checkpoint can be read back with: numpy's numbers as Python's."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in identity.items()}
 
 
 def fingerprint(data: Tensor) -> str:

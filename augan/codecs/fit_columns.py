@@ -1,0 +1,117 @@
+"""What `fit` learns of one column: its kind, its quantiles, its categories."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from sklearn.preprocessing import QuantileTransformer
+
+from augan.codecs.cells import Array, category_key, factorized, read_numbers
+from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn, rounded
+from augan.codecs.origin import Origin
+
+MAX_MASSES = 5
+MASS_SHARE = 0.05  # a value this frequent in a column that is otherwise continuous is a point mass
+MIN_DISTINCT_FOR_MASSES = 20
+MAX_QUANTILES = 1000
+STEPS = tuple(10.0**-decimals for decimals in range(7))
+STEPS_OF_TIME = (86400.0, 3600.0, 60.0, *STEPS)  # days, hours, minutes, then decimal seconds
+MICROSECOND = 2.5e-7  # what is left of one when seconds since 1970 are a float64
+
+
+def fit_column(values: pd.Series, name: str, max_categories: int) -> Column:
+    """Learn one column from its training values."""
+    origin = Origin.of(values, name)
+    if origin.quantity == "text":
+        return _fit_category(values, name, origin, max_categories)
+    numbers = read_numbers(values, name, origin.quantity)
+    seen = numbers[~np.isnan(numbers)]
+    if len(seen) == 0 or (len(seen) == len(numbers) and seen.min() == seen.max()):
+        return ConstantColumn(name, origin, values.iloc[0] if len(seen) else None)
+    return _fit_numeric(seen, name, origin, has_missing=len(seen) < len(numbers))
+
+
+def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -> Column:
+    """Fit the quantile map and the point masses of a column that varies."""
+    distinct, counts = np.unique(seen, return_counts=True)
+    masses: tuple[float, ...] = ()
+    if len(distinct) > MIN_DISTINCT_FOR_MASSES:
+        heavy = np.flatnonzero(counts >= MASS_SHARE * len(seen))
+        heavy = heavy[np.argsort(-counts[heavy], kind="stable")][:MAX_MASSES]
+        masses = tuple(float(distinct[i]) for i in heavy)
+    unit = _unit(distinct)
+    knots, normals = _quantile_map(seen / unit)
+    spread = float(np.std(seen / unit)) * unit
+    return NumericColumn(
+        name=name,
+        origin=origin,
+        knots=knots * unit,
+        normals=normals,
+        masses=masses,
+        has_missing=has_missing,
+        low=float(distinct[0]),
+        high=float(distinct[-1]),
+        mean=float(np.mean(seen / unit)) * unit,
+        scale=spread if spread > 0 else 1.0,
+        median=float(np.median(seen / unit)) * unit,
+        step=_step(distinct, origin),
+    )
+
+
+def _unit(values: Array) -> float:
+    """Return the power of two to divide values by, which is exact, so that sums don't overflow."""
+    largest = float(np.abs(values).max())
+    usual = largest == 0 or 2.0**-500 < largest < 2.0**500
+    return 1.0 if usual else 2.0 ** (int(np.frexp(largest)[1]) - 1)
+
+
+def _quantile_map(seen: Array) -> tuple[Array, Array]:
+    """Return knots (K,) and their normal quantiles; tied values share their middle rank.
+
+    The quantiles are float32 numbers: so a training value that is a knot decodes to itself.
+    """
+    quantiles = QuantileTransformer(n_quantiles=min(MAX_QUANTILES, len(seen)), subsample=None)
+    quantiles.fit(seen.reshape(-1, 1))
+    knots, group = np.unique(quantiles.quantiles_[:, 0], return_inverse=True)
+    ranks = np.bincount(group, quantiles.references_) / np.bincount(group)
+    if len(knots) == 1:  # one value beside missing ones: any map will do
+        width = max(1.0, abs(knots[0]) / 8)
+        return knots[0] + width * np.array([-1.0, 0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
+    normals = ndtri((ranks * len(seen) + 0.5) / (len(seen) + 1))
+    return knots, normals.astype(np.float32).astype(np.float64)
+
+
+def _fit_category(values: pd.Series, name: str, origin: Origin, max_categories: int) -> Column:
+    """Keep the most frequent categories; the others share one channel."""
+    index, distinct = factorized(values)
+    counts = np.bincount(index[index >= 0], minlength=len(distinct))
+    has_missing = bool((index < 0).any())
+    present = np.flatnonzero(counts)
+    found = sorted(present, key=lambda i: (-counts[i], category_key(distinct[i])))
+    order = [distinct[i] for i in found]
+    if len(order) == 0 or (len(order) == 1 and not has_missing):
+        return ConstantColumn(name, origin, order[0] if order else None)
+    return CategoryColumn(
+        name=name,
+        origin=origin,
+        categories=tuple(sorted(order[:max_categories], key=category_key)),
+        rare=tuple(order[max_categories:][:1]),
+        has_missing=has_missing,
+    )
+
+
+def _step(distinct: Array, origin: Origin) -> float | None:
+    """Return the coarsest step that every value is a multiple of, if there is one."""
+    is_float32 = origin.dtype in ("float32", "float16")
+    if origin.quantity == "number":  # of 0.1 + 0.2, which is not 0.3
+        steps, allowed = STEPS, 0.0 if is_float32 else 1e-15 * np.abs(distinct)
+    else:
+        steps, allowed = STEPS_OF_TIME, np.full(len(distinct), MICROSECOND)
+    for step in steps:
+        multiples = rounded(distinct, step)
+        if is_float32:
+            multiples = multiples.astype(origin.dtype).astype(np.float64)
+        if (np.abs(multiples - distinct) <= np.minimum(allowed, step / 4)).all():
+            return step
+    return None

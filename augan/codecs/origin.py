@@ -1,0 +1,225 @@
+"""How a column came, and how decoded values become one like it."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types as pdt
+
+from augan.codecs.cells import Array, Quantity, check_cells, is_time
+
+# what pandas' infer_dtype says of object columns that hold numbers or times
+OBJECT_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
+OBJECT_TIMES = ("date", "datetime", "datetime64")
+OBJECT_DURATIONS = ("timedelta", "timedelta64")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The pandas `dtype` of a column, and what that name does not tell.
+
+    Attributes
+    ----------
+    dtype : str
+        Name of the dtype; for an object column of times, of the dtype that pandas has for them.
+    objects : str or None
+        What the Python objects of an object column are, as `infer_dtype` calls it.
+    categories : tuple or None
+        Of a pandas categorical, those that no row has included.
+    categories_dtype : str
+        Dtype of those categories.
+    ordered : bool
+        Whether those categories are.
+    """
+
+    dtype: str
+    objects: str | None = None
+    categories: tuple[Any, ...] | None = None
+    categories_dtype: str = "object"
+    ordered: bool = False
+
+    @classmethod
+    def of(cls, values: pd.Series, name: str) -> Origin:
+        """Describe a column; DataTypeError where a cell holds what no column can."""
+        check_cells(values, name)
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            categories = values.cat.categories
+            dtype = str(categories.dtype)
+            return cls("category", None, tuple(categories), dtype, bool(values.cat.ordered))
+        if values.dtype != object:
+            return cls(str(values.dtype))
+        objects = pdt.infer_dtype(values, skipna=True)
+        if objects in OBJECT_TIMES:
+            return cls(_time_dtype(values), objects)
+        if objects in OBJECT_DURATIONS:
+            return cls("timedelta64[us]", objects)
+        return cls("object", objects)
+
+    @property
+    def quantity(self) -> Quantity:
+        """What the column measures; booleans and categoricals count as text."""
+        if self.dtype == "category":
+            return "text"
+        dtype = pdt.pandas_dtype(self.dtype)
+        if pdt.is_timedelta64_dtype(dtype):
+            return "duration"
+        if pdt.is_datetime64_any_dtype(dtype):
+            return "time"
+        if pdt.is_numeric_dtype(dtype) and not pdt.is_bool_dtype(dtype):
+            return "number"
+        return "number" if self.objects in OBJECT_NUMBERS else "text"
+
+    def from_values(self, values: NDArray[Any]) -> pd.Series:
+        """Return values (n,) of Python's types, None where missing, as a column."""
+        series = pd.Series(values, dtype=object)
+        if self.categories is not None:
+            categories = pd.Index(self.categories, dtype=self.categories_dtype)
+            return series.astype(pd.CategoricalDtype(categories, self.ordered))
+        if self.objects is not None:
+            return series
+        dtype = pdt.pandas_dtype(self.dtype)
+        if dtype == np.dtype(bool) and series.isna().any():
+            return series
+        return series.astype(dtype)
+
+    def from_numbers(self, numbers: Array, missing: NDArray[np.bool_]) -> pd.Series:
+        """Return numbers (n,), times as seconds since 1970, as a column."""
+        dtype = pdt.pandas_dtype(self.dtype)
+        if is_time(dtype):
+            column = _times(numbers, dtype)
+        elif self.objects is not None:
+            column = pd.Series(numbers)
+        elif pdt.is_integer_dtype(dtype):
+            column = pd.Series(_integers(numbers, dtype))
+        else:
+            column = pd.Series(numbers)
+        if self.objects is not None:
+            convert = _TO_OBJECT[self.objects]
+            cells = [None if gone else convert(v) for v, gone in zip(column, missing, strict=True)]
+            return pd.Series(cells, dtype=object)
+        if missing.any():
+            if is_time(dtype):
+                return column.mask(missing)
+            column = column.astype("Int64" if column.dtype.kind in "iu" else "Float64")
+            column = column.mask(missing)
+            if not pdt.is_extension_array_dtype(dtype):
+                numpy_dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
+                return pd.Series(column.to_numpy(numpy_dtype, na_value=np.nan))
+        return column.astype(dtype)
+
+
+def _time_dtype(values: pd.Series) -> str:
+    """Return pandas' dtype for dates that came as Python objects; UTC where zones differ."""
+    present = values[values.notna()]
+    try:
+        return str(pd.to_datetime(present).dt.as_unit("us").dtype)
+    except (ValueError, TypeError, AttributeError):
+        return "datetime64[us, UTC]"
+
+
+def _times(numbers: Array, dtype: Any) -> pd.Series:
+    micros = pd.Series(np.round(numbers * 1e6).astype("int64"))
+    if pdt.is_timedelta64_dtype(dtype):
+        return pd.to_timedelta(micros, unit="us").astype(dtype)
+    times = pd.to_datetime(micros, unit="us", utc=True)
+    zone = getattr(dtype, "tz", None)
+    times = times.dt.tz_convert(zone) if zone else times.dt.tz_localize(None)
+    return times.astype(dtype)
+
+
+def _integers(numbers: Array, dtype: Any) -> NDArray[Any]:
+    """Round to integers; those at the very end of the type's range must not wrap around."""
+    kind = np.dtype(getattr(dtype, "numpy_dtype", dtype))
+    info = np.iinfo(kind)
+    rounded = np.round(numbers)
+    inside = np.where((rounded >= info.max) | (rounded <= info.min), 0, rounded).astype(kind)
+    ends = np.where(rounded >= info.max, info.max, info.min).astype(kind)
+    return np.where((rounded >= info.max) | (rounded <= info.min), ends, inside)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _decimal(value: float) -> decimal.Decimal:
+    return decimal.Decimal(repr(float(value)))
+
+
+def _date(value: pd.Timestamp) -> datetime.date:
+    return value.date()
+
+
+_TO_OBJECT: dict[str, Callable[[Any], Any]] = {
+    "integer": int,
+    "floating": float,
+    "mixed-integer-float": float,
+    "decimal": _decimal,
+    "date": _date,
+    "datetime": _same,
+    "datetime64": _same,
+    "timedelta": _same,
+    "timedelta64": _same,
+}
+
+
+def to_json(value: Any) -> Any:
+    """Return a value of a column's state as one that JSON can hold; see `from_json`."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"type": "float", "value": repr(value)}
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [to_json(inner) for inner in value]
+    if isinstance(value, pd.Interval):
+        ends = [to_json(value.left), to_json(value.right)]
+        return {"type": "Interval", "value": ends, "closed": value.closed}
+    if isinstance(value, pd.Period):
+        return {"type": "Period", "value": str(value), "freq": value.freqstr}
+    if isinstance(value, bytes):
+        return {"type": "bytes", "value": value.hex()}
+    for name, (cls, write, _) in _WRITTEN.items():
+        if isinstance(value, cls):
+            return {"type": name, "value": write(value)}
+    return str(value)
+
+
+def from_json(value: Any) -> Any:
+    """Undo `to_json`; lists become tuples."""
+    if isinstance(value, list):
+        return tuple(from_json(inner) for inner in value)
+    if not isinstance(value, dict):
+        return value
+    kind, written = value["type"], value["value"]
+    if kind == "Interval":
+        return pd.Interval(*map(from_json, written), closed=value["closed"])
+    if kind == "Period":
+        return pd.Period(written, freq=value["freq"])
+    if kind == "bytes":
+        return bytes.fromhex(written)
+    if kind == "float":
+        return float(written)
+    return _WRITTEN[kind][2](written)
+
+
+def _iso(value: Any) -> str:
+    return str(value.isoformat())
+
+
+# type, how it is written and how it is read; a class stands before those that it is derived from
+_WRITTEN: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
+    "Timestamp": (datetime.datetime, _iso, pd.Timestamp),
+    "date": (datetime.date, _iso, datetime.date.fromisoformat),
+    "time": (datetime.time, _iso, datetime.time.fromisoformat),
+    "Timedelta": (datetime.timedelta, lambda v: pd.Timedelta(v).isoformat(), pd.Timedelta),
+    "Decimal": (decimal.Decimal, str, decimal.Decimal),
+}

@@ -1,0 +1,74 @@
+"""Data and fitted detectors that several tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from augan import AnoGAN, FAnoGAN
+
+QUICK = {"max_steps": 60, "n_critic": 2, "width": 32, "latent_dim": 8, "random_state": 0}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def make_mixed_frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Return a table with a column of every kind that augan reads."""
+    random = np.random.default_rng(seed)
+    amount = np.round(np.exp(random.normal(3, 1, n)), 2)
+    amount[random.random(n) < 0.3] = 0.0
+    score = random.normal(size=n)
+    score[random.random(n) < 0.1] = np.nan
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 300, n), unit="D")
+    return pd.DataFrame(
+        {
+            "amount": amount,
+            "count": random.poisson(4, n),
+            "score": score,
+            "visits": pd.array(np.where(random.random(n) < 0.1, None, 3), dtype="Int64"),
+            "shop": random.choice(["north", "south", "web"], n, p=[0.5, 0.3, 0.2]),
+            "grade": pd.Categorical(
+                random.choice(["low", "high"], n), categories=["low", "mid", "high"], ordered=True
+            ),
+            "member": random.random(n) < 0.4,
+            "day": days,
+            "country": "DE",
+            "comment": np.full(n, np.nan),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def mixed_frame() -> pd.DataFrame:
+    return make_mixed_frame()
+
+
+@pytest.fixture(scope="session")
+def table_detector(mixed_frame: pd.DataFrame) -> FAnoGAN:
+    """An f-AnoGAN fitted to `mixed_frame`; tests must not change it."""
+    return FAnoGAN(encoder_steps=60, **QUICK).fit(mixed_frame)
+
+
+@pytest.fixture(scope="session")
+def search_detector(mixed_frame: pd.DataFrame) -> AnoGAN:
+    """An AnoGAN fitted to `mixed_frame`; tests must not change it."""
+    return AnoGAN(search_steps=20, **QUICK).fit(mixed_frame)
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    """The 8x8 images of the digit 3, (183, 8, 8), 0 to 16."""
+    data = load_digits()
+    return data.images[data.target == 3]
+
+
+@pytest.fixture(scope="session")
+def image_detector(digits: np.ndarray) -> FAnoGAN:
+    """An f-AnoGAN fitted to `digits`; tests must not change it."""
+    return FAnoGAN(encoder_steps=60, **{**QUICK, "width": 8}).fit(digits)

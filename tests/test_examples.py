@@ -1,0 +1,55 @@
+"""The examples and the README's commands run as they stand."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def _run(*command, cwd):
+    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(example, tmp_path):
+    assert _run(sys.executable, str(example), cwd=tmp_path)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_short(example):
+    assert len(example.read_text().splitlines()) <= 60
+
+
+def test_examples_say_what_they_promise(tmp_path):
+    output = _run(sys.executable, str(ROOT / "examples" / "fraud_table.py"), cwd=tmp_path)
+    assert float(re.search(r"AUROC ([\d.]+)", output)[1]) > 0.95
+
+
+def _readme_blocks(language):
+    text = (ROOT / "README.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_readme_python_runs(tmp_path):
+    blocks = _readme_blocks("python")
+    assert blocks
+    (tmp_path / "readme.py").write_text("\n".join(blocks))
+    _run(sys.executable, "readme.py", cwd=tmp_path)
+
+
+def test_readme_commands_run(tmp_path):
+    """Every `augan` line of the README's shell blocks, in order, on the table that it makes."""
+    lines = [line for block in _readme_blocks("sh") for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith(("augan ", "python -c"))]
+    assert any(line.startswith("augan fit") for line in commands)
+    environment_bin = Path(sys.executable).parent
+    for line in commands:
+        _run("bash", "-ec", f'export PATH="{environment_bin}:$PATH"; {line}', cwd=tmp_path)
+    assert (tmp_path / "scores.csv").exists()

@@ -1,0 +1,88 @@
+import pytest
+import torch
+from torch import nn
+
+from augan.codecs.spec import ImageSpec, Span, VectorSpec
+from augan.networks import build_networks
+
+VECTOR = VectorSpec(
+    (
+        Span("a", 0, 1, "identity"),
+        Span("a", 1, 4, "softmax"),
+        Span("b", 4, 5, "identity"),
+        Span("c", 5, 7, "softmax"),
+    )
+)
+SHAPES = {"vector": (7,), "8x8": (1, 8, 8), "20x36": (3, 20, 36), "64x64": (4, 64, 64)}
+SPECS = {"vector": VECTOR} | {k: ImageSpec(*v) for k, v in SHAPES.items() if k != "vector"}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_shapes_follow_the_spec(name):
+    networks = build_networks(SPECS[name], latent_dim=5, width=8)
+    x = networks.generator(torch.randn(3, 5))
+    assert x.shape == (3, *SHAPES[name])
+    assert networks.critic(x).shape == (3,)
+    assert networks.critic.features(x).shape == (3, networks.critic.n_features)
+    assert networks.encoder(x).shape == (3, 5)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_the_critic_has_no_batch_norm_and_no_dropout(name, spectral_norm):
+    critic = build_networks(
+        SPECS[name], latent_dim=5, width=8, spectral_norm=spectral_norm
+    ).critic
+    kinds = {type(module).__name__ for module in critic.modules()}
+    assert not any("BatchNorm" in kind or "Dropout" in kind for kind in kinds)
+    x = torch.randn(4, *SHAPES[name])
+    critic.eval()  # spectral norm's power iteration moves on in training
+    together, alone = critic(x), torch.cat([critic(row[None]) for row in x])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def test_the_critics_output_is_a_linear_function_of_its_features():
+    critic = build_networks(VECTOR, latent_dim=5, width=8).critic
+    assert isinstance(critic.head, nn.Linear)
+    x = torch.randn(4, 7)
+    assert torch.equal(critic(x), critic.head(critic.features(x)).squeeze(1))
+
+
+def test_the_generator_ends_each_span_as_the_spec_says():
+    x = build_networks(VECTOR, latent_dim=5, width=8).generator(10 * torch.randn(50, 5))
+    assert torch.allclose(x[:, 1:4].sum(dim=1), torch.ones(50))
+    assert torch.allclose(x[:, 5:7].sum(dim=1), torch.ones(50))
+    assert x[:, 0].abs().max() > 1.0  # a number is not bounded
+    images = build_networks(SPECS["8x8"], latent_dim=5, width=8).generator(torch.randn(9, 5))
+    assert images.abs().max() <= 1.0
+
+
+def test_the_encoder_is_unbounded():
+    """A tanh at its end could not reach the prior's tails."""
+    for name, spec in SPECS.items():
+        encoder = build_networks(spec, latent_dim=5, width=8).encoder.eval()
+        assert encoder(1000 * torch.randn(4, *SHAPES[name])).abs().max() > 10, name
+
+
+def test_spectral_norm_bounds_every_layer():
+    critic = build_networks(VECTOR, latent_dim=5, width=16, spectral_norm=True).critic
+    for _ in range(50):
+        critic(torch.randn(2, 7))
+    layers = [m for m in critic.modules() if isinstance(m, nn.Linear)]
+    assert len(layers) == 3
+    for layer in layers:
+        norm = torch.linalg.matrix_norm(layer.weight.detach(), 2)
+        assert float(norm) == pytest.approx(1.0, abs=0.02)
+
+
+def test_same_seed_same_weights_and_the_global_stream_is_left_alone():
+    before = torch.get_rng_state()
+    one, two, other = (build_networks(VECTOR, latent_dim=5, width=8, seed=s) for s in (1, 1, 2))
+    assert torch.equal(before, torch.get_rng_state())
+    weight = "layers.0.weight"
+    assert torch.equal(one.generator.state_dict()[weight], two.generator.state_dict()[weight])
+    assert not torch.equal(one.generator.state_dict()[weight], other.generator.state_dict()[weight])
+
+
+def test_without_an_encoder():
+    assert build_networks(VECTOR, latent_dim=5, width=8, with_encoder=False).encoder is None

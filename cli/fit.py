@@ -88,8 +88,6 @@ def fit(
     given |= dict(_assignment(text) for text in set_ or [])
     options = csv_options(delimiter, encoding, missing, column_names)
 
-    from augan.io.model_file import save
-
     with plain_errors(lambda: _stopped(checkpoint)):
         set_threads(threads)
         _check_writable(out, data)
@@ -103,18 +101,32 @@ def fit(
             )
             with data_errors(data):
                 estimator.fit(rows)
-        save(estimator, out, context=context)
-        checkpoint.unlink(missing_ok=True)  # not before the model is there
+        _save(estimator, out, context, checkpoint)
         say(_summary(estimator, len(rows), out), quiet=quiet)
 
 
 def _stopped(checkpoint: Path) -> str:
     if not checkpoint.exists():
         return "augan: stopped before there was anything to keep"
-    return (
-        f"augan: stopped; {checkpoint} keeps the state: "
-        "the same command with --resume goes on from there"
-    )
+    return f"augan: stopped; {_how_to_resume(checkpoint)}"
+
+
+def _how_to_resume(checkpoint: Path) -> str:
+    return f"{checkpoint} keeps the state: the same command with --resume goes on from there"
+
+
+def _save(estimator: Any, out: Path, context: dict[str, Any], checkpoint: Path) -> None:
+    """Write the model; its checkpoint goes when the model is there, and not before."""
+    from augan.io.model_file import save
+
+    try:
+        save(estimator, out, context=context)
+    except OSError as error:
+        if not checkpoint.exists():
+            raise
+        message = f"{error.strerror or error}; {_how_to_resume(checkpoint)}"
+        raise OSError(error.errno, message, str(out)) from error
+    checkpoint.unlink(missing_ok=True)
 
 
 def _training_rows(

@@ -1,6 +1,6 @@
 """Train on pictures of one digit, find the others, and look at what the model makes of them.
 
-    python examples/digit_images.py [DIRECTORY]
+python examples/digit_images.py [DIRECTORY]
 """
 
 import sys

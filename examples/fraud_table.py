@@ -1,6 +1,6 @@
 """Score card payments: categories, missing values and a date, inside a scikit-learn pipeline.
 
-    python examples/fraud_table.py
+python examples/fraud_table.py
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """A detector inside scikit-learn: pipeline, grid search on a few labels, cross-validation.
 
-    python examples/sklearn_pipeline.py
+python examples/sklearn_pipeline.py
 """
 
 from sklearn.compose import ColumnTransformer

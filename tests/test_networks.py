@@ -30,9 +30,7 @@ def test_shapes_follow_the_spec(name):
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_the_critic_has_no_batch_norm_and_no_dropout(name, spectral_norm):
-    critic = build_networks(
-        SPECS[name], latent_dim=5, width=8, spectral_norm=spectral_norm
-    ).critic
+    critic = build_networks(SPECS[name], latent_dim=5, width=8, spectral_norm=spectral_norm).critic
     kinds = {type(module).__name__ for module in critic.modules()}
     assert not any("BatchNorm" in kind or "Dropout" in kind for kind in kinds)
     x = torch.randn(4, *SHAPES[name])

@@ -132,10 +132,12 @@ def test_beyond_the_threshold_means_a_p_value_of_at_most_alpha(alpha):
 
 def test_fusion():
     parts = torch.tensor([[1.0, 5.0, 3.0], [0.0, -2.0, -4.0]])
-    assert fuse(parts, "top2").tolist() == [4.0, -1.0]
-    assert fuse(parts, "mean").tolist() == [3.0, -2.0]
-    assert fuse(parts, "max").tolist() == [5.0, 0.0]
-    assert fuse(parts[:, :1], "top2").tolist() == [1.0, 0.0]
+    equal = torch.ones(3)
+    assert fuse(parts, equal, "top2").tolist() == [4.0, -1.0]
+    assert fuse(parts, equal, "mean").tolist() == [3.0, -2.0]
+    assert fuse(parts, equal, "max").tolist() == [5.0, 0.0]
+    assert fuse(parts[:, :1], equal[:1], "top2").tolist() == [1.0, 0.0]
+    assert fuse(parts, torch.tensor([1.0, 0.2, 1.0]), "max").tolist() == [3.0, 0.0]
 
 
 def test_explaining_adds_up_the_channels_of_a_column():

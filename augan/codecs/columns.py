@@ -29,9 +29,11 @@ __all__ = [
     "NumericColumn",
     "category_key",
     "column_from_state",
+    "power_of_two",
     "rounded",
 ]
 
+LINEAR_TAIL = 10.0  # units beyond the training range up to which a number keeps its distance
 UNEXPECTED = 3.0  # what never happened in training counts as three standard deviations
 
 
@@ -130,9 +132,14 @@ class NumericColumn(Column):
 
     @property
     def tail(self) -> float:
-        """Scale of the logarithmic tails beyond the outermost knots."""
+        """Width of a unit of the tails beyond the outermost knots."""
         width = self.normals[-1] - self.normals[0]
         return float(self.knots[-1] / width - self.knots[0] / width)
+
+    @property
+    def unit(self) -> float:
+        """What values are divided by before differences are taken."""
+        return power_of_two(self.knots)
 
     def spans(self) -> list[tuple[str, int]]:
         """Return (activation, size) of each run of encoded channels."""
@@ -160,10 +167,11 @@ class NumericColumn(Column):
     def from_normal(self, normals: Array) -> Array:
         """Map normal quantiles (n,) back to values, the tails by their own inverse."""
         low, high = self.normals[0], self.normals[-1]
-        numbers = np.interp(normals, self.normals, self.knots / 4) * 4  # no overflow between knots
+        unit = self.unit
+        numbers = np.interp(normals, self.normals, self.knots / unit) * unit
         with np.errstate(over="ignore"):
-            above = self.knots[-1] + self.tail * np.expm1(np.maximum(normals - high, 0))
-            below = self.knots[0] - self.tail * np.expm1(np.maximum(low - normals, 0))
+            above = self.knots[-1] + self.tail * from_tail(np.maximum(normals - high, 0))
+            below = self.knots[0] - self.tail * from_tail(np.maximum(low - normals, 0))
         return np.where(normals > high, above, np.where(normals < low, below, numbers))
 
 
@@ -206,6 +214,12 @@ KINDS: dict[str, type[Column]] = {
 }
 
 
+def from_tail(units: Array) -> Array:
+    """Invert `TableEncoder`'s tails: linear up to `LINEAR_TAIL`, exponential beyond."""
+    beyond = LINEAR_TAIL * np.exp(np.maximum(units / LINEAR_TAIL, 1) - 1)
+    return np.where(units <= LINEAR_TAIL, units, beyond)
+
+
 def column_from_state(values: dict[str, Any], arrays: dict[str, Array]) -> Column:
     """Rebuild a column from what `Column.state` returned."""
     cls = KINDS[values["kind"]]
@@ -222,3 +236,13 @@ def rounded(numbers: Array, step: float) -> Array:
     decimals = round(-np.log10(step))
     large = np.abs(numbers) >= 2.0**52  # has no decimals, and multiplying it could overflow
     return np.where(large, numbers, np.round(np.where(large, 0, numbers), decimals))
+
+
+def power_of_two(values: Array) -> float:
+    """Return 1, or of very large or small values a power of two to divide them by, exactly.
+
+    So neither sums and differences overflow nor squares underflow.
+    """
+    largest = float(np.abs(values).max())
+    usual = largest == 0 or 2.0**-500 < largest < 2.0**500
+    return 1.0 if usual else 2.0 ** (int(np.frexp(largest)[1]) - 1)

@@ -8,7 +8,14 @@ from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer
 
 from augan.codecs.cells import Array, category_key, factorized, read_numbers
-from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn, rounded
+from augan.codecs.columns import (
+    CategoryColumn,
+    Column,
+    ConstantColumn,
+    NumericColumn,
+    power_of_two,
+    rounded,
+)
 from augan.codecs.origin import Origin
 
 MAX_MASSES = 5
@@ -40,13 +47,18 @@ def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -
         heavy = np.flatnonzero(counts >= MASS_SHARE * len(seen))
         heavy = heavy[np.argsort(-counts[heavy], kind="stable")][:MAX_MASSES]
         masses = tuple(float(distinct[i]) for i in heavy)
-    unit = _unit(distinct)
-    knots, normals = _quantile_map(seen / unit)
+    unit = power_of_two(distinct)
+    if len(distinct) == 1:  # beside missing ones: any map will do
+        normals = np.array([-1.0, 0.0, 1.0])
+        knots = distinct + max(1.0, abs(distinct[0]) * 2.0**-20) * normals
+    else:
+        knots, normals = _quantile_map(seen / unit)
+        knots = knots * unit
     spread = float(np.std(seen / unit)) * unit
     return NumericColumn(
         name=name,
         origin=origin,
-        knots=knots * unit,
+        knots=knots,
         normals=normals,
         masses=masses,
         has_missing=has_missing,
@@ -59,13 +71,6 @@ def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -
     )
 
 
-def _unit(values: Array) -> float:
-    """Return the power of two to divide values by, which is exact, so that sums don't overflow."""
-    largest = float(np.abs(values).max())
-    usual = largest == 0 or 2.0**-500 < largest < 2.0**500
-    return 1.0 if usual else 2.0 ** (int(np.frexp(largest)[1]) - 1)
-
-
 def _quantile_map(seen: Array) -> tuple[Array, Array]:
     """Return knots (K,) and their normal quantiles; tied values share their middle rank.
 
@@ -75,9 +80,6 @@ def _quantile_map(seen: Array) -> tuple[Array, Array]:
     quantiles.fit(seen.reshape(-1, 1))
     knots, group = np.unique(quantiles.quantiles_[:, 0], return_inverse=True)
     ranks = np.bincount(group, quantiles.references_) / np.bincount(group)
-    if len(knots) == 1:  # one value beside missing ones: any map will do
-        width = max(1.0, abs(knots[0]) / 8)
-        return knots[0] + width * np.array([-1.0, 0.0, 1.0]), np.array([-1.0, 0.0, 1.0])
     normals = ndtri((ranks * len(seen) + 0.5) / (len(seen) + 1))
     return knots, normals.astype(np.float32).astype(np.float64)
 

@@ -22,7 +22,7 @@ from augan.exceptions import DataError, DataWarning
 class TableCodec:
     """Rows of a DataFrame or a 2-D array as float tensors, both ways.
 
-    Numbers are mapped to normal quantiles, with logarithmic tails beyond the training range;
+    Numbers are mapped to normal quantiles, linear and then logarithmic beyond the training range;
     frequent single values (zeros) and missing values get channels of their own; categories and
     booleans are one-hot, with one channel shared by rare and unseen ones.
 

@@ -9,11 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from augan.codecs.columns import UNEXPECTED, CategoryColumn, Column, NumericColumn
+from augan.codecs.columns import (
+    LINEAR_TAIL,
+    UNEXPECTED,
+    CategoryColumn,
+    Column,
+    NumericColumn,
+)
 
 MAX_DEVIATIONS = 1e4  # a standardised number is cut off here, so that squares stay finite
-QUARTER = 0.25  # of values between which differences are taken, so that none overflows
-MAX_TAILS = 1e300  # likewise, of the distance beyond the training range
+MAX_TAILS = 1e300  # so far beyond the training range, in units of the tail, a number is cut off
 
 
 class TableEncoder(nn.Module):
@@ -28,6 +33,7 @@ class TableEncoder(nn.Module):
     normals: Tensor
     last: Tensor
     tail: Tensor
+    unit: Tensor
     median: Tensor
     mean: Tensor
     scale: Tensor
@@ -89,8 +95,8 @@ class TableEncoder(nn.Module):
         standard[:, n : 2 * n] = missing * self.missing_weight
 
     def _to_normal(self, values: Tensor) -> Tensor:
-        """Piecewise linear between the knots, logarithmic beyond the outermost."""
-        columns = QUARTER * values.T.contiguous()  # (C, n)
+        """Piecewise linear between the knots; beyond the outermost see `_to_tail`."""
+        columns = (values / self.unit).T.contiguous()  # (C, n)
         right = torch.searchsorted(self.knots, columns).clamp(min=1)
         right = torch.minimum(right, self.last.unsqueeze(1))
         x0, x1 = self.knots.gather(1, right - 1), self.knots.gather(1, right)
@@ -99,8 +105,8 @@ class TableEncoder(nn.Module):
         low = self.knots[:, :1]
         high = self.knots.gather(1, self.last.unsqueeze(1))
         tail = self.tail.unsqueeze(1)
-        above = torch.log1p(((columns - high).clamp(min=0) / tail).clamp(max=MAX_TAILS))
-        below = torch.log1p(((low - columns).clamp(min=0) / tail).clamp(max=MAX_TAILS))
+        above = _to_tail(((columns - high).clamp(min=0) / tail).clamp(max=MAX_TAILS))
+        below = _to_tail(((low - columns).clamp(min=0) / tail).clamp(max=MAX_TAILS))
         return (y0 + share * (y1 - y0) + above - below).T
 
     def _encode_categorical(self, raw: Tensor, encoded: Tensor, standard: Tensor) -> None:
@@ -123,14 +129,15 @@ class TableEncoder(nn.Module):
         self._add("numeric", [i for i, _ in numeric], torch.long)
         self._add(
             "knots",
-            [[*(QUARTER * c.knots), *[np.inf] * p] for c, p in zip(columns, pad, strict=True)],
+            [[*(c.knots / c.unit), *[np.inf] * p] for c, p in zip(columns, pad, strict=True)],
         )
         self._add(
             "normals",
             [[*c.normals, *[c.normals[-1]] * p] for c, p in zip(columns, pad, strict=True)],
         )
         self._add("last", [len(c.knots) - 1 for c in columns], torch.long)
-        self._add("tail", [QUARTER * c.tail for c in columns])
+        self._add("tail", [c.tail / c.unit for c in columns])
+        self._add("unit", [c.unit for c in columns])
         for name in ("median", "mean", "scale"):
             self._add(name, [getattr(c, name) for c in columns])
         padded = [[*c.masses, *[np.nan] * max(1, most - len(c.masses))] for c in columns]
@@ -164,3 +171,9 @@ class TableEncoder(nn.Module):
     def _add(self, name: str, values: Any, dtype: torch.dtype = torch.float64) -> None:
         array = np.array(values, dtype=np.int64 if dtype == torch.long else np.float64)
         self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+
+def _to_tail(units: Tensor) -> Tensor:
+    """Keep distances beyond the training range up to `LINEAR_TAIL`, then grow as a logarithm."""
+    beyond = LINEAR_TAIL * (1 + (units / LINEAR_TAIL).clamp(min=1).log())
+    return torch.where(units <= LINEAR_TAIL, units, beyond)

@@ -43,8 +43,16 @@ class Defaults:
     chunk: int
 
 
-TABLE = Defaults(32, 256, 800, 800, 128, 5, chunk=512)
-IMAGE = Defaults(64, 32, 400, 400, 64, 3, chunk=128)
+IMAGE = Defaults(64, 32, 800, 400, 64, 1, chunk=128)
+
+
+def table_defaults(n_columns: int) -> Defaults:
+    """Return the defaults for a table with `n_columns` columns that vary.
+
+    With a latent dimension for every four columns the generator has to learn what columns have
+    to do with each other; with more it can make anomalies too.
+    """
+    return Defaults(min(max(2, round(n_columns / 4)), 32), 256, 800, 800, 128, 2, chunk=512)
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):
@@ -82,10 +90,10 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         data = self._read_training_data(X, y)
         run = start_run(self, draw_seed(params["random_state"]))
         self.seed_ = run.seed
-        self.codec_ = self._make_codec(data).fit(data)  # type: ignore[arg-type]
+        self.codec_ = self._make_codec(data).fit(data)
         self._build()
         self.scorer_.place(device)
-        raw = self.codec_.prepare(data)  # type: ignore[arg-type]
+        raw = self.codec_.prepare(data)
         train, held_out = self._split(raw)
         history = train_networks(self, run, train, held_out)
         self.history_ = history
@@ -157,7 +165,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self, "scorer_")
         data = self._read(X)
-        differences = self._in_chunks(self.codec_.prepare(data), self.scorer_.explain)  # type: ignore[arg-type]
+        differences = self._in_chunks(self.codec_.prepare(data), self.scorer_.explain)
         if isinstance(self.codec_, ImageCodec):
             return self.codec_.to_original_size(differences)
         names = [column.name for column in self.codec_.columns]
@@ -167,7 +175,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """Return the nearest normal rows that the generator makes, G(z): same type as `X`."""
         check_is_fitted(self, "scorer_")
         data = self._read(X)
-        raw = self.codec_.prepare(data)  # type: ignore[arg-type]
+        raw = self.codec_.prepare(data)
         x_hat = self._in_chunks(raw, lambda rows: self.scorer_.view(rows).x_hat)
         return self.codec_.decode(x_hat, like=data)
 
@@ -182,7 +190,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             Seed; ``None`` takes the constructor's `random_state`.
         """
         check_is_fitted(self, "scorer_")
-        check_params({"n_neighbors": n_samples})  # an integer of at least 1
+        check_params({"n_samples": n_samples, "random_state": random_state})
         given = self.random_state if random_state is None else random_state
         random = torch_stream(draw_seed(given), "sample")
         z = torch.randn(n_samples, self.networks_.latent_dim, generator=random).to(self._device)
@@ -212,7 +220,9 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
     @property
     def _defaults(self) -> Defaults:
-        return IMAGE if isinstance(self.codec_, ImageCodec) else TABLE
+        if isinstance(self.codec_, ImageCodec):
+            return IMAGE
+        return table_defaults(sum(bool(column.spans()) for column in self.codec_.columns))
 
     @property
     def _device(self) -> torch.device:
@@ -242,7 +252,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             validate_data(self, data, skip_check_array=True)
         else:
             self.n_features_in_ = int(np.prod(data.shape[1:]))
-            vars(self).pop("feature_names_in_", None)
+            self.__dict__.pop("feature_names_in_", None)
         if self.normal_label is not None:
             data = take(data, self._normal_rows(y, len(data)))
         if len(data) < 2:
@@ -289,7 +299,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
     def _score(self, data: Data) -> tuple[Floats, Floats]:
         """Return scores (n,) and their parts (n, heads)."""
-        raw = self.codec_.prepare(data)  # type: ignore[arg-type]
+        raw = self.codec_.prepare(data)
 
         def joined(rows: Tensor) -> Tensor:
             score, parts = self.scorer_(rows)

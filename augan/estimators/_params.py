@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -30,12 +31,13 @@ def _integer(low: int) -> Check:
     return lambda v: _is_int(v) and v >= low, f"an integer of at least {low}"
 
 
-def _real(low: float, high: float = np.inf, *, above: bool = False) -> Check:
+def _real(low: float, high: float = np.finfo(float).max, *, above: bool = False) -> Check:
     def holds(value: Any) -> bool:
         return _is_real(value) and (low < value if above else low <= value) and value <= high
 
     limits = f"{'above' if above else 'at least'} {low:g}"
-    return holds, f"a number {limits}" + (f", at most {high:g}" if high < np.inf else "")
+    upper = {np.finfo(float).max: ", finite", np.inf: ""}.get(high, f", at most {high:g}")
+    return holds, f"a number {limits}{upper}"
 
 
 def _or(word: Any, check: Check) -> Check:
@@ -56,7 +58,8 @@ def _share(*, above: bool) -> Check:
 def _is_heads(value: Any) -> bool:
     if isinstance(value, str) or not isinstance(value, (tuple, list)) or not value:
         return False
-    return all(head in HEADS for head in value) and len(set(value)) == len(value)
+    known = all(isinstance(head, str) and head in HEADS for head in value)
+    return known and len(set(value)) == len(value)
 
 
 def _is_betas(value: Any) -> bool:
@@ -69,6 +72,16 @@ def _is_betas(value: Any) -> bool:
 
 def _is_callbacks(value: Any) -> bool:
     return value is None or (isinstance(value, (tuple, list)) and all(map(callable, value)))
+
+
+def _is_path(value: Any) -> bool:
+    return value is None or isinstance(value, (str, os.PathLike))
+
+
+def _is_random_state(value: Any) -> bool:
+    if _is_int(value):
+        return bool(0 <= value < 2**32)
+    return value is None or value is np.random or isinstance(value, np.random.RandomState)
 
 
 FLAG: Check = (lambda v: isinstance(v, (bool, np.bool_)), "True or False")
@@ -85,7 +98,7 @@ CHECKS: dict[str, Check] = {
     "spectral_norm": FLAG,
     "max_steps": _or("auto", _integer(1)),
     "encoder_steps": _or("auto", _integer(1)),
-    "max_time": _or(None, _real(0, above=True)),
+    "max_time": _or(None, _real(0, np.inf, above=True)),
     "batch_size": _or("auto", _integer(2)),
     "n_critic": _or("auto", _integer(1)),
     "gradient_penalty": _real(0),
@@ -110,8 +123,11 @@ CHECKS: dict[str, Check] = {
     "image_size": _or(None, _integer(8)),
     "standardize_images": FLAG,
     "callbacks": (_is_callbacks, "None or a list of functions"),
-    "checkpoint_interval": _real(0),
+    "checkpoint": (_is_path, "None or a path"),
+    "checkpoint_interval": _real(0, np.inf),
     "resume": FLAG,
+    "random_state": (_is_random_state, "None, an integer in [0, 2**32) or a numpy RandomState"),
+    "n_samples": _integer(1),  # of `sample`
 }
 
 

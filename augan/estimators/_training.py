@@ -59,7 +59,7 @@ def train_networks(
 ) -> History:
     """Train generator and critic, then the encoder where there is one; return the history."""
     if start.checkpointer is not None:
-        identity = _identity(estimator, start.seed, train)
+        identity = _identity(estimator, start.seed, fingerprint(train, held_out))
         if start.resumed is not None:
             check_identity(start.checkpointer.path, start.resumed["identity"], identity)
         start.checkpointer.identity = identity
@@ -131,11 +131,11 @@ def build_scorer(estimator: BaseDetector) -> AnomalyScorer:
     ).eval()
 
 
-def _identity(estimator: BaseDetector, seed: int, train: Tensor) -> dict[str, Any]:
+def _identity(estimator: BaseDetector, seed: int, data: str) -> dict[str, Any]:
     """Return what has to be the same for a run to be resumed."""
     params = estimator.get_params(deep=False)
     kept = {name: value for name, value in params.items() if name not in NOT_IDENTITY}
     plain = {
         name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()
     }
-    return {"method": type(estimator).__name__, **plain, "seed": seed, "data": fingerprint(train)}
+    return {"method": type(estimator).__name__, **plain, "seed": seed, "data": data}

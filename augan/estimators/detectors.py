@@ -33,7 +33,8 @@ class FAnoGAN(BaseDetector):
         What the calibrated score is made of: "data_residual", "feature_residual", "latent",
         "critic_mahalanobis", "critic_neighbors", "data_neighbors".
     fusion : {"top2", "mean", "max"}, default="top2"
-        Mean of the two highest heads, of all, or the highest.
+        Mean of the two highest weighted heads, of all, or the highest. Heads that depend on the
+        inversion (residuals, latent) count a third.
     n_neighbors : int, default=5
         Nearest training rows whose mean distance the neighbour heads take.
     memory_size : int, default=4096
@@ -46,13 +47,13 @@ class FAnoGAN(BaseDetector):
     normal_label : object, default=None
         When set, `fit(X, y)` trains only on rows whose label equals it.
     latent_dim : "auto" or int, default="auto"
-        Size of z: 32 for tables, 64 for images.
+        Size of z: one for every four columns of a table (2 to 32), 64 for images.
     width : "auto" or int, default="auto"
         Units of a dense layer (256) or channels of the first convolution (32).
     spectral_norm : bool, default=False
         Spectral normalisation of the critic's layers.
     max_steps : "auto" or int, default="auto"
-        Steps of the generator: 800 for tables, 400 for images.
+        Steps of the generator: 800.
     encoder_steps : "auto" or int, default="auto"
         Steps of the encoder: 800 for tables, 400 for images.
     max_time : float or None, default=None
@@ -60,7 +61,7 @@ class FAnoGAN(BaseDetector):
     batch_size : "auto" or int, default="auto"
         Rows a step: 128 for tables, 64 for images; never more than there are.
     n_critic : "auto" or int, default="auto"
-        Steps of the critic a step of the generator.
+        Steps of the critic a step of the generator: 2 for tables, 1 for images.
     gradient_penalty : float, default=10.0
         Weight of the gradient penalty of "wgan-gp".
     r1 : float, default=0.0
@@ -159,8 +160,8 @@ class FAnoGAN(BaseDetector):
         gradient_penalty: float = 10.0,
         r1: float = 0.0,
         feature_matching: float = 0.0,
-        lr_generator: float = 5e-4,
-        lr_critic: float = 5e-4,
+        lr_generator: float = 2e-4,
+        lr_critic: float = 1e-3,
         lr_encoder: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.9),
         schedule: str = "cosine",
@@ -301,8 +302,8 @@ class AnoGAN(BaseDetector):
         gradient_penalty: float = 10.0,
         r1: float = 0.0,
         feature_matching: float = 0.0,
-        lr_generator: float = 5e-4,
-        lr_critic: float = 5e-4,
+        lr_generator: float = 2e-4,
+        lr_critic: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.9),
         schedule: str = "cosine",
         gradient_clip: float | None = None,

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import struct
+import warnings
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -222,7 +223,7 @@ def _fill(estimator: BaseDetector, tensors: dict[str, Tensor], device: torch.dev
     prefix = "scorer."
     state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     _check_sizes(estimator, state)
-    with torch.device("meta"):
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # of odd sizes
         estimator._build()
     estimator.scorer_.load_state_dict(state, assign=True)
     estimator.scorer_.requires_grad_(False).eval().place(device)
@@ -241,13 +242,13 @@ def _check_sizes(estimator: BaseDetector, state: dict[str, Tensor]) -> None:
 
 
 def _score_one_row(estimator: BaseDetector) -> None:
-    """Score a row of nothing; a search takes one step for it, however many it usually takes."""
+    """Score a row of zeros; a search takes one step for it, however many it usually takes."""
     codec, scorer = estimator.codec_, estimator.scorer_
     if isinstance(codec, ImageCodec):
         channels = codec.spec.channels
         row = torch.full((1, channels, *codec.shape[:2]), codec.low)
     else:
-        row = torch.full((1, codec.width), math.nan, dtype=torch.float64)
+        row = torch.zeros(1, codec.width, dtype=torch.float64)  # or each column's first category
     search = scorer.inversion if isinstance(scorer.inversion, SearchInversion) else None
     n_steps = search.n_steps if search else 0
     if search:

@@ -70,8 +70,9 @@ class Conformal(FittedModule):
         return float(self.scores[-rank])
 
 
-def fuse(parts: Tensor, fusion: Fusion) -> Tensor:
-    """Return one score a row (B,) from calibrated heads (B, H)."""
+def fuse(parts: Tensor, weights: Tensor, fusion: Fusion) -> Tensor:
+    """Return one score a row (B,) from calibrated heads (B, H) and their weights (H,)."""
+    parts = parts * weights
     if fusion == "mean":
         return parts.mean(dim=1)
     k = min(2 if fusion == "top2" else 1, parts.shape[1])

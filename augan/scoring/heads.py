@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from augan.scoring.view import View
 
+INVERSION_WEIGHT = 1 / 3
 MAX_COMPONENTS = 200  # of the critic's features that the Mahalanobis distance is taken in
 
 
@@ -34,7 +35,13 @@ class FittedModule(nn.Module):
 
 
 class Head(FittedModule):
-    """One score. `fit` sees training normals; `forward` scores any rows."""
+    """One score. `fit` sees training normals; `forward` scores any rows.
+
+    `weight` is what the calibrated head counts in the fused score: heads that depend on the
+    inversion say less, since a GAN can often make anomalies too.
+    """
+
+    weight: float = 1.0
 
     def fit(self, view: View, random: np.random.Generator) -> None:
         """Learn from training rows; most heads have nothing to learn."""
@@ -47,6 +54,8 @@ class Head(FittedModule):
 class DataResidual(Head):
     """|x - G(z)|^2 / n (Schlegl 2019, eq. 5, A_R)."""
 
+    weight = INVERSION_WEIGHT
+
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
         return (view.x - view.x_hat).square().flatten(1).mean(dim=1)
@@ -55,6 +64,8 @@ class DataResidual(Head):
 class FeatureResidual(Head):
     """|f(x) - f(G(z))|^2 / n_f (Schlegl 2019, eq. 5, A_D)."""
 
+    weight = INVERSION_WEIGHT
+
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
         return (view.f_x - view.f_x_hat).square().mean(dim=1)
@@ -62,6 +73,8 @@ class FeatureResidual(Head):
 
 class Latent(Head):
     """|z|^2 / latent_dim: how far from the prior N(0, I) a row's latent lies."""
+
+    weight = INVERSION_WEIGHT
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
@@ -87,9 +100,11 @@ class CriticMahalanobis(Head):
         mean = features.mean(axis=0)
         centred = features - mean
         basis = _principal_components(centred, random)
-        covariance, _ = ledoit_wolf(centred @ basis, assume_centered=True)
+        covariance = np.eye(basis.shape[1])  # of rows that are all the same
+        if centred.any():
+            covariance, _ = ledoit_wolf(centred @ basis, assume_centered=True)
         values, vectors = np.linalg.eigh(covariance)
-        values = np.maximum(values, max(values.max(), np.finfo(float).tiny) * 1e-10)
+        values = np.maximum(values, values.max() * 1e-10)
         self.mean = torch.from_numpy(mean).to(view.f_x)
         self.whitening = torch.from_numpy(basis @ (vectors / np.sqrt(values))).to(view.f_x)
 

@@ -110,6 +110,11 @@ class AnomalyScorer(nn.Module):
         self.explainer.to(device)
         return self
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Weights of the parts in the fused score."""
+        return tuple(head.weight for head in self._heads())
+
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (B,), higher = more abnormal, and their parts (B, H)."""
         view = self.view(raw)
@@ -117,7 +122,7 @@ class AnomalyScorer(nn.Module):
             parts = torch.stack(self.paper(view), dim=1)
             return parts.sum(dim=1), parts
         parts = self.scale(self._raw_parts(view))
-        return fuse(parts, self.fusion), parts
+        return fuse(parts, parts.new_tensor(self.weights), self.fusion), parts
 
     def view(self, raw: Tensor) -> View:
         """Encode raw rows; the networks run when a head asks for what they give."""
@@ -136,7 +141,7 @@ class AnomalyScorer(nn.Module):
         """Fit heads on raw training rows; scale, conformal scores and explainer on held-out."""
         if self.heads:
             view = self.view(_at_most(train, FIT_ROWS, random))
-            for head in self.heads.values():
+            for head in self._heads():
                 head.fit(view, random)
             self.scale.fit(self._on_held_out(held_out, self._raw_parts))
         self.conformal.fit(torch.cat([self(batch)[0].cpu() for batch in held_out.split(512)]))
@@ -153,7 +158,10 @@ class AnomalyScorer(nn.Module):
         return scaled
 
     def _raw_parts(self, view: View) -> Tensor:
-        return torch.stack([head(view) for head in self.heads.values()], dim=1)
+        return torch.stack([head(view) for head in self._heads()], dim=1)
+
+    def _heads(self) -> list[Head]:
+        return [head for head in self.heads.values() if isinstance(head, Head)]
 
     def _differences(self, view: View) -> Tensor:
         residual = (view.x - view.x_hat).square()

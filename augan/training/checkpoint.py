@@ -103,6 +103,10 @@ def _plain(identity: dict[str, Any]) -> dict[str, Any]:
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in identity.items()}
 
 
-def fingerprint(data: Tensor) -> str:
-    """Return a hash of the training data."""
-    return hashlib.sha256(data.detach().cpu().numpy().tobytes()).hexdigest()[:16]
+def fingerprint(*data: Tensor) -> str:
+    """Return a hash of the rows that a run learns from and is measured on."""
+    digest = hashlib.sha256()
+    for rows in data:
+        digest.update(str((rows.dtype, tuple(rows.shape))).encode())
+        digest.update(np.ascontiguousarray(rows.detach().cpu().numpy()))
+    return digest.hexdigest()[:16]

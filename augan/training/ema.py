@@ -25,5 +25,5 @@ class ExponentialMovingAverage:
         decay = min(self.decay, (1 + step) / (10 + step))
         for average, current in zip(self.module.parameters(), module.parameters(), strict=True):
             average.lerp_(current, 1 - decay)
-        for average, current in zip(self.module.buffers(), module.buffers(), strict=True):
-            average.copy_(current)
+        for kept, buffer in zip(self.module.buffers(), module.buffers(), strict=True):
+            kept.copy_(buffer)

@@ -54,12 +54,11 @@ class GANPhase:
         self.networks, self.train, self.config, self.seed = networks, train, config, seed
         self.held_out = held_out[:MAX_HELD_OUT]
         self.average = ExponentialMovingAverage(networks.generator, config.ema_decay)
-        rates = {"betas": config.betas}
         self.critic_optimizer = torch.optim.Adam(
-            networks.critic.parameters(), lr=config.lr_critic, **rates
+            networks.critic.parameters(), lr=config.lr_critic, betas=config.betas
         )
         self.generator_optimizer = torch.optim.Adam(
-            networks.generator.parameters(), lr=config.lr_generator, **rates
+            networks.generator.parameters(), lr=config.lr_generator, betas=config.betas
         )
         self.random = torch_stream(seed, "gan", train.device)
         self.n_steps = 0
@@ -204,6 +203,7 @@ def _batch(data: Tensor, size: int, random: torch.Generator) -> Tensor:
 
 def _freeze(module: nn.Module) -> None:
     module.eval()
+    module.zero_grad()  # frees the gradients
     module.requires_grad_(False)
 
 

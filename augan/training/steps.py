@@ -113,7 +113,7 @@ def _descend(
 ) -> Tensor:
     """Take one step down the loss; return the gradient's norm before clipping."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     limit = math.inf if clip is None else clip
     norm = nn.utils.clip_grad_norm_(module.parameters(), limit)
     optimizer.step()

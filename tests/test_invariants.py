@@ -1,0 +1,397 @@
+"""What must hold for every detector, whatever the data: see the faults of the field's own code."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from pandas.testing import assert_frame_equal
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from augan import AnoGAN, FAnoGAN
+from augan.exceptions import ParameterError
+
+QUICK: dict[str, Any] = {"max_steps": 40, "n_critic": 2, "width": 16, "latent_dim": 4}
+DETECTORS = ["table_detector", "search_detector", "image_detector", "image_search_detector"]
+
+
+@pytest.fixture(scope="module")
+def image_search_detector(digits: np.ndarray) -> AnoGAN:
+    return AnoGAN(search_steps=5, random_state=0, **{**QUICK, "width": 4}).fit(digits)
+
+
+@pytest.fixture(params=DETECTORS)
+def fitted(request: pytest.FixtureRequest) -> Any:
+    """Return a fitted detector and rows, for each kind of inversion and of data."""
+    detector = request.getfixturevalue(request.param)
+    kind = "digits" if "image" in request.param else "mixed_frame"
+    rows = request.getfixturevalue(kind)
+    return detector, rows[:40] if "search" in request.param else rows[:150]
+
+
+@pytest.fixture
+def untouched_random_state() -> Iterator[None]:
+    """Fail where the body of a test draws from, or seeds, a global random stream."""
+    np.random.seed(123)  # noqa: NPY002
+    torch.manual_seed(123)
+    before = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
+    yield
+    assert pickle.dumps(np.random.get_state()) == before[0]  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def rows_of(X: Any, index: Any) -> Any:
+    return X.iloc[index] if isinstance(X, pd.DataFrame) else X[index]
+
+
+def same(a: Any, b: Any) -> None:
+    if isinstance(a, pd.DataFrame):
+        assert_frame_equal(a.reset_index(drop=True), b.reset_index(drop=True), check_exact=True)
+    else:
+        assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("method", ["anomaly_score", "score_parts", "explain", "reconstruct"])
+def test_a_row_is_scored_the_same_whatever_stands_beside_it(fitted: Any, method: str) -> None:
+    detector, X = fitted
+    score = getattr(detector, method)
+    whole, n = score(X), len(X)
+    shuffled = np.random.default_rng(0).permutation(n)
+    same(score(rows_of(X, shuffled)), rows_of(whole, shuffled))
+    for index in ([0], [n - 1], [5, 5, 5], range(7, 20), [n - 1, 0]):
+        same(score(rows_of(X, list(index))), rows_of(whole, list(index)))
+
+
+def test_more_rows_than_a_chunk_are_scored_once_each(table_detector: FAnoGAN) -> None:
+    chunk = table_detector._defaults.chunk
+    random = np.random.default_rng(0)
+    frame = table_detector.sample(2 * chunk + 37, random_state=1)
+    scores = table_detector.anomaly_score(frame)
+    assert scores.shape == (2 * chunk + 37,)
+    for i in (0, chunk - 1, chunk, 2 * chunk, 2 * chunk + 36, *random.integers(0, 2 * chunk, 5)):
+        assert_array_equal(table_detector.anomaly_score(frame.iloc[[i]]), scores[[i]])
+
+
+def test_an_outlier_among_the_rows_changes_no_other_score(fitted: Any) -> None:
+    detector, X = fitted
+    alone = detector.anomaly_score(X)
+    if isinstance(X, pd.DataFrame):
+        odd = X.copy()
+        odd.loc[0, ["amount", "score"]] = 1e30
+    else:
+        odd = X.copy()
+        odd[0] = 1e6
+    changed = detector.anomaly_score(odd)
+    assert changed[0] != alone[0]
+    assert_array_equal(changed[1:], alone[1:])
+
+
+def test_scoring_changes_no_weight_and_no_random_stream(
+    fitted: Any, untouched_random_state: None
+) -> None:
+    detector, X = fitted
+    weights = copy.deepcopy(detector.scorer_.state_dict())
+    first = detector.anomaly_score(X)
+    for method in ("predict", "p_value", "score_parts", "explain", "reconstruct"):
+        getattr(detector, method)(X)
+    detector.sample(5)
+    detector.sample(5, random_state=np.random.RandomState(3))
+    after = detector.scorer_.state_dict()
+    assert list(after) == list(weights)
+    for name, value in weights.items():
+        assert torch.equal(value, after[name]), name
+    assert not any(p.requires_grad or p.grad is not None for p in detector.scorer_.parameters())
+    assert not any(module.training for module in detector.scorer_.modules())
+    assert_array_equal(detector.anomaly_score(X), first)
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_fit_score_and_sample_leave_the_global_random_streams(
+    cls: Any, random_state: Any, kind: str, digits: np.ndarray, untouched_random_state: None
+) -> None:
+    X = digits[:40] if kind == "images" else digits[:40, 3]
+    detector = cls(random_state=random_state, **{**QUICK, "max_steps": 5}).set_params(
+        **({"encoder_steps": 5} if cls is FAnoGAN else {"search_steps": 3})
+    )
+    detector.fit(X).score_samples(X)
+    detector.sample(3)
+    detector.sample(3, random_state=5)
+
+
+def test_a_random_state_object_is_drawn_from_and_the_global_ones_are_not(
+    untouched_random_state: None,
+) -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    params = {**QUICK, "max_steps": 5, "encoder_steps": 5}
+    first = FAnoGAN(random_state=np.random.RandomState(7), **params).fit(X)
+    again = FAnoGAN(random_state=np.random.RandomState(7), **params).fit(X)
+    assert_array_equal(first.score_samples(X), again.score_samples(X))
+
+
+def test_different_rows_get_different_latents(fitted: Any) -> None:
+    detector, X = fitted
+    inversion = copy.deepcopy(detector.scorer_.inversion)
+    inversion.n_steps = 100  # a search as long as by default
+    with torch.no_grad():
+        z = inversion(detector.codec_.encode(X))
+    distinct = np.unique(z.numpy(), axis=0)
+    n_rows = len(X.drop_duplicates()) if isinstance(X, pd.DataFrame) else len(np.unique(X, axis=0))
+    assert len(distinct) == n_rows
+    assert z.std(dim=0).min() > 1e-3
+
+
+@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
+def test_the_seed_decides_everything(cls: Any, mixed_frame: pd.DataFrame) -> None:
+    frame = mixed_frame[:120]
+
+    def fit(seed: int) -> Any:
+        own = {"encoder_steps": 10} if cls is FAnoGAN else {"search_steps": 10}
+        return cls(random_state=seed, **{**QUICK, "max_steps": 10}, **own).fit(frame)
+
+    first, same_seed, other = fit(1), fit(1), fit(2)
+    assert_array_equal(first.anomaly_score(frame), same_seed.anomaly_score(frame))
+    assert first.offset_ == same_seed.offset_
+    assert_frame_equal(first.sample(30), same_seed.sample(30))
+    assert_frame_equal(first.sample(30), first.sample(30))
+    for name, value in first.scorer_.state_dict().items():
+        assert torch.equal(value, same_seed.scorer_.state_dict()[name]), name
+    assert (first.anomaly_score(frame) != other.anomaly_score(frame)).all()
+    assert not first.sample(30).equals(other.sample(30))
+    scores = first.anomaly_score(frame)
+    assert_array_equal(first.fit(frame).anomaly_score(frame), scores)
+
+
+def test_without_a_seed_every_fit_and_every_sample_is_another() -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    detector = FAnoGAN(**{**QUICK, "max_steps": 5, "encoder_steps": 5})
+    first = detector.fit(X).score_samples(X)
+    assert (detector.fit(X).score_samples(X) != first).any()
+    assert (detector.sample(5) != detector.sample(5)).any()
+    assert_array_equal(detector.sample(5, random_state=1), detector.sample(5, random_state=1))
+    assert (detector.sample(5, random_state=1) != detector.sample(5, random_state=2)).any()
+
+
+def test_the_global_random_stream_does_not_matter() -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    detector = FAnoGAN(random_state=0, **{**QUICK, "max_steps": 5, "encoder_steps": 5})
+    torch.manual_seed(1)
+    first = detector.fit(X).score_samples(X)
+    torch.manual_seed(2)
+    assert_array_equal(detector.fit(X).score_samples(X), first)
+
+
+@pytest.fixture(scope="module")
+def cancer() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Benign training rows; other rows, and which of them are malignant."""
+    data = load_breast_cancer(as_frame=True)
+    benign = np.flatnonzero(data.target == 1)
+    malignant = np.flatnonzero(data.target == 0)
+    test = np.r_[benign[250:], malignant]
+    return data.data.iloc[benign[:250]], data.data.iloc[test], (data.target.iloc[test] == 0)
+
+
+@pytest.mark.parametrize(
+    ("cls", "score", "floor"),
+    [
+        (FAnoGAN, "calibrated", 0.9),
+        (FAnoGAN, "paper", 0.8),
+        (AnoGAN, "calibrated", 0.8),
+        (AnoGAN, "paper", 0.8),
+    ],
+)
+def test_malignant_cells_score_higher(cls: Any, score: str, floor: float, cancer: Any) -> None:
+    train, test, is_malignant = cancer
+    detector = cls(score=score, random_state=0, **{**QUICK, "max_steps": 150, "width": 64})
+    own = {"encoder_steps": 150} if cls is FAnoGAN else {"search_steps": 30}
+    detector.set_params(latent_dim=8, **own).fit(train)
+    assert roc_auc_score(is_malignant, detector.anomaly_score(test)) >= floor
+    assert roc_auc_score(is_malignant, -detector.score_samples(test)) >= floor
+    assert roc_auc_score(is_malignant, -detector.decision_function(test)) >= floor
+    assert roc_auc_score(is_malignant, -detector.p_value(test)) >= floor - 0.1
+    flagged = detector.predict(test) == -1
+    assert flagged[is_malignant].mean() > flagged[~is_malignant].mean()
+
+
+@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
+def test_other_digits_score_higher(cls: Any) -> None:
+    data = load_digits()
+    zeros, others = data.images[data.target == 0], data.images[data.target != 0][:200]
+    own = {"encoder_steps": 100} if cls is FAnoGAN else {"search_steps": 20}
+    detector = cls(random_state=0, **{**QUICK, "max_steps": 100, "width": 8}, **own)
+    detector.set_params(latent_dim=16).fit(zeros[:120])
+    test = np.vstack([zeros[120:], others])
+    is_other = np.arange(len(test)) >= len(zeros) - 120
+    assert roc_auc_score(is_other, detector.anomaly_score(test)) >= 0.9
+
+
+@pytest.mark.parametrize("n", [1, 2, 100, 1024, 1025, 2500])
+def test_sample_gives_exactly_what_was_asked_for(n: int, table_detector: FAnoGAN) -> None:
+    assert len(table_detector.sample(n)) == n
+
+
+def test_samples_look_like_the_training_rows(
+    table_detector: FAnoGAN, mixed_frame: pd.DataFrame
+) -> None:
+    rows = table_detector.sample(700, random_state=1)
+    assert list(rows.columns) == list(mixed_frame.columns)
+    assert (rows.dtypes == mixed_frame.dtypes).all()
+    for name in ("amount", "count", "score", "visits", "day"):
+        assert rows[name].min() >= mixed_frame[name].min()
+        assert rows[name].max() <= mixed_frame[name].max()
+    assert_array_equal(rows["amount"], rows["amount"].round(2))
+    assert set(rows["shop"]) <= {"north", "south", "web"}
+    assert list(rows["grade"].cat.categories) == ["low", "mid", "high"]
+    assert rows["grade"].cat.ordered
+    assert "mid" not in set(rows["grade"])
+    assert (rows["country"] == "DE").all()
+    assert rows["comment"].isna().all()
+    assert set(rows["visits"].dropna()) <= {3}
+    assert not rows[["amount", "count", "shop", "grade", "member", "day"]].isna().any(axis=None)
+    assert np.isfinite(table_detector.anomaly_score(rows)).all()
+
+
+def test_sampled_images_look_like_the_training_images(
+    image_detector: FAnoGAN, digits: np.ndarray
+) -> None:
+    images = image_detector.sample(9, random_state=0)
+    assert images.shape == (9, *digits.shape[1:])
+    assert images.dtype == digits.dtype
+    assert digits.min() <= images.min() <= images.max() <= digits.max()
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, "3", None, True])
+def test_a_number_of_samples_that_makes_no_sense(n: Any, table_detector: FAnoGAN) -> None:
+    with pytest.raises(ParameterError, match=rf"n_samples={n!r}: .* integer of at least 1"):
+        table_detector.sample(n)
+
+
+def test_a_seed_of_samples_that_makes_no_sense(table_detector: FAnoGAN) -> None:
+    with pytest.raises(ParameterError, match="random_state='a': must be None, an integer"):
+        table_detector.sample(3, random_state="a")
+
+
+@pytest.mark.parametrize("name", ["table_detector", "image_detector"])
+def test_latents_are_unbounded(name: str, request: pytest.FixtureRequest) -> None:
+    detector = request.getfixturevalue(name)
+    assert isinstance(detector.networks_.encoder[-1], nn.Linear)
+    x = torch.randn(4, *_shape(detector), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        near, far = detector.networks_.encoder(x), detector.networks_.encoder(1e4 * x)
+    bound = 50 * detector.networks_.latent_dim**0.5  # no draw from the prior lies there
+    assert (far.norm(dim=1) > bound).all()
+    assert (far.norm(dim=1) > 100 * near.norm(dim=1)).all()
+
+
+def _shape(detector: Any) -> tuple[int, ...]:
+    spec = detector.codec_.spec
+    return (spec.size,) if hasattr(spec, "size") else (spec.channels, spec.height, spec.width)
+
+
+def test_a_search_can_leave_the_prior(search_detector: AnoGAN) -> None:
+    far = copy.deepcopy(search_detector.scorer_.inversion)
+    far.n_steps, far.lr = 200, 1.0
+    x = torch.full((3, search_detector.codec_.spec.size), 50.0)
+    assert (far(x).norm(dim=1) > 10 * search_detector.networks_.latent_dim**0.5).all()
+
+
+def test_a_penalised_critic_mixes_no_rows(fitted: Any) -> None:
+    critic = fitted[0].networks_.critic
+    mixing = (nn.modules.batchnorm._BatchNorm, nn.Dropout, nn.modules.dropout._DropoutNd)
+    assert not any(isinstance(module, mixing) for module in critic.modules())
+
+
+def test_the_features_are_not_the_output_of_the_critic(fitted: Any) -> None:
+    detector, X = fitted
+    x = detector.codec_.encode(X[:5])
+    features = detector.networks_.critic.features(x)
+    assert features.shape[1] == detector.networks_.critic.n_features > 1
+    assert features.abs().max() > 1e-6
+
+
+def test_p_values_against_a_plain_loop(fitted: Any) -> None:
+    detector, X = fitted
+    held_out = detector.scorer_.conformal.scores.tolist()
+    scores = [*detector.anomaly_score(X), min(held_out) - 1, max(held_out) + 1, *held_out[:3]]
+    expected = [
+        (1 + sum(1 for other in held_out if other >= score)) / (len(held_out) + 1)
+        for score in scores
+    ]
+    assert_array_equal(detector.p_value_of(np.array(scores)), expected)
+    assert_array_equal(detector.p_value(X), expected[: len(X)])
+    assert min(expected) == 1 / (len(held_out) + 1)
+    assert max(expected) == 1.0
+
+
+def test_rows_are_held_out_and_the_others_train(mixed_frame: pd.DataFrame) -> None:
+    params = {**QUICK, "max_steps": 3, "encoder_steps": 3, "random_state": 0}
+    for share, n in ((0.2, 20), (0.5, 50), (0.001, 1), (0.999, 99)):
+        detector = FAnoGAN(validation_fraction=share, **params).fit(mixed_frame[:100])
+        assert len(detector.scorer_.conformal.scores) == n
+        assert len(detector.scorer_.heads["data_neighbors"].bank) == 100 - n
+
+
+def test_extreme_rows_have_scores(table_detector: FAnoGAN, search_detector: AnoGAN) -> None:
+    frame = pd.DataFrame(
+        {
+            "amount": [1e30, -1e30, 1.7e308, np.nan, 1e-300],
+            "count": [10**18, -(10**18), 0, 4, 4],
+            "score": [1e30, -1e300, np.nan, np.nan, 0.0],
+            "visits": pd.array([None, 10**15, 3, None, 3], dtype="Int64"),
+            "shop": ["moon", None, "x" * 10000, None, "web"],
+            "grade": ["mid", None, "low", None, "low"],
+            "member": [True, None, "yes", None, False],
+            "day": [pd.Timestamp("1700-01-01"), pd.Timestamp("2250-01-01"), None, None, None],
+            "country": ["FR", None, "DE", None, "DE"],
+            "comment": ["hello", None, 5, None, None],
+        }
+    )
+    for detector in (table_detector, search_detector):
+        scores = detector.anomaly_score(frame)
+        assert np.isfinite(scores).all()
+        assert np.isfinite(detector.score_parts(frame)).all(axis=None)
+        assert np.isfinite(detector.explain(frame)).all(axis=None)
+        assert (detector.predict(frame)[:4] == -1).all()
+        assert len(detector.reconstruct(frame)) == 5
+
+
+def test_extreme_images_have_scores(image_detector: FAnoGAN, digits: np.ndarray) -> None:
+    images = np.stack([digits[0] * 0, digits[0] * 0 + 1e6, digits[0] * 0 - 1e6, digits[0] * 1e9])
+    assert np.isfinite(image_detector.anomaly_score(images)).all()
+    assert np.isfinite(image_detector.explain(images)).all()
+    assert image_detector.reconstruct(images).max() <= digits.max()
+
+
+@pytest.mark.parametrize("score", ["calibrated", "paper"])
+@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
+def test_the_further_out_the_higher_the_score(cls: Any, score: str) -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    own = {"encoder_steps": 40} if cls is FAnoGAN else {"search_steps": 10}
+    detector = cls(score=score, random_state=0, **QUICK, **own).fit(X)
+    far = np.array([[0, 0, 0], [6, -6, 6], [60, -60, 60], [1e6, -1e6, 1e6]])
+    assert (np.diff(detector.anomaly_score(far)) > 0).all()
+
+
+def test_explain_names_the_column(table_detector: FAnoGAN, mixed_frame: pd.DataFrame) -> None:
+    for name, value in {"amount": 1e6, "count": 90, "shop": "moon", "country": "FR"}.items():
+        odd = mixed_frame[:1].copy()
+        odd[name] = [value]
+        assert table_detector.explain(odd).iloc[0].idxmax() == name
+
+
+def test_scoring_is_not_normalised_by_what_is_scored(fitted: Any) -> None:
+    detector, X = fitted
+    some = detector.anomaly_score(rows_of(X, list(range(10))))
+    doubled = detector.anomaly_score(rows_of(X, [*range(10), *range(10)]))
+    assert_array_equal(doubled, np.tile(some, 2))
+    assert_array_equal(detector.p_value(rows_of(X, [3])), detector.p_value(X)[[3]])

@@ -1,0 +1,410 @@
+"""Every parameter does something, and says so when it is given what it cannot take."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from augan import AnoGAN, FAnoGAN
+from augan.estimators._params import CHECKS
+from augan.exceptions import ParameterError
+from augan.training.loop import schedule_factor
+
+QUICK: dict[str, Any] = {
+    "max_steps": 6,
+    "n_critic": 2,
+    "width": 8,
+    "latent_dim": 3,
+    "batch_size": 16,
+    "random_state": 0,
+}
+OWN: dict[Any, dict[str, Any]] = {FAnoGAN: {"encoder_steps": 6}, AnoGAN: {"search_steps": 3}}
+LABELS = np.repeat([1, 0], [80, 40])
+
+# a value other than the default for each parameter that changes the scores of a table
+CHANGES_SCORES: dict[str, Any] = {
+    "gan": "hinge",
+    "score": "paper",
+    "kappa": 30.0,
+    "feature_weight": 0.9,
+    "heads": ("data_residual", "latent"),
+    "fusion": "mean",
+    "n_neighbors": 2,
+    "memory_size": 10,
+    "normal_label": 1,
+    "latent_dim": 7,
+    "width": 12,
+    "spectral_norm": True,
+    "max_steps": 9,
+    "encoder_steps": 9,
+    "search_steps": 9,
+    "search_lr": 0.5,
+    "batch_size": 9,
+    "n_critic": 1,
+    "gradient_penalty": 0.5,
+    "r1": 3.0,
+    "feature_matching": 5.0,
+    "lr_generator": 1e-2,
+    "lr_critic": 1e-2,
+    "lr_encoder": 1e-2,
+    "betas": (0.1, 0.99),
+    "schedule": "constant",
+    "gradient_clip": 1e-3,
+    "ema_decay": 0.0,
+    "validation_fraction": 0.4,
+    "max_categories": 2,
+    "random_state": 1,
+}
+# what the others change; each has its own test below
+CHANGES_SOMETHING_ELSE = {
+    *("contamination", "target_fpr", "max_time", "n_iter_no_change", "image_size"),
+    *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
+}
+INVALID: dict[str, list[Any]] = {
+    "gan": ["wgan", None, 1],
+    "score": ["both", None],
+    "kappa": [-1, "1", None, np.nan, np.inf],
+    "feature_weight": [-0.1, 1.1, "0.5"],
+    "heads": [(), "latent", ("nose",), ("latent", "latent"), None, [1], ([],)],
+    "fusion": ["sum", None],
+    "n_neighbors": [0, 1.5, None, True],
+    "memory_size": [0, "all"],
+    "contamination": [0, 0.6, "some", None, -0.1, True],
+    "target_fpr": [0, 1, 2, "auto", None],
+    "latent_dim": [0, 2.5, "big", None],
+    "width": [0, -3, "wide"],
+    "spectral_norm": ["yes", 1, None],
+    "max_steps": [0, "many", 10.0],
+    "encoder_steps": [0, None],
+    "search_steps": [0, "auto"],
+    "search_lr": [0, -1.0, None, np.inf],
+    "max_time": [0, -1, "5m", np.nan],
+    "batch_size": [1, "large"],
+    "n_critic": [0, 0.5],
+    "gradient_penalty": [-1, None],
+    "r1": [-1, "1"],
+    "feature_matching": [-1, np.nan],
+    "lr_generator": [0, -1e-3, None],
+    "lr_critic": [0, "auto"],
+    "lr_encoder": [0, True],
+    "betas": [0.5, (0.5,), (0.5, 1.0), ("a", 0.9), (-0.1, 0.9), None],
+    "schedule": ["step", None],
+    "gradient_clip": [0, -1, "none"],
+    "ema_decay": [1, -0.1, None],
+    "validation_fraction": [0, 1, 0.0, None],
+    "n_iter_no_change": [0, -1, 2.5],
+    "max_categories": [0, None],
+    "image_size": [7, 0, 16.0, "auto"],
+    "standardize_images": [None, "auto", 2],
+    "callbacks": [print, [1], "print"],
+    "checkpoint": [1, True, 2.5, ["a"]],
+    "checkpoint_interval": [-1, None, "1m"],
+    "resume": [1, "yes", None, True],  # True: without a checkpoint
+    "device": ["gpu", "", 3, None, "cuda:99"],
+    "random_state": ["seed", 1.5, -1, [1, 2], 2**32, True],
+}
+TAKES_ANYTHING = {"normal_label"}
+
+
+def names_of(cls: Any) -> list[str]:
+    return list(inspect.signature(cls).parameters)
+
+
+ALL = [(cls, name) for cls in (FAnoGAN, AnoGAN) for name in names_of(cls)]
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "a": random.normal(size=120),
+            "b": random.exponential(size=120),
+            "c": random.choice(list("wxyz"), 120, p=[0.4, 0.3, 0.2, 0.1]),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (30, 12, 10)).astype("uint8")
+
+
+def fit(cls: Any, X: Any, **params: Any) -> Any:
+    return cls(**{**QUICK, **OWN[cls], **params}).fit(X, LABELS if len(X) == 120 else None)
+
+
+@pytest.fixture(scope="module")
+def usual(frame: pd.DataFrame) -> dict[Any, Any]:
+    return {cls: fit(cls, frame) for cls in OWN}
+
+
+def test_every_parameter_is_covered_here() -> None:
+    for cls in OWN:
+        for name in names_of(cls):
+            covered = (name in CHANGES_SCORES) + (name in CHANGES_SOMETHING_ELSE)
+            assert covered == 1, f"{name}: which test shows that it does something?"
+            assert (name in INVALID) + (name in TAKES_ANYTHING) == 1, f"{name}: what is invalid?"
+    known = {name for _, name in ALL}
+    assert CHANGES_SCORES.keys() | CHANGES_SOMETHING_ELSE == known
+    assert set(CHECKS) - known == {"n_samples"}
+    assert known - set(CHECKS) == {"normal_label", "device"}
+
+
+@pytest.mark.parametrize(("cls", "name"), [(c, n) for c, n in ALL if n in CHANGES_SCORES])
+@pytest.mark.filterwarnings("ignore:column 'c' has 4 categories")
+def test_it_changes_the_scores(
+    cls: Any, name: str, frame: pd.DataFrame, usual: dict[Any, Any]
+) -> None:
+    value = CHANGES_SCORES[name]
+    assert usual[cls].get_params()[name] != value
+    changed = fit(cls, frame, **{name: value})
+    assert not np.allclose(changed.anomaly_score(frame), usual[cls].anomaly_score(frame))
+
+
+def test_sizes(usual: dict[Any, Any], frame: pd.DataFrame) -> None:
+    wide = fit(FAnoGAN, frame, width=24, latent_dim=5).networks_
+    assert wide.generator.layers[0].weight.shape == (24, 5)
+    assert wide.encoder[-1].weight.shape == (5, 24)
+    assert wide.critic.head.weight.shape == (1, 24)
+    assert usual[FAnoGAN].networks_.generator.layers[0].weight.shape == (8, 3)
+
+
+def test_auto_depends_on_the_kind_of_data(frame: pd.DataFrame, images: np.ndarray) -> None:
+    few = {"max_steps": 1, "encoder_steps": 1}
+    table, image = FAnoGAN(**few).fit(frame), FAnoGAN(**few).fit(images)
+    assert table.networks_.latent_dim == 32
+    assert image.networks_.latent_dim == 64
+    assert table.networks_.generator.layers[0].out_features == 256
+    assert image.get_params()["width"] == "auto"
+    for detector, expected in ((table, (800, 128, 5)), (image, (400, 64, 3))):
+        detector.set_params(max_steps="auto", encoder_steps="auto")
+        found = tuple(detector._auto(n) for n in ("max_steps", "batch_size", "n_critic"))
+        assert found == expected
+        assert detector._auto("encoder_steps") == expected[0]
+
+
+def test_steps_and_batches(usual: dict[Any, Any], frame: pd.DataFrame) -> None:
+    def last_step(detector: Any, phase: str) -> int:
+        return max(row["step"] for row in detector.history_ if row["phase"] == phase)
+
+    assert last_step(usual[FAnoGAN], "gan") == 6
+    assert last_step(usual[FAnoGAN], "encoder") == 6
+    longer = fit(FAnoGAN, frame, max_steps=11, encoder_steps=13)
+    assert last_step(longer, "gan") == 11
+    assert last_step(longer, "encoder") == 13
+    assert {row["phase"] for row in usual[AnoGAN].history_} == {"gan"}
+
+
+def test_spectral_norm_bounds_the_critic(frame: pd.DataFrame) -> None:
+    critic = fit(FAnoGAN, frame, spectral_norm=True).networks_.critic
+    layers = [module for module in critic.modules() if isinstance(module, nn.Linear)]
+    for layer in layers:
+        assert torch.linalg.matrix_norm(layer.weight, 2) == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("gan", ["wgan-gp", "dcgan", "gan", "hinge"])
+def test_each_loss_trains(gan: str, frame: pd.DataFrame) -> None:
+    detector = fit(FAnoGAN, frame, gan=gan)
+    assert np.isfinite(detector.anomaly_score(frame)).all()
+    assert ("gradient_penalty" in detector.history_[0]) == (gan == "wgan-gp")
+
+
+@pytest.mark.parametrize("fusion", ["top2", "mean", "max"])
+def test_fusion_is_what_its_name_says(fusion: str, frame: pd.DataFrame) -> None:
+    detector = fit(FAnoGAN, frame, fusion=fusion)
+    parts = np.sort(detector.score_parts(frame).to_numpy(), axis=1)
+    expected = {"top2": parts[:, -2:], "mean": parts, "max": parts[:, -1:]}[fusion].mean(axis=1)
+    np.testing.assert_allclose(detector.anomaly_score(frame), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_heads_and_the_memory_they_keep(frame: pd.DataFrame) -> None:
+    detector = fit(FAnoGAN, frame, heads=["latent", "data_neighbors"], memory_size=10)
+    assert list(detector.score_parts(frame).columns) == ["latent", "data_neighbors"]
+    assert len(detector.scorer_.heads["data_neighbors"].bank) == 10
+    paper = fit(FAnoGAN, frame, score="paper")
+    parts = paper.score_parts(frame)
+    assert list(parts.columns) == ["data_residual", "feature_residual"]
+    np.testing.assert_allclose(paper.anomaly_score(frame), parts.sum(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_contamination_and_target_fpr_move_the_threshold_alone(
+    cls: Any, frame: pd.DataFrame, usual: dict[Any, Any]
+) -> None:
+    scores = usual[cls].anomaly_score(frame)
+    thresholds = [usual[cls].threshold_]
+    for params in ({"contamination": 0.3}, {"contamination": 0.5}, {"target_fpr": 0.5}):
+        detector = fit(cls, frame, **params)
+        np.testing.assert_array_equal(detector.anomaly_score(frame), scores)
+        thresholds.append(detector.threshold_)
+    assert len(set(thresholds)) == 4
+    assert thresholds[0] > thresholds[1] > thresholds[2]
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_max_time_ends_training(cls: Any, frame: pd.DataFrame) -> None:
+    many = {"max_steps": 10**6, **({"encoder_steps": 10**6} if cls is FAnoGAN else {})}
+    started = time.monotonic()
+    detector = fit(cls, frame, max_time=0.3, n_iter_no_change=None, **many)
+    assert time.monotonic() - started < 5
+    last = detector.history_[-1]
+    assert last["step"] < 10**6
+    assert last["seconds"] < 2
+    assert np.isfinite(detector.score_samples(frame)).all()
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_n_iter_no_change_ends_training(cls: Any, frame: pd.DataFrame) -> None:
+    steps = {"max_steps": 400, "lr_generator": 1e-12, "lr_critic": 1e-12}
+    early = fit(cls, frame, n_iter_no_change=1, **steps)
+    stopped = [row for row in early.history_ if "stopped early" in row.get("event", "")]
+    assert stopped[0]["step"] < 400
+    never = fit(cls, frame, n_iter_no_change=None, **steps)
+    assert max(row["step"] for row in never.history_) == 400
+
+
+def test_images_have_a_size(images: np.ndarray) -> None:
+    usual, small = fit(FAnoGAN, images), fit(FAnoGAN, images, image_size=8)
+    assert usual.codec_.resized == (12, 10)
+    assert small.codec_.resized == (8, 7)
+    assert small.reconstruct(images).shape == images.shape
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_standardised_images_are_scored_whatever_their_brightness(
+    cls: Any, images: np.ndarray
+) -> None:
+    bright = (images // 2 + 100).astype("uint8")
+    plain, standardised = fit(cls, images), fit(cls, images, standardize_images=True)
+    even = (2 * (images // 2)).astype("uint8")
+    difference = standardised.anomaly_score(bright) - standardised.anomaly_score(even)
+    assert np.abs(difference).max() < 1e-2
+    assert np.abs(plain.anomaly_score(bright) - plain.anomaly_score(even)).max() > 0.1
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_callbacks_see_the_history(cls: Any, frame: pd.DataFrame) -> None:
+    first: list[Any] = []
+    second: list[Any] = []
+    detector = fit(cls, frame, callbacks=[first.append, second.append])
+    assert first == second == list(detector.history_)
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_a_checkpoint_is_written_and_resumed(
+    cls: Any, frame: pd.DataFrame, tmp_path: Path, usual: dict[Any, Any]
+) -> None:
+    path = tmp_path / "run.ckpt"
+    fit(cls, frame, checkpoint=path)
+    assert path.exists()
+    resumed = fit(cls, frame, checkpoint=str(path), resume=True)
+    expected = usual[cls].anomaly_score(frame)
+    np.testing.assert_array_equal(resumed.anomaly_score(frame), expected)
+    with pytest.raises(ValueError, match="other settings or data: width"):
+        fit(cls, frame, checkpoint=path, resume=True, width=9)
+
+
+def test_the_interval_between_checkpoints(frame: pd.DataFrame, tmp_path: Path) -> None:
+    def writes(interval: float) -> int:
+        path, found = tmp_path / f"{interval}.ckpt", set()
+
+        def look(row: Any) -> None:
+            found.add(path.stat().st_mtime_ns if path.exists() else 0)
+
+        params = {"max_steps": 250, "encoder_steps": 1, "n_iter_no_change": None}
+        fit(
+            FAnoGAN,
+            frame,
+            checkpoint=path,
+            checkpoint_interval=interval,
+            callbacks=[look],
+            **params,
+        )
+        return len(found)
+
+    assert writes(0.0) >= 5
+    assert writes(1e6) <= 2
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_the_device_is_where_the_networks_are(cls: Any, frame: pd.DataFrame) -> None:
+    detector = fit(cls, frame, device="cpu")
+    assert {p.device.type for p in detector.networks_.generator.parameters()} == {"cpu"}
+    assert detector.device == "cpu"
+    if torch.cuda.is_available():
+        on_gpu = fit(cls, frame, device="cuda")
+        assert {p.device.type for p in on_gpu.networks_.generator.parameters()} == {"cuda"}
+
+
+def test_device_auto_stays_auto(usual: dict[Any, Any]) -> None:
+    assert usual[FAnoGAN].get_params()["device"] == "auto"
+
+
+def test_schedules_fall_from_one_to_zero() -> None:
+    for schedule in ("linear", "cosine"):
+        factors = [schedule_factor(schedule, done) for done in np.linspace(0, 1, 11)]  # type: ignore[arg-type]
+        assert factors[0] == 1
+        assert factors[-1] == pytest.approx(0)
+        assert (np.diff(factors) < 0).all()
+    assert schedule_factor("constant", 0.7) == 1
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value"),
+    [(cls, name, value) for cls, name in ALL for value in INVALID.get(name, [])],
+)
+def test_an_invalid_value_is_named(cls: Any, name: str, value: Any, frame: pd.DataFrame) -> None:
+    with pytest.raises(ParameterError) as caught:
+        cls(**{name: value}).fit(frame, LABELS)
+    message = str(caught.value)
+    assert message.startswith(f"{name}={value!r}")
+    assert len(message.splitlines()) == 1
+    assert len(message) > len(f"{name}={value!r}") + 10
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_numpy_numbers_are_numbers(cls: Any, frame: pd.DataFrame, usual: dict[Any, Any]) -> None:
+    params: dict[str, Callable[[Any], Any]] = {
+        "max_steps": np.int64,
+        "width": np.int32,
+        "random_state": np.int64,
+    }
+    given = {name: kind(QUICK[name]) for name, kind in params.items()}
+    detector = fit(cls, frame, **given, target_fpr=np.float32(0.05), spectral_norm=np.False_)
+    np.testing.assert_array_equal(detector.anomaly_score(frame), usual[cls].anomaly_score(frame))
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_init_only_assigns(cls: Any) -> None:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__))).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    names = [argument.arg for argument in (*tree.args.args, *tree.args.kwonlyargs)][1:]
+    assigned = [ast.unparse(statement) for statement in tree.body]
+    assert assigned == [f"self.{name} = {name}" for name in names]
+    assert names == names_of(cls)
+
+
+@pytest.mark.parametrize("cls", OWN)
+def test_every_parameter_is_documented(cls: Any) -> None:
+    documented = inspect.getdoc(cls).split("Attributes\n")[0]
+    for name in names_of(cls):
+        assert name in documented, name
+
+
+def test_fit_leaves_the_parameters_alone(usual: dict[Any, Any]) -> None:
+    for cls, detector in usual.items():
+        given = {**QUICK, **OWN[cls]}
+        expected = {**cls().get_params(), **given}
+        assert detector.get_params() == expected

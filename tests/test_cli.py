@@ -162,10 +162,11 @@ def test_top_shows_the_highest_sorted_and_counts_all(folder: Path, model: Path) 
 
 
 def test_fpr_and_threshold_move_the_verdict(folder: Path, model: Path) -> None:
-    detector = augan.load(model)
+    conformal = augan.load(model).scorer_.conformal
+    middle = float(conformal.scores.median())
     for words, limit in (
-        (["--fpr", 0.2], detector.scorer_.conformal.threshold(0.2)),
-        (["--threshold", -0.5], -0.5),
+        (["--fpr", 0.2], conformal.threshold(0.2)),
+        (["--threshold", middle], middle),
     ):
         found = parse_csv(done("score", model, folder / "data.csv", *words).stdout)
         assert np.array_equal(found["is_anomaly"], found["anomaly_score"] > limit)

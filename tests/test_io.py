@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from datetime import time
 from pathlib import Path
@@ -233,6 +234,16 @@ def test_parquet_decimals_dates_and_dictionaries_are_plain_columns(tmp_path: Pat
         assert frame["a.b"].tolist() == [1, 2, 3]
 
 
+def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1, 2], "tags": [["x"], ["y", "z"]]}), tmp_path / "t.parquet")
+    source = TableSource(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"t\.parquet: column 'tags'"):
+        source.read()
+    with pytest.raises(DataError, match=r"t\.parquet: column 'tags'"):
+        joined(source, {"tags": "text"})
+    assert joined(source, {"a": "number"})["a"].tolist() == [1, 2]
+
+
 def test_texts_in_parquet_become_the_numbers_that_training_saw(tmp_path: Path) -> None:
     pd.DataFrame({"a": ["1", " 2.5", None]}).to_parquet(tmp_path / "t.parquet")
     batch = joined(TableSource(tmp_path / "t.parquet"), {"a": "number"})
@@ -327,6 +338,15 @@ def test_npz_takes_x_or_the_only_array_that_can_be_rows(tmp_path: Path) -> None:
     assert open_data(tmp_path / "b.npz").rows().shape == (5, 8, 8)
 
 
+def npy_bytes() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((4, 3)))
+    return buffer.getvalue()
+
+
+NPY = npy_bytes()
+
+
 def broken_npz(path: Path) -> None:
     np.savez_compressed(path, X=np.random.default_rng(0).normal(size=(50, 4)))
     content = bytearray(path.read_bytes())
@@ -339,6 +359,9 @@ def broken_npz(path: Path) -> None:
     [
         ("a.npy", lambda p: p.write_bytes(b""), "empty"),
         ("a.npy", lambda p: p.write_text("a,b\n1,2\n"), "not a NumPy file"),
+        ("a.npy", lambda p: p.write_bytes(NPY.replace(b"(", b"[")), "not a NumPy file"),
+        ("a.npy", lambda p: p.write_bytes(NPY.replace(b"}", b" ")), "not a NumPy file"),
+        ("a.npy", lambda p: p.write_bytes(NPY[:-8]), "not a NumPy file"),
         ("a.npy", lambda p: np.save(p, np.array([{}, {}])), "not a NumPy file"),
         ("a.npy", lambda p: np.save(p, np.zeros((2, 3, 4, 5, 6))), "need 2, 3 or 4 axes"),
         ("a.npy", lambda p: np.save(p, np.zeros(4)), "need 2, 3 or 4 axes"),

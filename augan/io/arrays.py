@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 from augan.exceptions import DataError
 
 BATCH_ROWS = 4096
-DAMAGED = (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (  # what numpy makes of strange bytes
+    *(ValueError, EOFError, OSError, KeyError, TypeError, OverflowError, NotImplementedError),
+    *(SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
 
 
 class ArraySource:
@@ -87,8 +91,8 @@ class ArraySource:
 def _open(path: Path) -> tuple[NDArray[Any] | None, list[str]]:
     """Return the array of an .npy file, or the names of an .npz file's arrays."""
     try:
-        mapped = "r" if path.suffix.lower() == ".npy" and path.stat().st_size else None
-        loaded = np.load(path, mmap_mode=mapped, allow_pickle=False)
+        mapped = path.suffix.lower() == ".npy" and path.stat().st_size > 0
+        loaded = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded, []
         with loaded:

@@ -65,13 +65,11 @@ class TableSource:
         for file, table in zip(self.files, tables, strict=True):
             if table.column_names != tables[0].column_names:
                 raise DataError(f"{file}: other columns than {self.files[0].name}")
-        try:
+        with _named_errors(self.path):
             table = pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowException as error:
-            raise DataError(f"{self.path}: {_first_line(error)}") from error
-        if table.num_rows == 0:
-            raise DataError(f"{self.path}: a header and no rows")
-        return _to_pandas(table)
+            if table.num_rows == 0:
+                raise DataError(f"{self.path}: a header and no rows")
+            return _to_pandas(table, self.path)
 
     def batches(self, types: dict[str, str]) -> Iterator[pd.DataFrame]:
         """Give the columns in `types` in batches, in constant memory.
@@ -86,8 +84,9 @@ class TableSource:
                 raise DataError(f"{file}: no column {', '.join(map(repr, missing))}")
             first = start
             for table in self._file_batches(file, list(types)):
-                table = converted(table, types, file, start - first)
-                frame = _to_pandas(table)
+                with _named_errors(file):
+                    table = converted(table, types, file, start - first)
+                    frame = _to_pandas(table, file)
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 start += len(frame)
                 if len(frame):
@@ -115,7 +114,7 @@ class TableSource:
             clock = [field.name for field in table.schema if pa.types.is_time(field.type)]
             if clock:  # times of day stay the texts that they are
                 table = pyarrow.csv.read_csv(file, *self._csv_options(texts=clock))
-        return inferred(trimmed(table, self._missing()), file)
+            return inferred(trimmed(table, self._missing()), file)
 
     def _file_batches(self, file: Path, names: list[str]) -> Iterator[pa.Table]:
         """Give columns as the file has them: texts for CSV."""
@@ -168,7 +167,7 @@ class _named_errors:
             return
         if isinstance(error, FileNotFoundError):
             raise DataError(f"{self.file}: no such file") from error
-        if isinstance(error, (pa.ArrowException, OSError, UnicodeError, LookupError)):
+        if isinstance(error, (pa.ArrowException, OSError, ValueError, LookupError)):
             raise DataError(f"{self.file}: {_explain(error, self.columns)}") from error
 
 
@@ -221,13 +220,13 @@ def _is_csv(path: Path) -> bool:
     return path.name.lower().endswith(CSV_ENDINGS)
 
 
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
+def _to_pandas(table: pa.Table, file: Path) -> pd.DataFrame:
     """Return a DataFrame with dates as dates and decimals as floats."""
     for i, field in enumerate(table.schema):
         if pa.types.is_decimal(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(pa.float64()))
         elif pa.types.is_nested(field.type):
-            raise DataError(f"column {field.name!r} holds {field.type}: need one value a row")
+            raise DataError(f"{file}: column {field.name!r} holds {field.type}, not one value")
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
     return frame
 

@@ -108,5 +108,5 @@ def fingerprint(*data: Tensor) -> str:
     digest = hashlib.sha256()
     for rows in data:
         digest.update(str((rows.dtype, tuple(rows.shape))).encode())
-        digest.update(np.ascontiguousarray(rows.detach().cpu().numpy()))
+        digest.update(np.ascontiguousarray(rows.detach().cpu().numpy()).data)
     return digest.hexdigest()[:16]

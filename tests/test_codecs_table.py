@@ -16,6 +16,7 @@ from pandas.testing import assert_frame_equal
 from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer
 
+from augan import FAnoGAN
 from augan.codecs import TableCodec, codec_from_state
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn, category_key
 from augan.exceptions import DataError, DataTypeError, DataWarning
@@ -407,6 +408,13 @@ def test_many_categories_warn_and_share_a_channel() -> None:
     assert encoded[0, 5] == 1
     assert standard[0, codec.owners()[1] == 0].tolist() == [0, 0, 0, 0, 0, 1, 0]
     assert codec.decode(encoded)["c"].tolist() == [column.rare[0]] * 2
+
+
+def test_the_warning_points_to_where_fit_was_called() -> None:
+    frame = make(list("abc") * 10)
+    with pytest.warns(DataWarning, match="column 'c' has 3 categories") as caught:
+        FAnoGAN(max_steps=1, encoder_steps=1, width=4, max_categories=2).fit(frame)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize(

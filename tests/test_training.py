@@ -55,12 +55,12 @@ def test_ema_copies_batch_norm_statistics():
 
 @pytest.mark.parametrize("gan", ["wgan-gp", "dcgan", "gan", "hinge"])
 def test_every_loss_brings_the_generator_to_the_data(gan):
-    phase = _gan(gan=gan, lr_generator=2e-3, lr_critic=2e-3)
+    phase = _gan(gan=gan, n_critic=3, lr_generator=1e-3, lr_critic=4e-3)
     before = phase.measure()
-    run_phase(phase, Run(), n_steps=300, time_share=1.0)
+    run_phase(phase, Run(), n_steps=500, time_share=1.0)
     after = phase.measure()
     assert after["held_out_loss"] < 0.5 * before["held_out_loss"]
-    assert after["coverage"] > 0.5
+    assert after["coverage"] > max(0.5, before["coverage"])
 
 
 def test_the_loop_leaves_frozen_networks_in_evaluation_mode():

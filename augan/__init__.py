@@ -9,12 +9,13 @@ __version__ = "0.1.0"
 __all__ = ["AnoGAN", "FAnoGAN", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from augan.estimators.detectors import AnoGAN, FAnoGAN
+    from augan.estimators.anogan import AnoGAN
+    from augan.estimators.f_anogan import FAnoGAN
     from augan.io.model_file import load
 
 _HOMES = {
-    "AnoGAN": "augan.estimators.detectors",
-    "FAnoGAN": "augan.estimators.detectors",
+    "AnoGAN": "augan.estimators.anogan",
+    "FAnoGAN": "augan.estimators.f_anogan",
     "load": "augan.io.model_file",
 }
 

@@ -80,6 +80,7 @@ def _run(file: Path, seed: int, method: str) -> None:
     fitted = time.perf_counter()
     scores = detector.anomaly_score(test) if method in AUGAN else detector.decision_function(test)
     scored = time.perf_counter()
+    scores = np.nan_to_num(scores)  # PyOD's PCA divides by variances of zero: infinite is highest
     result = {
         "set": file.stem,
         "seed": seed,

@@ -163,7 +163,7 @@ def _is_label(labels: Any, normal: str, where: str) -> Any:
     import numpy as np
     import pandas as pd
 
-    from augan.codecs.columns import category_key
+    from augan.codecs.cells import category_key
     from augan.exceptions import DataError
 
     keys = pd.Series(labels).map(category_key).to_numpy()

@@ -18,7 +18,8 @@ from sklearn.preprocessing import QuantileTransformer
 
 from augan import FAnoGAN
 from augan.codecs import TableCodec, codec_from_state
-from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn, category_key
+from augan.codecs.cells import category_key
+from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
 from augan.exceptions import DataError, DataTypeError, DataWarning
 
 N = 240

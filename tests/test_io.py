@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from augan.codecs.columns import category_key
+from augan.codecs.cells import category_key
 from augan.exceptions import DataError, ParameterError
 from augan.io import arrays, tables
 from augan.io.atomic import atomic_path

@@ -146,3 +146,17 @@ def test_explaining_adds_up_the_channels_of_a_column():
     explainer.fit(torch.ones(4, 5))
     row = torch.tensor([[2.0, 4.0, 1.0, 3.0, 9.0]])
     assert explainer(row).tolist() == [[(6 / 2 + 3 / 1) / 2, (1 / 1 + 9 / 1) / 2]]
+
+
+@pytest.mark.parametrize("name", ["table_detector", "image_detector"])
+def test_the_scorer_is_one_graph_from_raw_rows_to_scores(name, request, mixed_frame, digits):
+    """Encoding, inversion, heads and calibration are all inside what can be exported."""
+    detector = request.getfixturevalue(name)
+    raw = detector.codec_.prepare(mixed_frame if name == "table_detector" else digits)
+    n = torch.export.Dim("n", min=2, max=500)
+    exported = torch.export.export(detector.scorer_, (raw[:50],), dynamic_shapes=({0: n},)).module()
+    with torch.no_grad():
+        score, parts = exported(raw[:120])
+        expected, expected_parts = detector.scorer_(raw[:120])
+    assert torch.allclose(score, expected, atol=1e-4)
+    assert torch.allclose(parts, expected_parts, atol=1e-3)

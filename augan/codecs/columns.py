@@ -12,7 +12,6 @@ from pandas.api import types as pdt
 from augan.codecs.cells import (
     Array,
     category_codes,
-    category_key,
     check_cells,
     codes_by_key,
     parse_numbers,
@@ -20,18 +19,6 @@ from augan.codecs.cells import (
     undo_categorical,
 )
 from augan.codecs.origin import Origin, from_json, to_json
-
-__all__ = [
-    "UNEXPECTED",
-    "CategoryColumn",
-    "Column",
-    "ConstantColumn",
-    "NumericColumn",
-    "category_key",
-    "column_from_state",
-    "power_of_two",
-    "rounded",
-]
 
 LINEAR_TAIL = 10.0  # units beyond the training range up to which a number keeps its distance
 UNEXPECTED = 3.0  # what never happened in training counts as three standard deviations

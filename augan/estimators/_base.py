@@ -282,10 +282,10 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return data
 
     def _split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Hold rows out for early stopping and calibration."""
+        """Hold rows out for early stopping and calibration, in random order."""
         order = numpy_stream(self.seed_, "split").permutation(len(raw))
         n_held_out = min(max(1, round(self.validation_fraction * len(raw))), len(raw) - 1)
-        held_out, train = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
+        held_out, train = order[:n_held_out], np.sort(order[n_held_out:])
         return raw[torch.from_numpy(train)], raw[torch.from_numpy(held_out)]
 
     def _threshold(self, data: Data) -> float:

@@ -191,7 +191,8 @@ def _rebuild(
 ) -> BaseDetector:
     """Build the estimator that a manifest describes and fill in its weights."""
     from augan.estimators._params import check_params
-    from augan.estimators.detectors import AnoGAN, FAnoGAN
+    from augan.estimators.anogan import AnoGAN
+    from augan.estimators.f_anogan import FAnoGAN
 
     classes: dict[str, type[BaseDetector]] = {"AnoGAN": AnoGAN, "FAnoGAN": FAnoGAN}
     if manifest["class"] not in classes:

@@ -44,7 +44,7 @@ def build_networks(
         if isinstance(spec, VectorSpec):
             generator: nn.Module = dense.DenseGenerator(spec, **sizes)
             critic: Critic = dense.DenseCritic(spec, width=width, spectral_norm=spectral_norm)
-            encoder = dense.dense_encoder(spec, **sizes) if with_encoder else None
+            encoder = dense.dense_encoder(spec, latent_dim=latent_dim) if with_encoder else None
         else:
             generator = conv.ConvGenerator(spec, **sizes)
             critic = conv.ConvCritic(spec, width=width, spectral_norm=spectral_norm)

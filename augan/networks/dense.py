@@ -50,12 +50,10 @@ class DenseCritic(Critic):
         super().__init__(backbone, normalised(nn.Linear(width, 1), spectral_norm), width)
 
 
-def dense_encoder(spec: VectorSpec, *, latent_dim: int, width: int) -> nn.Module:
-    """Build the way from encoded rows (n, D) to latents (n, latent_dim), unbounded."""
-    return nn.Sequential(
-        nn.Linear(spec.size, width),
-        nn.LeakyReLU(SLOPE),
-        nn.Linear(width, width),
-        nn.LeakyReLU(SLOPE),
-        nn.Linear(width, latent_dim),
-    )
+def dense_encoder(spec: VectorSpec, *, latent_dim: int) -> nn.Module:
+    """Build the way from encoded rows (n, D) to latents (n, latent_dim), unbounded.
+
+    It is linear: a deep one learns to find latents for anomalies too. Over ADBench's tables the
+    paper's score separates better with it than with one or two hidden layers of any width.
+    """
+    return nn.Linear(spec.size, latent_dim)

@@ -58,6 +58,6 @@ class View:
 
 
 def _in_batches(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    if len(rows) <= MAX_BATCH:
+    if rows.shape[0] <= MAX_BATCH:
         return function(rows)
     return torch.cat([function(batch) for batch in rows.split(MAX_BATCH)])

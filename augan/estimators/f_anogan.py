@@ -45,9 +45,9 @@ class FAnoGAN(BaseDetector):
     spectral_norm : bool, default=False
         Spectral normalisation of the critic's layers.
     max_steps : "auto" or int, default="auto"
-        Steps of the generator: 800.
+        Most steps of the generator: 1600 for tables, 800 for images.
     encoder_steps : "auto" or int, default="auto"
-        Steps of the encoder: 800 for tables, 400 for images.
+        Most steps of the encoder: 400.
     max_time : float or None, default=None
         Seconds that training may take; what is reached by then is scored with.
     batch_size : "auto" or int, default="auto"

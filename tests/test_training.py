@@ -260,3 +260,12 @@ def test_sliced_wasserstein_of_a_shift_is_known():
     assert sliced_wasserstein(real, real, torch.Generator().manual_seed(0)) == 0.0
     moved = sliced_wasserstein(real, real + torch.tensor([3.0, 4.0]), torch.Generator())
     assert moved == pytest.approx(5 * 2 / np.pi, rel=0.15)
+
+
+def test_fewer_rows_than_a_batch_train_and_are_mentioned():
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    quick = {"max_steps": 5, "encoder_steps": 5, "random_state": 0}
+    with pytest.warns(UserWarning, match="batch_size=64 is more than the 16 training rows"):
+        few = FAnoGAN(batch_size=64, **quick).fit(X)
+    assert np.isfinite(few.anomaly_score(X)).all()
+    FAnoGAN(**quick).fit(X)  # "auto" follows the rows

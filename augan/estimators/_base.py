@@ -18,7 +18,6 @@ from torch import Tensor
 from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
-from augan.codecs.spec import VectorSpec
 from augan.estimators._input import Data, read_input, read_labels, take
 from augan.estimators._params import check_params
 from augan.estimators._training import build_scorer, start_run, train_networks
@@ -327,8 +326,3 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
-
-
-def is_table(estimator: BaseDetector) -> bool:
-    """Whether a fitted estimator was trained on a table."""
-    return isinstance(estimator.codec_.spec, VectorSpec)

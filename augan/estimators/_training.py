@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from augan.codecs import TableCodec
+from augan.exceptions import DataWarning
 from augan.inversion import EncoderInversion, SearchInversion
 from augan.scoring.heads import build_head
 from augan.scoring.scorer import AnoGANScore, AnomalyScorer, FAnoGANScore
@@ -96,6 +98,13 @@ def training_config(estimator: BaseDetector, n_rows: int) -> TrainingConfig:
     chosen = {name: params[name] for name in names}
     chosen["n_critic"] = estimator._auto("n_critic")
     chosen["batch_size"] = min(estimator._auto("batch_size"), max(n_rows, 2))
+    if estimator.batch_size != "auto" and estimator.batch_size > n_rows:
+        warnings.warn(
+            f"batch_size={estimator.batch_size} is more than the {n_rows} training rows: "
+            f"a batch has {chosen['batch_size']}",
+            DataWarning,
+            stacklevel=4,
+        )
     chosen["betas"] = tuple(params["betas"])
     return TrainingConfig(**chosen)
 

@@ -30,7 +30,7 @@ class Critic(nn.Module):
         return activations
 
     def judge(self, features: Tensor) -> Tensor:
-        """Return the critic's output (n,) on features: unbounded, or a logit, as the loss has it."""
+        """Return the critic's output (n,) on features: a logit, or unbounded, by the loss."""
         output: Tensor = self.head(features).squeeze(1)
         return output
 

@@ -38,16 +38,26 @@ class DenseGenerator(nn.Module):
 
 
 class DenseCritic(Critic):
-    """Encoded rows (n, D) to a number each."""
+    """Encoded rows (n, D) to a number each; both hidden layers are features."""
 
     def __init__(self, spec: VectorSpec, *, width: int, spectral_norm: bool) -> None:
-        backbone = nn.Sequential(
-            normalised(nn.Linear(spec.size, width), spectral_norm),
-            nn.LeakyReLU(SLOPE),
-            normalised(nn.Linear(width, width), spectral_norm),
-            nn.LeakyReLU(SLOPE),
-        )
-        super().__init__(backbone, normalised(nn.Linear(width, 1), spectral_norm), width)
+        first = normalised(nn.Linear(spec.size, width), spectral_norm)
+        second = normalised(nn.Linear(width, width), spectral_norm)
+        head = normalised(nn.Linear(2 * width, 1), spectral_norm)
+        super().__init__(_HiddenLayers(first, second), head, 2 * width)
+
+
+class _HiddenLayers(nn.Module):
+    """Activations of a first and a second layer, side by side."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+        self.activation = nn.LeakyReLU(SLOPE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        lower = self.activation(self.first(x))
+        return torch.cat([lower, self.activation(self.second(lower))], dim=1)
 
 
 def dense_encoder(spec: VectorSpec, *, latent_dim: int) -> nn.Module:

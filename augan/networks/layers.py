@@ -25,18 +25,14 @@ class Critic(nn.Module):
         self.n_features = n_features
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the activations of the last hidden layer, (n, F)."""
+        """Return the activations that the head reads, (n, F)."""
         activations: Tensor = self.backbone(x)
         return activations
 
-    def judge(self, features: Tensor) -> Tensor:
-        """Return the critic's output (n,) on features: a logit, or unbounded, by the loss."""
-        output: Tensor = self.head(features).squeeze(1)
-        return output
-
     def forward(self, x: Tensor) -> Tensor:
-        """Return the critic's output (n,)."""
-        return self.judge(self.features(x))
+        """Return the critic's output (n,): unbounded, or a logit, as the loss reads it."""
+        output: Tensor = self.head(self.features(x)).squeeze(1)
+        return output
 
 
 def normalised(layer: Layer, spectral_norm: bool) -> Layer:

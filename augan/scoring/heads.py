@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3
-MAX_COMPONENTS = 200  # of the critic's features that the Mahalanobis distance is taken in
+MAX_FEATURES = 512  # of the critic up to which the Mahalanobis distance is taken in all of them
+MAX_COMPONENTS = 200  # else in so many principal components
 
 
 class FittedModule(nn.Module):
@@ -84,7 +85,7 @@ class Latent(Head):
 class CriticMahalanobis(Head):
     """Squared Mahalanobis distance of the critic's features, covariance shrunk (Ledoit 2004).
 
-    Where there are more than `MAX_COMPONENTS` features, in their principal components.
+    Where there are more than `MAX_FEATURES`, in their principal components.
     """
 
     mean: Tensor
@@ -186,7 +187,7 @@ def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
 def _principal_components(centred: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return a basis (F, K): the identity where there are few features."""
     n_rows, n_features = centred.shape
-    if n_features <= MAX_COMPONENTS * 2:
+    if n_features <= MAX_FEATURES:
         return np.eye(n_features)
     n_components = min(MAX_COMPONENTS, n_rows - 1)
     seed = int(random.integers(2**31))

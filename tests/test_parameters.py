@@ -191,7 +191,7 @@ def test_auto_depends_on_the_kind_of_data(frame: pd.DataFrame, images: np.ndarra
     assert table.networks_.generator.layers[0].out_features == 256
     assert image.get_params()["width"] == "auto"
     names = ("max_steps", "encoder_steps", "batch_size", "n_critic")
-    for detector, expected in ((table, (1600, 400, 128, 2)), (image, (800, 400, 64, 1))):
+    for detector, expected in ((table, (1600, 1000, 128, 2)), (image, (800, 400, 64, 1))):
         detector.set_params(max_steps="auto", encoder_steps="auto")
         assert tuple(map(detector._auto, names)) == expected
 

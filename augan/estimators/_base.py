@@ -51,7 +51,7 @@ def table_defaults(n_columns: int) -> Defaults:
     With a latent dimension for every four columns the generator has to learn what columns have
     to do with each other; with more it can make anomalies too.
     """
-    return Defaults(min(max(2, round(n_columns / 4)), 32), 256, 1600, 400, 128, 2, chunk=512)
+    return Defaults(min(max(2, round(n_columns / 4)), 32), 256, 1600, 1000, 128, 2, chunk=512)
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):

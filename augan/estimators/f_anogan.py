@@ -47,7 +47,7 @@ class FAnoGAN(BaseDetector):
     max_steps : "auto" or int, default="auto"
         Most steps of the generator: 1600 for tables, 800 for images.
     encoder_steps : "auto" or int, default="auto"
-        Most steps of the encoder: 400.
+        Most steps of the encoder: 1000 (linear) for tables, 400 for images.
     max_time : float or None, default=None
         Seconds that training may take; what is reached by then is scored with.
     batch_size : "auto" or int, default="auto"

@@ -284,7 +284,7 @@ def test_a_seed_of_samples_that_makes_no_sense(table_detector: FAnoGAN) -> None:
 @pytest.mark.parametrize("name", ["table_detector", "image_detector"])
 def test_latents_are_unbounded(name: str, request: pytest.FixtureRequest) -> None:
     detector = request.getfixturevalue(name)
-    assert isinstance(detector.networks_.encoder[-1], nn.Linear)
+    assert isinstance(list(detector.networks_.encoder.modules())[-1], nn.Linear)
     x = torch.randn(4, *_shape(detector), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         near, far = detector.networks_.encoder(x), detector.networks_.encoder(1e4 * x)

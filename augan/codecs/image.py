@@ -179,8 +179,8 @@ class ImageEncoder(nn.Module):
 
 
 def n_halvings(height: int, width: int) -> int:
-    """Return how often the networks halve an image: down to about 4 pixels a side."""
-    return max(1, round(np.log2(min(height, width) / 4)))
+    """Return how often the networks halve an image: to about 4 pixels a side, at least twice."""
+    return max(2, round(np.log2(min(height, width) / 4)))
 
 
 def _moments(raw: Tensor) -> tuple[Tensor, Tensor]:

@@ -141,7 +141,7 @@ def _integers(numbers: Array, dtype: Any) -> NDArray[Any]:
     info = np.iinfo(kind)
     rounded = np.round(numbers)
     inside = np.where((rounded >= info.max) | (rounded <= info.min), 0, rounded).astype(kind)
-    ends = np.where(rounded >= info.max, info.max, info.min).astype(kind)
+    ends = np.where(rounded >= info.max, kind.type(info.max), kind.type(info.min))
     return np.where((rounded >= info.max) | (rounded <= info.min), ends, inside)
 
 

@@ -49,7 +49,7 @@ class Checkpointer:
         torch.save({"format": FORMAT, "identity": _plain(self.identity), **content}, buffer)
         try:
             with atomic_path(self.path) as temporary:
-                temporary.write_bytes(buffer.getbuffer())
+                temporary.write_bytes(buffer.getvalue())
         except OSError as error:
             self._warn(error)
 

@@ -1,159 +1,109 @@
-"""augan and PyOD's detectors on tables of ADBench, trained on normal rows only.
+"""augan and PyOD's detectors, trained on normal rows.
 
-Protocol: at most 10,000 rows of a table; half of its normal rows train, the other half and all
-anomalies are scored; PyOD's detectors get standardised columns, augan the raw ones. Nothing is
-chosen by the test rows. Every finished fit is a line of RESULTS (JSON lines), so a stopped run
-goes on where it was; the table is made from that file.
+Protocol: at most 10,000 rows of a set; half of its normal rows train, the other half and all
+anomalies are scored. Nothing is chosen by the scored rows. Every finished fit is a line of
+results/*.jsonl, so a stopped run goes on where it was; the tables are made from those files.
 
-    python benchmarks/detection.py --data DIR [--seeds 1] [--methods ...] [--jobs 1]
+    python benchmarks/detection.py --suite classical --data DIR [--seeds 3] [--methods ...]
+    python benchmarks/detection.py --suite classical --report [--details]
+
+Suites: "classical" and "features", every .npz (X, y) of a folder; "contaminated", the same with a
+share of unlabelled anomalies in the training rows, beside a fit without them on the same test
+rows; "tables", four tables with categories and missing values.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-import torch
-from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.preprocessing import StandardScaler
+from data import SUITES, Split, contaminated_pair, sets, split
+from measuring import measure_augan, quality, sizes, timed
+from numpy.typing import NDArray
+from peers import PEERS, encode, highest_when_infinite, make_peer
+from report import contamination, report
+from results import FOLDER, Result, read
+from running import add_common_options, add_parts, parse, run_missing, threads
 
-from augan import FAnoGAN
-
-RESULTS = Path(__file__).with_name("results") / "detection.jsonl"
-MAX_ROWS = 10_000
-AUGAN = {
-    "augan (default)": {"score": "calibrated"},
+KEY = ("suite", "set", "seed", "method", "share", "withheld_share")
+FILES = {
+    "classical": "detection.jsonl",
+    "features": "features.jsonl",
+    "contaminated": "contaminated.jsonl",
+    "tables": "tables.jsonl",
+}
+AUGAN: dict[str, dict[str, Any]] = {
+    "augan (default)": {},
     "augan (paper's score)": {"score": "paper"},
 }
-PYOD = {
-    "KNN": ("pyod.models.knn", "KNN"),
-    "LOF": ("pyod.models.lof", "LOF"),
-    "IForest": ("pyod.models.iforest", "IForest"),
-    "OCSVM": ("pyod.models.ocsvm", "OCSVM"),
-    "ECOD": ("pyod.models.ecod", "ECOD"),
-    "PCA": ("pyod.models.pca", "PCA"),
-}
-SEEDED = ("IForest", "PCA")
+METHODS = (*AUGAN, *PEERS)
 
 
 def main() -> None:
     arguments = _arguments()
-    torch.set_num_threads(arguments.threads)
-    RESULTS.parent.mkdir(exist_ok=True)
-    done = {(r["set"], r["seed"], r["method"]) for r in read_results()}
-    files = sorted(arguments.data.glob("*.npz"))
+    file = arguments.results or FOLDER / FILES[arguments.suite]
+    if not arguments.report:
+        with threads(arguments.threads):
+            run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
+    print(_report(arguments, read(file, KEY)))
+
+
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Split]]:
+    loaders = list(sets(arguments.suite, arguments.data).items())
     for seed in range(arguments.seeds):
-        for file in files[arguments.part :: arguments.parts]:
-            for method in arguments.methods:
-                if (file.stem, seed, method) not in done:
-                    _run(file, seed, method)
-    print(markdown(read_results()))
+        for name, load in loaders[arguments.part :: arguments.parts]:
+            for shares, rows in _splits(arguments, *load(), seed):
+                for method in arguments.methods or METHODS:
+                    job = {"suite": arguments.suite, "set": name, "seed": seed, "method": method}
+                    counts = sizes(rows.train, rows.test, rows.y)
+                    yield job | shares | counts | {"train_anomalies": rows.train_anomalies}, rows
 
 
-def split(file: Path, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return training rows, rows to score and their labels (1 = anomaly)."""
-    with np.load(file) as data:
-        X, y = data["X"].astype(np.float64), data["y"].astype(int)
-    random = np.random.default_rng(seed)
-    if len(X) > MAX_ROWS:
-        kept = random.permutation(len(X))[:MAX_ROWS]
-        X, y = X[kept], y[kept]
-    normal = random.permutation(np.flatnonzero(y == 0))
-    train = normal[: len(normal) // 2]
-    test = np.setdiff1d(np.arange(len(X)), train)
-    return X[train], X[test], y[test]
-
-
-def _run(file: Path, seed: int, method: str) -> None:
-    train, test, y = split(file, seed)
-    started = time.perf_counter()
-    if method in AUGAN:
-        detector = FAnoGAN(random_state=seed, **AUGAN[method]).fit(train)
-    else:
-        scaler = StandardScaler().fit(train)
-        train, test = scaler.transform(train), scaler.transform(test)
-        detector = _pyod(method, seed).fit(train)
-    fitted = time.perf_counter()
-    scores = detector.anomaly_score(test) if method in AUGAN else detector.decision_function(test)
-    scored = time.perf_counter()
-    scores = np.nan_to_num(scores)  # PyOD's PCA divides by variances of zero: infinite is highest
-    result = {
-        "set": file.stem,
-        "seed": seed,
-        "method": method,
-        "auroc": round(float(roc_auc_score(y, scores)), 4),
-        "ap": round(float(average_precision_score(y, scores)), 4),
-        "train_rows": len(train),
-        "columns": train.shape[1],
-        "fit_seconds": round(fitted - started, 2),
-        "score_seconds": round(scored - fitted, 2),
-        "versions": {name: version(name) for name in ("augan", "torch", "pyod")},
-    }
-    with RESULTS.open("a") as handle:
-        handle.write(json.dumps(result) + "\n")
-
-
-def _pyod(name: str, seed: int) -> object:
-    import importlib
-
-    module, cls = PYOD[name]
-    given = {"random_state": seed} if name in SEEDED else {}
-    return getattr(importlib.import_module(module), cls)(**given)
-
-
-def read_results() -> list[dict]:
-    """Return the results so far."""
-    if not RESULTS.exists():
-        return []
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
-
-
-def markdown(results: list[dict]) -> str:
-    """Return the table of means over the sets that every method has."""
-    methods = list(dict.fromkeys(r["method"] for r in results))
-    runs = [{(r["set"], r["seed"]): r for r in results if r["method"] == m} for m in methods]
-    shared = sorted(set.intersection(*(set(run) for run in runs))) if runs else []
-    figures = {m: [run[key] for key in shared] for m, run in zip(methods, runs, strict=True)}
-    ranks = _mean_ranks({m: [r["auroc"] for r in rows] for m, rows in figures.items()})
-    lines = [
-        f"{len({key[0] for key in shared})} sets, {len({key[1] for key in shared})} seed(s)",
-        "",
-        "| method | AUROC | AP | mean rank | worst set | fit s, median | fit s, max |",
-        "|---|---|---|---|---|---|---|",
+def _splits(
+    arguments: argparse.Namespace, X: Any, y: NDArray[np.int64], seed: int
+) -> list[tuple[Result, Split]]:
+    if arguments.suite != "contaminated":
+        return [({"share": 0.0, "withheld_share": 0.0}, split(X, y, seed))]
+    share = arguments.share
+    clean, mixed = contaminated_pair(X, y, seed, share)
+    return [
+        ({"share": 0.0, "withheld_share": share}, clean),
+        ({"share": share, "withheld_share": share}, mixed),
     ]
-    for method in sorted(methods, key=lambda m: ranks.get(m, 0.0)):
-        rows = figures[method]
-        worst = min(rows, key=lambda r: r["auroc"])
-        seconds = [r["fit_seconds"] for r in rows]
-        lines.append(
-            f"| {method} | {np.mean([r['auroc'] for r in rows]):.3f} "
-            f"| {np.mean([r['ap'] for r in rows]):.3f} | {ranks[method]:.2f} "
-            f"| {worst['auroc']:.2f} ({worst['set'].split('_', 1)[1]}) "
-            f"| {np.median(seconds):.1f} | {max(seconds):.1f} |"
-        )
-    return "\n".join(lines)
 
 
-def _mean_ranks(aurocs: dict[str, list[float]]) -> dict[str, float]:
-    from scipy.stats import rankdata
+def measure(job: Result, rows: Split) -> list[Result]:
+    """Return the figures of one method on one split."""
+    if job["method"] in AUGAN:
+        params = AUGAN[job["method"]]
+        return [measure_augan(rows.train, rows.test, rows.y, job["seed"], **params)[1]]
+    train, test = encode(rows.train, rows.test)
+    detector = make_peer(job["method"], train.shape[1], job["seed"])
+    fitting, _ = timed("fit", detector.fit, train)
+    scoring, scores = timed("score", detector.decision_function, test)
+    return [quality(rows.y, highest_when_infinite(scores)) | fitting | scoring]
 
-    ranks = rankdata(-np.array(list(aurocs.values())), axis=0)
-    return dict(zip(aurocs, ranks.mean(axis=1), strict=True))
+
+def _report(arguments: argparse.Namespace, results: list[Result]) -> str:
+    shown: dict[str, Any] = {"methods": arguments.methods, "details": arguments.details}
+    if arguments.suite == "contaminated":
+        return contamination(results, range(arguments.seeds), share=arguments.share, **shown)
+    return report(results, range(arguments.seeds), **shown)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of ADBench's .npz files")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--methods", nargs="+", default=[*AUGAN, *PYOD], choices=[*AUGAN, *PYOD])
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
-    parser.add_argument("--part", type=int, default=0, help="which part of the sets to run")
-    parser.add_argument("--parts", type=int, default=1, help="into how many parts to cut the sets")
-    return parser.parse_args()
+    add_common_options(parser)
+    add_parts(parser)
+    add = parser.add_argument
+    add("--suite", choices=SUITES, default="classical")
+    add("--seeds", type=int, default=3, help="how many, from 0 on")
+    add("--methods", nargs="+", choices=METHODS, metavar="METHOD", help="all if not given")
+    add("--share", type=float, default=0.05, help="of anomalies in training: contaminated only")
+    add("--details", action="store_true", help="print every set as well")
+    return parse(parser)
 
 
 if __name__ == "__main__":

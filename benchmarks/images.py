@@ -1,92 +1,113 @@
 """One class of Fashion-MNIST as normal, the test images of all ten to score.
 
-Every finished fit is a line of RESULTS (JSON lines), both scores of the same networks beside the
-distance to the five nearest training images in pixels.
+Every finished fit is a line of results/images.jsonl, so a stopped run goes on where it was. The
+peers work on pixels: the mean distance to the five nearest training images, and what 64 principal
+components of the training images leave over.
 
     python benchmarks/images.py --data fashion_mnist.npz [--classes 0 3 6] [--seed 0]
+    python benchmarks/images.py --report
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
-import torch
-from sklearn.metrics import average_precision_score, roc_auc_score
+from measuring import measure_augan, quality, sizes, timed
+from numpy.typing import NDArray
+from panel import make_panel
+from report import describe
+from results import FOLDER, Result, read
+from running import add_common_options, parse, run_missing, threads
+from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from augan import FAnoGAN
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+Rows = tuple[Images, Images, Labels]
+Method = Callable[[Images, Images, Labels, int], Result]
 
-RESULTS = Path(__file__).with_name("results") / "images.jsonl"
+KEY = ("set", "seed", "method")
+NEIGHBOURS, COMPONENTS = 5, 64
+BASELINE = "pixel 5-NN"
 
 
 def main() -> None:
     arguments = _arguments()
-    torch.set_num_threads(arguments.threads)
+    file = arguments.results or FOLDER / "images.jsonl"
+    if not arguments.report:
+        with threads(arguments.threads):
+            run_missing(file, _jobs(arguments), _measure, key=KEY, fresh=arguments.fresh)
+    results = read(file, KEY)
+    seeds = sorted({result["seed"] for result in results})
+    print(describe(make_panel(results, seeds, baseline=BASELINE), details=True))
+
+
+def _measure(job: Result, rows: Rows) -> list[Result]:
+    return [METHODS[job["method"]](*rows, job["seed"])]
+
+
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Rows]]:
     with np.load(arguments.data) as data:
         train, train_labels = data["x_train"], data["y_train"]
         test, test_labels = data["x_test"], data["y_test"]
-    results = []
     for normal in arguments.classes:
-        images, y = train[train_labels == normal], (test_labels != normal).astype(int)
-        for method, run in METHODS.items():
-            figures = {"class": normal, "seed": arguments.seed, "method": method}
-            results.append(figures | run(images, test, y, arguments.seed) | {"versions": VERSIONS})
-            RESULTS.parent.mkdir(exist_ok=True)
-            with RESULTS.open("a") as handle:
-                handle.write(json.dumps(results[-1]) + "\n")
-            print(results[-1], flush=True)
-    for method in METHODS:
-        aurocs = [r["auroc"] for r in results if r["method"] == method]
-        print(f"{method}: mean AUROC {np.mean(aurocs):.3f} over classes {arguments.classes}")
+        rows = train[train_labels == normal], test, (test_labels != normal).astype(np.int64)
+        for method in arguments.methods:
+            job = {"set": f"class {normal}", "seed": arguments.seed, "method": method}
+            yield job | sizes(*rows), rows
 
 
-def _augan(score: str):
-    def run(train: np.ndarray, test: np.ndarray, y: np.ndarray, seed: int) -> dict:
-        started = time.perf_counter()
-        detector = FAnoGAN(score=score, random_state=seed).fit(train)
-        fitted = time.perf_counter()
-        return _figures(y, detector.anomaly_score(test), fitted - started, fitted)
+def _augan(**params: Any) -> Method:
+    def run(train: Images, test: Images, y: Labels, seed: int) -> Result:
+        return measure_augan(train, test, y, seed, **params)[1]
 
     return run
 
 
-def _pixel_neighbours(train: np.ndarray, test: np.ndarray, y: np.ndarray, seed: int) -> dict:
-    started = time.perf_counter()
-    neighbours = NearestNeighbors(n_neighbors=5).fit(train.reshape(len(train), -1) / 255)
-    fitted = time.perf_counter()
-    distances, _ = neighbours.kneighbors(test.reshape(len(test), -1) / 255)
-    return _figures(y, distances.mean(axis=1), fitted - started, fitted)
+def _pixel_neighbours(train: Images, test: Images, y: Labels, seed: int) -> Result:
+    """Score by the mean distance to the nearest training images."""
+    neighbours = NearestNeighbors(n_neighbors=NEIGHBOURS)
+    fitting, _ = timed("fit", neighbours.fit, _pixels(train))
+    scoring, (distances, _) = timed("score", neighbours.kneighbors, _pixels(test))
+    return quality(y, distances.mean(axis=1)) | fitting | scoring
 
 
-def _figures(y: np.ndarray, scores: np.ndarray, fit_seconds: float, fitted: float) -> dict:
-    return {
-        "auroc": round(float(roc_auc_score(y, scores)), 4),
-        "ap": round(float(average_precision_score(y, scores)), 4),
-        "fit_seconds": round(fit_seconds, 1),
-        "score_seconds": round(time.perf_counter() - fitted, 1),
-    }
+def _principal_residual(train: Images, test: Images, y: Labels, seed: int) -> Result:
+    """Score by the distance to the subspace of the training images' principal components."""
+    pca = PCA(COMPONENTS, random_state=seed)
+
+    def residual(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.linalg.norm(pixels - pca.inverse_transform(pca.transform(pixels)), axis=1)
+
+    fitting, _ = timed("fit", pca.fit, _pixels(train))
+    scoring, scores = timed("score", residual, _pixels(test))
+    return quality(y, scores) | fitting | scoring
 
 
-METHODS = {
-    "augan (default)": _augan("calibrated"),
-    "augan (paper's score)": _augan("paper"),
-    "pixel 5-NN": _pixel_neighbours,
+def _pixels(images: Images) -> NDArray[np.float64]:
+    return images.reshape(len(images), -1) / 255
+
+
+METHODS: dict[str, Method] = {
+    "augan (default)": _augan(),
+    "augan (paper's score)": _augan(score="paper"),
+    BASELINE: _pixel_neighbours,
+    "PCA residual": _principal_residual,
 }
-VERSIONS = {name: version(name) for name in ("augan", "torch", "scikit-learn")}
+DEFAULT_METHODS = ("augan (default)", BASELINE, "PCA residual")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="fashion_mnist.npz")
-    parser.add_argument("--classes", type=int, nargs="+", default=list(range(10)))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="of torch")
-    return parser.parse_args()
+    add_common_options(parser)
+    add = parser.add_argument
+    add("--classes", type=int, nargs="+", default=list(range(10)))
+    add("--seed", type=int, default=0)
+    add("--methods", nargs="+", default=DEFAULT_METHODS, choices=METHODS, metavar="METHOD")
+    return parse(parser)
 
 
 if __name__ == "__main__":

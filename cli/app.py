@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .demo import demo
+from .evaluate import evaluate
 from .fit import fit
 from .info import info
 from .score import score
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(fit)
 app.command()(score)
+app.command()(evaluate)
 app.command()(info)
 app.command()(demo)
 

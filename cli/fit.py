@@ -27,6 +27,7 @@ from ._console import (
     say,
     set_threads,
 )
+from ._labels import is_label
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
 OWN = {  # parameters that the command gives itself
@@ -140,7 +141,7 @@ def _training_rows(
 
     if (target is None) != (normal is None):
         raise ParameterError("--target and --normal go together: the column and its normal value")
-    source = open_data(path, options)
+    source: Any = open_data(path, options)
     if source.is_table:
         rows = source.read()
         absent = [name for name in [*drop, *([target] if target else [])] if name not in rows]
@@ -154,24 +155,8 @@ def _training_rows(
         rows = np.asarray(source.rows())
         labels = source.labels(target) if target else None
     if labels is not None:
-        rows = rows[_is_label(labels, str(normal), f"{path}: column {target!r}")]
+        rows = rows[is_label(labels, str(normal), f"{path}: column {target!r}", "normal rows")]
     return rows, {"target": target, "dropped": drop}
-
-
-def _is_label(labels: Any, normal: str, where: str) -> Any:
-    """Return the mask of the rows whose label, as a text, is `normal`."""
-    import numpy as np
-    import pandas as pd
-
-    from augan.codecs.cells import category_key
-    from augan.exceptions import DataError
-
-    keys = pd.Series(labels).map(category_key).to_numpy()
-    mask = keys == category_key(normal)
-    if not mask.any():
-        found = ", ".join(map(repr, sorted(map(str, pd.unique(keys)))[:5]))
-        raise DataError(f"{where} never is {normal!r}: no normal rows; it has {found}")
-    return np.asarray(mask)
 
 
 def _estimator(method: str, given: dict[str, Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,11 @@ from ._console import (
     Quiet,
     Threads,
     csv_options,
-    data_errors,
     plain_errors,
-    progress,
     say,
     set_threads,
 )
+from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
 N_REASONS = 3
 
@@ -36,12 +34,8 @@ def score(
     out: Annotated[
         Path | None, typer.Option(help="File to write: .csv, .parquet or .jsonl; else stdout.")
     ] = None,
-    fpr: Annotated[
-        float | None, typer.Option(help="Share of normal rows that may be flagged, 0 to 1.")
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Flag rows whose anomaly_score is above it.")
-    ] = None,
+    fpr: Fpr = None,
+    threshold: Threshold = None,
     top: Annotated[
         int | None, typer.Option(min=1, help="Only the rows with the highest scores, sorted.")
     ] = None,
@@ -75,8 +69,8 @@ def score(
             _check_out(out, model, data)
         set_threads(threads)
         estimator = load(model, device=device)
-        limit = _limit(estimator, fpr, threshold)
-        batches = _batches(estimator, model, data, options)
+        limit = flag_limit(estimator, fpr, threshold)
+        batches = model_batches(estimator, model, data, options)
         tally = _Tally()
         results = tally.count(
             _results(estimator, batches, data, limit=limit, explain=explain, quiet=quiet)
@@ -114,52 +108,6 @@ def _check_out(out: Path, model: Path, data: Path) -> None:
         raise ParameterError(f"--out {out}: the model or the data")
 
 
-def _limit(estimator: Any, fpr: float | None, threshold: float | None) -> float:
-    """Return the score above which a row is flagged."""
-    from augan.exceptions import ParameterError
-
-    if fpr is not None and threshold is not None:
-        raise ParameterError("--fpr and --threshold exclude each other")
-    if threshold is not None:
-        if math.isnan(threshold):
-            raise ParameterError("--threshold nan: must be a number")
-        return threshold
-    if fpr is None:
-        return float(estimator.threshold_)
-    if not 0 < fpr < 1:
-        raise ParameterError(f"--fpr {fpr}: must be above 0 and below 1")
-    return float(estimator.scorer_.conformal.threshold(fpr))
-
-
-def _batches(estimator: Any, model: Path, path: Path, options: Any) -> Iterator[Any]:
-    """Give the rows of a file as the model wants them, in batches."""
-    from augan.codecs import TableCodec
-    from augan.exceptions import DataError
-    from augan.io.model_file import read_manifest
-    from augan.io.sources import open_data
-
-    source = open_data(path, options)
-    if not source.is_table:
-        yield from source.batches()
-        return
-    if not isinstance(estimator.codec_, TableCodec):
-        raise DataError(f"{path}: a table, but {model} was trained on images")
-    types = {column.name: column.stored_as() for column in estimator.codec_.columns}
-    found = source.columns()
-    absent = [name for name in types if name not in found]
-    if absent:
-        listed = ", ".join(map(repr, absent))
-        raise DataError(f"{path}: no column {listed}, which {model} was trained with")
-    context = read_manifest(model)["context"]
-    expected = {*types, context.get("target"), *context.get("dropped", [])}
-    extra = [name for name in found if name not in expected]
-    if extra:
-        listed = ", ".join(map(repr, extra))
-        say(f"augan: warning: {path}: not seen in training, ignored: column {listed}")
-    for frame in source.batches(types):
-        yield frame if estimator.codec_.array_dtype is None else frame.to_numpy()
-
-
 def _results(
     estimator: Any, batches: Iterator[Any], path: Path, *, limit: float, explain: bool, quiet: bool
 ) -> Iterator[Any]:
@@ -168,24 +116,19 @@ def _results(
     import pandas as pd
 
     start = 0
-    with progress(quiet) as display:
-        task = display.add_task("score", total=None, note="")
-        for rows in batches:
-            with data_errors(path):
-                scores = estimator.anomaly_score(rows)
-            result = pd.DataFrame(
-                {
-                    "row": np.arange(start, start + len(scores)),
-                    "anomaly_score": scores,
-                    "p_value": estimator.p_value_of(scores),
-                    "is_anomaly": scores > limit,
-                }
-            )
-            if explain:
-                result["explanation"] = _explanations(estimator, rows)
-            start += len(scores)
-            display.update(task, completed=start)
-            yield result
+    for rows, scores in scored_batches(estimator, batches, path, quiet=quiet):
+        result = pd.DataFrame(
+            {
+                "row": np.arange(start, start + len(scores)),
+                "anomaly_score": scores,
+                "p_value": estimator.p_value_of(scores),
+                "is_anomaly": scores > limit,
+            }
+        )
+        if explain:
+            result["explanation"] = _explanations(estimator, rows)
+        start += len(scores)
+        yield result
 
 
 def _explanations(estimator: Any, rows: Any) -> list[str]:

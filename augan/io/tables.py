@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -59,9 +59,9 @@ class TableSource:
         """Return the column names of the first file."""
         return self._columns(self.files[0])
 
-    def read(self) -> pd.DataFrame:
-        """Return the whole table, types inferred."""
-        tables = [self._read_file(file) for file in self.files]
+    def read(self, names: Sequence[str] = ()) -> pd.DataFrame:
+        """Return the whole table, or its columns `names`, types inferred."""
+        tables = [self._read_file(file, names) for file in self.files]
         for file, table in zip(self.files, tables, strict=True):
             if table.column_names != tables[0].column_names:
                 raise DataError(f"{file}: other columns than {self.files[0].name}")
@@ -79,9 +79,7 @@ class TableSource:
         """
         start = 0
         for file in self.files:
-            missing = [name for name in types if name not in self._columns(file)]
-            if missing:
-                raise DataError(f"{file}: no column {', '.join(map(repr, missing))}")
+            self._check_columns(file, types)
             first = start
             for table in self._file_batches(file, list(types)):
                 with _named_errors(file):
@@ -106,14 +104,20 @@ class TableSource:
             raise DataError(f"{file}: column {repeated[0]!r} stands there twice")
         return names
 
-    def _read_file(self, file: Path) -> pa.Table:
+    def _check_columns(self, file: Path, names: Iterable[str]) -> None:
+        missing = [name for name in names if name not in self._columns(file)]
+        if missing:
+            raise DataError(f"{file}: no column {', '.join(map(repr, missing))}")
+
+    def _read_file(self, file: Path, names: Sequence[str]) -> pa.Table:
+        self._check_columns(file, names)
         with _named_errors(file, self._columns(file)):
             if _is_parquet(file):
-                return pyarrow.parquet.read_table(file)
-            table = pyarrow.csv.read_csv(file, *self._csv_options())
+                return pyarrow.parquet.read_table(file, columns=list(names) or None)
+            table = pyarrow.csv.read_csv(file, *self._csv_options(columns=names))
             clock = [field.name for field in table.schema if pa.types.is_time(field.type)]
             if clock:  # times of day stay the texts that they are
-                table = pyarrow.csv.read_csv(file, *self._csv_options(texts=clock))
+                table = pyarrow.csv.read_csv(file, *self._csv_options(texts=clock, columns=names))
             return inferred(trimmed(table, self._missing()), file)
 
     def _file_batches(self, file: Path, names: list[str]) -> Iterator[pa.Table]:

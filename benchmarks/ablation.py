@@ -1,0 +1,147 @@
+"""What each head and each device of training is worth: all but one, on ADBench's tables.
+
+One fit a set gives the heads' parts, and those are fused again without a head, from one head
+alone, or in another way. A device of training takes a fit of its own. Every figure is a line of
+results/ablation.jsonl, so a stopped run goes on where it was.
+
+    python benchmarks/ablation.py --data DIR [--seeds 1] [--devices "spectral norm" ...]
+    python benchmarks/ablation.py --report
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from data import Split, sets, split
+from formatting import markdown_table, short
+from measuring import measure_augan, quality, sizes
+from panel import Panel, make_panel
+from ranking import holm, signed_rank
+from results import FOLDER, Result, read
+from running import add_common_options, add_parts, parse, run_missing, threads
+
+Variant = tuple[str, dict[str, float], str]
+
+KEY = ("set", "seed", "method")
+WHOLE = "augan (default)"
+TOLERANCE = 1e-4  # of an AUROC: float32 in the scorer, float64 here
+FUSIONS = ("mean", "max", "top2")
+DEVICES: dict[str, dict[str, Any]] = {
+    "no gradient penalty": {"gradient_penalty": 0.0},
+    "R1 instead of gradient penalty": {"gradient_penalty": 0.0, "r1": 10.0},
+    "spectral norm": {"spectral_norm": True},
+    "no moving average": {"ema_decay": 0.0},
+    "constant learning rates": {"schedule": "constant"},
+    "hinge loss": {"gan": "hinge"},
+}
+
+
+def main() -> None:
+    arguments = _arguments()
+    file = arguments.results or FOLDER / "ablation.jsonl"
+    if not arguments.report:
+        with threads(arguments.threads):
+            run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
+    results = read(file, KEY)
+    print(table(make_panel(results, sorted({r["seed"] for r in results}), baseline=WHOLE)))
+
+
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Split]]:
+    loaders = list(sets("classical", arguments.data).items())
+    for seed in range(arguments.seeds):
+        for name, load in loaders[arguments.part :: arguments.parts]:
+            rows = split(*load(), seed)
+            for method in (WHOLE, *arguments.devices):
+                job = {"suite": "ablation", "set": name, "seed": seed, "method": method}
+                yield job | sizes(rows.train, rows.test, rows.y), rows
+
+
+def measure(job: Result, rows: Split) -> list[Result]:
+    """Return the figures of one fit: of a device, or of the parts and, last, the whole."""
+    params = DEVICES.get(job["method"], {})
+    detector, figures = measure_augan(rows.train, rows.test, rows.y, job["seed"], **params)
+    if job["method"] != WHOLE:
+        return [{"kind": "device", **figures}]
+    return [*_refused(detector, rows, figures["auroc"]), {"kind": "whole", **figures}]
+
+
+def _refused(detector: Any, rows: Split, auroc: float) -> list[Result]:
+    """Return the figures of the calibrated parts fused in other ways.
+
+    Raises
+    ------
+    ValueError
+        If the parts, fused as the detector says, do not give its own AUROC.
+    """
+    parts = detector.score_parts(rows.test)
+    weights = dict(zip(parts, detector.scorer_.weights, strict=True))
+    own = quality(rows.y, _fuse(parts, weights, detector.fusion))["auroc"]
+    if abs(own - auroc) > TOLERANCE:
+        raise ValueError(f"score_parts fuse to AUROC {own}, anomaly_score has {auroc}")
+    return [
+        {"method": name, "kind": kind} | quality(rows.y, _fuse(parts, *how))
+        for name, (kind, *how) in variants_of(weights, detector.fusion).items()
+    ]
+
+
+def variants_of(weights: dict[str, float], fusion: str) -> dict[str, Variant]:
+    """Return kind, weights of the heads and fusion of each variant, by name."""
+    variants: dict[str, Variant] = {}
+    for head in weights:
+        others = {name: weight for name, weight in weights.items() if name != head}
+        variants[f"without {head}"] = ("head", others, fusion)
+    for head, weight in weights.items():
+        variants[f"{head} alone"] = ("alone", {head: weight}, fusion)
+    for other in FUSIONS:
+        if other != fusion:
+            variants[f"fusion by {other}"] = ("fusion", weights, other)
+    variants["heads of equal weight"] = ("fusion", dict.fromkeys(weights, 1.0), fusion)
+    return variants
+
+
+def _fuse(parts: Any, weights: dict[str, float], fusion: str) -> np.ndarray:
+    from augan.scoring.calibration import fuse
+
+    values = torch.tensor(parts[list(weights)].to_numpy())
+    return fuse(values, torch.tensor(list(weights.values()), dtype=values.dtype), fusion).numpy()
+
+
+def table(panel: Panel) -> str:
+    """Return each variant beside the whole, in the order that they were run."""
+    if not panel.sets or WHOLE not in panel.methods:
+        return "No set is complete."
+    auroc, ap = panel.by_set("auroc"), panel.by_set("ap")
+    whole = panel.methods.index(WHOLE)
+    variants = [i for i in range(len(panel.methods)) if i != whole]
+    p_values = [signed_rank(auroc[:, i], auroc[:, whole]) for i in variants]
+    header = ["variant", "AUROC", "difference", "AP", "difference"]
+    header += ["sets better / worse", "largest loss", "p (Wilcoxon)", "p (Holm)"]
+    rows = [[WHOLE, f"{auroc[:, whole].mean():.3f}", "", f"{ap[:, whole].mean():.3f}", *[""] * 5]]
+    for i, p, adjusted in zip(variants, p_values, holm(p_values), strict=True):
+        change = auroc[:, i] - auroc[:, whole]
+        worst = int(change.argmin())
+        row = [panel.methods[i], f"{auroc[:, i].mean():.3f}", f"{change.mean():+.3f}"]
+        row += [f"{ap[:, i].mean():.3f}", f"{(ap[:, i] - ap[:, whole]).mean():+.3f}"]
+        row += [f"{(change > 0).sum()} / {(change < 0).sum()}"]
+        row += [f"{change[worst]:+.2f} ({short(panel.sets[worst])})", f"{p:.2g}"]
+        rows.append([*row, f"{adjusted:.2g}"])
+    size = f"{len(panel.sets)} sets, {len(panel.seeds)} seed(s)"
+    return f"{size}\n\n{markdown_table(header, rows)}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_common_options(parser)
+    add_parts(parser)
+    add = parser.add_argument
+    add("--seeds", type=int, default=1, help="how many, from 0 on")
+    add("--devices", nargs="*", default=list(DEVICES), choices=DEVICES, metavar="DEVICE")
+    return parse(parser)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What the benchmarks are run on: loading the sets and splitting their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+Loader = Callable[[], tuple[Any, NDArray[np.int64]]]
+
+MAX_ROWS = 10_000  # of a set; more are drawn from
+SUITES = ("classical", "features", "contaminated", "tables")
+ADULT_COLUMNS = (
+    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status"),
+    *("occupation", "relationship", "race", "sex", "capital-gain", "capital-loss"),
+    *("hours-per-week", "native-country", "income"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where a mixed table lies, and what in it is normal.
+
+    Parameters
+    ----------
+    file : str
+        Path below the folder of tables.
+    target : str
+        Column of the labels.
+    normal : object
+        Label of normal rows.
+    drop : tuple of str
+        Columns that number the rows, or give the label away.
+    read : dict
+        Options of `pandas.read_csv`.
+    """
+
+    file: str
+    target: str
+    normal: object
+    drop: tuple[str, ...] = ()
+    read: tuple[tuple[str, Any], ...] = ()
+
+
+TABLES = {
+    "vehicle_insurance_fraud": Table(
+        "vehicle_insurance_fraud.csv", "FraudFound_P", 0, drop=("PolicyNumber",)
+    ),
+    "ulb_creditcard": Table("ulb_creditcard_subset.csv", "Class", 0, drop=("Time", "source")),
+    "hmeq": Table("hmeq.csv", "Default", 0),
+    "adult": Table(
+        "adult/adult-train.csv",
+        "income",
+        "<=50K",
+        read=(
+            ("header", None),
+            ("names", ADULT_COLUMNS),
+            ("na_values", "?"),
+            ("skipinitialspace", True),
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to train on and rows to score.
+
+    Parameters
+    ----------
+    train, test : array or DataFrame
+        Rows, of one type.
+    y : array of shape (n_test,)
+        Labels of `test`, 1 = anomaly.
+    train_anomalies : int
+        How many of the training rows are anomalies that nobody labelled.
+    """
+
+    train: Any
+    test: Any
+    y: NDArray[np.int64]
+    train_anomalies: int = 0
+
+
+def sets(suite: str, folder: Path) -> dict[str, Loader]:
+    """Return what loads each set of a suite, by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds none of the suite's sets.
+    """
+    if suite == "tables":
+        found = {name: folder / table.file for name, table in TABLES.items()}
+        loaders = {n: _table_loader(TABLES[n], f) for n, f in found.items() if f.exists()}
+    else:
+        loaders = {file.stem: _npz_loader(file) for file in sorted(folder.glob("*.npz"))}
+    if not loaders:
+        raise FileNotFoundError(f"{folder} holds no set of the suite {suite!r}")
+    return loaders
+
+
+def split(X: Any, y: NDArray[np.int64], seed: int) -> Split:
+    """Train on half of the normal rows; score the other half and all anomalies."""
+    train, test = split_indices(y, seed)
+    return Split(_rows(X, train), _rows(X, test), y[test])
+
+
+def contaminated_pair(X: Any, y: NDArray[np.int64], seed: int, share: float) -> tuple[Split, Split]:
+    """Return a split with normal training rows only, and one with `share` of anomalies.
+
+    Both score the same rows: `split`'s without the anomalies that were moved.
+    """
+    train, test = split_indices(y, seed)
+    moved = _anomalies_to_move(y, train, test, share, seed)
+    left = np.setdiff1d(test, moved)
+    mixed = np.random.default_rng([seed, 1]).permutation(np.concatenate([train, moved]))
+    clean = Split(_rows(X, train), _rows(X, left), y[left])
+    return clean, Split(_rows(X, mixed), clean.test, clean.y, train_anomalies=len(moved))
+
+
+def split_indices(y: NDArray[np.int64], seed: int) -> tuple[Indices, Indices]:
+    """Return the rows to train on and those to score, of at most `MAX_ROWS`."""
+    random = np.random.default_rng(seed)
+    kept = random.permutation(len(y))[:MAX_ROWS] if len(y) > MAX_ROWS else np.arange(len(y))
+    normal = random.permutation(np.flatnonzero(y[kept] == 0))
+    train = normal[: len(normal) // 2]
+    test = np.setdiff1d(np.arange(len(kept)), train)
+    return kept[train], kept[test]
+
+
+def _anomalies_to_move(
+    y: NDArray[np.int64], train: Indices, test: Indices, share: float, seed: int
+) -> Indices:
+    anomalies = test[y[test] == 1]
+    n = min(round(share / (1 - share) * len(train)), len(anomalies) // 2)
+    return np.random.default_rng([seed, 0]).choice(anomalies, n, replace=False)
+
+
+def _rows(X: Any, indices: Indices) -> Any:
+    if isinstance(X, pd.DataFrame):
+        return X.iloc[indices].reset_index(drop=True)
+    return X[indices]
+
+
+def _npz_loader(file: Path) -> Loader:
+    def load() -> tuple[Any, NDArray[np.int64]]:
+        with np.load(file) as data:
+            return data["X"].astype(np.float64), data["y"].astype(np.int64)
+
+    return load
+
+
+def _table_loader(table: Table, file: Path) -> Loader:
+    def load() -> tuple[Any, NDArray[np.int64]]:
+        frame = pd.read_csv(file, **dict(table.read))
+        y = (frame[table.target] != table.normal).to_numpy(np.int64)
+        return frame.drop(columns=[table.target, *table.drop]), y
+
+    return load

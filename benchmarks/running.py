@@ -1,0 +1,88 @@
+"""What the benchmarks share: their options, and running what has not been run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from results import Result, append, provenance, read
+from threadpoolctl import threadpool_limits
+
+Rows = TypeVar("Rows")
+
+
+def run_missing(
+    file: Path,
+    jobs: Iterable[tuple[Result, Rows]],
+    measure: Callable[[Result, Rows], list[Result]],
+    *,
+    key: tuple[str, ...],
+    fresh: bool = False,
+) -> None:
+    """Append the figures of the jobs whose fields `key` are not in the file yet.
+
+    What `measure` raises becomes the field `error` of a line. With `fresh`, only lines of this
+    commit count as there.
+    """
+    origin = provenance()
+    known = ("commit", *key) if fresh else key
+    done = {tuple(line.get(name) for name in known) for line in read(file, known)}
+    for job, rows in jobs:
+        line = job | origin
+        if tuple(line[name] for name in known) in done:
+            continue
+        for figures in _caught(measure, job, rows):
+            append(file, line | figures)
+        print(_progress(line | figures, key), file=sys.stderr, flush=True)
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every benchmark has."""
+    add = parser.add_argument
+    add("--data", type=Path, help="where the data is; needed unless --report")
+    add("--threads", type=int, default=1)
+    add("--fresh", action="store_true", help="run again what another commit has run")
+    add("--results", type=Path, help="file of the results, if not the one in results/")
+    add("--report", action="store_true", help="only print the tables of what has been run")
+
+
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Add the options to run several processes side by side."""
+    add = parser.add_argument
+    add("--part", type=int, default=0, help="which part of the sets to run")
+    add("--parts", type=int, default=1, help="into how many parts to cut the sets")
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the options; ends the program when they do not go together."""
+    arguments = parser.parse_args()
+    if arguments.data is None and not arguments.report:
+        parser.error("--data is needed, or --report")
+    return arguments
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Hold torch and the linear algebra of numpy and scikit-learn to `n` threads."""
+    torch.set_num_threads(n)
+    with threadpool_limits(n):
+        yield
+
+
+def _caught(measure: Callable[[Result, Any], list[Result]], job: Result, rows: Any) -> list[Result]:
+    try:
+        return measure(job, rows)
+    except ImportError:
+        raise  # of the environment, not of the method
+    except Exception as error:
+        return [{"error": f"{type(error).__name__}: {error}"[:300]}]
+
+
+def _progress(line: Result, key: tuple[str, ...]) -> str:
+    outcome = line.get("error") or f"AUROC {line['auroc']:.3f}, {line['fit_seconds']} CPU s"
+    return ", ".join(str(line[name]) for name in key) + f": {outcome}"

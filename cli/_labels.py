@@ -1,0 +1,66 @@
+"""Labels in a file, and which of them the command line means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def is_label(labels: Any, label: str, where: str, kind: str) -> Any:
+    """Return the mask of the rows whose label, as a text, is `label`: of a `kind`, some of them."""
+    import numpy as np
+    import pandas as pd
+
+    from augan.codecs.cells import category_key
+    from augan.exceptions import DataError
+
+    keys = pd.Series(labels).map(category_key).to_numpy()
+    mask = keys == category_key(label)
+    if not mask.any():
+        found = ", ".join(map(repr, sorted(map(str, pd.unique(keys)))[:5]))
+        raise DataError(f"{where} never is {label!r}: no {kind}; it has {found}")
+    return np.asarray(mask)
+
+
+def read_anomalies(
+    path: Path, options: Any, target: str, *, anomaly: str | None, normal: str | None
+) -> Any:
+    """Return which rows of a file are anomalies; each row has a label, both kinds are there."""
+    from augan.exceptions import DataError, ParameterError
+
+    if (anomaly is None) == (normal is None):
+        raise ParameterError("--anomaly or --normal: give one of them, the label of these rows")
+    label, kind, others = str(normal), "normal rows", "anomalies"
+    if anomaly is not None:
+        label, kind, others = anomaly, "anomalies", "normal rows"
+    where = f"{path}: column {target!r}"
+    mask = is_label(_labels(path, options, target), label, where, kind)
+    if mask.all():
+        raise DataError(f"{where} is {label!r} in every row: no {others}")
+    return mask if normal is None else ~mask
+
+
+def _labels(path: Path, options: Any, target: str) -> Any:
+    """Return the label of each row, read as `augan fit` reads them; DataError where one is missing.
+
+    Of the whole column, since its type is only known from all of it.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from augan.exceptions import DataError
+    from augan.io.sources import open_data
+
+    source: Any = open_data(path, options)
+    if source.is_table:
+        columns = source.columns()
+        if target not in columns:
+            raise DataError(f"{path}: no column {target!r}; it has {', '.join(columns)}")
+        labels = source.read([target])[target]
+    else:
+        labels = source.labels(target)
+    missing = np.asarray(pd.isna(labels))
+    if missing.any():
+        row = int(missing.argmax())
+        raise DataError(f"{path}, row {row}, column {target!r}: no label, anomaly or not")
+    return labels

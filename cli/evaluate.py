@@ -1,0 +1,171 @@
+"""`augan evaluate`: how well a model finds the anomalies of a labelled file."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._console import (
+    ColumnNames,
+    Data,
+    Delimiter,
+    Encoding,
+    Missing,
+    Quiet,
+    Threads,
+    csv_options,
+    data_errors,
+    plain_errors,
+    set_threads,
+)
+from ._labels import read_anomalies
+from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
+
+FIGURES = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "recall_at_1pct_fpr": "recall at 1 % FPR",
+    "fpr_at_95pct_recall": "FPR at 95 % recall",
+    "precision": "precision, flagged rows",
+    "recall": "recall, flagged rows",
+    "fpr": "FPR, flagged rows",
+    "f1": "F1, flagged rows",
+}
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
+    data: Data,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column (or array of an .npz) with the labels; as in fit if not set."),
+    ] = None,
+    anomaly: Annotated[
+        str | None, typer.Option(help="Label of the anomalies; all other rows are normal.")
+    ] = None,
+    normal: Annotated[
+        str | None, typer.Option(help="Or label of the normal rows; all others are anomalies.")
+    ] = None,
+    fpr: Fpr = None,
+    threshold: Threshold = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Resamples for the intervals; 0: no intervals.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling.")] = 0,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda …; the model's own if not set.")
+    ] = None,
+    threads: Threads = None,
+    delimiter: Delimiter = ",",
+    encoding: Encoding = "utf-8",
+    missing: Missing = None,
+    column_names: ColumnNames = None,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how well MODEL finds the anomalies of DATA, which has labels.
+
+    Each figure comes with a 95 % bootstrap interval. Leave the rows that MODEL was trained on out
+    of DATA: they look more normal to it than new ones.
+    """
+    options = csv_options(delimiter, encoding, missing, column_names)
+    with plain_errors():
+        from augan.io.model_file import load
+
+        set_threads(threads)
+        estimator = load(model, device=device)
+        limit = _finite(flag_limit(estimator, fpr, threshold))
+        target = _target(estimator, model, target)
+        is_anomaly = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
+        batches = model_batches(estimator, model, data, options, target=target)
+        scored = scored_batches(estimator, batches, data, quiet=quiet)
+        scores = [score for _, score in scored]
+        report = _report(estimator, data, is_anomaly, scores, limit, bootstrap, seed)
+        if json_:
+            print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
+        else:
+            _print_report(report)
+
+
+def _finite(limit: float) -> float:
+    from augan.exceptions import ParameterError
+
+    if not math.isfinite(limit):
+        raise ParameterError(f"--threshold {limit}: must be finite")
+    return limit
+
+
+def _target(estimator: Any, model: Path, target: str | None) -> str:
+    """Return the column with the labels, which must not be one that the model looks at."""
+    from augan.codecs import TableCodec
+    from augan.exceptions import ParameterError
+    from augan.io.model_file import read_manifest
+
+    name = target or read_manifest(model)["context"].get("target")
+    if name is None:
+        raise ParameterError(f"--target: name the column with the labels; {model} knows of none")
+    codec = estimator.codec_
+    if isinstance(codec, TableCodec) and name in [column.name for column in codec.columns]:
+        raise ParameterError(f"--target {name}: {model} was trained on this column")
+    return str(name)
+
+
+def _report(
+    estimator: Any,
+    path: Path,
+    is_anomaly: Any,
+    scores: list[Any],
+    limit: float,
+    n_bootstrap: int,
+    seed: int,
+) -> Any:
+    import numpy as np
+
+    from augan.evaluation import detection_metrics
+    from augan.evaluation.detection import n_held_out
+
+    score = np.concatenate(scores)
+    with data_errors(path):
+        return detection_metrics(
+            is_anomaly,
+            score,
+            threshold=limit,
+            p_values=estimator.p_value_of(score),
+            n_calibration=n_held_out(estimator),
+            n_bootstrap=n_bootstrap,
+            random_state=seed,
+        )
+
+
+def _print_report(report: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    interval = f"{100 * report.confidence:g} % interval"
+    console.print(
+        f"{report.n_normal} normal rows, {report.n_anomaly} anomalies "
+        f"(prevalence {report.prevalence:.3f}, the average precision of random scores); "
+        f"flagged: anomaly_score > {report.threshold:.4g}",
+        soft_wrap=True,
+    )
+    figures = Table("figure", "value", interval)
+    for name, text in FIGURES.items():
+        figures.add_row(text, *_cells(getattr(report, name)))
+    console.print(figures)
+    checks = Table("normal rows", "share", interval, "expected", "99 % band", "")
+    for check in report.p_values:
+        band = f"{check.low:.3f}-{check.high:.3f}"
+        verdict = "as expected" if check.within else "outside"
+        cells = (*_cells(check.share), f"{check.expected:.3f}", band, verdict)
+        checks.add_row(f"p <= {check.alpha:.2f}", *cells)
+    console.print(checks)
+
+
+def _cells(figure: Any) -> tuple[str, str]:
+    interval = "" if figure.low is None else f"{figure.low:.3f}-{figure.high:.3f}"
+    return f"{figure.value:.3f}", interval

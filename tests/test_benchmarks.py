@@ -1,0 +1,249 @@
+"""The benchmarks' splits, statistics and tables; nothing here trains a network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from ablation import table, variants_of
+from calibration import p_value_table
+from data import MAX_ROWS, contaminated_pair, sets, split, split_indices
+from detection import KEY, measure
+from panel import make_panel
+from peers import PEERS, encode, highest_when_infinite, make_peer
+from ranking import average_ranks, critical_difference, friedman, holm, signed_rank
+from report import contamination, report
+from results import append, read
+from running import run_missing
+
+
+def labels(n_normal: int, n_anomalies: int) -> np.ndarray:
+    return np.repeat([0, 1], [n_normal, n_anomalies])
+
+
+def line(name: str, seed: int, method: str, auroc: float, **more: object) -> dict:
+    made = {"set": name, "seed": seed, "method": method, "auroc": auroc, "ap": auroc / 2}
+    made |= {"fit_seconds": 1.0, "score_seconds": 0.5, "n_test": 100, "test_anomalies": 10}
+    return made | {"share": 0.0, "withheld_share": 0.0} | more
+
+
+def grid(figures: dict[str, list[float]], seed: int = 0, **more: object) -> list[dict]:
+    return [
+        line(f"{i}_set{i}", seed, method, auroc, **more)
+        for method, aurocs in figures.items()
+        for i, auroc in enumerate(aurocs)
+    ]
+
+
+def test_split_trains_on_half_of_the_normals_and_scores_the_rest():
+    y = labels(101, 20)
+    train, test = split_indices(y, seed=0)
+    assert len(train) == 50
+    assert not y[train].any()
+    assert sorted([*train, *test]) == list(range(121))
+
+
+def test_split_takes_at_most_so_many_rows_and_differs_by_seed():
+    y = labels(2 * MAX_ROWS, 500)
+    train, test = split_indices(y, seed=0)
+    assert len(train) + len(test) == MAX_ROWS
+    assert len(np.intersect1d(train, test)) == 0
+    assert np.array_equal(train, split_indices(y, seed=0)[0])
+    assert not np.array_equal(train, split_indices(y, seed=1)[0])
+
+
+def test_split_keeps_rows_and_labels_together():
+    y = labels(60, 40)
+    X = np.column_stack([y, np.arange(100)])
+    rows = split(X, y, seed=3)
+    assert np.array_equal(rows.test[:, 0], rows.y)
+    frame = split(pd.DataFrame({"label": y}), y, seed=3)
+    assert np.array_equal(frame.test["label"], rows.y)
+
+
+def test_contaminated_pair_scores_the_same_rows():
+    y = labels(400, 100)
+    X = np.arange(500)[:, None]
+    clean, mixed = contaminated_pair(X, y, seed=0, share=0.05)
+    assert np.array_equal(clean.test, mixed.test)
+    assert np.array_equal(clean.y, mixed.y)
+    assert mixed.train_anomalies == 11  # round(0.05 / 0.95 * 200)
+    moved = np.setdiff1d(mixed.train, clean.train)
+    assert len(moved) == 11
+    assert y[moved].all()
+    assert len(np.intersect1d(mixed.train, mixed.test)) == 0
+    assert clean.y.sum() == 100 - 11
+
+
+def test_contamination_leaves_half_of_the_anomalies_to_score():
+    _, mixed = contaminated_pair(np.zeros((1009, 1)), labels(1000, 9), seed=0, share=0.05)
+    assert mixed.train_anomalies == 4
+    assert mixed.y.sum() == 5
+
+
+def test_sets_says_when_a_folder_holds_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no set of the suite 'tables'"):
+        sets("tables", tmp_path)
+
+
+def test_encode_learns_nothing_from_the_rows_to_score():
+    train = pd.DataFrame({"size": [1.0, 3.0, np.nan], "kind": ["a", None, "b"]})
+    test = pd.DataFrame({"size": [2.0, np.nan], "kind": ["c", None]})
+    encoded, scored = encode(train, test)
+    assert encoded.shape == (3, 4)  # size, and "(missing)", "a", "b"
+    assert np.allclose(encoded[:, 0].mean(), 0)
+    assert np.allclose(scored, [[0, 0, 0, 0], [0, 1, 0, 0]])  # "c" was never seen
+
+
+def test_infinite_scores_are_highest_and_missing_ones_an_error():
+    assert np.argmax(highest_when_infinite(np.array([1.0, np.inf, 2.0]))) == 1
+    with pytest.raises(ValueError, match="1 of 2 scores are not numbers"):
+        highest_when_infinite(np.array([1.0, np.nan]))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", PEERS)
+def test_every_peer_is_in_pyod(name):
+    pytest.importorskip("pyod")
+    pytest.importorskip("tqdm")  # PyOD's VAE imports it and does not ask for it
+    assert hasattr(make_peer(name, n_columns=3, seed=0), "decision_function")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_measure_gives_the_figures_of_a_fit():
+    pytest.importorskip("pyod")
+    random = np.random.default_rng(0)
+    X = np.concatenate([random.normal(size=(80, 2)), random.normal(8, 1, size=(20, 2))])
+    [figures] = measure({"method": "KNN", "seed": 0}, split(X, labels(80, 20), seed=0))
+    assert figures["auroc"] > 0.99
+    assert figures["fit_seconds"] >= 0
+
+
+def test_average_ranks_share_ties():
+    figures = np.array([[0.9, 0.8, 0.8], [0.5, 0.7, 0.6]])
+    assert average_ranks(figures).tolist() == [2.0, 1.75, 2.25]
+
+
+def test_critical_difference_is_that_of_demsar():
+    # Demšar 2006, sec. 3.2.3: four classifiers, 14 data sets, q = 2.569
+    assert critical_difference(4, 14) == pytest.approx(2.569 * np.sqrt(4 * 5 / (6 * 14)), abs=1e-3)
+
+
+def test_friedman_of_one_order_on_every_set():
+    figures = np.tile([0.9, 0.8, 0.7], (4, 1))
+    statistic, p = friedman(figures)  # 12 * 4 / (3 * 4) * (1 + 4 + 9 - 3 * 16 / 4)
+    assert statistic == pytest.approx(8)
+    assert p == pytest.approx(np.exp(-4))  # chi-squared with 2 degrees
+
+
+def test_holm_steps_down():
+    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.6, 0.5]).tolist() == [1.0, 1.0]
+
+
+def test_signed_rank_is_exact_for_few_sets():
+    ours = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    assert signed_rank(ours, ours) == 1.0
+    assert signed_rank(ours, ours - [0.1, 0.2, 0.3, 0.4, 0.45]) == pytest.approx(2 / 2**5)
+
+
+def test_report_compares_what_is_complete_and_shows_the_rest_apart():
+    full = {"KNN": [0.8, 0.6, 0.7], "LOF": [0.7, 0.7, 0.6], "augan (default)": [0.9, 0.7, 0.5]}
+    results = grid(full) + grid(full, seed=1) + grid({"AnoGAN": [0.5, 0.5, 0.5]})
+    text = report(results, [0, 1, 2], details=True)
+    assert "3 sets, 2 seeds, 3 methods, all complete" in text
+    assert "Run with seed 0 only: AnoGAN." in text
+    assert "| augan (default) | 0.700 ± 0.000 | 0.350 ± 0.000 |" in text
+    assert "| 2 / 1 | -0.20 (set2) |" in text
+    assert "| 0_set0 | 0.800 | 0.700 | **0.900** | +0.100 |" in text
+
+
+def test_report_leaves_out_a_method_that_is_not_done():
+    results = grid({"KNN": [0.8, 0.6], "LOF": [0.7, 0.7], "ECOD": [0.5]})
+    text = report(results, [0])
+    assert "2 sets, 1 seed, 2 methods" in text
+    assert "ECOD" not in text
+    assert "1 set, 1 seed, 2 methods" in report(results, [0], ["KNN", "ECOD"])
+
+
+def test_a_failed_fit_counts_as_chance_and_is_listed():
+    failed = line("1_set1", 0, "LOF", 0.0, error="ValueError: no")
+    del failed["auroc"], failed["ap"]
+    results = [*grid({"KNN": [0.8, 0.6], "LOF": [0.7]}), failed]
+    panel = make_panel(results, [0])
+    assert panel.by_set("auroc")[:, 1].tolist() == [0.7, 0.5]
+    assert panel.by_set("ap")[:, 1].tolist() == [0.35, 0.1]
+    assert panel.failures() == [0, 1]
+    assert "- LOF on 1_set1, seed 0: ValueError: no" in report(results, [0])
+
+
+def test_contamination_gives_the_loss_on_the_same_rows():
+    counts = {"n_train": 100, "withheld_share": 0.05}
+    clean = grid({"KNN": [0.8, 0.6]}, train_anomalies=0, **counts)
+    mixed = grid({"KNN": [0.7, 0.6]}, train_anomalies=5, **counts | {"share": 0.05})
+    text = contamination(clean + mixed, [0], share=0.05)
+    assert "of the training rows 5.0% are anomalies" in text
+    assert "| KNN | 0.700 | 0.650 | 0.050 | 0.350 | 0.325 | 0.025 | 0.10 (set0) |" in text
+
+
+def test_p_values_are_held_against_the_binomial_band():
+    calibration = {"n_test_normals": 1000, "n_calibration": 99}
+    results = [
+        line("a", 0, "augan (default)", 0.9, p_value_rates={"0.05": 0.05}, **calibration),
+        line("b", 0, "augan (default)", 0.9, p_value_rates={"0.05": 0.08}, **calibration),
+        line("c", 0, "augan (default)", 0.9, p_value_rates={"0.05": 0.30}, **calibration),
+    ]
+    # 5 % of 1,000 is 50, the band 33 to 68; with 99 calibration rows it is several times wider
+    text = p_value_table(make_panel(results, [0]))
+    assert "| augan (default) | 0.05 | 0.143 | 1 of 3 | 2 | 0 | 2 of 3 |" in text
+
+
+def test_ablation_shows_each_variant_beside_the_whole():
+    figures = {"augan (default)": [0.8, 0.6], "without latent": [0.7, 0.8]}
+    text = table(make_panel(grid(figures), [0], baseline="augan (default)"))
+    assert "| without latent | 0.750 | +0.050 | 0.375 | +0.025 | 1 / 1 | -0.10 (set0) |" in text
+
+
+def test_variants_leave_out_each_head_in_turn():
+    variants = variants_of({"latent": 0.3, "data": 1.0}, "top2")
+    assert variants["without latent"] == ("head", {"data": 1.0}, "top2")
+    assert variants["latent alone"] == ("alone", {"latent": 0.3}, "top2")
+    assert variants["fusion by mean"] == ("fusion", {"latent": 0.3, "data": 1.0}, "mean")
+    assert "fusion by top2" not in variants
+
+
+def test_the_last_line_of_a_key_counts(tmp_path):
+    file = tmp_path / "results" / "made.jsonl"
+    append(file, line("a", 0, "KNN", 0.5))
+    append(file, line("a", 0, "KNN", 0.6))
+    assert [result["auroc"] for result in read(file, KEY)] == [0.6]
+
+
+def test_what_was_run_is_not_run_again(tmp_path):
+    file, ran = tmp_path / "made.jsonl", []
+
+    def measured(job: dict, rows: int) -> list[dict]:
+        ran.append(rows)
+        if rows == 1:
+            raise ValueError("no")
+        return [{"auroc": 0.5, "fit_seconds": 0.0}]
+
+    jobs = [({"set": name}, rows) for rows, name in enumerate("ab")]
+    run_missing(file, jobs, measured, key=("set",))
+    run_missing(file, jobs, measured, key=("set",))
+    assert ran == [0, 1]
+    assert read(file, ("set",))[1]["error"] == "ValueError: no"
+
+
+def test_a_missing_package_stops_the_run(tmp_path):
+    def measured(job: dict, rows: None) -> list[dict]:
+        raise ModuleNotFoundError("No module named 'pyod'")
+
+    with pytest.raises(ModuleNotFoundError):
+        run_missing(tmp_path / "made.jsonl", [({"set": "a"}, None)], measured, key=("set",))

@@ -29,7 +29,8 @@ ColumnNames = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads; all that this process may use if not set.")
+    int | None,
+    typer.Option(min=1, help="CPU threads; if not set 1 to train on tables, else all."),
 ]
 
 
@@ -46,10 +47,16 @@ def csv_options(
     return CsvOptions(delimiter, encoding, tuple(missing or ()), names)
 
 
-def set_threads(threads: int | None) -> None:
-    """Give torch its threads, once, for the whole process."""
+def set_threads(threads: int | None, *, small_batches: bool = False) -> None:
+    """Give torch its threads, once, for the whole process.
+
+    Small batches gain little from a second thread, and where other work holds the cores the
+    threads wait for each other.
+    """
     import torch
 
+    if small_batches:
+        threads = threads or 1
     available = getattr(os, "sched_getaffinity", None)
     torch.set_num_threads(threads or (len(available(0)) if available else os.cpu_count() or 1))
 

@@ -33,7 +33,7 @@ def demo(
     normal. Half of the normal rows train; the rest and all others are scored.
     """
     with plain_errors():
-        set_threads(threads)
+        set_threads(threads, small_batches=True)
         out.mkdir(parents=True, exist_ok=True)
         rows = [_table_demo(out, seed, quiet), _image_demo(out, seed, quiet)]
         _print_figures(rows)

@@ -90,9 +90,9 @@ def fit(
     options = csv_options(delimiter, encoding, missing, column_names)
 
     with plain_errors(lambda: _stopped(checkpoint)):
-        set_threads(threads)
         _check_writable(out, data)
         rows, context = _training_rows(data, options, target, normal, drop or [])
+        set_threads(threads, small_batches=rows.ndim == 2)
         estimator = _estimator(method, given)
         with progress(quiet) as display:
             estimator.set_params(

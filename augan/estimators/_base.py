@@ -20,9 +20,16 @@ from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
 from augan.estimators._input import Data, read_input, read_labels, take
 from augan.estimators._params import check_params
-from augan.estimators._training import build_scorer, start_run, train_networks
-from augan.exceptions import DataError
-from augan.networks import build_networks
+from augan.estimators._training import (
+    TrainingRows,
+    build_scorer,
+    fit_scorer,
+    start_run,
+    train_networks,
+)
+from augan.exceptions import DataError, ParameterError
+from augan.networks import PretextNetwork, build_networks, build_pretext
+from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 
 Floats = NDArray[np.float64]
 
@@ -39,10 +46,18 @@ class Defaults:
     encoder_steps: int
     batch_size: int
     n_critic: int
+    pretext_steps: int
+    n_folds: int
+    heads: tuple[str, ...]
     chunk: int
 
 
-IMAGE = Defaults(64, 32, 800, 400, 64, 1, chunk=128)
+IMAGE = Defaults(
+    *(64, 32, 800, 400, 64, 1, 800, 3),
+    heads=("transforms", "pretext_neighbors", "data_neighbors"),
+    chunk=128,
+)
+AUTO_TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair", "data_neighbors")
 
 
 def table_defaults(n_columns: int) -> Defaults:
@@ -51,7 +66,10 @@ def table_defaults(n_columns: int) -> Defaults:
     With a latent dimension for every four columns the generator has to learn what columns have
     to do with each other; with more it can make anomalies too.
     """
-    return Defaults(min(max(2, round(n_columns / 4)), 32), 256, 1600, 1000, 128, 2, chunk=512)
+    latent_dim = min(max(2, round(n_columns / 4)), 32)
+    return Defaults(
+        *(latent_dim, 256, 1000, 1000, 128, 2, 1500, 4), heads=AUTO_TABLE_HEADS, chunk=512
+    )
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):
@@ -92,12 +110,9 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         self.codec_ = self._make_codec(data).fit(data)
         self._build()
         self.scorer_.place(device)
-        raw = self.codec_.prepare(data)
-        train, held_out = self._split(raw)
-        history = train_networks(self, run, train, held_out)
-        self.history_ = history
-        limited = held_out[: self._calibration_rows()]
-        self.scorer_.fit(train, limited, numpy_stream(self.seed_, "heads"))
+        rows = self._split(self.codec_.prepare(data))
+        self.history_ = train_networks(self, run, rows)
+        fit_scorer(self, rows)
         self.offset_ = -self._threshold(data)
         return self
 
@@ -229,6 +244,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
     def _build(self) -> None:
         """Build networks and scorer for `codec_`, before any training."""
+        self._check_heads()
         self.networks_ = build_networks(
             self.codec_.spec,
             latent_dim=self._auto("latent_dim"),
@@ -237,7 +253,31 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             with_encoder=self._has_encoder,
             seed=self.seed_,
         )
+        if self._needs_pretext:
+            self.networks_.pretext = self._build_pretext(1)[0]
         self.scorer_ = build_scorer(self)
+
+    def _build_pretext(self, n_networks: int) -> list[PretextNetwork]:
+        codec = self.codec_
+        owner = codec.owners()[1] if isinstance(codec, TableCodec) else None
+        return build_pretext(
+            *(codec.spec, owner),
+            width=self._auto("width"),
+            n_networks=n_networks,
+            seed=self.seed_,
+        )
+
+    @property
+    def _needs_pretext(self) -> bool:
+        needs = {HEADS[name].needs for name in self._auto("heads")}
+        return self.score == "calibrated" and "pretext" in needs
+
+    def _check_heads(self) -> None:
+        images = isinstance(self.codec_, ImageCodec)
+        wrong = set(self._auto("heads")) & set(TABLE_HEADS if images else IMAGE_HEADS)
+        if wrong:
+            kind = "tables" if images else "images"
+            raise ParameterError(f"heads={self.heads!r}: {min(wrong)!r} is for {kind} only")
 
     def _make_codec(self, data: Data) -> Codec:
         if isinstance(data, np.ndarray) and data.ndim > 2:
@@ -280,12 +320,15 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             validate_data(self, data, reset=False, skip_check_array=True)
         return data
 
-    def _split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Hold rows out for early stopping and calibration, in random order."""
-        order = numpy_stream(self.seed_, "split").permutation(len(raw))
+    def _split(self, raw: Tensor) -> TrainingRows:
+        """Hold rows out from the GAN for early stopping, and cut all into folds, at random."""
+        order = torch.from_numpy(numpy_stream(self.seed_, "split").permutation(len(raw)))
         n_held_out = min(max(1, round(self.validation_fraction * len(raw))), len(raw) - 1)
-        held_out, train = order[:n_held_out], np.sort(order[n_held_out:])
-        return raw[torch.from_numpy(train)], raw[torch.from_numpy(held_out)]
+        held_out = torch.zeros(len(raw), dtype=torch.bool)
+        held_out[order[:n_held_out]] = True
+        folds = torch.empty(len(raw), dtype=torch.long)
+        folds[order] = torch.arange(len(raw)) % min(self._auto("n_folds"), len(raw))
+        return TrainingRows(raw, held_out, folds)
 
     def _threshold(self, data: Data) -> float:
         """Return the threshold that `contamination` or `target_fpr` asks for."""

@@ -56,7 +56,9 @@ def _share(*, above: bool) -> Check:
 
 
 def _is_heads(value: Any) -> bool:
-    if isinstance(value, str) or not isinstance(value, (tuple, list)) or not value:
+    if isinstance(value, str):
+        return value == "auto"
+    if not isinstance(value, (tuple, list)) or not value:
         return False
     known = all(isinstance(head, str) and head in HEADS for head in value)
     return known and len(set(value)) == len(value)
@@ -98,6 +100,8 @@ CHECKS: dict[str, Check] = {
     "spectral_norm": FLAG,
     "max_steps": _or("auto", _integer(1)),
     "encoder_steps": _or("auto", _integer(1)),
+    "pretext_steps": _or("auto", _integer(1)),
+    "n_folds": _or("auto", _integer(2)),
     "max_time": _or(None, _real(0, np.inf, above=True)),
     "batch_size": _or("auto", _integer(2)),
     "n_critic": _or("auto", _integer(1)),
@@ -115,7 +119,7 @@ CHECKS: dict[str, Check] = {
     "n_iter_no_change": _or(None, _integer(1)),
     "search_steps": _integer(1),
     "search_lr": _real(0, above=True),
-    "heads": (_is_heads, "distinct names out of " + ", ".join(map(repr, HEADS))),
+    "heads": (_is_heads, "'auto' or distinct names out of " + ", ".join(map(repr, HEADS))),
     "fusion": _one_of("top2", "mean", "max"),
     "n_neighbors": _integer(1),
     "memory_size": _integer(1),

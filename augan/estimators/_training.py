@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
+from augan._random import numpy_stream
 from augan.codecs import TableCodec
 from augan.exceptions import DataWarning
 from augan.inversion import EncoderInversion, SearchInversion
+from augan.networks import Networks, PretextNetwork
 from augan.scoring.heads import build_head
 from augan.scoring.scorer import AnoGANScore, AnomalyScorer, FAnoGANScore
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
 from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
-from augan.training.phases import EncoderPhase, GANPhase
+from augan.training.phases import EncoderPhase, GANPhase, PretextPhase
 from augan.training.steps import TrainingConfig
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
 
-GAN_TIME, ALL_TIME = 0.75, 1.0  # shares of max_time by which a phase ends
+# Shares of max_time by which a phase ends, with pretext networks and without
+TIME_SHARES: dict[Any, float] = {GANPhase: 0.45, EncoderPhase: 0.6, PretextPhase: 1.0}
+TIME_SHARES_ALONE: dict[Any, float] = {GANPhase: 0.75, EncoderPhase: 1.0}
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "callbacks",
     "checkpoint",
@@ -56,12 +60,20 @@ def start_run(estimator: BaseDetector, seed: int) -> Start:
     return Start(seed, checkpointer, resumed)
 
 
-def train_networks(
-    estimator: BaseDetector, start: Start, train: Tensor, held_out: Tensor
-) -> History:
-    """Train generator and critic, then the encoder where there is one; return the history."""
+@dataclass(frozen=True)
+class TrainingRows:
+    """Raw rows (n, ...), which of them the GAN does not see (n,), and the fold of each (n,)."""
+
+    raw: Tensor
+    held_out: Tensor
+    folds: Tensor
+
+
+def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) -> History:
+    """Train generator and critic, then encoder and pretext networks where there are any."""
     if start.checkpointer is not None:
-        identity = _identity(estimator, start.seed, fingerprint(train, held_out))
+        data = fingerprint(rows.raw, rows.held_out, rows.folds)
+        identity = _identity(estimator, start.seed, data)
         if start.resumed is not None:
             check_identity(start.checkpointer.path, start.resumed["identity"], identity)
         start.checkpointer.identity = identity
@@ -73,22 +85,46 @@ def train_networks(
         checkpointer=start.checkpointer,
         resumed=start.resumed,
     )
-    device = next(estimator.networks_.generator.parameters()).device
-    rows = estimator.codec_.module(train)[0].to(device)
-    checked = estimator.codec_.module(held_out)[0].to(device)
-    given = (estimator.networks_, rows, checked, training_config(estimator, len(rows)))
-    has_encoder = estimator.networks_.encoder is not None
-    run_phase(
-        GANPhase(*given, estimator.seed_),
-        run,
-        n_steps=estimator._auto("max_steps"),
-        time_share=GAN_TIME if has_encoder else ALL_TIME,
-    )
-    if has_encoder:
-        steps = estimator._auto("encoder_steps")
-        encoder = EncoderPhase(*given, estimator.seed_)
-        run_phase(encoder, run, n_steps=steps, time_share=ALL_TIME)
+    networks, seed = estimator.networks_, estimator.seed_
+    if networks.pretext is not None:
+        members = estimator._build_pretext(int(rows.folds.max()) + 2)[1:]
+        networks.folds = nn.ModuleList(members).to(estimator._device)
+    encoded, standard = (part.to(estimator._device) for part in estimator.codec_.module(rows.raw))
+    train, held_out = encoded[~rows.held_out], encoded[rows.held_out]
+    config = training_config(estimator, len(train))
+    for phase, name in _phases(networks):
+        if phase is PretextPhase:
+            assert networks.pretext is not None
+            read = standard if networks.pretext.reads_standard else encoded
+            given: tuple[Any, ...] = (networks, read, rows.folds, config, seed)
+        else:
+            given = (networks, train, held_out, config, seed)
+        share = TIME_SHARES[phase] if networks.pretext is not None else TIME_SHARES_ALONE[phase]
+        run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=share)
     return run.history
+
+
+def _phases(networks: Networks) -> list[tuple[Any, str]]:
+    """Return the phases that the networks need, and the parameter with the steps of each."""
+    phases: list[tuple[Any, str]] = [(GANPhase, "max_steps")]
+    if networks.encoder is not None:
+        phases.append((EncoderPhase, "encoder_steps"))
+    if networks.pretext is not None:
+        phases.append((PretextPhase, "pretext_steps"))
+    return phases
+
+
+def fit_scorer(estimator: BaseDetector, rows: TrainingRows) -> None:
+    """Fit heads and calibration; the networks that only cross-fitting needs are let go."""
+    folds = estimator.networks_.folds
+    estimator.scorer_.fit(
+        *(rows.raw, rows.folds, rows.held_out),
+        members=cast("list[PretextNetwork]", list(folds or [])),
+        n_calibration=estimator._calibration_rows(),
+        trim=0.0 if estimator.contamination == "auto" else estimator.contamination,
+        random=numpy_stream(estimator.seed_, "heads"),
+    )
+    estimator.networks_.folds = None
 
 
 def training_config(estimator: BaseDetector, n_rows: int) -> TrainingConfig:
@@ -132,7 +168,7 @@ def build_scorer(estimator: BaseDetector) -> AnomalyScorer:
         codec.module,
         networks,
         inversion,
-        heads={name: build_head(name, **sizes) for name in estimator.heads},
+        heads={name: build_head(name, **sizes) for name in estimator._auto("heads")},
         paper=paper,
         score=estimator.score,
         fusion=estimator.fusion,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from augan.estimators._base import BaseDetector
-from augan.scoring.heads import HEADS
 
 
 class AnoGAN(BaseDetector):
@@ -30,7 +29,9 @@ class AnoGAN(BaseDetector):
         Learning rate of the search.
     heads, fusion, n_neighbors, memory_size, contamination, target_fpr, normal_label : object
         As for `FAnoGAN`.
-    latent_dim, width, spectral_norm, max_steps, max_time, batch_size, n_critic : object
+    latent_dim, width, spectral_norm, max_steps, pretext_steps, n_folds : object
+        As for `FAnoGAN`.
+    max_time, batch_size, n_critic : object
         As for `FAnoGAN`.
     gradient_penalty, r1, feature_matching, lr_generator, lr_critic, betas : object
         As for `FAnoGAN`.
@@ -73,8 +74,8 @@ class AnoGAN(BaseDetector):
         feature_weight: float = 0.1,
         search_steps: int = 100,
         search_lr: float = 0.05,
-        heads: tuple[str, ...] = tuple(HEADS),
-        fusion: str = "top2",
+        heads: str | tuple[str, ...] = "auto",
+        fusion: str = "mean",
         n_neighbors: int = 5,
         memory_size: int = 4096,
         contamination: str | float = "auto",
@@ -84,6 +85,8 @@ class AnoGAN(BaseDetector):
         width: str | int = "auto",
         spectral_norm: bool = False,
         max_steps: str | int = "auto",
+        pretext_steps: str | int = "auto",
+        n_folds: str | int = "auto",
         max_time: float | None = None,
         batch_size: str | int = "auto",
         n_critic: str | int = "auto",
@@ -124,6 +127,8 @@ class AnoGAN(BaseDetector):
         self.width = width
         self.spectral_norm = spectral_norm
         self.max_steps = max_steps
+        self.pretext_steps = pretext_steps
+        self.n_folds = n_folds
         self.max_time = max_time
         self.batch_size = batch_size
         self.n_critic = n_critic

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from augan.estimators._base import BaseDetector
-from augan.scoring.heads import HEADS
 
 
 class FAnoGAN(BaseDetector):
@@ -21,19 +20,25 @@ class FAnoGAN(BaseDetector):
         puts `heads` on one scale by held-out normals and fuses them.
     kappa : float, default=1.0
         Weight of the feature residual, in the encoder's loss and in the paper's score.
-    heads : tuple of str
-        What the calibrated score is made of: "data_residual", "feature_residual", "latent",
-        "critic_mahalanobis", "critic_neighbors", "data_neighbors".
-    fusion : {"top2", "mean", "max"}, default="top2"
-        Mean of the two highest weighted heads, of all, or the highest. Heads that depend on the
+    heads : "auto" or tuple of str, default="auto"
+        What the calibrated score is made of. Of the GAN: "data_residual", "feature_residual",
+        "latent", "critic_mahalanobis", "critic_neighbors"; of the pretext network, which is
+        trained beside the critic to tell which columns were swapped, or how an image was turned
+        and shifted [4]_: "pretext_mahalanobis", "pretext_neighbors", "repair" (tables only),
+        "transforms" (images only); of the rows alone: "data_neighbors". "auto" is
+        pretext_mahalanobis, pretext_neighbors, repair and data_neighbors for tables; transforms,
+        pretext_neighbors and data_neighbors for images.
+    fusion : {"mean", "top2", "max"}, default="mean"
+        Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
         inversion (residuals, latent) count a third.
     n_neighbors : int, default=5
         Nearest training rows whose mean distance the neighbour heads take.
     memory_size : int, default=4096
         Training rows that each neighbour head keeps at most.
     contamination : "auto" or float, default="auto"
-        Share of the training rows to lie beyond the threshold, in (0, 0.5]; "auto" leaves the
-        threshold to `target_fpr`.
+        Share of the training rows to lie beyond the threshold, in (0, 0.5]. As many, those with
+        the highest cross-fitted scores, are left out when heads and calibration are fitted.
+        "auto" takes all rows for normal and leaves the threshold to `target_fpr`.
     target_fpr : float, default=0.05
         Share of new normal rows to lie beyond the threshold, set on held-out normals.
     normal_label : object, default=None
@@ -45,9 +50,15 @@ class FAnoGAN(BaseDetector):
     spectral_norm : bool, default=False
         Spectral normalisation of the critic's layers.
     max_steps : "auto" or int, default="auto"
-        Most steps of the generator: 1600 for tables, 800 for images.
+        Most steps of the generator: 1000 for tables, 800 for images.
     encoder_steps : "auto" or int, default="auto"
         Most steps of the encoder: 1000 (linear) for tables, 400 for images.
+    pretext_steps : "auto" or int, default="auto"
+        Steps of the pretext networks: 1500 for tables, 800 for images.
+    n_folds : "auto" or int, default="auto"
+        Parts that the rows are cut into for calibration: each part is scored by heads and a
+        pretext network that were fitted without it; the ones that are kept are fitted to all
+        rows. 4 for tables, 3 for images.
     max_time : float or None, default=None
         Seconds that training may take; what is reached by then is scored with.
     batch_size : "auto" or int, default="auto"
@@ -71,7 +82,8 @@ class FAnoGAN(BaseDetector):
     ema_decay : float, default=0.99
         Decay of the generator's moving average, which is the generator that is used.
     validation_fraction : float, default=0.2
-        Share of the rows held out for early stopping and calibration.
+        Share of the rows that the GAN does not train on, for early stopping. They alone
+        calibrate when `heads` has one of the GAN's, or ``score="paper"``.
     n_iter_no_change : int or None, default=8
         Measures on held-out rows (one every 50 steps) without improvement that end a phase;
         ``None`` never ends it.
@@ -115,6 +127,8 @@ class FAnoGAN(BaseDetector):
        anomaly detection with generative adversarial networks." Medical Image Analysis, 2019.
     .. [2] Gulrajani et al. "Improved training of Wasserstein GANs." NeurIPS, 2017.
     .. [3] Goodfellow et al. "Generative adversarial nets." NeurIPS, 2014.
+    .. [4] Golan and El-Yaniv. "Deep anomaly detection using geometric transformations."
+       NeurIPS, 2018.
 
     Examples
     --------
@@ -134,8 +148,8 @@ class FAnoGAN(BaseDetector):
         score: str = "calibrated",
         *,
         kappa: float = 1.0,
-        heads: tuple[str, ...] = tuple(HEADS),
-        fusion: str = "top2",
+        heads: str | tuple[str, ...] = "auto",
+        fusion: str = "mean",
         n_neighbors: int = 5,
         memory_size: int = 4096,
         contamination: str | float = "auto",
@@ -146,6 +160,8 @@ class FAnoGAN(BaseDetector):
         spectral_norm: bool = False,
         max_steps: str | int = "auto",
         encoder_steps: str | int = "auto",
+        pretext_steps: str | int = "auto",
+        n_folds: str | int = "auto",
         max_time: float | None = None,
         batch_size: str | int = "auto",
         n_critic: str | int = "auto",
@@ -186,6 +202,8 @@ class FAnoGAN(BaseDetector):
         self.spectral_norm = spectral_norm
         self.max_steps = max_steps
         self.encoder_steps = encoder_steps
+        self.pretext_steps = pretext_steps
+        self.n_folds = n_folds
         self.max_time = max_time
         self.batch_size = batch_size
         self.n_critic = n_critic

@@ -1,31 +1,45 @@
-"""Generator, critic and encoder, built from a codec's spec."""
+"""Generator, critic, encoder and pretext networks, built from a codec's spec."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from augan._random import seeded_layers
 from augan.codecs.spec import Spec, VectorSpec
 from augan.networks import conv, dense
 from augan.networks.layers import Critic
+from augan.networks.pretext import PretextNetwork, SwapPretext, TransformPretext
 
-__all__ = ["Critic", "Networks", "build_networks"]
+__all__ = ["Critic", "Networks", "PretextNetwork", "build_networks", "build_pretext"]
 
 
 @dataclass
 class Networks:
-    """The three networks of a model; a detector that searches for latents has no encoder."""
+    """The networks of a model.
+
+    A detector that searches for latents has no encoder; one whose heads don't ask for it has no
+    pretext network. `folds` are the pretext networks that cross-fitting needs: each is trained
+    without one fold of the rows, and none of them outlives `fit`.
+    """
 
     generator: nn.Module
     critic: Critic
     encoder: nn.Module | None
     latent_dim: int
+    pretext: PretextNetwork | None = None
+    folds: nn.ModuleList | None = None
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks by name."""
-        named = {"generator": self.generator, "critic": self.critic, "encoder": self.encoder}
+        named = {
+            "generator": self.generator,
+            "critic": self.critic,
+            "encoder": self.encoder,
+            "pretext": self.pretext,
+            "folds": self.folds,
+        }
         return {name: module for name, module in named.items() if module is not None}
 
 
@@ -50,3 +64,14 @@ def build_networks(
             critic = conv.ConvCritic(spec, width=width, spectral_norm=spectral_norm)
             encoder = conv.conv_encoder(spec, **sizes) if with_encoder else None
     return Networks(generator, critic, encoder, latent_dim)
+
+
+def build_pretext(
+    spec: Spec, owner: Tensor | None, *, width: int, n_networks: int, seed: int = 0
+) -> list[PretextNetwork]:
+    """Build pretext networks; `owner` says which column owns each standardised channel."""
+    with seeded_layers(seed, "pretext"):
+        if isinstance(spec, VectorSpec):
+            assert owner is not None
+            return [SwapPretext(owner, width=width) for _ in range(n_networks)]
+        return [TransformPretext(spec, width=width) for _ in range(n_networks)]

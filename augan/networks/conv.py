@@ -18,7 +18,7 @@ class ConvGenerator(nn.Module):
 
     def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int) -> None:
         super().__init__()
-        channels = _channels(spec, width)[::-1]
+        channels = halving_channels(spec, width)[::-1]
         levels = len(channels)
         self.base = (channels[0], spec.height >> levels, spec.width >> levels)
         n_base = self.base[0] * self.base[1] * self.base[2]
@@ -46,7 +46,7 @@ class ConvCritic(Critic):
     def __init__(self, spec: ImageSpec, *, width: int, spectral_norm: bool) -> None:
         layers: list[nn.Module] = []
         before = spec.channels
-        channels = _channels(spec, width)
+        channels = halving_channels(spec, width)
         for size in channels:
             conv = nn.Conv2d(before, size, 4, stride=2, padding=1)
             layers += [normalised(conv, spectral_norm), nn.LeakyReLU(SLOPE)]
@@ -60,7 +60,7 @@ def conv_encoder(spec: ImageSpec, *, latent_dim: int, width: int) -> nn.Module:
     """Build the way from encoded images (n, C, height, width) to latents, unbounded."""
     layers: list[nn.Module] = []
     before = spec.channels
-    channels = _channels(spec, width)
+    channels = halving_channels(spec, width)
     for size in channels:
         layers += [
             nn.Conv2d(before, size, 4, stride=2, padding=1, bias=False),
@@ -71,7 +71,7 @@ def conv_encoder(spec: ImageSpec, *, latent_dim: int, width: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(_n_flat(spec, channels), latent_dim))
 
 
-def _channels(spec: ImageSpec, width: int) -> list[int]:
+def halving_channels(spec: ImageSpec, width: int) -> list[int]:
     """Return the channels after each halving."""
     return [width * min(2**i, MAX_GROWTH) for i in range(n_halvings(spec.height, spec.width))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3
-MAX_FEATURES = 512  # of the critic up to which the Mahalanobis distance is taken in all of them
+MAX_FEATURES = 512  # up to which distances are taken in all of them
 MAX_COMPONENTS = 200  # else in so many principal components
 
 
@@ -39,10 +39,12 @@ class Head(FittedModule):
     """One score. `fit` sees training normals; `forward` scores any rows.
 
     `weight` is what the calibrated head counts in the fused score: heads that depend on the
-    inversion say less, since a GAN can often make anomalies too.
+    inversion say less, since a GAN can often make anomalies too. `needs` says whose networks it
+    asks: those of the GAN, the pretext network, or none.
     """
 
     weight: float = 1.0
+    needs: Literal["gan", "pretext"] | None = None
 
     def fit(self, view: View, random: np.random.Generator) -> None:
         """Learn from training rows; most heads have nothing to learn."""
@@ -56,6 +58,7 @@ class DataResidual(Head):
     """|x - G(z)|^2 / n (Schlegl 2019, eq. 5, A_R)."""
 
     weight = INVERSION_WEIGHT
+    needs = "gan"
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
@@ -66,6 +69,7 @@ class FeatureResidual(Head):
     """|f(x) - f(G(z))|^2 / n_f (Schlegl 2019, eq. 5, A_D)."""
 
     weight = INVERSION_WEIGHT
+    needs = "gan"
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
@@ -76,14 +80,35 @@ class Latent(Head):
     """|z|^2 / latent_dim: how far from the prior N(0, I) a row's latent lies."""
 
     weight = INVERSION_WEIGHT
+    needs = "gan"
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
         return view.z.square().mean(dim=1)
 
 
-class CriticMahalanobis(Head):
-    """Squared Mahalanobis distance of the critic's features, covariance shrunk (Ledoit 2004).
+class Transforms(Head):
+    """Mean of -log p(transform) over turned and shifted images (Golan 2018, eq. 1, simplified)."""
+
+    needs = "pretext"
+
+    def forward(self, view: View) -> Tensor:
+        """Return scores (B,)."""
+        return view.surprise
+
+
+class Repair(Head):
+    """Mean absolute error of the pretext network's repair, in standard deviations."""
+
+    needs = "pretext"
+
+    def forward(self, view: View) -> Tensor:
+        """Return scores (B,)."""
+        return view.repair.mean(dim=1)
+
+
+class Mahalanobis(Head):
+    """Squared Mahalanobis distance of features, their covariance shrunk (Ledoit 2004).
 
     Where there are more than `MAX_FEATURES`, in their principal components.
     """
@@ -97,7 +122,7 @@ class CriticMahalanobis(Head):
 
     def fit(self, view: View, random: np.random.Generator) -> None:
         """Learn mean (F,) and whitening (F, K) of the training features."""
-        features = view.f_x.double().cpu().numpy()
+        features = self.rows(view).double().cpu().numpy()
         mean = features.mean(axis=0)
         centred = features - mean
         basis = _principal_components(centred, random)
@@ -106,46 +131,74 @@ class CriticMahalanobis(Head):
             covariance, _ = ledoit_wolf(centred @ basis, assume_centered=True)
         values, vectors = np.linalg.eigh(covariance)
         values = np.maximum(values, values.max() * 1e-10)
-        self.mean = torch.from_numpy(mean).to(view.f_x)
-        self.whitening = torch.from_numpy(basis @ (vectors / np.sqrt(values))).to(view.f_x)
+        self.mean = torch.from_numpy(mean).to(view.x)
+        self.whitening = torch.from_numpy(basis @ (vectors / np.sqrt(values))).to(view.x)
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        return ((view.f_x - self.mean) @ self.whitening).square().sum(dim=1)
+        return ((self.rows(view) - self.mean) @ self.whitening).square().sum(dim=1)
+
+    def rows(self, view: View) -> Tensor:
+        """Return the features, (B, F)."""
+        raise AssertionError("a subclass says of what")  # pragma: no cover
+
+
+class CriticMahalanobis(Mahalanobis):
+    """Mahalanobis distance in the critic's features."""
+
+    needs = "gan"
+
+    def rows(self, view: View) -> Tensor:
+        """Return the critic's features."""
+        return view.f_x
+
+
+class PretextMahalanobis(Mahalanobis):
+    """Mahalanobis distance in the pretext network's features."""
+
+    needs = "pretext"
+
+    def rows(self, view: View) -> Tensor:
+        """Return the pretext network's features."""
+        return view.pretext_features
 
 
 class Neighbours(Head):
-    """Mean distance to the nearest rows of a bank of training normals."""
+    """Mean distance to the nearest rows of a bank of training normals.
+
+    In units of the training rows' spread, so that distances in two networks' features compare;
+    where there are more than `MAX_FEATURES`, in their principal components.
+    """
 
     centre: Tensor
+    basis: Tensor
     bank: Tensor
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()
         self.n_neighbors, self.memory_size = n_neighbors, memory_size
-        self.add_buffers("centre", "bank")
+        self.add_buffers("centre", "basis", "bank")
 
     def fit(self, view: View, random: np.random.Generator) -> None:
         """Keep at most `memory_size` training rows."""
         rows = self.rows(view)
+        self.centre = rows.mean(dim=0)
+        centred = rows - self.centre
+        spread = float(centred.square().sum(dim=1).mean().sqrt())
+        basis = _principal_components(centred.double().cpu().numpy(), random)
+        self.basis = torch.from_numpy(basis / (spread if spread > 0 else 1.0)).to(rows)
         if len(rows) > self.memory_size:
             kept = np.sort(random.choice(len(rows), self.memory_size, replace=False))
-            rows = rows[torch.from_numpy(kept).to(rows.device)]
-        self.centre = rows.mean(dim=0)
-        self.bank = rows - self.centre
+            centred = centred[torch.from_numpy(kept).to(rows.device)]
+        self.bank = centred @ self.basis
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        return self.nearest(self.rows(view))[0].mean(dim=1)
-
-    def nearest(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distances and indices (B, k) of the nearest rows of the bank."""
-        rows = rows - self.centre
+        rows = (self.rows(view) - self.centre) @ self.basis
         squares = rows.square().sum(dim=1, keepdim=True) + self.bank.square().sum(dim=1)
-        distances = (squares - 2 * rows @ self.bank.T).clamp(min=0).sqrt()
+        distances = (squares - 2 * rows @ self.bank.T).clamp(min=0)
         k = min(self.n_neighbors, len(self.bank))
-        nearest = distances.topk(k, dim=1, largest=False)
-        return nearest.values, nearest.indices
+        return distances.topk(k, dim=1, largest=False).values.sqrt().mean(dim=1)
 
     def rows(self, view: View) -> Tensor:
         """Return what distances are taken between, (B, F)."""
@@ -155,9 +208,21 @@ class Neighbours(Head):
 class CriticNeighbours(Neighbours):
     """Mean distance to the nearest training normals in the critic's features."""
 
+    needs = "gan"
+
     def rows(self, view: View) -> Tensor:
         """Return the critic's features."""
         return view.f_x
+
+
+class PretextNeighbours(Neighbours):
+    """Mean distance to the nearest training normals in the pretext network's features."""
+
+    needs = "pretext"
+
+    def rows(self, view: View) -> Tensor:
+        """Return the pretext network's features."""
+        return view.pretext_features
 
 
 class DataNeighbours(Neighbours):
@@ -175,7 +240,12 @@ HEADS: dict[str, type[Head]] = {
     "critic_mahalanobis": CriticMahalanobis,
     "critic_neighbors": CriticNeighbours,
     "data_neighbors": DataNeighbours,
+    "pretext_mahalanobis": PretextMahalanobis,
+    "pretext_neighbors": PretextNeighbours,
+    "repair": Repair,
+    "transforms": Transforms,
 }
+TABLE_HEADS, IMAGE_HEADS = ("repair",), ("transforms",)  # that only one kind of data has
 
 
 def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
@@ -189,6 +259,8 @@ def _principal_components(centred: np.ndarray, random: np.random.Generator) -> n
     n_rows, n_features = centred.shape
     if n_features <= MAX_FEATURES:
         return np.eye(n_features)
+    if not centred.any():  # one row, or all the same: one direction is as good as another
+        return np.linalg.qr(random.normal(size=(n_features, MAX_COMPONENTS)))[0]
     n_components = min(MAX_COMPONENTS, n_rows - 1)
     seed = int(random.integers(2**31))
     pca = PCA(n_components, svd_solver="randomized", random_state=seed).fit(centred)

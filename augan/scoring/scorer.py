@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,20 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from augan.networks import Networks
+from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import FLOOR, Conformal, Fusion, RobustScale, fuse
-from augan.scoring.heads import (
-    DataNeighbours,
-    DataResidual,
-    FeatureResidual,
-    FittedModule,
-    Head,
-)
-from augan.scoring.view import View
+from augan.scoring.heads import DataResidual, FeatureResidual, FittedModule, Head
+from augan.scoring.view import MAX_BATCH, View
 
 PaperScore = Callable[[View], tuple[Tensor, Tensor]]
 
 FIT_ROWS = 10_000  # training rows that the heads learn from
+TRIMMINGS = 2  # times that suspicious rows are left out and all rows are scored again
 PAPER_PARTS = ("data_residual", "feature_residual")
 
 
@@ -60,7 +56,7 @@ class AnomalyScorer(nn.Module):
     codec_module : Module
         Raw rows to encoded and standardised rows.
     networks : Networks
-        Trained generator and critic.
+        Trained generator and critic, and the pretext network where a head asks for it.
     inversion : Module
         Encoded rows to latents.
     heads : dict of str to Head
@@ -92,6 +88,7 @@ class AnomalyScorer(nn.Module):
             networks.critic,
             inversion,
         )
+        self.pretext = networks.pretext
         self.score, self.fusion, self.paper = score, fusion, paper
         self.heads = nn.ModuleDict(heads if score == "calibrated" else {})
         self.scale = RobustScale()
@@ -107,6 +104,8 @@ class AnomalyScorer(nn.Module):
         """Move what works in float32 to `device`; encoding and p-values stay on the CPU."""
         for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
             part.to(device)
+        if self.pretext is not None:
+            self.pretext.to(device)
         self.explainer.to(device)
         return self
 
@@ -121,11 +120,14 @@ class AnomalyScorer(nn.Module):
         if self.score == "paper":
             parts = torch.stack(self.paper(view), dim=1)
             return parts.sum(dim=1), parts
-        parts = self.scale(self._raw_parts(view))
-        return fuse(parts, parts.new_tensor(self.weights), self.fusion), parts
+        parts = self.scale(_raw_parts(self.heads, view))
+        return self._fused(parts), parts
 
-    def view(self, raw: Tensor) -> View:
-        """Encode raw rows; the networks run when a head asks for what they give."""
+    def view(self, raw: Tensor, pretext: PretextNetwork | None = None) -> View:
+        """Encode raw rows; the networks run when a head asks for what they give.
+
+        `pretext` stands in for the scorer's own pretext network.
+        """
         encoded, standard = self.codec(raw)
         device = next(self.generator.parameters()).device
         return View(
@@ -134,31 +136,100 @@ class AnomalyScorer(nn.Module):
             inversion=self.inversion,
             generator=self.generator,
             critic=self.critic,
+            pretext=pretext or self.pretext,
         )
 
     @torch.no_grad()
-    def fit(self, train: Tensor, held_out: Tensor, random: np.random.Generator) -> None:
-        """Fit heads on raw training rows; scale, conformal scores and explainer on held-out."""
+    def fit(
+        self,
+        raw: Tensor,
+        folds: Tensor,
+        held_out: Tensor,
+        *,
+        members: Sequence[PretextNetwork],
+        n_calibration: int,
+        trim: float,
+        random: np.random.Generator,
+    ) -> None:
+        """Fit the heads on all rows, and what calibrates them on scores of rows not seen.
+
+        Parameters
+        ----------
+        raw : Tensor
+            Training rows (n, ...).
+        folds : Tensor
+            Fold of each row, (n,): its score for calibration comes from heads fitted without it.
+        held_out : Tensor
+            Which rows the GAN has not seen, (n,) bool: only they can calibrate its heads.
+        members : sequence of PretextNetwork
+            Pretext networks trained without each fold.
+        n_calibration : int
+            Most rows that calibrate.
+        trim : float
+            Share of the rows, those with the highest scores, that neither heads nor calibration
+            learn from.
+        random : Generator
+            Draws the rows, where there are more than are needed.
+        """
+        kept = _at_most(torch.arange(len(raw)), FIT_ROWS, random)
+        raw, folds, held_out = raw[kept], folds[kept], held_out[kept]
+        uses_gan = not self.heads or any(head.needs == "gan" for head in self._heads())
+        calibrating = held_out if uses_gan else torch.ones_like(held_out)
+        chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
-            view = self.view(_at_most(train, FIT_ROWS, random))
-            for head in self._heads():
-                head.fit(view, random)
-            self.scale.fit(self._on_held_out(held_out, self._raw_parts))
-        self.conformal.fit(torch.cat([self(batch)[0].cpu() for batch in held_out.split(512)]))
-        self.explainer.fit(self._on_held_out(held_out, self._differences))
+            normal = torch.ones_like(held_out)
+            for _ in range(TRIMMINGS + 1 if trim else 1):
+                parts = self._cross_fitted(raw, folds, normal, chosen, members, random)
+                self.scale.fit(parts[normal[chosen].to(parts.device)])
+                scores = self._fused(self.scale(parts))
+                normal[chosen] = scores.cpu() <= scores.quantile(1 - trim).cpu()
+            scores = scores[normal[chosen].to(scores.device)]
+            self._fit_heads(self.heads, self.view(raw[normal]), random)
+        else:
+            scores = torch.cat([self(batch)[0] for batch in raw[chosen].split(MAX_BATCH)])
+        self.conformal.fit(scores.cpu())
+        unseen = _at_most(held_out.nonzero()[:, 0], n_calibration, random)
+        batches = raw[unseen].split(MAX_BATCH)
+        self.explainer.fit(torch.cat([self._differences(self.view(rows)) for rows in batches]))
 
     def explain(self, raw: Tensor) -> Tensor:
         """Return how unusual each column (B, columns), or pixel (B, height, width), of a row is.
 
-        Squared differences to the reconstruction, and, for tables whose data neighbours are a
-        head, to the mean of the nearest training rows, as multiples of what held-out normals
-        have.
+        Squared differences to the reconstruction, and, for tables with a pretext network, to what
+        it would repair, as multiples of what held-out normals have.
         """
         scaled: Tensor = self.explainer(self._differences(self.view(raw)))
         return scaled
 
-    def _raw_parts(self, view: View) -> Tensor:
-        return torch.stack([head(view) for head in self._heads()], dim=1)
+    def _cross_fitted(
+        self,
+        raw: Tensor,
+        folds: Tensor,
+        normal: Tensor,
+        chosen: Tensor,
+        members: Sequence[PretextNetwork],
+        random: np.random.Generator,
+    ) -> Tensor:
+        """Return the parts (n, H) of the chosen rows, each from heads that have not seen it."""
+        parts: list[Tensor] = []
+        order: list[Tensor] = []
+        for fold in folds[chosen].unique().tolist():
+            heads = copy.deepcopy(self.heads)
+            pretext = members[fold] if members else None
+            self._fit_heads(heads, self.view(raw[(folds != fold) & normal], pretext), random)
+            rows = chosen[folds[chosen] == fold]
+            for batch in rows.split(MAX_BATCH):
+                parts.append(_raw_parts(heads, self.view(raw[batch], pretext)))
+            order.append(rows)
+        return torch.cat(parts)[torch.cat(order).argsort()]
+
+    def _fit_heads(self, heads: nn.ModuleDict, view: View, random: np.random.Generator) -> None:
+        for head in heads.values():
+            assert isinstance(head, Head)
+            head.fit(view, random)
+
+    def _fused(self, parts: Tensor) -> Tensor:
+        return fuse(parts, parts.new_tensor(self.weights), self.fusion)
 
     def _heads(self) -> list[Head]:
         return [head for head in self.heads.values() if isinstance(head, Head)]
@@ -167,14 +238,8 @@ class AnomalyScorer(nn.Module):
         residual = (view.x - view.x_hat).square()
         if residual.ndim == 4:
             return F.avg_pool2d(residual, 3, stride=1, padding=1, count_include_pad=False)
-        head = next((h for h in self.heads.values() if isinstance(h, DataNeighbours)), None)
-        if head is None:
-            return torch.cat([residual, torch.zeros_like(view.standard)], dim=1)
-        nearest = (head.bank[head.nearest(view.standard)[1]] + head.centre).mean(dim=1)
-        return torch.cat([residual, (view.standard - nearest).square()], dim=1)
-
-    def _on_held_out(self, rows: Tensor, function: Callable[[View], Tensor]) -> Tensor:
-        return torch.cat([function(self.view(batch)) for batch in rows.split(512)])
+        repair = view.repair if self.pretext is not None else torch.zeros_like(view.standard)
+        return torch.cat([residual, repair], dim=1)
 
 
 class Explainer(FittedModule):
@@ -217,6 +282,10 @@ class Explainer(FittedModule):
             return differences.mean(dim=1)
         sums = differences.new_zeros(len(differences), 2 * self.n_columns)
         return sums.index_add(1, self.owners.to(differences.device), differences)
+
+
+def _raw_parts(heads: nn.ModuleDict, view: View) -> Tensor:
+    return torch.stack([head(view) for head in heads.values()], dim=1)
 
 
 def _at_most(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:

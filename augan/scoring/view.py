@@ -8,7 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from augan.networks import Critic
+from augan.networks import Critic, PretextNetwork
+from augan.networks.pretext import SwapPretext, TransformPretext
 
 MAX_BATCH = 512  # rows that go through a network at once
 
@@ -26,6 +27,12 @@ class View:
         Latents (B, latent_dim) and the reconstructions G(z).
     f_x, f_x_hat : Tensor
         Critic's features (B, F) of x and x_hat.
+    pretext_features : Tensor
+        Pretext network's features (B, F).
+    surprise : Tensor
+        How little the pretext network recognises the transforms of an image, (B,).
+    repair : Tensor
+        Absolute errors (B, S) of a standardised row's repair.
     """
 
     def __init__(
@@ -36,9 +43,11 @@ class View:
         inversion: nn.Module,
         generator: nn.Module,
         critic: Critic,
+        pretext: PretextNetwork | None = None,
     ) -> None:
         self.x, self.standard = x, standard
         self._inversion, self._generator, self._critic = inversion, generator, critic
+        self._pretext = pretext
 
     @cached_property
     def z(self) -> Tensor:  # noqa: D102
@@ -55,6 +64,22 @@ class View:
     @cached_property
     def f_x_hat(self) -> Tensor:  # noqa: D102
         return _in_batches(self._critic.features, self.x_hat)
+
+    @cached_property
+    def pretext_features(self) -> Tensor:  # noqa: D102
+        assert self._pretext is not None
+        rows = self.standard if self._pretext.reads_standard else self.x
+        return _in_batches(self._pretext.features, rows)
+
+    @cached_property
+    def surprise(self) -> Tensor:  # noqa: D102
+        assert isinstance(self._pretext, TransformPretext)
+        return _in_batches(self._pretext.surprise, self.x)
+
+    @cached_property
+    def repair(self) -> Tensor:  # noqa: D102
+        assert isinstance(self._pretext, SwapPretext)
+        return (_in_batches(self._pretext.repaired, self.standard) - self.standard).abs()
 
 
 def _in_batches(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:

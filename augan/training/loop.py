@@ -128,7 +128,8 @@ class _Loop:
             self.training.checkpointer.write(self.good, force=self.progress.done)
 
     def _stop_early(self, loss: float) -> str | None:
-        progress, patience = self.progress, self.training.patience
+        progress = self.progress
+        patience = self.training.patience if self.phase.stops_early else None
         if loss < progress.best * (1 - MIN_IMPROVEMENT):
             progress.best, progress.n_stale = loss, 0
             return None

@@ -1,4 +1,4 @@
-"""The two phases of training: the GAN, then the encoder. Each knows its step and its state."""
+"""The phases of training: GAN, encoder, pretext. Each knows its step and its state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from augan._random import torch_stream
-from augan.networks import Networks
+from augan.networks import Networks, PretextNetwork
 from augan.training.ema import ExponentialMovingAverage
 from augan.training.monitor import coverage, sliced_wasserstein
 from augan.training.steps import (
@@ -17,15 +17,18 @@ from augan.training.steps import (
     encoder_step,
     generator_step,
     izi_f_loss,
+    pretext_step,
 )
 
 MAX_HELD_OUT = 512  # rows that a measure on held-out normals looks at
+LR_PRETEXT, DECAY_PRETEXT = 1e-3, 1e-2  # AdamW's learning rate and weight decay
 
 
 class Phase(Protocol):
     """What the loop needs to know of a phase."""
 
     name: str
+    stops_early: bool
 
     def step(self, factor: float) -> dict[str, Tensor]:
         """Take one step at the base learning rates times `factor`; return figures."""
@@ -47,6 +50,7 @@ class GANPhase:
     """Critic and generator in turn; ends with the averaged generator in `networks`."""
 
     name = "gan"
+    stops_early = True
 
     def __init__(
         self, networks: Networks, train: Tensor, held_out: Tensor, config: TrainingConfig, seed: int
@@ -54,12 +58,8 @@ class GANPhase:
         self.networks, self.train, self.config, self.seed = networks, train, config, seed
         self.held_out = held_out[:MAX_HELD_OUT]
         self.average = ExponentialMovingAverage(networks.generator, config.ema_decay)
-        self.critic_optimizer = torch.optim.Adam(
-            networks.critic.parameters(), lr=config.lr_critic, betas=config.betas
-        )
-        self.generator_optimizer = torch.optim.Adam(
-            networks.generator.parameters(), lr=config.lr_generator, betas=config.betas
-        )
+        self.critic_optimizer = _adam(networks.critic, config.lr_critic, config)
+        self.generator_optimizer = _adam(networks.generator, config.lr_generator, config)
         self.random = torch_stream(seed, "gan", train.device)
         self.n_steps = 0
 
@@ -144,6 +144,7 @@ class EncoderPhase:
     """The encoder on the izi_f loss, through the frozen generator and critic."""
 
     name = "encoder"
+    stops_early = True
 
     def __init__(
         self, networks: Networks, train: Tensor, held_out: Tensor, config: TrainingConfig, seed: int
@@ -152,9 +153,7 @@ class EncoderPhase:
         self.networks, self.train, self.config = networks, train, config
         self.held_out = held_out[:MAX_HELD_OUT]
         self.encoder: nn.Module = networks.encoder
-        self.optimizer = torch.optim.Adam(
-            self.encoder.parameters(), lr=config.lr_encoder, betas=config.betas
-        )
+        self.optimizer = _adam(self.encoder, config.lr_encoder, config)
         self.random = torch_stream(seed, "encoder", train.device)
 
     def step(self, factor: float) -> dict[str, Tensor]:
@@ -195,10 +194,90 @@ class EncoderPhase:
         _freeze(self.encoder)
 
 
+class PretextPhase:
+    """The pretext networks, side by side: one on all rows, and one without each fold of them.
+
+    Parameters
+    ----------
+    networks : Networks
+        With `pretext` and `folds`.
+    rows : Tensor
+        All rows (n, ...), as the pretext networks read them.
+    folds : Tensor
+        Fold of each row, (n,).
+    config : TrainingConfig
+        Batch size and gradient clipping.
+    seed : int
+        Seed of the phase's random stream.
+    """
+
+    name = "pretext"
+    stops_early = False
+
+    def __init__(
+        self, networks: Networks, rows: Tensor, folds: Tensor, config: TrainingConfig, seed: int
+    ) -> None:
+        assert networks.pretext is not None and networks.folds is not None
+        self.networks, self.rows, self.config, self.seed = networks, rows, config, seed
+        every = torch.arange(len(rows), device=rows.device)
+        left = [every[folds.to(rows.device) != k] for k in range(len(networks.folds))]
+        pairs: Any = zip([networks.pretext, *networks.folds], [every, *left], strict=True)
+        self.members: list[tuple[PretextNetwork, Tensor]] = list(pairs)
+        self.first_fold = rows[folds.to(rows.device) == 0][:MAX_HELD_OUT]
+        self.modules = nn.ModuleList(module for module, _ in self.members)
+        self.optimizer = torch.optim.AdamW(
+            self.modules.parameters(), lr=LR_PRETEXT, weight_decay=DECAY_PRETEXT, fused=True
+        )
+        self.random = torch_stream(seed, "pretext", rows.device)
+
+    def step(self, factor: float) -> dict[str, Tensor]:
+        """Move every pretext network once."""
+        _set_rate(self.optimizer, LR_PRETEXT * factor)
+        return pretext_step(
+            [(network, self._batch(rows)) for network, rows in self.members],
+            self.optimizer,
+            self.random,
+            self.config.gradient_clip,
+        )
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Return the task's loss on the first fold, of the network that has not seen it."""
+        network = self.members[1][0]
+        random = torch_stream(self.seed, "measure", self.rows.device)
+        return {"held_out_loss": float(network.loss(self.first_fold, random))}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the networks (the frozen ones too), optimiser and random stream."""
+        return {
+            **{name: module.state_dict() for name, module in self.networks.modules().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to `state`."""
+        for name, module in self.networks.modules().items():
+            module.load_state_dict(state[name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.random.set_state(state["random"].cpu())
+
+    def finish(self) -> None:
+        """Freeze the networks."""
+        _freeze(self.modules)
+
+    def _batch(self, rows: Tensor) -> Tensor:
+        return self.rows[_batch(rows, self.config.batch_size, self.random)]
+
+
 def _batch(data: Tensor, size: int, random: torch.Generator) -> Tensor:
     """Draw rows with replacement from data that stays on its device."""
     index = torch.randint(len(data), (size,), generator=random, device=data.device)
     return data[index]
+
+
+def _adam(module: nn.Module, rate: float, config: TrainingConfig) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), lr=rate, betas=config.betas, fused=True)
 
 
 def _freeze(module: nn.Module) -> None:

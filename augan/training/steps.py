@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from augan.networks import Critic
+from augan.networks import Critic, PretextNetwork
 from augan.training.losses import (
     GAN,
     critic_loss,
@@ -97,6 +97,19 @@ def encoder_step(
     loss = izi_f_loss(real, generator(encoder(real)), critic, config.kappa)
     norm = _descend(loss, encoder, optimizer, config.gradient_clip)
     return {"encoder_loss": loss.detach(), "encoder_gradient_norm": norm}
+
+
+def pretext_step(
+    members: list[tuple[PretextNetwork, Tensor]],
+    optimizer: torch.optim.Optimizer,
+    random: torch.Generator,
+    gradient_clip: float | None,
+) -> dict[str, Tensor]:
+    """Move each pretext network once on its own batch."""
+    losses = torch.stack([network.loss(rows, random) for network, rows in members])
+    modules = nn.ModuleList(network for network, _ in members)
+    norm = _descend(losses.sum(), modules, optimizer, gradient_clip)
+    return {"pretext_loss": losses.detach().mean(), "pretext_gradient_norm": norm}
 
 
 def izi_f_loss(x: Tensor, x_hat: Tensor, critic: Critic, kappa: float) -> Tensor:

@@ -179,16 +179,17 @@ class Neighbours(Head):
         self.n_neighbors, self.memory_size = n_neighbors, memory_size
         self.add_buffers("centre", "basis", "bank")
 
-    def fit(self, view: View, random: np.random.Generator) -> None:
-        """Keep at most `memory_size` training rows."""
+    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
+        """Keep at most `memory_size`, and at most `n_rows`, training rows."""
         rows = self.rows(view)
         self.centre = rows.mean(dim=0)
         centred = rows - self.centre
         spread = float(centred.square().sum(dim=1).mean().sqrt())
         basis = _principal_components(centred.double().cpu().numpy(), random)
         self.basis = torch.from_numpy(basis / (spread if spread > 0 else 1.0)).to(rows)
-        if len(rows) > self.memory_size:
-            kept = np.sort(random.choice(len(rows), self.memory_size, replace=False))
+        most = min(self.memory_size, n_rows or len(rows))
+        if len(rows) > most:
+            kept = np.sort(random.choice(len(rows), most, replace=False))
             centred = centred[torch.from_numpy(kept).to(rows.device)]
         self.bank = centred @ self.basis
 
@@ -259,7 +260,7 @@ def _principal_components(centred: np.ndarray, random: np.random.Generator) -> n
     n_rows, n_features = centred.shape
     if n_features <= MAX_FEATURES:
         return np.eye(n_features)
-    if not centred.any():  # one row, or all the same: one direction is as good as another
+    if (centred == centred[0]).all():  # one direction is as good as another
         return np.linalg.qr(random.normal(size=(n_features, MAX_COMPONENTS)))[0]
     n_components = min(MAX_COMPONENTS, n_rows - 1)
     seed = int(random.integers(2**31))

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import FLOOR, Conformal, Fusion, RobustScale, fuse
-from augan.scoring.heads import DataResidual, FeatureResidual, FittedModule, Head
+from augan.scoring.heads import DataResidual, FeatureResidual, FittedModule, Head, Neighbours
 from augan.scoring.view import MAX_BATCH, View
 
 PaperScore = Callable[[View], tuple[Tensor, Tensor]]
@@ -184,7 +184,8 @@ class AnomalyScorer(nn.Module):
                 scores = self._fused(self.scale(parts))
                 normal[chosen] = scores.cpu() <= scores.quantile(1 - trim).cpu()
             scores = scores[normal[chosen].to(scores.device)]
-            self._fit_heads(self.heads, self.view(raw[normal]), random)
+            n_banked = int(normal.sum() * (1 - 1 / len(folds.unique())))
+            self._fit_heads(self.heads, self.view(raw[normal]), random, n_banked)
         else:
             scores = torch.cat([self(batch)[0] for batch in raw[chosen].split(MAX_BATCH)])
         self.conformal.fit(scores.cpu())
@@ -216,17 +217,32 @@ class AnomalyScorer(nn.Module):
         for fold in folds[chosen].unique().tolist():
             heads = copy.deepcopy(self.heads)
             pretext = members[fold] if members else None
-            self._fit_heads(heads, self.view(raw[(folds != fold) & normal], pretext), random)
+            others = folds != fold
+            learned = others & normal if (others & normal).any() else others
+            self._fit_heads(heads, self.view(raw[learned], pretext), random)
             rows = chosen[folds[chosen] == fold]
             for batch in rows.split(MAX_BATCH):
                 parts.append(_raw_parts(heads, self.view(raw[batch], pretext)))
             order.append(rows)
         return torch.cat(parts)[torch.cat(order).argsort()]
 
-    def _fit_heads(self, heads: nn.ModuleDict, view: View, random: np.random.Generator) -> None:
+    def _fit_heads(
+        self,
+        heads: nn.ModuleDict,
+        view: View,
+        random: np.random.Generator,
+        n_banked: int | None = None,
+    ) -> None:
+        """Fit the heads to a view; banks of neighbours keep `n_banked` of its rows.
+
+        As many as they had without a fold: among more rows the neighbours are nearer, and
+        p-values would be too high.
+        """
         for head in heads.values():
-            assert isinstance(head, Head)
-            head.fit(view, random)
+            if isinstance(head, Neighbours):
+                head.fit(view, random, n_banked)
+            elif isinstance(head, Head):
+                head.fit(view, random)
 
     def _fused(self, parts: Tensor) -> Tensor:
         return fuse(parts, parts.new_tensor(self.weights), self.fusion)

@@ -50,7 +50,7 @@ def _facts(estimator: Any, path: Path) -> dict[str, Any]:
         | ({"fusion": estimator.fusion} if estimator.score == "calibrated" else {})
         | ({"weights": list(scorer.weights)} if estimator.score == "calibrated" else {}),
         "threshold": estimator.threshold_,
-        "held_out_rows": len(scorer.conformal.scores),
+        "calibration_rows": len(scorer.conformal.scores),
         "training": _training(estimator.history_),
         "settings": manifest["params"],
     }

@@ -9,8 +9,19 @@ import torch
 from sklearn.datasets import load_digits
 
 from augan import AnoGAN, FAnoGAN
+from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 
-QUICK = {"max_steps": 60, "n_critic": 2, "width": 32, "latent_dim": 8, "random_state": 0}
+QUICK = {
+    "max_steps": 60,
+    "pretext_steps": 30,
+    "n_folds": 2,
+    "n_critic": 2,
+    "width": 32,
+    "latent_dim": 8,
+    "random_state": 0,
+}
+HEADS_OF_TABLES = tuple(name for name in HEADS if name not in IMAGE_HEADS)
+HEADS_OF_IMAGES = tuple(name for name in HEADS if name not in TABLE_HEADS)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,14 +62,20 @@ def mixed_frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def table_detector(mixed_frame: pd.DataFrame) -> FAnoGAN:
-    """An f-AnoGAN fitted to `mixed_frame`; tests must not change it."""
+    """An f-AnoGAN fitted to `mixed_frame`, with all heads; tests must not change it."""
+    return FAnoGAN(encoder_steps=60, heads=HEADS_OF_TABLES, **QUICK).fit(mixed_frame)
+
+
+@pytest.fixture(scope="session")
+def default_detector(mixed_frame: pd.DataFrame) -> FAnoGAN:
+    """An f-AnoGAN fitted to `mixed_frame`, with the default heads; tests must not change it."""
     return FAnoGAN(encoder_steps=60, **QUICK).fit(mixed_frame)
 
 
 @pytest.fixture(scope="session")
 def search_detector(mixed_frame: pd.DataFrame) -> AnoGAN:
-    """An AnoGAN fitted to `mixed_frame`; tests must not change it."""
-    return AnoGAN(search_steps=20, **QUICK).fit(mixed_frame)
+    """An AnoGAN fitted to `mixed_frame`, with all heads; tests must not change it."""
+    return AnoGAN(search_steps=20, heads=HEADS_OF_TABLES, **QUICK).fit(mixed_frame)
 
 
 @pytest.fixture(scope="session")
@@ -70,5 +87,5 @@ def digits() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def image_detector(digits: np.ndarray) -> FAnoGAN:
-    """An f-AnoGAN fitted to `digits`; tests must not change it."""
-    return FAnoGAN(encoder_steps=60, **{**QUICK, "width": 8}).fit(digits)
+    """An f-AnoGAN fitted to `digits`, with all heads; tests must not change it."""
+    return FAnoGAN(encoder_steps=60, heads=HEADS_OF_IMAGES, **{**QUICK, "width": 8}).fit(digits)

@@ -26,6 +26,7 @@ from augan.io import model_file, tables
 from augan.io.tables import TableSource
 
 SMALL = ["width=16", "latent_dim=4", "encoder_steps=20", "n_critic=1"]
+SMALL += ["pretext_steps=20", "n_folds=2"]
 QUICK = ["--steps", "20", *(word for text in SMALL for word in ("--set", text))]
 COLUMNS = ["row", "anomaly_score", "p_value", "is_anomaly"]
 
@@ -210,9 +211,9 @@ def test_only_normal_rows_train_and_the_target_is_no_feature(folder: Path, model
     assert "label" not in [column.name for column in detector.codec_.columns]
     facts = json.loads(done("info", model, "--json").stdout)
     assert facts["context"] == {"target": "label", "dropped": []}
-    assert facts["held_out_rows"] == round(350 * 0.2)
-    held_out = json.loads(done("info", folder / "i.augan", "--json").stdout)["held_out_rows"]
-    assert held_out == 4
+    assert facts["calibration_rows"] == 350
+    images = json.loads(done("info", folder / "i.augan", "--json").stdout)
+    assert images["calibration_rows"] == 20
 
 
 def test_dropped_columns_are_no_features_and_no_surprise_later(
@@ -220,7 +221,8 @@ def test_dropped_columns_are_no_features_and_no_surprise_later(
 ) -> None:
     out = tmp_path / "m.augan"
     words = ["--drop", "label", "--drop", "day", "--method", "anogan", "--gan", "hinge"]
-    sizes = ["--steps", 10, "--set", "search_steps=2", "--set", "width=8"]
+    small = ("search_steps=2", "width=8", "pretext_steps=10", "n_folds=2")
+    sizes = ["--steps", 10, *(word for text in small for word in ("--set", text))]
     done("fit", folder / "data.csv", "--out", out, *words, *sizes, "--seed", 3)
     detector = augan.load(out)
     names = [column.name for column in detector.codec_.columns]
@@ -245,11 +247,11 @@ def test_info_tells_the_same_as_text_and_json(folder: Path, model: Path) -> None
     facts = json.loads(done("info", model, "--json").stdout)
     assert facts["method"] == "FAnoGAN" and facts["settings"]["width"] == 16
     assert facts["columns"]["shop"].startswith("category")
-    assert set(facts["parameters"]) == {"generator", "critic", "encoder"}
-    assert set(facts["training"]["last"]) == {"gan", "encoder"}
+    assert set(facts["parameters"]) == {"generator", "critic", "encoder", "pretext"}
+    assert set(facts["training"]["last"]) == {"gan", "encoder", "pretext"}
     assert facts["threshold"] == augan.load(model).threshold_
     text = done("info", model)
-    assert text.stderr == "" and "FAnoGAN" in text.stdout and "held out rows" in text.stdout
+    assert text.stderr == "" and "FAnoGAN" in text.stdout and "calibration rows" in text.stdout
     assert "image shape" in done("info", folder / "i.augan").stdout
 
 

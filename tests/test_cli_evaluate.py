@@ -18,6 +18,7 @@ from augan.evaluation import evaluate_detector
 from augan.io import tables
 
 SMALL = ["width=16", "latent_dim=4", "encoder_steps=20", "n_critic=1"]
+SMALL += ["pretext_steps=20", "n_folds=2"]
 QUICK = ["--steps", 20, *(word for text in SMALL for word in ("--set", text))]
 
 

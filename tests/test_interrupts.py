@@ -25,7 +25,10 @@ from augan.training import checkpoint
 from augan.training.checkpoint import read_checkpoint
 
 PATIENCE = 60  # seconds to wait for a process to come to a point
-SETTINGS = ["width=16", "latent_dim=4", "encoder_steps=250", "n_critic=1", "n_iter_no_change=None"]
+SETTINGS = [
+    *("width=16", "latent_dim=4", "n_critic=1", "n_iter_no_change=None"),
+    *("encoder_steps=250", "pretext_steps=250", "n_folds=2"),
+]
 SIZES = ["--steps", "250", *(word for text in SETTINGS for word in ("--set", text))]
 OFTEN = ["--set", "checkpoint_interval=0"]
 RUN = """
@@ -106,6 +109,7 @@ phase.step = step
 SLOW = {
     "gan": SLOW_PHASE.format(name="GANPhase"),
     "encoder": SLOW_PHASE.format(name="EncoderPhase"),
+    "pretext": SLOW_PHASE.format(name="PretextPhase"),
 }
 
 
@@ -221,7 +225,9 @@ def assert_ends_as(uninterrupted: Path, folder: Path) -> None:
     assert np.array_equal(augan.load(folder / "m").anomaly_score(rows), expected)
 
 
-@pytest.mark.parametrize("phases", [("gan",), ("encoder",), ("gan", "encoder")])
+@pytest.mark.parametrize(
+    "phases", [("gan",), ("encoder",), ("pretext",), ("gan", "encoder", "pretext")]
+)
 def test_a_killed_run_goes_on_to_the_same_model(
     uninterrupted: Path, folder: Path, start: Callable[..., Any], phases: tuple[str, ...]
 ) -> None:
@@ -289,8 +295,8 @@ def test_scoring_that_breaks_off_leaves_the_old_scores(
 
 @pytest.mark.parametrize(
     "phase, often",
-    [("gan", []), ("gan", OFTEN), ("encoder", OFTEN)],
-    ids=["first", "gan", "encoder"],
+    [("gan", []), ("gan", OFTEN), ("encoder", OFTEN), ("pretext", OFTEN)],
+    ids=["first", "gan", "encoder", "pretext"],
 )
 def test_ctrl_c_says_how_to_resume_and_resuming_gives_the_same_model(
     uninterrupted: Path, folder: Path, start: Callable[..., Any], phase: str, often: list[str]
@@ -407,4 +413,4 @@ def test_when_space_runs_out_the_last_checkpoint_is_kept(
 
 def test_the_run_to_compare_with_took_all_its_steps(uninterrupted: Path) -> None:
     last = {row["phase"]: row["step"] for row in augan.load(uninterrupted / "m").history_}
-    assert last == {"gan": 250, "encoder": 250}
+    assert last == {"gan": 250, "encoder": 250, "pretext": 250}

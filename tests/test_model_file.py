@@ -24,7 +24,7 @@ import augan
 from augan.exceptions import ModelFileError
 from augan.io import model_file
 
-DETECTORS = ["table_detector", "search_detector", "image_detector"]
+DETECTORS = ["table_detector", "default_detector", "search_detector", "image_detector"]
 Manifest = dict[str, Any]
 
 
@@ -272,6 +272,8 @@ def with_codec(manifest: Manifest, **changed: Any) -> Manifest:
         (lambda m: with_params(m, width=10**12), ""),
         (lambda m: with_params(m, width=None), "width=None"),
         (lambda m: with_params(m, heads=["data_residual"]), ""),
+        (lambda m: with_params(m, heads=["transforms"]), "transforms"),
+        (lambda m: with_params(m, n_folds=1), "n_folds=1"),
         (lambda m: with_params(m, device="quantum"), "quantum"),
         (lambda m: {**m, "offset": math.nan}, "offset"),
         (lambda m: {**m, "codec": {}}, "kind"),
@@ -313,6 +315,10 @@ def reshaped(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Ten
         lambda t: without(t, "codec.0.knots"),
         lambda t: {**t, "scorer.extra": torch.zeros(3)},
         lambda t: {**t, "scorer.heads.data_neighbors.bank": torch.zeros(5, 1)},
+        lambda t: {**t, "scorer.heads.pretext_neighbors.basis": torch.zeros(5, 1)},
+        lambda t: reshaped(t, "scorer.pretext.layers.0.weight"),
+        lambda t: without(t, "scorer.pretext.layers.0.weight"),
+        lambda t: without(t, "scorer.heads.pretext_mahalanobis.whitening"),
         lambda t: {k: v * math.nan if v.is_floating_point() else v for k, v in t.items()},
         lambda t: {},
     ],

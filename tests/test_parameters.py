@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 import time
 from collections.abc import Callable
@@ -19,10 +20,15 @@ from torch import nn
 from augan import AnoGAN, FAnoGAN
 from augan.estimators._params import CHECKS
 from augan.exceptions import ParameterError
+from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.training.loop import schedule_factor
 
+EVERY_HEAD = tuple(name for name in HEADS if name not in IMAGE_HEADS + TABLE_HEADS)
 QUICK: dict[str, Any] = {
+    "heads": EVERY_HEAD,  # the default ones ask nothing of the GAN
     "max_steps": 6,
+    "pretext_steps": 6,
+    "n_folds": 2,
     "n_critic": 2,
     "width": 8,
     "latent_dim": 3,
@@ -39,7 +45,8 @@ CHANGES_SCORES: dict[str, Any] = {
     "kappa": 30.0,
     "feature_weight": 0.9,
     "heads": ("data_residual", "latent"),
-    "fusion": "mean",
+    "fusion": "max",
+    "contamination": 0.3,
     "n_neighbors": 2,
     "memory_size": 10,
     "normal_label": 1,
@@ -48,6 +55,8 @@ CHANGES_SCORES: dict[str, Any] = {
     "spectral_norm": True,
     "max_steps": 9,
     "encoder_steps": 9,
+    "pretext_steps": 9,
+    "n_folds": 3,
     "search_steps": 9,
     "search_lr": 0.5,
     "batch_size": 9,
@@ -68,7 +77,7 @@ CHANGES_SCORES: dict[str, Any] = {
 }
 # what the others change; each has its own test below
 CHANGES_SOMETHING_ELSE = {
-    *("contamination", "target_fpr", "max_time", "n_iter_no_change", "image_size"),
+    *("target_fpr", "max_time", "n_iter_no_change", "image_size"),
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
 }
 INVALID: dict[str, list[Any]] = {
@@ -87,6 +96,8 @@ INVALID: dict[str, list[Any]] = {
     "spectral_norm": ["yes", 1, None],
     "max_steps": [0, "many", 10.0],
     "encoder_steps": [0, None],
+    "pretext_steps": [0, None, "many", 2.5],
+    "n_folds": [1, 0, -2, 2.5, None, "all", True],
     "search_steps": [0, "auto"],
     "search_lr": [0, -1.0, None, np.inf],
     "max_time": [0, -1, "5m", np.nan],
@@ -181,8 +192,17 @@ def test_sizes(usual: dict[Any, Any], frame: pd.DataFrame) -> None:
     assert usual[FAnoGAN].networks_.generator.layers[0].weight.shape == (8, 3)
 
 
+def documented(name: str) -> str:
+    """Return what FAnoGAN's docstring says of a parameter."""
+    found = re.search(
+        rf"^    {name} : .*\n((?:        .*\n)+)", FAnoGAN.__doc__ or "", re.MULTILINE
+    )
+    assert found, name
+    return found[1]
+
+
 def test_auto_depends_on_the_kind_of_data(frame: pd.DataFrame, images: np.ndarray) -> None:
-    few = {"max_steps": 1, "encoder_steps": 1}
+    few = {"max_steps": 1, "encoder_steps": 1, "pretext_steps": 1}
     table, image = FAnoGAN(**few).fit(frame), FAnoGAN(**few).fit(images)
     assert table.networks_.latent_dim == 2  # of three columns
     wider = FAnoGAN(**few).fit(np.random.default_rng(0).normal(size=(20, 40)))
@@ -190,10 +210,15 @@ def test_auto_depends_on_the_kind_of_data(frame: pd.DataFrame, images: np.ndarra
     assert image.networks_.latent_dim == 64
     assert table.networks_.generator.layers[0].out_features == 256
     assert image.get_params()["width"] == "auto"
-    names = ("max_steps", "encoder_steps", "batch_size", "n_critic")
-    for detector, expected in ((table, (1600, 1000, 128, 2)), (image, (800, 400, 64, 1))):
-        detector.set_params(max_steps="auto", encoder_steps="auto")
-        assert tuple(map(detector._auto, names)) == expected
+    names = ("max_steps", "encoder_steps", "pretext_steps", "n_folds", "batch_size", "n_critic")
+    for detector in (table, image):
+        detector.set_params(**dict.fromkeys(few, "auto"))
+        for name in names:
+            assert re.search(rf"\b{detector._auto(name)}\b", documented(name)), name
+        for name in detector.scorer_.part_names:
+            assert re.search(rf"\b{name}\b", documented("heads").split('"auto" is')[1]), name
+    for name in names:
+        assert table._auto(name) != image._auto(name)
 
 
 def test_steps_and_batches(usual: dict[Any, Any], frame: pd.DataFrame) -> None:
@@ -202,10 +227,51 @@ def test_steps_and_batches(usual: dict[Any, Any], frame: pd.DataFrame) -> None:
 
     assert last_step(usual[FAnoGAN], "gan") == 6
     assert last_step(usual[FAnoGAN], "encoder") == 6
-    longer = fit(FAnoGAN, frame, max_steps=11, encoder_steps=13)
+    assert last_step(usual[FAnoGAN], "pretext") == 6
+    longer = fit(FAnoGAN, frame, max_steps=11, encoder_steps=13, pretext_steps=17)
     assert last_step(longer, "gan") == 11
     assert last_step(longer, "encoder") == 13
-    assert {row["phase"] for row in usual[AnoGAN].history_} == {"gan"}
+    assert last_step(longer, "pretext") == 17
+    assert {row["phase"] for row in usual[AnoGAN].history_} == {"gan", "pretext"}
+
+
+def test_the_networks_of_the_gan_do_not_depend_on_the_pretext_ones(
+    usual: dict[Any, Any], frame: pd.DataFrame
+) -> None:
+    """So results of the GAN's own heads stay as they are, whatever stands beside them."""
+    without = fit(FAnoGAN, frame, heads=("latent",)).networks_
+    for name, module in without.modules().items():
+        weights = usual[FAnoGAN].networks_.modules()[name].state_dict()
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, weights[key]), (name, key)
+
+
+@pytest.mark.parametrize("n_folds", [2, 3, 5])
+def test_folds_are_cut_as_evenly_as_can_be(n_folds: int, frame: pd.DataFrame) -> None:
+    detector = fit(FAnoGAN, frame[:31], n_folds=n_folds)
+    rows = detector._split(detector.codec_.prepare(frame[:31]))
+    sizes = rows.folds.bincount().tolist()
+    assert len(sizes) == n_folds
+    assert max(sizes) - min(sizes) <= 1
+    assert sum(sizes) == 31
+
+
+def test_more_folds_than_rows_are_as_many_as_rows(frame: pd.DataFrame) -> None:
+    detector = fit(FAnoGAN, frame[:6], n_folds=50, batch_size="auto", heads="auto")
+    assert len(detector.scorer_.conformal.scores) == 6
+    assert np.isfinite(detector.anomaly_score(frame)).all()
+
+
+@pytest.mark.parametrize("cls", OWN)
+@pytest.mark.parametrize("name", IMAGE_HEADS + TABLE_HEADS)
+def test_a_head_of_images_is_refused_for_a_table_and_the_other_way_round(
+    cls: Any, name: str, frame: pd.DataFrame, images: np.ndarray
+) -> None:
+    heads, is_of_images = ("data_neighbors", name), name in IMAGE_HEADS
+    with pytest.raises(ParameterError) as caught:
+        fit(cls, frame if is_of_images else images, heads=heads)
+    assert str(caught.value).startswith(f"heads={heads!r}")
+    assert f"{name!r} is for {'images' if is_of_images else 'tables'} only" in str(caught.value)
 
 
 def test_spectral_norm_bounds_the_critic(frame: pd.DataFrame) -> None:
@@ -226,6 +292,7 @@ def test_each_loss_trains(gan: str, frame: pd.DataFrame) -> None:
 def test_fusion_is_what_its_name_says(fusion: str, frame: pd.DataFrame) -> None:
     detector = fit(FAnoGAN, frame, fusion=fusion)
     parts = detector.score_parts(frame)
+    assert list(parts) == list(EVERY_HEAD)
     parts[["data_residual", "feature_residual", "latent"]] /= 3  # these depend on the inversion
     parts = np.sort(parts.to_numpy(), axis=1)
     expected = {"top2": parts[:, -2:], "mean": parts, "max": parts[:, -1:]}[fusion].mean(axis=1)
@@ -243,22 +310,34 @@ def test_heads_and_the_memory_they_keep(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("cls", OWN)
-def test_contamination_and_target_fpr_move_the_threshold_alone(
+def test_target_fpr_moves_the_threshold_alone(
     cls: Any, frame: pd.DataFrame, usual: dict[Any, Any]
 ) -> None:
-    scores = usual[cls].anomaly_score(frame)
-    thresholds = [usual[cls].threshold_]
-    for params in ({"contamination": 0.3}, {"contamination": 0.5}, {"target_fpr": 0.5}):
-        detector = fit(cls, frame, **params)
+    scores, thresholds = usual[cls].anomaly_score(frame), [usual[cls].threshold_]
+    for target_fpr in (0.2, 0.5):
+        detector = fit(cls, frame, target_fpr=target_fpr)
         np.testing.assert_array_equal(detector.anomaly_score(frame), scores)
         thresholds.append(detector.threshold_)
-    assert len(set(thresholds)) == 4
     assert thresholds[0] > thresholds[1] > thresholds[2]
 
 
 @pytest.mark.parametrize("cls", OWN)
+def test_contamination_is_the_share_beyond_and_changes_no_network(
+    cls: Any, frame: pd.DataFrame, usual: dict[Any, Any]
+) -> None:
+    for contamination in (0.1, 0.3, 0.5):
+        detector = fit(cls, frame, contamination=contamination, target_fpr=0.5)
+        assert (detector.predict(frame) == -1).sum() == round(contamination * len(frame))
+        for name, module in detector.networks_.modules().items():
+            weights = usual[cls].networks_.modules()[name].state_dict()
+            for key, value in module.state_dict().items():
+                assert torch.equal(value, weights[key]), (name, key)
+
+
+@pytest.mark.parametrize("cls", OWN)
 def test_max_time_ends_training(cls: Any, frame: pd.DataFrame) -> None:
-    many = {"max_steps": 10**6, **({"encoder_steps": 10**6} if cls is FAnoGAN else {})}
+    many = dict.fromkeys(("max_steps", "pretext_steps"), 10**6)
+    many |= {"encoder_steps": 10**6} if cls is FAnoGAN else {}
     started = time.monotonic()
     detector = fit(cls, frame, max_time=0.3, n_iter_no_change=None, **many)
     assert time.monotonic() - started < 5
@@ -338,7 +417,7 @@ def test_the_interval_between_checkpoints(frame: pd.DataFrame, tmp_path: Path) -
         return len(found)
 
     assert writes(0.0) >= 5
-    assert writes(1e6) <= 2
+    assert writes(1e6) <= 3  # none yet, and one at the end of each phase before the last
 
 
 @pytest.mark.parametrize("cls", OWN)

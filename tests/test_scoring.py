@@ -1,13 +1,18 @@
+import zipfile
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load as load_tensors
+from scipy.stats import kstest
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
-from augan.codecs.spec import Span, VectorSpec
-from augan.networks import build_networks
+from augan import AnoGAN, FAnoGAN
+from augan.codecs.spec import ImageSpec, Span, VectorSpec
+from augan.networks import build_networks, build_pretext
 from augan.scoring.calibration import Conformal, RobustScale, fuse
-from augan.scoring.heads import HEADS, Neighbours, build_head
+from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS, Neighbours, build_head
 from augan.scoring.scorer import AnoGANScore, Explainer, FAnoGANScore
 from augan.scoring.view import View
 
@@ -16,19 +21,25 @@ SPEC = VectorSpec((Span("x", 0, 6, "identity"),))
 
 @pytest.fixture
 def networks():
-    networks = build_networks(SPEC, latent_dim=3, width=16)
+    return make_networks(SPEC, torch.arange(6))
+
+
+def make_networks(spec, owner):
+    networks = build_networks(spec, latent_dim=3, width=16)
+    (networks.pretext,) = build_pretext(spec, owner, width=16, n_networks=1)
     for module in networks.modules().values():
-        module.requires_grad_(False)
+        module.eval().requires_grad_(False)
     return networks
 
 
 def make_view(networks, x):
     return View(
         x,
-        2 * x,
+        2 * x.flatten(1),
         inversion=networks.encoder,
         generator=networks.generator,
         critic=networks.critic,
+        pretext=networks.pretext,
     )
 
 
@@ -60,7 +71,7 @@ def test_the_papers_scores_are_their_equations_and_nothing_else(networks, rows):
     assert np.allclose((residual + discrimination).numpy(), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", [name for name in HEADS if name not in IMAGE_HEADS])
 def test_every_head_gives_one_score_a_row_and_far_rows_more(name, networks, train, rows):
     head = _fitted(name, train)
     near, far = head(rows), head(make_view(networks, 30 * rows.x))
@@ -69,18 +80,63 @@ def test_every_head_gives_one_score_a_row_and_far_rows_more(name, networks, trai
     assert (far > near).float().mean() > 0.9
 
 
-def test_mahalanobis_equals_scikit_learns(train, rows):
-    ours = _fitted("critic_mahalanobis", train)(rows)
-    theirs = LedoitWolf().fit(train.f_x.numpy()).mahalanobis(rows.f_x.numpy())
+@pytest.mark.parametrize("name", [name for name in HEADS if name not in TABLE_HEADS])
+def test_every_head_of_images_gives_one_score_an_image_and_noise_more(name):
+    spec, random = ImageSpec(1, 8, 8), torch.Generator().manual_seed(0)
+    networks = make_networks(spec, None)
+    flat = torch.rand(200, 1, 1, 1, generator=random).expand(-1, 1, 8, 8)
+    even = flat + 0.1 * torch.randn(200, 1, 8, 8, generator=random)
+    noise = 5 * torch.randn(40, 1, 8, 8, generator=random)
+    head = _fitted(name, make_view(networks, even))
+    near, far = head(make_view(networks, even[:40])), head(make_view(networks, noise))
+    assert near.shape == far.shape == (40,)
+    assert torch.isfinite(near).all() and torch.isfinite(far).all()
+    assert far.median() > near.median()
+
+
+MAHALANOBIS = {"critic_mahalanobis": "f_x", "pretext_mahalanobis": "pretext_features"}
+NEIGHBOURS = {
+    "critic_neighbors": "f_x",
+    "data_neighbors": "standard",
+    "pretext_neighbors": "pretext_features",
+}
+
+
+@pytest.mark.parametrize("name", MAHALANOBIS)
+def test_mahalanobis_equals_scikit_learns(name, train, rows):
+    ours = _fitted(name, train)(rows)
+    fitted_to, queries = (getattr(view, MAHALANOBIS[name]).numpy() for view in (train, rows))
+    theirs = LedoitWolf().fit(fitted_to).mahalanobis(queries)
     assert np.allclose(ours.numpy(), theirs, rtol=1e-2)
 
 
-@pytest.mark.parametrize("name", ["critic_neighbors", "data_neighbors"])
-def test_neighbours_equal_scikit_learns(name, train, rows):
-    head = _fitted(name, train)
-    bank, queries = head.rows(train).numpy(), head.rows(rows).numpy()
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_neighbours_equal_scikit_learns_in_units_of_the_training_rows_spread(name, train, rows):
+    bank, queries = (getattr(view, NEIGHBOURS[name]).numpy() for view in (train, rows))
     distances, _ = NearestNeighbors(n_neighbors=5).fit(bank).kneighbors(queries)
-    assert np.allclose(head(rows).numpy(), distances.mean(axis=1), rtol=1e-3)
+    spread = np.sqrt(((bank - bank.mean(axis=0)) ** 2).sum(axis=1).mean())
+    expected = distances.mean(axis=1) / spread
+    assert np.allclose(_fitted(name, train)(rows).numpy(), expected, rtol=1e-3)
+
+
+def test_many_features_are_taken_in_their_principal_components(networks):
+    """Rows of 600 values that lie in ten dimensions: nothing is lost in the components."""
+    random = torch.Generator().manual_seed(0)
+    plane = torch.randn(10, 600, generator=random)
+    train, rows = (torch.randn(n, 10, generator=random) @ plane for n in (300, 40))
+    head = build_head("data_neighbors", n_neighbors=5, memory_size=1000)
+    head.fit(_standard_view(networks, train), np.random.default_rng(0))
+    assert head.bank.shape[1] < 600
+    distances, _ = NearestNeighbors(n_neighbors=5).fit(train.numpy()).kneighbors(rows.numpy())
+    spread = (train - train.mean(dim=0)).square().sum(dim=1).mean().sqrt().item()
+    scores = head(_standard_view(networks, rows)).numpy()
+    assert np.allclose(scores, distances.mean(axis=1) / spread, rtol=1e-2)
+
+
+def _standard_view(networks, standard):
+    view = make_view(networks, torch.zeros(len(standard), 6))
+    view.standard = standard
+    return view
 
 
 def test_the_memory_bank_is_bounded(train, rows):
@@ -160,3 +216,180 @@ def test_the_scorer_is_one_graph_from_raw_rows_to_scores(name, request, mixed_fr
         expected, expected_parts = detector.scorer_(raw[:120])
     assert torch.allclose(score, expected, atol=1e-4)
     assert torch.allclose(parts, expected_parts, atol=1e-3)
+
+
+# Cross-fitting
+
+TINY = {
+    **dict.fromkeys(("max_steps", "pretext_steps"), 20),
+    **{"n_critic": 1, "width": 16, "latent_dim": 2, "n_folds": 3, "random_state": 0},
+}
+NEAREST = [("data_neighbors",), ("pretext_neighbors",)]
+
+
+def _quick(**params):
+    return FAnoGAN(encoder_steps=20, **{**TINY, **params})
+
+
+def _dependent_rows(n, seed=0):
+    random = np.random.default_rng(seed)
+    a, b = random.normal(size=(2, n))
+    return np.stack([a, b, a + 0.3 * b + 0.2 * random.normal(size=n), a * b], axis=1)
+
+
+def test_calibration_scores_equal_a_plain_loop_over_the_folds():
+    X = _dependent_rows(120)
+    detector = _quick(heads=("data_neighbors",), n_neighbors=1).fit(X)
+    raw = detector.codec_.prepare(X)
+    standard = detector.codec_.module(raw)[1].numpy()
+    folds = detector._split(raw).folds.numpy()
+    assert sorted(np.bincount(folds)) == [40, 40, 40]
+    distances = np.empty(len(X))
+    for i, row in enumerate(standard):
+        others = standard[folds != folds[i]]
+        spread = np.sqrt(((others - others.mean(axis=0)) ** 2).sum(axis=1).mean())
+        distances[i] = np.sqrt(((others - row) ** 2).sum(axis=1)).min() / spread
+    scale = RobustScale()
+    scale.fit(torch.from_numpy(distances[:, None]).float())
+    expected = scale(torch.from_numpy(distances[:, None]).float())[:, 0].sort().values
+    assert np.allclose(detector.scorer_.conformal.scores.numpy(), expected.numpy(), atol=1e-2)
+
+
+@pytest.mark.parametrize("heads", NEAREST)
+def test_no_row_calibrates_against_itself(heads):
+    """To the heads that are kept a training row is its own neighbour; in calibration it is not."""
+    X = _dependent_rows(120)
+    detector = _quick(heads=heads, n_neighbors=1).fit(X)
+    calibration = detector.scorer_.conformal.scores.numpy()
+    assert np.median(detector.anomaly_score(X)) < calibration.min()
+    assert detector.scorer_.scale.centre.exp().item() > 10 * detector.scorer_.scale.floor.item()
+
+
+@pytest.mark.parametrize("heads", [*NEAREST, ("pretext_mahalanobis",), "auto"])
+def test_an_outlier_among_the_training_rows_is_one_in_calibration(heads):
+    X = _dependent_rows(120)
+    X[7] = 30, -30, 30, -30
+    scores = _quick(heads=heads, n_neighbors=1).fit(X).scorer_.conformal.scores
+    assert scores[-1] > 3
+    assert scores[-1] > scores[-2] + 0.5
+
+
+@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
+@pytest.mark.parametrize(
+    ("params", "n"),
+    [
+        ({}, 60),
+        ({"heads": ("data_neighbors",)}, 60),
+        ({"heads": ("pretext_mahalanobis", "data_neighbors")}, 60),
+        ({"heads": ("pretext_mahalanobis", "latent")}, 15),
+        ({"heads": ("critic_neighbors",)}, 15),
+        ({"score": "paper"}, 15),
+    ],
+)
+def test_all_rows_calibrate_unless_the_gan_would_have_seen_them(cls, params, n):
+    own = {"encoder_steps": 5} if cls is FAnoGAN else {"search_steps": 2}
+    quick = {**TINY, "max_steps": 5, "pretext_steps": 5, "validation_fraction": 0.25}
+    detector = cls(**quick, **own, **params).fit(_dependent_rows(60))
+    assert len(detector.scorer_.conformal.scores) == n
+
+
+@pytest.mark.parametrize("heads", ["auto", ("data_neighbors",), ("pretext_mahalanobis", "latent")])
+def test_p_values_of_new_normals_are_uniform(heads):
+    X, fresh = _dependent_rows(800), _dependent_rows(3000, seed=1)
+    detector = _quick(heads=heads, pretext_steps=100, n_folds=4, validation_fraction=0.5).fit(X)
+    p = detector.p_value(fresh)
+    n = len(detector.scorer_.conformal.scores)
+    assert kstest(p, "uniform").statistic < 2 / np.sqrt(n)
+    for alpha in (0.02, 0.05, 0.2):
+        deviation = np.sqrt(alpha * (1 - alpha) * (1 / n + 1 / len(p)))
+        assert (p <= alpha).mean() == pytest.approx(alpha, abs=4 * deviation)
+
+
+def test_the_networks_of_the_folds_do_not_outlive_fit(tmp_path):
+    detector = _quick(n_folds=4).fit(_dependent_rows(60))
+    assert detector.networks_.pretext is not None
+    assert detector.networks_.folds is None
+    detector.save(tmp_path / "m.augan")
+    with zipfile.ZipFile(tmp_path / "m.augan") as archive:
+        tensors = load_tensors(archive.read("weights.safetensors"))
+    assert not [name for name in tensors if "folds" in name]
+    kept = {name for name in tensors if name.startswith("scorer.pretext.")}
+    assert kept == {f"scorer.pretext.{name}" for name in detector.networks_.pretext.state_dict()}
+
+
+@pytest.mark.parametrize("params", [{"heads": ("latent", "data_neighbors")}, {"score": "paper"}])
+def test_there_is_no_pretext_network_when_nothing_asks_for_it(params):
+    detector = _quick(**params).fit(_dependent_rows(60))
+    assert detector.networks_.pretext is None and detector.networks_.folds is None
+    assert {row["phase"] for row in detector.history_} == {"gan", "encoder"}
+    assert detector.explain(_dependent_rows(5)).shape == (5, 4)
+
+
+# Training rows that are left out
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [("data_neighbors",), ("pretext_mahalanobis",), ("data_neighbors", "pretext_neighbors")],
+)
+def test_contamination_leaves_the_oddest_rows_out_of_heads_and_calibration(heads):
+    odd = 6 * np.random.default_rng(2).normal(size=(12, 4))
+    X = np.concatenate([_dependent_rows(120), odd])
+    trimmed = _quick(heads=heads, contamination=0.1).fit(X)
+    plain = _quick(heads=heads).fit(X)
+    assert len(plain.scorer_.conformal.scores) == 132
+    assert len(trimmed.scorer_.conformal.scores) == pytest.approx(0.9 * 132, abs=1)
+    assert (trimmed.predict(X)[120:] == -1).mean() > 0.9
+    assert (trimmed.predict(X) == -1).sum() == pytest.approx(13, abs=1)
+    if heads[0] == "data_neighbors":
+        kept, everything = (d.scorer_.heads["data_neighbors"].bank for d in (trimmed, plain))
+        assert len(everything) == 88  # as many as without one of three folds
+        assert len(kept) == len(trimmed.scorer_.conformal.scores) * 2 // 3
+        banked = [_share_in_the_bank(detector, odd) for detector in (trimmed, plain)]
+        assert banked[0] < 0.1 < 0.4 < banked[1]
+
+
+def _share_in_the_bank(detector, rows):
+    head = detector.scorer_.heads["data_neighbors"]
+    standard = detector.codec_.module(detector.codec_.prepare(rows))[1]
+    own = (standard - head.centre) @ head.basis
+    return float((torch.cdist(own, head.bank).min(dim=1).values < 1e-3).float().mean())
+
+
+@pytest.mark.parametrize("n_folds", [2, 5])
+def test_the_kept_heads_learn_from_all_rows_and_bank_as_many_as_calibration_had(n_folds):
+    X = _dependent_rows(60)
+    detector = _quick(heads=("data_neighbors",), n_folds=n_folds).fit(X)
+    head = detector.scorer_.heads["data_neighbors"]
+    standard = detector.codec_.module(detector.codec_.prepare(X))[1]
+    assert torch.allclose(head.centre, standard.mean(dim=0), atol=1e-5)
+    assert len(head.bank) == 60 - 60 // n_folds
+    assert _share_in_the_bank(detector, X) == pytest.approx(1 - 1 / n_folds)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 6])
+@pytest.mark.parametrize("contamination", [0.1, 0.5])
+def test_few_rows_are_enough_even_when_some_are_left_out(n, contamination):
+    """All that is left may be in one fold."""
+    for seed in range(3):
+        X = _dependent_rows(n, seed)
+        quick = {"max_steps": 2, "pretext_steps": 2, "n_folds": 2, "random_state": seed}
+        detector = _quick(contamination=contamination, **quick).fit(X)
+        assert np.isfinite(detector.anomaly_score(X)).all()
+        assert np.isfinite(detector.threshold_)
+
+
+@pytest.mark.parametrize("n", [2, 5])
+@pytest.mark.parametrize("same", [False, True])
+def test_few_images_of_many_pixels_are_enough(n, same):
+    """As many pixels as are taken in principal components, of rows that hardly have any."""
+    images = np.random.default_rng(0).random((n, 32, 32))
+    images = np.repeat(images[:1], n, axis=0) if same else images
+    heads = ("pretext_mahalanobis", "pretext_neighbors", "data_neighbors", "critic_mahalanobis")
+    quick = {"max_steps": 2, "pretext_steps": 2, "heads": heads, "width": 8}
+    detector = _quick(**quick).fit(images)
+    odd = images.copy()
+    odd[0, 8:24, 8:24] += 9
+    scores = detector.anomaly_score(odd)
+    assert np.isfinite(scores).all()
+    assert scores[0] > scores[1:].max()

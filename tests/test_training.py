@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from augan import FAnoGAN
+from augan import AnoGAN, FAnoGAN
 from augan.codecs.spec import Span, VectorSpec
 from augan.exceptions import CheckpointError, NotTrainableError, TrainingWarning
 from augan.networks import build_networks
@@ -165,17 +165,35 @@ def test_training_stops_early_when_held_out_rows_get_no_better():
 def test_max_time_ends_training():
     started = time.monotonic()
     X = np.random.default_rng(0).normal(size=(100, 2))
-    detector = FAnoGAN(max_steps=10**6, encoder_steps=10**6, max_time=1.0, random_state=0).fit(X)
+    endless = dict.fromkeys(("max_steps", "encoder_steps", "pretext_steps"), 10**6)
+    detector = FAnoGAN(max_time=1.0, random_state=0, **endless).fit(X)
     assert time.monotonic() - started < 5
-    assert {row["phase"] for row in detector.history_} == {"gan", "encoder"}
+    assert {row["phase"] for row in detector.history_} == {"gan", "encoder", "pretext"}
     assert detector.history_[-1]["seconds"] == pytest.approx(1.0, abs=0.5)
+
+
+@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
+@pytest.mark.parametrize("heads", ["auto", ("latent", "data_neighbors")])
+def test_max_time_is_shared_by_the_phases_that_there_are(cls, heads):
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    names = ("max_steps", "encoder_steps", "pretext_steps")
+    endless = {name: 10**6 for name in names if name in cls().get_params()}
+    detector = cls(heads=heads, max_time=0.8, n_iter_no_change=None, random_state=0, **endless)
+    ends = {row["phase"]: row["seconds"] for row in detector.fit(X).history_}
+    phases = ["gan"] + ["encoder"] * (cls is FAnoGAN) + ["pretext"] * (heads == "auto")
+    assert list(ends) == phases
+    taken = np.diff([0.0, *ends.values()])
+    assert taken.min() > 0.02  # none is left without time
 
 
 class _Stop(Exception):
     """Stands for whatever ends a process."""
 
 
-@pytest.mark.parametrize("stop_at", [("gan", 60), ("gan", 100), ("encoder", 50), ("encoder", 70)])
+@pytest.mark.parametrize(
+    "stop_at",
+    [("gan", 60), ("gan", 100), ("encoder", 50), ("encoder", 70), ("pretext", 50), ("pretext", 70)],
+)
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_a_resumed_run_ends_in_the_same_model(tmp_path, stop_at, spectral_norm):
     X = np.random.default_rng(0).normal(size=(120, 3))
@@ -187,6 +205,8 @@ def test_a_resumed_run_ends_in_the_same_model(tmp_path, stop_at, spectral_norm):
     given = {
         "max_steps": 120,
         "encoder_steps": 100,
+        "pretext_steps": 100,
+        "n_folds": 2,
         "width": 16,
         "random_state": 3,
         "spectral_norm": spectral_norm,
@@ -205,7 +225,8 @@ def test_a_resumed_run_ends_in_the_same_model(tmp_path, stop_at, spectral_norm):
 
 def test_resuming_a_run_that_has_ended_gives_its_model_at_once(tmp_path):
     X = np.random.default_rng(0).normal(size=(120, 3))
-    given = {"max_steps": 60, "encoder_steps": 60, "width": 16, "checkpoint": str(tmp_path / "c")}
+    steps = dict.fromkeys(("max_steps", "encoder_steps", "pretext_steps"), 60)
+    given = {**steps, "width": 16, "checkpoint": str(tmp_path / "c")}
     rows = []
     whole = FAnoGAN(**given).fit(X)
     resumed = FAnoGAN(**given, resume=True, callbacks=[rows.append]).fit(X)
@@ -214,13 +235,15 @@ def test_resuming_a_run_that_has_ended_gives_its_model_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "name"), [({"width": 17}, "width"), ({"random_state": 1}, "seed")]
+    ("change", "name"),
+    [({"width": 17}, "width"), ({"random_state": 1}, "seed"), ({"n_folds": 3}, "n_folds")],
 )
 def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path, change, name):
     X = np.random.default_rng(0).normal(size=(60, 3))
     given = {
         "max_steps": 50,
         "encoder_steps": 50,
+        "pretext_steps": 50,
         "width": 16,
         "random_state": 0,
         "checkpoint": str(tmp_path / "c"),
@@ -264,7 +287,7 @@ def test_sliced_wasserstein_of_a_shift_is_known():
 
 def test_fewer_rows_than_a_batch_train_and_are_mentioned():
     X = np.random.default_rng(0).normal(size=(20, 2))
-    quick = {"max_steps": 5, "encoder_steps": 5, "random_state": 0}
+    quick = {"max_steps": 5, "encoder_steps": 5, "pretext_steps": 5, "random_state": 0}
     with pytest.warns(UserWarning, match="batch_size=64 is more than the 16 training rows"):
         few = FAnoGAN(batch_size=64, **quick).fit(X)
     assert np.isfinite(few.anomaly_score(X)).all()

@@ -20,7 +20,8 @@ def main(directory: Path) -> None:
     train = np.flatnonzero(is_seven)[:120]
     test = np.setdiff1d(np.arange(len(images)), train)
 
-    detector = augan.FAnoGAN(max_steps=200, encoder_steps=200, random_state=0).fit(images[train])
+    steps = {"max_steps": 200, "encoder_steps": 200, "pretext_steps": 200}
+    detector = augan.FAnoGAN(**steps, random_state=0).fit(images[train])
     detector.save(directory / "sevens.augan")
 
     detector = augan.load(directory / "sevens.augan")

@@ -1,5 +1,6 @@
 """The examples and the README's commands run as they stand."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 def _run(*command, cwd):
-    result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # several wait for each other under load
+    result = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, env=one_thread
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 

@@ -149,9 +149,9 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return self.fit(X, y).predict(X)
 
     def p_value(self, X: Any) -> Floats:
-        """Return conformal p-values (n,): how rare so high a score is among held-out normals.
+        """Return conformal p-values (n,): how rare so high a score is among unseen normals.
 
-        ``(1 + #{held-out scores >= s}) / (n_held_out + 1)`` (Vovk 2005).
+        ``(1 + #{calibration scores >= s}) / (n_calibration + 1)`` (Vovk 2005).
         """
         return self.p_value_of(self.anomaly_score(X))
 

@@ -19,7 +19,7 @@ class AnoGAN(BaseDetector):
         Adversarial loss, as for `FAnoGAN`.
     score : {"calibrated", "paper"}, default="calibrated"
         "paper" is A(x) = (1 - w) R(x) + w D(x) of [1]_, eq. 6, and nothing else. "calibrated"
-        puts `heads` on one scale by held-out normals and fuses them.
+        puts `heads` on one scale by cross-fitted normals and fuses them.
     feature_weight : float, default=0.1
         w (lambda in [1]_): weight of the feature residual against the data residual, in the
         search and in the paper's score.
@@ -59,7 +59,7 @@ class AnoGAN(BaseDetector):
     >>> import numpy as np
     >>> from augan import AnoGAN
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
-    >>> detector = AnoGAN(max_steps=50, random_state=0).fit(X)
+    >>> detector = AnoGAN(max_steps=50, pretext_steps=50, random_state=0).fit(X)
     >>> detector.predict([[0.0, 0.1], [8.0, -8.0]])
     array([ 1, -1])
     """

@@ -17,7 +17,7 @@ class FAnoGAN(BaseDetector):
         and "gan" share that loss; images get convolutional networks either way), or hinge.
     score : {"calibrated", "paper"}, default="calibrated"
         "paper" is A(x) = A_R(x) + kappa A_D(x) of [1]_, eq. 5, and nothing else. "calibrated"
-        puts `heads` on one scale by held-out normals and fuses them.
+        puts `heads` on one scale by cross-fitted normals and fuses them.
     kappa : float, default=1.0
         Weight of the feature residual, in the encoder's loss and in the paper's score.
     heads : "auto" or tuple of str, default="auto"
@@ -28,6 +28,7 @@ class FAnoGAN(BaseDetector):
         "transforms" (images only); of the rows alone: "data_neighbors". "auto" is
         pretext_mahalanobis, pretext_neighbors, repair and data_neighbors for tables; transforms,
         pretext_neighbors and data_neighbors for images.
+        The GAN then serves `sample`, `reconstruct` and `explain` only.
     fusion : {"mean", "top2", "max"}, default="mean"
         Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
         inversion (residuals, latent) count a third.
@@ -40,7 +41,7 @@ class FAnoGAN(BaseDetector):
         the highest cross-fitted scores, are left out when heads and calibration are fitted.
         "auto" takes all rows for normal and leaves the threshold to `target_fpr`.
     target_fpr : float, default=0.05
-        Share of new normal rows to lie beyond the threshold, set on held-out normals.
+        Share of new normal rows to lie beyond the threshold, set on cross-fitted scores.
     normal_label : object, default=None
         When set, `fit(X, y)` trains only on rows whose label equals it.
     latent_dim : "auto" or int, default="auto"
@@ -135,7 +136,7 @@ class FAnoGAN(BaseDetector):
     >>> import numpy as np
     >>> from augan import FAnoGAN
     >>> X = np.random.default_rng(0).normal(size=(200, 2))
-    >>> detector = FAnoGAN(max_steps=50, encoder_steps=50, random_state=0).fit(X)
+    >>> detector = FAnoGAN(max_steps=50, encoder_steps=50, pretext_steps=50, random_state=0).fit(X)
     >>> detector.predict([[0.0, 0.1], [8.0, -8.0]])
     array([ 1, -1])
     """

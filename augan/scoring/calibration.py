@@ -1,4 +1,4 @@
-"""One scale for all heads, a threshold and p-values, all from held-out normals."""
+"""One scale for all heads, a threshold and p-values, all from normals not learned from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 
 
 class RobustScale(FittedModule):
-    """Heads (B, H) as robust z-scores of their logarithm on held-out normals."""
+    """Heads (B, H) as robust z-scores of their logarithm on unseen normals."""
 
     floor: Tensor
     centre: Tensor
@@ -27,7 +27,7 @@ class RobustScale(FittedModule):
         self.add_buffers("floor", "centre", "deviation")
 
     def fit(self, parts: Tensor) -> None:
-        """Learn median and deviation of each head (n, H) on held-out normals."""
+        """Learn median and deviation of each head (n, H) on unseen normals."""
         usual = torch.where(_median(parts) > 0, _median(parts), parts.mean(dim=0))
         self.floor = FLOOR * torch.where(usual > 0, usual, torch.ones_like(usual))
         logs = (parts + self.floor).log()
@@ -43,7 +43,7 @@ class RobustScale(FittedModule):
 
 
 class Conformal(FittedModule):
-    """Conformal p-values and thresholds from the scores of held-out normals (Vovk 2005)."""
+    """Conformal p-values and thresholds from the scores of unseen normals (Vovk 2005)."""
 
     scores: Tensor
 
@@ -52,7 +52,7 @@ class Conformal(FittedModule):
         self.add_buffers("scores")
 
     def fit(self, scores: Tensor) -> None:
-        """Keep the scores (n,) of held-out normals, sorted."""
+        """Keep the scores (n,) of unseen normals, sorted."""
         self.scores = scores.double().sort().values
 
     def p_value(self, scores: Tensor) -> Tensor:

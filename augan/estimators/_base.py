@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor
 from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
+from augan.estimators._defaults import IMAGE, Defaults, table_defaults
 from augan.estimators._input import Data, read_input, read_labels, take
 from augan.estimators._params import check_params
 from augan.estimators._training import (
@@ -34,42 +34,6 @@ from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 Floats = NDArray[np.float64]
 
 SAMPLE_BATCH = 1024
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What "auto" stands for, and how many rows are scored at once, by kind of data."""
-
-    latent_dim: int
-    width: int
-    max_steps: int
-    encoder_steps: int
-    batch_size: int
-    n_critic: int
-    pretext_steps: int
-    n_folds: int
-    heads: tuple[str, ...]
-    chunk: int
-
-
-IMAGE = Defaults(
-    *(64, 32, 800, 400, 64, 1, 800, 3),
-    heads=("transforms", "pretext_neighbors", "data_neighbors"),
-    chunk=128,
-)
-AUTO_TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair", "data_neighbors")
-
-
-def table_defaults(n_columns: int) -> Defaults:
-    """Return the defaults for a table with `n_columns` columns that vary.
-
-    With a latent dimension for every four columns the generator has to learn what columns have
-    to do with each other; with more it can make anomalies too.
-    """
-    latent_dim = min(max(2, round(n_columns / 4)), 32)
-    return Defaults(
-        *(latent_dim, 256, 1000, 1000, 128, 2, 1500, 4), heads=AUTO_TABLE_HEADS, chunk=512
-    )
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):

@@ -33,11 +33,11 @@ class PretextNetwork(nn.Module):
 
     def features(self, rows: Tensor) -> Tensor:
         """Return features (n, F) of rows."""
-        raise NotImplementedError  # pragma: no cover
+        raise AssertionError("a subclass says which")  # pragma: no cover
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
         """Return the task's loss on a batch."""
-        raise NotImplementedError  # pragma: no cover
+        raise AssertionError("a subclass says of which task")  # pragma: no cover
 
 
 class SwapPretext(PretextNetwork):

@@ -140,7 +140,30 @@ class GANPhase:
         return torch.randn(n, dim, generator=self.random, device=self.train.device)
 
 
-class EncoderPhase:
+class _AfterTheGAN:
+    """State of a phase with one optimiser; it keeps the networks of earlier phases too."""
+
+    networks: Networks
+    optimizer: torch.optim.Optimizer
+    random: torch.Generator
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the networks (the frozen ones too), optimiser and random stream."""
+        return {
+            **{name: module.state_dict() for name, module in self.networks.modules().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to `state`."""
+        for name, module in self.networks.modules().items():
+            module.load_state_dict(state[name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.random.set_state(state["random"].cpu())
+
+
+class EncoderPhase(_AfterTheGAN):
     """The encoder on the izi_f loss, through the frozen generator and critic."""
 
     name = "encoder"
@@ -174,27 +197,12 @@ class EncoderPhase:
         loss = izi_f_loss(self.held_out, x_hat, self.networks.critic, self.config.kappa)
         return {"held_out_loss": float(loss)}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the networks (the frozen ones too), optimiser and random stream."""
-        return {
-            **{name: module.state_dict() for name, module in self.networks.modules().items()},
-            "optimizer": self.optimizer.state_dict(),
-            "random": self.random.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to `state`."""
-        for name, module in self.networks.modules().items():
-            module.load_state_dict(state[name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.random.set_state(state["random"].cpu())
-
     def finish(self) -> None:
         """Freeze the encoder."""
         _freeze(self.encoder)
 
 
-class PretextPhase:
+class PretextPhase(_AfterTheGAN):
     """The pretext networks, side by side: one on all rows, and one without each fold of them.
 
     Parameters
@@ -246,21 +254,6 @@ class PretextPhase:
         network = self.members[1][0]
         random = torch_stream(self.seed, "measure", self.rows.device)
         return {"held_out_loss": float(network.loss(self.first_fold, random))}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the networks (the frozen ones too), optimiser and random stream."""
-        return {
-            **{name: module.state_dict() for name, module in self.networks.modules().items()},
-            "optimizer": self.optimizer.state_dict(),
-            "random": self.random.get_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to `state`."""
-        for name, module in self.networks.modules().items():
-            module.load_state_dict(state[name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.random.set_state(state["random"].cpu())
 
     def finish(self) -> None:
         """Freeze the networks."""

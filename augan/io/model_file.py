@@ -31,7 +31,7 @@ from augan.training.monitor import History
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False}
@@ -104,7 +104,7 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> BaseDete
     Raises
     ------
     ModelFileError
-        When the file is missing, damaged, unsafe or made by a newer augan.
+        When the file is missing, damaged, unsafe or made by another version of augan.
     """
     manifest, weights = _read(Path(path))
     try:
@@ -174,6 +174,11 @@ def _check_version(path: Path, manifest: Any) -> None:
         raise ModelFileError(
             f"{path}: made by a newer augan ({manifest.get('augan')}, format {found}; this is "
             f"{__version__}, which reads up to format {FORMAT_VERSION})"
+        )
+    if found < FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: made by an older augan ({manifest.get('augan')}, format {found}, now "
+            f"{FORMAT_VERSION}): fit it again"
         )
 
 

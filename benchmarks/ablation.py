@@ -79,12 +79,12 @@ def _refused(detector: Any, rows: Split, auroc: float) -> list[Result]:
     """
     parts = detector.score_parts(rows.test)
     weights = dict(zip(parts, detector.scorer_.weights, strict=True))
-    own = quality(rows.y, _fuse(parts, weights, detector.fusion))["auroc"]
+    own = quality(rows.y, _fuse(parts, weights, detector.scorer_.fusion))["auroc"]
     if abs(own - auroc) > TOLERANCE:
         raise ValueError(f"score_parts fuse to AUROC {own}, anomaly_score has {auroc}")
     return [
         {"method": name, "kind": kind} | quality(rows.y, _fuse(parts, *how))
-        for name, (kind, *how) in variants_of(weights, detector.fusion).items()
+        for name, (kind, *how) in variants_of(weights, detector.scorer_.fusion).items()
     ]
 
 

@@ -47,7 +47,7 @@ def _facts(estimator: Any, path: Path) -> dict[str, Any]:
         "context": manifest["context"],
         "parameters": {name: sum(p.numel() for p in m.parameters()) for name, m in networks},
         "score": {"kind": estimator.score, "parts": list(scorer.part_names)}
-        | ({"fusion": estimator.fusion} if estimator.score == "calibrated" else {})
+        | ({"fusion": scorer.fusion} if estimator.score == "calibrated" else {})
         | ({"weights": list(scorer.weights)} if estimator.score == "calibrated" else {}),
         "threshold": estimator.threshold_,
         "calibration_rows": len(scorer.conformal.scores),

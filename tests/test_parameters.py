@@ -45,7 +45,7 @@ CHANGES_SCORES: dict[str, Any] = {
     "kappa": 30.0,
     "feature_weight": 0.9,
     "heads": ("data_residual", "latent"),
-    "fusion": "max",
+    "fusion": "top2",
     "contamination": 0.3,
     "n_neighbors": 2,
     "memory_size": 10,
@@ -297,6 +297,21 @@ def test_fusion_is_what_its_name_says(fusion: str, frame: pd.DataFrame) -> None:
     parts = np.sort(parts.to_numpy(), axis=1)
     expected = {"top2": parts[:, -2:], "mean": parts, "max": parts[:, -1:]}[fusion].mean(axis=1)
     np.testing.assert_allclose(detector.anomaly_score(frame), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_heads_and_the_fusion_depend_on_the_kind_of_data(frame: pd.DataFrame) -> None:
+    images = np.random.default_rng(0).normal(size=(40, 8, 8))
+    made = {
+        kind: fit(FAnoGAN, data, heads="auto").scorer_
+        for kind, data in {"mixed": frame, "numbers": frame[["a", "b"]], "images": images}.items()
+    }
+    assert {kind: scorer.fusion for kind, scorer in made.items()} == {
+        "mixed": "max",
+        "numbers": "mean",
+        "images": "mean",
+    }
+    assert set(made["mixed"].heads) - set(made["numbers"].heads) == {"pretext_deviation"}
+    assert set(made["images"].heads) == {"transforms", "pretext_neighbors", "data_neighbors"}
 
 
 def test_heads_and_the_memory_they_keep(frame: pd.DataFrame) -> None:

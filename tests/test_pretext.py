@@ -21,7 +21,6 @@ from augan.networks.pretext import (
     SwapPretext,
     TransformPretext,
     compress,
-    expand,
     swap_columns,
 )
 from augan.training.loop import SNAPSHOT_EVERY, Run, run_phase
@@ -100,9 +99,9 @@ def test_swaps_are_reproduced_by_the_generator_and_leave_the_global_stream() -> 
 def test_numbers_are_as_they_are_up_to_a_point_and_logarithms_beyond() -> None:
     x = torch.linspace(-LINEAR_UP_TO, LINEAR_UP_TO, 1001)
     assert torch.equal(compress(x), x)
-    far = torch.tensor([3.5, 10.0, 100.0, 1e4])
+    far = torch.tensor([6.5, 10.0, 100.0, 1e4])
     assert torch.allclose(compress(far), LINEAR_UP_TO + torch.log1p(far - LINEAR_UP_TO))
-    assert float(compress(torch.tensor(3 + np.e - 1))) == pytest.approx(4.0)
+    assert float(compress(torch.tensor(LINEAR_UP_TO + np.e - 1))) == pytest.approx(LINEAR_UP_TO + 1)
 
 
 def test_compressed_numbers_keep_sign_and_order_and_stay_small() -> None:
@@ -112,16 +111,8 @@ def test_compressed_numbers_keep_sign_and_order_and_stay_small() -> None:
     assert torch.equal(compress(-x), -y)
     assert (y.diff() > 0).all()
     assert torch.isfinite(y).all()
-    assert y.abs().max() < 13
+    assert y.abs().max() < 16
     assert torch.isfinite(compress(torch.tensor([1e30, -1e30]))).all()
-
-
-def test_expanding_undoes_compressing() -> None:
-    x = torch.cat([torch.linspace(-50, 50, 1001), torch.tensor([-9000.0, 700.0, 9000.0])])
-    assert torch.allclose(expand(compress(x)), x, rtol=1e-4)
-    absurd = expand(torch.tensor([40.0, -40.0, 1e30]))  # what a network may make of an odd row
-    assert torch.isfinite(absurd).all()
-    assert absurd.abs().max() <= 1.1e4
 
 
 # Transforms
@@ -268,7 +259,7 @@ def test_swapped_columns_are_found_and_repaired() -> None:
     corrupted, swapped = swap_columns(fresh, OWNER, 4, stream(5))
     with torch.no_grad():
         after = float(network.loss(fresh, stream()))
-        repaired = network.repaired(corrupted)
+        repaired = network.repair_error(corrupted) + compress(corrupted)
         found = network.detect(network._hidden(compress(corrupted))[-1]).sigmoid()
     assert after < 0.7 * before
     was_swapped = swapped[:, OWNER]
@@ -299,7 +290,7 @@ def test_extreme_rows_have_finite_features_and_repairs() -> None:
     network = table_networks().pretext
     assert isinstance(network, SwapPretext)
     extreme = torch.cat([torch.full((1, 7), 1e4), torch.full((1, 7), -1e4), torch.zeros(1, 7)])
-    for values in (network.features(extreme), network.repaired(extreme)):
+    for values in (network.features(extreme), network.repair_error(extreme)):
         assert torch.isfinite(values).all()
 
 

@@ -7,6 +7,7 @@ from safetensors.torch import load as load_tensors
 from scipy.stats import kstest
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
 
 from augan import AnoGAN, FAnoGAN
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
@@ -99,6 +100,7 @@ NEIGHBOURS = {
     "critic_neighbors": "f_x",
     "data_neighbors": "standard",
     "pretext_neighbors": "pretext_features",
+    "repair_neighbors": "repair_error",
 }
 
 
@@ -108,6 +110,22 @@ def test_mahalanobis_equals_scikit_learns(name, train, rows):
     fitted_to, queries = (getattr(view, MAHALANOBIS[name]).numpy() for view in (train, rows))
     theirs = LedoitWolf().fit(fitted_to).mahalanobis(queries)
     assert np.allclose(ours.numpy(), theirs, rtol=1e-2)
+
+
+def test_deviation_equals_that_of_features_standardised_by_scikit_learn(train, rows):
+    scaler = StandardScaler().fit(train.pretext_features.numpy())
+    expected = (scaler.transform(rows.pretext_features.numpy()) ** 2).mean(axis=1)
+    assert np.allclose(_fitted("pretext_deviation", train)(rows).numpy(), expected, rtol=1e-3)
+
+
+def test_a_feature_that_never_varies_does_not_decide_alone(networks, train, rows):
+    head = _fitted("pretext_deviation", train)
+    with torch.no_grad():
+        networks.pretext.layers[-1].weight[0] = 0
+    constant = _fitted("pretext_deviation", make_view(networks, train.x))
+    assert constant.deviation.min() > 0
+    scores = constant(make_view(networks, rows.x)), head(make_view(networks, rows.x))
+    assert scores[0].median() < 2 * scores[1].median()
 
 
 @pytest.mark.parametrize("name", NEIGHBOURS)
@@ -131,6 +149,8 @@ def test_many_features_are_taken_in_their_principal_components(networks):
     spread = (train - train.mean(dim=0)).square().sum(dim=1).mean().sqrt().item()
     scores = head(_standard_view(networks, rows)).numpy()
     assert np.allclose(scores, distances.mean(axis=1) / spread, rtol=1e-2)
+    aside = rows + 9 * torch.randn(40, 600, generator=random)  # out of all components
+    assert head(_standard_view(networks, aside)).min() > 2 * scores.max()
 
 
 def _standard_view(networks, standard):
@@ -352,7 +372,7 @@ def test_contamination_leaves_the_oddest_rows_out_of_heads_and_calibration(heads
 def _share_in_the_bank(detector, rows):
     head = detector.scorer_.heads["data_neighbors"]
     standard = detector.codec_.module(detector.codec_.prepare(rows))[1]
-    own = (standard - head.centre) @ head.basis
+    own = head._compared(standard)
     return float((torch.cdist(own, head.bank).min(dim=1).values < 1e-3).float().mean())
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
+from augan.codecs.columns import CategoryColumn
 from augan.estimators._defaults import IMAGE, Defaults, table_defaults
 from augan.estimators._input import Data, read_input, read_labels, take
 from augan.estimators._params import check_params
@@ -200,7 +201,9 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _defaults(self) -> Defaults:
         if isinstance(self.codec_, ImageCodec):
             return IMAGE
-        return table_defaults(sum(bool(column.spans()) for column in self.codec_.columns))
+        columns = [column for column in self.codec_.columns if column.spans()]
+        mixed = any(isinstance(column, CategoryColumn) for column in columns)
+        return table_defaults(len(columns), mixed=mixed)
 
     @property
     def _device(self) -> torch.device:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from augan.scoring.calibration import Fusion
+
 
 @dataclass(frozen=True)
 class Defaults:
@@ -18,24 +20,36 @@ class Defaults:
     pretext_steps: int
     n_folds: int
     heads: tuple[str, ...]
+    fusion: Fusion
     chunk: int
 
 
 IMAGE = Defaults(
     *(64, 32, 800, 400, 64, 1, 800, 3),
     heads=("transforms", "pretext_neighbors", "data_neighbors"),
+    fusion="mean",
     chunk=128,
 )
-AUTO_TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair", "data_neighbors")
+AUTO_TABLE_HEADS = (
+    "pretext_mahalanobis",
+    "pretext_neighbors",
+    "repair_neighbors",
+    "data_neighbors",
+)
 
 
-def table_defaults(n_columns: int) -> Defaults:
+def table_defaults(n_columns: int, *, mixed: bool) -> Defaults:
     """Return the defaults for a table with `n_columns` columns that vary.
 
     With a latent dimension for every four columns the generator has to learn what columns have
-    to do with each other; with more it can make anomalies too.
+    to do with each other; with more it can make anomalies too. In a `mixed` table, one with
+    categories, rows lie on a grid and neighbours tell less: there the distance from the middle
+    counts as well, and the most abnormal head decides.
     """
     latent_dim = min(max(2, round(n_columns / 4)), 32)
     return Defaults(
-        *(latent_dim, 256, 1000, 1000, 128, 2, 1500, 4), heads=AUTO_TABLE_HEADS, chunk=512
+        *(latent_dim, 256, 1000, 1000, 128, 2, 1500, 4),
+        heads=(*AUTO_TABLE_HEADS, "pretext_deviation") if mixed else AUTO_TABLE_HEADS,
+        fusion="max" if mixed else "mean",
+        chunk=512,
     )

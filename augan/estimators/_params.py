@@ -120,7 +120,7 @@ CHECKS: dict[str, Check] = {
     "search_steps": _integer(1),
     "search_lr": _real(0, above=True),
     "heads": (_is_heads, "'auto' or distinct names out of " + ", ".join(map(repr, HEADS))),
-    "fusion": _one_of("top2", "mean", "max"),
+    "fusion": _one_of("auto", "mean", "top2", "max"),
     "n_neighbors": _integer(1),
     "memory_size": _integer(1),
     "max_categories": _integer(1),

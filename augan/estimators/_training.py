@@ -171,7 +171,7 @@ def build_scorer(estimator: BaseDetector) -> AnomalyScorer:
         heads={name: build_head(name, **sizes) for name in estimator._auto("heads")},
         paper=paper,
         score=estimator.score,
-        fusion=estimator.fusion,
+        fusion=estimator._auto("fusion"),
         owners=codec.owners() if isinstance(codec, TableCodec) else None,
     ).eval()
 

@@ -75,7 +75,7 @@ class AnoGAN(BaseDetector):
         search_steps: int = 100,
         search_lr: float = 0.05,
         heads: str | tuple[str, ...] = "auto",
-        fusion: str = "mean",
+        fusion: str = "auto",
         n_neighbors: int = 5,
         memory_size: int = 4096,
         contamination: str | float = "auto",

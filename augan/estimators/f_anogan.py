@@ -23,15 +23,17 @@ class FAnoGAN(BaseDetector):
     heads : "auto" or tuple of str, default="auto"
         What the calibrated score is made of. Of the GAN: "data_residual", "feature_residual",
         "latent", "critic_mahalanobis", "critic_neighbors"; of the pretext network, which is
-        trained beside the critic to tell which columns were swapped, or how an image was turned
-        and shifted [4]_: "pretext_mahalanobis", "pretext_neighbors", "repair" (tables only),
-        "transforms" (images only); of the rows alone: "data_neighbors". "auto" is
-        pretext_mahalanobis, pretext_neighbors, repair and data_neighbors for tables; transforms,
-        pretext_neighbors and data_neighbors for images.
+        trained beside the critic to tell which columns were swapped and what stood there, or how
+        an image was turned and shifted [4]_: "pretext_mahalanobis", "pretext_neighbors",
+        "pretext_deviation", "repair" and "repair_neighbors" (tables only), "transforms" (images
+        only); of the rows alone: "data_neighbors". "auto" is pretext_mahalanobis,
+        pretext_neighbors, repair_neighbors and data_neighbors for tables, pretext_deviation too
+        where a column has categories; transforms, pretext_neighbors and data_neighbors for images.
         The GAN then serves `sample`, `reconstruct` and `explain` only.
-    fusion : {"mean", "top2", "max"}, default="mean"
+    fusion : {"auto", "mean", "top2", "max"}, default="auto"
         Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
-        inversion (residuals, latent) count a third.
+        inversion (residuals, latent) count a third. "auto" is "max" for tables with categories,
+        else "mean".
     n_neighbors : int, default=5
         Nearest training rows whose mean distance the neighbour heads take.
     memory_size : int, default=4096
@@ -150,7 +152,7 @@ class FAnoGAN(BaseDetector):
         *,
         kappa: float = 1.0,
         heads: str | tuple[str, ...] = "auto",
-        fusion: str = "mean",
+        fusion: str = "auto",
         n_neighbors: int = 5,
         memory_size: int = 4096,
         contamination: str | float = "auto",

@@ -18,8 +18,7 @@ from augan.networks.conv import halving_channels
 from augan.networks.layers import SLOPE
 
 MAX_SWAPPED = 0.5  # share of a row's columns that are replaced at most
-LINEAR_UP_TO = 3.0  # deviations; beyond them a standardised number counts as its logarithm
-LARGEST_LOG = 9.2  # logarithm of as many deviations as the codec lets through
+LINEAR_UP_TO = 6.0  # deviations; beyond them a standardised number counts as its logarithm
 SHIFT = 4  # images are shifted by a quarter of a side
 
 
@@ -79,9 +78,11 @@ class SwapPretext(PretextNetwork):
         found = F.binary_cross_entropy_with_logits(self.detect(hidden), swapped.to(rows.dtype))
         return found + F.smooth_l1_loss(self.repair(hidden), rows)
 
-    def repaired(self, rows: Tensor) -> Tensor:
-        """Return standardised rows (n, S) as the network would repair them."""
-        return expand(self.repair(self._hidden(compress(rows))[-1]))
+    def repair_error(self, rows: Tensor) -> Tensor:
+        """Return how far the repair of standardised rows lies from them, compressed, (n, S)."""
+        rows = compress(rows)
+        error: Tensor = self.repair(self._hidden(rows)[-1]) - rows
+        return error
 
     def _hidden(self, x: Tensor) -> list[Tensor]:
         activations = []
@@ -175,10 +176,3 @@ def compress(rows: Tensor) -> Tensor:
     size = rows.abs()
     beyond = LINEAR_UP_TO + (size - LINEAR_UP_TO).clamp(min=0).log1p()
     return torch.where(size <= LINEAR_UP_TO, rows, rows.sign() * beyond)
-
-
-def expand(compressed: Tensor) -> Tensor:
-    """Return the rows that `compress` made `compressed`, up to 10^4 deviations."""
-    size = compressed.abs()
-    beyond = LINEAR_UP_TO + (size - LINEAR_UP_TO).clamp(0, LARGEST_LOG).expm1()
-    return torch.where(size <= LINEAR_UP_TO, compressed, compressed.sign() * beyond)

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3
-MAX_FEATURES = 512  # up to which distances are taken in all of them
-MAX_COMPONENTS = 200  # else in so many principal components
+MAX_FEATURES = 512  # up to which a covariance is that of all of them
+MAX_COMPONENTS = 200  # else of so many principal components
+MAX_NEIGHBOUR_COMPONENTS = 128  # in which neighbours are sought, and by what lies outside them
+FLOOR = 0.01  # of the features' mean deviation, that each one's is at least
 
 
 class FittedModule(nn.Module):
@@ -98,13 +100,13 @@ class Transforms(Head):
 
 
 class Repair(Head):
-    """Mean absolute error of the pretext network's repair, in standard deviations."""
+    """Mean absolute error of the pretext network's repair."""
 
     needs = "pretext"
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        return view.repair.mean(dim=1)
+        return view.repair_error.abs().mean(dim=1)
 
 
 class Mahalanobis(Head):
@@ -125,7 +127,9 @@ class Mahalanobis(Head):
         features = self.rows(view).double().cpu().numpy()
         mean = features.mean(axis=0)
         centred = features - mean
-        basis = _principal_components(centred, random)
+        basis = np.eye(centred.shape[1])
+        if centred.shape[1] > MAX_FEATURES:
+            basis = _principal_components(centred, random, MAX_COMPONENTS)
         covariance = np.eye(basis.shape[1])  # of rows that are all the same
         if centred.any():
             covariance, _ = ledoit_wolf(centred @ basis, assume_centered=True)
@@ -163,21 +167,51 @@ class PretextMahalanobis(Mahalanobis):
         return view.pretext_features
 
 
+class PretextDeviation(Head):
+    """Mean squared deviation of the pretext network's features, each in its own deviations.
+
+    A Mahalanobis distance whose covariance is shrunk all the way to its diagonal: what lies far
+    from the middle counts, be it far along directions in which the features often vary.
+    """
+
+    needs = "pretext"
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_buffers("mean", "deviation")
+
+    def fit(self, view: View, random: np.random.Generator) -> None:
+        """Learn mean and deviation (F,) of the training features."""
+        features = view.pretext_features
+        self.mean = features.mean(dim=0)
+        deviation = features.std(dim=0, unbiased=False)
+        floor = FLOOR * deviation.mean()  # of features that hardly vary
+        self.deviation = torch.where(floor > 0, deviation.clamp(min=floor), 1.0)
+
+    def forward(self, view: View) -> Tensor:
+        """Return scores (B,)."""
+        return ((view.pretext_features - self.mean) / self.deviation).square().mean(dim=1)
+
+
 class Neighbours(Head):
     """Mean distance to the nearest rows of a bank of training normals.
 
-    In units of the training rows' spread, so that distances in two networks' features compare;
-    where there are more than `MAX_FEATURES`, in their principal components.
+    In units of the training rows' spread, so that distances in two networks' features compare.
+    Of many features the principal components and the length of the rest are compared.
     """
 
     centre: Tensor
+    unit: Tensor
     basis: Tensor
     bank: Tensor
+    squares: Tensor
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()
         self.n_neighbors, self.memory_size = n_neighbors, memory_size
-        self.add_buffers("centre", "basis", "bank")
+        self.add_buffers("centre", "unit", "basis", "bank", "squares")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
         """Keep at most `memory_size`, and at most `n_rows`, training rows."""
@@ -185,21 +219,36 @@ class Neighbours(Head):
         self.centre = rows.mean(dim=0)
         centred = rows - self.centre
         spread = float(centred.square().sum(dim=1).mean().sqrt())
-        basis = _principal_components(centred.double().cpu().numpy(), random)
-        self.basis = torch.from_numpy(basis / (spread if spread > 0 else 1.0)).to(rows)
+        self.unit = rows.new_tensor(spread if spread > 0 else 1.0)
+        self.basis = rows.new_empty(rows.shape[1], 0)
+        if rows.shape[1] > MAX_NEIGHBOUR_COMPONENTS:
+            matrix = centred.double().cpu().numpy()
+            basis = _principal_components(matrix, random, MAX_NEIGHBOUR_COMPONENTS)
+            self.basis = torch.from_numpy(basis).to(rows)
         most = min(self.memory_size, n_rows or len(rows))
         if len(rows) > most:
             kept = np.sort(random.choice(len(rows), most, replace=False))
-            centred = centred[torch.from_numpy(kept).to(rows.device)]
-        self.bank = centred @ self.basis
+            rows = rows[torch.from_numpy(kept).to(rows.device)]
+        self.bank = self._compared(rows)
+        self.squares = self.bank.square().sum(dim=1)
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        rows = (self.rows(view) - self.centre) @ self.basis
-        squares = rows.square().sum(dim=1, keepdim=True) + self.bank.square().sum(dim=1)
-        distances = (squares - 2 * rows @ self.bank.T).clamp(min=0)
+        rows = self._compared(self.rows(view))
+        # |x - b|^2 = |b|^2 - 2 x b + |x|^2, whose last term is the same for all b
+        nearness = torch.addmm(self.squares, rows, self.bank.T, alpha=-2)
         k = min(self.n_neighbors, len(self.bank))
-        return distances.topk(k, dim=1, largest=False).values.sqrt().mean(dim=1)
+        nearest = nearness.topk(k, dim=1, largest=False).values
+        squared = (nearest + rows.square().sum(dim=1, keepdim=True)).clamp(min=0)
+        return squared.sqrt().mean(dim=1)
+
+    def _compared(self, rows: Tensor) -> Tensor:
+        rows = (rows - self.centre) / self.unit
+        if self.basis.shape[1] == 0:
+            return rows
+        components = rows @ self.basis
+        rest = (rows - components @ self.basis.T).norm(dim=1, keepdim=True)
+        return torch.cat([components, rest], dim=1)
 
     def rows(self, view: View) -> Tensor:
         """Return what distances are taken between, (B, F)."""
@@ -226,6 +275,20 @@ class PretextNeighbours(Neighbours):
         return view.pretext_features
 
 
+class RepairNeighbours(Neighbours):
+    """Mean distance to the nearest training normals between the errors of the repair.
+
+    Columns that can never be repaired well have large errors in every row, so that what counts is
+    an error of another size or sign than usual.
+    """
+
+    needs = "pretext"
+
+    def rows(self, view: View) -> Tensor:
+        """Return the errors of the pretext network's repair."""
+        return view.repair_error
+
+
 class DataNeighbours(Neighbours):
     """Mean distance to the nearest training normals in data space."""
 
@@ -243,10 +306,12 @@ HEADS: dict[str, type[Head]] = {
     "data_neighbors": DataNeighbours,
     "pretext_mahalanobis": PretextMahalanobis,
     "pretext_neighbors": PretextNeighbours,
+    "pretext_deviation": PretextDeviation,
     "repair": Repair,
+    "repair_neighbors": RepairNeighbours,
     "transforms": Transforms,
 }
-TABLE_HEADS, IMAGE_HEADS = ("repair",), ("transforms",)  # that only one kind of data has
+TABLE_HEADS, IMAGE_HEADS = ("repair", "repair_neighbors"), ("transforms",)  # of one kind of data
 
 
 def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
@@ -255,14 +320,14 @@ def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
     return cls(n_neighbors, memory_size) if issubclass(cls, Neighbours) else cls()
 
 
-def _principal_components(centred: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return a basis (F, K): the identity where there are few features."""
+def _principal_components(
+    centred: np.ndarray, random: np.random.Generator, n_components: int
+) -> np.ndarray:
+    """Return a basis (F, K) of at most `n_components` directions, at right angles."""
     n_rows, n_features = centred.shape
-    if n_features <= MAX_FEATURES:
-        return np.eye(n_features)
     if (centred == centred[0]).all():  # one direction is as good as another
-        return np.linalg.qr(random.normal(size=(n_features, MAX_COMPONENTS)))[0]
-    n_components = min(MAX_COMPONENTS, n_rows - 1)
+        return np.linalg.qr(random.normal(size=(n_features, n_components)))[0]
     seed = int(random.integers(2**31))
+    n_components = min(n_components, n_rows - 1)
     pca = PCA(n_components, svd_solver="randomized", random_state=seed).fit(centred)
     return np.asarray(pca.components_.T)

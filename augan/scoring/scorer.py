@@ -254,8 +254,9 @@ class AnomalyScorer(nn.Module):
         residual = (view.x - view.x_hat).square()
         if residual.ndim == 4:
             return F.avg_pool2d(residual, 3, stride=1, padding=1, count_include_pad=False)
-        repair = view.repair if self.pretext is not None else torch.zeros_like(view.standard)
-        return torch.cat([residual, repair], dim=1)
+        if self.pretext is None:
+            return torch.cat([residual, torch.zeros_like(view.standard)], dim=1)
+        return torch.cat([residual, view.repair_error.abs()], dim=1)
 
 
 class Explainer(FittedModule):

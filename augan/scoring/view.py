@@ -31,8 +31,8 @@ class View:
         Pretext network's features (B, F).
     surprise : Tensor
         How little the pretext network recognises the transforms of an image, (B,).
-    repair : Tensor
-        Absolute errors (B, S) of a standardised row's repair.
+    repair_error : Tensor
+        Errors (B, S) of a standardised row's repair by the pretext network.
     """
 
     def __init__(
@@ -77,9 +77,9 @@ class View:
         return _in_batches(self._pretext.surprise, self.x)
 
     @cached_property
-    def repair(self) -> Tensor:  # noqa: D102
+    def repair_error(self) -> Tensor:  # noqa: D102
         assert isinstance(self._pretext, SwapPretext)
-        return (_in_batches(self._pretext.repaired, self.standard) - self.standard).abs()
+        return _in_batches(self._pretext.repair_error, self.standard)
 
 
 def _in_batches(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:

@@ -337,16 +337,10 @@ def test_target_fpr_moves_the_threshold_alone(
 
 
 @pytest.mark.parametrize("cls", OWN)
-def test_contamination_is_the_share_beyond_and_changes_no_network(
-    cls: Any, frame: pd.DataFrame, usual: dict[Any, Any]
-) -> None:
+def test_contamination_is_the_share_beyond_the_threshold(cls: Any, frame: pd.DataFrame) -> None:
     for contamination in (0.1, 0.3, 0.5):
         detector = fit(cls, frame, contamination=contamination, target_fpr=0.5)
         assert (detector.predict(frame) == -1).sum() == round(contamination * len(frame))
-        for name, module in detector.networks_.modules().items():
-            weights = usual[cls].networks_.modules()[name].state_dict()
-            for key, value in module.state_dict().items():
-                assert torch.equal(value, weights[key]), (name, key)
 
 
 @pytest.mark.parametrize("cls", OWN)

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from scipy.stats import kstest
 from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
@@ -364,9 +365,30 @@ def test_contamination_leaves_the_oddest_rows_out_of_heads_and_calibration(heads
     if heads[0] == "data_neighbors":
         kept, everything = (d.scorer_.heads["data_neighbors"].bank for d in (trimmed, plain))
         assert len(everything) == 88  # as many as without one of three folds
-        assert len(kept) == len(trimmed.scorer_.conformal.scores) * 2 // 3
+        assert len(kept) == (132 - 26) * 2 // 3  # twice the share is left out
         banked = [_share_in_the_bank(detector, odd) for detector in (trimmed, plain)]
         assert banked[0] < 0.1 < 0.4 < banked[1]
+
+
+def test_contamination_finds_anomalies_that_are_each_others_neighbours():
+    """Sixteen rows of 200 lie close together: to near neighbours they are as normal as any."""
+    clump = 4 + 0.05 * np.random.default_rng(2).normal(size=(16, 4))
+    X = np.concatenate([_dependent_rows(184), clump])
+    quick = {"heads": ("data_neighbors", "pretext_neighbors"), "random_state": 0}
+    fitted = [_quick(contamination=c, **quick).fit(X) for c in ("auto", 0.08)]
+    truth = np.arange(200) >= 184
+    areas = [roc_auc_score(truth, detector.anomaly_score(X)) for detector in fitted]
+    assert areas[0] < 0.5 < 0.99 < areas[1]
+
+
+def test_what_is_left_out_teaches_no_network():
+    odd = 50 + np.random.default_rng(2).normal(size=(6, 4))
+    X, other = (np.concatenate([_dependent_rows(114), rows]) for rows in (odd, odd[::-1]))
+    quick = {"contamination": 0.05, "random_state": 0, "heads": ("critic_mahalanobis", "repair")}
+    weights = [_quick(**quick).fit(rows).networks_.modules() for rows in (X, other)]
+    for name, module in weights[0].items():
+        for key, value in module.state_dict().items():
+            assert torch.equal(value, weights[1][name].state_dict()[key]), (name, key)
 
 
 def _share_in_the_bank(detector, rows):

@@ -15,22 +15,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from augan._device import resolve_device
-from augan._random import draw_seed, numpy_stream, torch_stream
+from augan._random import draw_seed, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
 from augan.codecs.columns import CategoryColumn
 from augan.estimators._defaults import IMAGE, Defaults, table_defaults
 from augan.estimators._input import Data, read_input, read_labels, take
 from augan.estimators._params import check_params
-from augan.estimators._training import (
-    TrainingRows,
-    build_scorer,
-    fit_scorer,
-    start_run,
-    train_networks,
-)
+from augan.estimators._training import build_scorer, fit_scorer, start_run, train_networks
 from augan.exceptions import DataError, ParameterError
 from augan.networks import PretextNetwork, build_networks, build_pretext
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
+from augan.training.rows import TrainingRows, split_rows
 
 Floats = NDArray[np.float64]
 
@@ -288,14 +283,14 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return data
 
     def _split(self, raw: Tensor) -> TrainingRows:
-        """Hold rows out from the GAN for early stopping, and cut all into folds, at random."""
-        order = torch.from_numpy(numpy_stream(self.seed_, "split").permutation(len(raw)))
-        n_held_out = min(max(1, round(self.validation_fraction * len(raw))), len(raw) - 1)
-        held_out = torch.zeros(len(raw), dtype=torch.bool)
-        held_out[order[:n_held_out]] = True
-        folds = torch.empty(len(raw), dtype=torch.long)
-        folds[order] = torch.arange(len(raw)) % min(self._auto("n_folds"), len(raw))
-        return TrainingRows(raw, held_out, folds)
+        return split_rows(
+            raw,
+            self.codec_.module(raw)[1],
+            contamination=self.contamination,
+            validation_fraction=self.validation_fraction,
+            n_folds=self._auto("n_folds"),
+            seed=self.seed_,
+        )
 
     def _threshold(self, data: Data) -> float:
         """Return the threshold that `contamination` or `target_fpr` asks for."""

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from torch import Tensor, nn
+from torch import nn
 
 from augan._random import numpy_stream
 from augan.codecs import TableCodec
@@ -19,6 +19,7 @@ from augan.training.checkpoint import Checkpointer, check_identity, fingerprint,
 from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
 from augan.training.phases import EncoderPhase, GANPhase, PretextPhase
+from augan.training.rows import TrainingRows
 from augan.training.steps import TrainingConfig
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "callbacks",
     "checkpoint",
     "checkpoint_interval",
-    "contamination",
     "device",
     "normal_label",
     "random_state",
@@ -60,19 +60,10 @@ def start_run(estimator: BaseDetector, seed: int) -> Start:
     return Start(seed, checkpointer, resumed)
 
 
-@dataclass(frozen=True)
-class TrainingRows:
-    """Raw rows (n, ...), which of them the GAN does not see (n,), and the fold of each (n,)."""
-
-    raw: Tensor
-    held_out: Tensor
-    folds: Tensor
-
-
 def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) -> History:
     """Train generator and critic, then encoder and pretext networks where there are any."""
     if start.checkpointer is not None:
-        data = fingerprint(rows.raw, rows.held_out, rows.folds)
+        data = fingerprint(rows.raw, rows.trusted, rows.held_out, rows.folds)
         identity = _identity(estimator, start.seed, data)
         if start.resumed is not None:
             check_identity(start.checkpointer.path, start.resumed["identity"], identity)
@@ -90,13 +81,15 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
         members = estimator._build_pretext(int(rows.folds.max()) + 2)[1:]
         networks.folds = nn.ModuleList(members).to(estimator._device)
     encoded, standard = (part.to(estimator._device) for part in estimator.codec_.module(rows.raw))
-    train, held_out = encoded[~rows.held_out], encoded[rows.held_out]
+    train = encoded[rows.trusted & ~rows.held_out]
+    held_out = encoded[rows.trusted & rows.held_out]
     config = training_config(estimator, len(train))
     for phase, name in _phases(networks):
         if phase is PretextPhase:
             assert networks.pretext is not None
             read = standard if networks.pretext.reads_standard else encoded
-            given: tuple[Any, ...] = (networks, read, rows.folds, config, seed)
+            kept = rows.trusted
+            given: tuple[Any, ...] = (networks, read[kept], rows.folds[kept], config, seed)
         else:
             given = (networks, train, held_out, config, seed)
         share = TIME_SHARES[phase] if networks.pretext is not None else TIME_SHARES_ALONE[phase]
@@ -118,7 +111,7 @@ def fit_scorer(estimator: BaseDetector, rows: TrainingRows) -> None:
     """Fit heads and calibration; the networks that only cross-fitting needs are let go."""
     folds = estimator.networks_.folds
     estimator.scorer_.fit(
-        *(rows.raw, rows.folds, rows.held_out),
+        rows,
         members=cast("list[PretextNetwork]", list(folds or [])),
         n_calibration=estimator._calibration_rows(),
         trim=0.0 if estimator.contamination == "auto" else estimator.contamination,

@@ -16,11 +16,11 @@ from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import FLOOR, Conformal, Fusion, RobustScale, fuse
 from augan.scoring.heads import DataResidual, FeatureResidual, FittedModule, Head, Neighbours
 from augan.scoring.view import MAX_BATCH, View
+from augan.training.rows import TrainingRows
 
 PaperScore = Callable[[View], tuple[Tensor, Tensor]]
 
 FIT_ROWS = 10_000  # training rows that the heads learn from
-TRIMMINGS = 2  # times that suspicious rows are left out and all rows are scored again
 PAPER_PARTS = ("data_residual", "feature_residual")
 
 
@@ -142,55 +142,44 @@ class AnomalyScorer(nn.Module):
     @torch.no_grad()
     def fit(
         self,
-        raw: Tensor,
-        folds: Tensor,
-        held_out: Tensor,
+        rows: TrainingRows,
         *,
         members: Sequence[PretextNetwork],
         n_calibration: int,
         trim: float,
         random: np.random.Generator,
     ) -> None:
-        """Fit the heads on all rows, and what calibrates them on scores of rows not seen.
+        """Fit the heads on trusted rows, and what calibrates them on scores of rows not seen.
 
         Parameters
         ----------
-        raw : Tensor
-            Training rows (n, ...).
-        folds : Tensor
-            Fold of each row, (n,): its score for calibration comes from heads fitted without it.
-        held_out : Tensor
-            Which rows the GAN has not seen, (n,) bool: only they can calibrate its heads.
+        rows : TrainingRows
+            A row's score for calibration comes from heads fitted without its fold; only held-out
+            ones calibrate the GAN's heads.
         members : sequence of PretextNetwork
             Pretext networks trained without each fold.
         n_calibration : int
             Most rows that calibrate.
         trim : float
-            Share of the rows, those with the highest scores, that neither heads nor calibration
-            learn from.
+            Share of the rows, those with the highest scores, that do not calibrate.
         random : Generator
             Draws the rows, where there are more than are needed.
         """
-        kept = _at_most(torch.arange(len(raw)), FIT_ROWS, random)
-        raw, folds, held_out = raw[kept], folds[kept], held_out[kept]
+        rows = rows[_at_most(torch.arange(len(rows.raw)), FIT_ROWS, random)]
         uses_gan = not self.heads or any(head.needs == "gan" for head in self._heads())
-        calibrating = held_out if uses_gan else torch.ones_like(held_out)
+        calibrating = rows.held_out if uses_gan else torch.ones_like(rows.held_out)
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
-            normal = torch.ones_like(held_out)
-            for _ in range(TRIMMINGS + 1 if trim else 1):
-                parts = self._cross_fitted(raw, folds, normal, chosen, members, random)
-                self.scale.fit(parts[normal[chosen].to(parts.device)])
-                scores = self._fused(self.scale(parts))
-                normal[chosen] = scores.cpu() <= scores.quantile(1 - trim).cpu()
-            scores = scores[normal[chosen].to(scores.device)]
-            n_banked = int(normal.sum() * (1 - 1 / len(folds.unique())))
-            self._fit_heads(self.heads, self.view(raw[normal]), random, n_banked)
+            parts = self._cross_fitted(rows, chosen, members, random)
+            self.scale.fit(parts)
+            scores = self._fused(self.scale(parts))
+            n_banked = int(rows.trusted.sum() * (1 - 1 / len(rows.folds.unique())))
+            self._fit_heads(self.heads, self.view(rows.raw[rows.trusted]), random, n_banked)
         else:
-            scores = torch.cat([self(batch)[0] for batch in raw[chosen].split(MAX_BATCH)])
-        self.conformal.fit(scores.cpu())
-        unseen = _at_most(held_out.nonzero()[:, 0], n_calibration, random)
-        batches = raw[unseen].split(MAX_BATCH)
+            scores = torch.cat([self(batch)[0] for batch in rows.raw[chosen].split(MAX_BATCH)])
+        self.conformal.fit(scores[scores <= scores.quantile(1 - trim)].cpu())
+        unseen = (rows.trusted & rows.held_out).nonzero()[:, 0]
+        batches = rows.raw[_at_most(unseen, n_calibration, random)].split(MAX_BATCH)
         self.explainer.fit(torch.cat([self._differences(self.view(rows)) for rows in batches]))
 
     def explain(self, raw: Tensor) -> Tensor:
@@ -204,9 +193,7 @@ class AnomalyScorer(nn.Module):
 
     def _cross_fitted(
         self,
-        raw: Tensor,
-        folds: Tensor,
-        normal: Tensor,
+        rows: TrainingRows,
         chosen: Tensor,
         members: Sequence[PretextNetwork],
         random: np.random.Generator,
@@ -214,16 +201,15 @@ class AnomalyScorer(nn.Module):
         """Return the parts (n, H) of the chosen rows, each from heads that have not seen it."""
         parts: list[Tensor] = []
         order: list[Tensor] = []
-        for fold in folds[chosen].unique().tolist():
+        for fold in rows.folds[chosen].unique().tolist():
             heads = copy.deepcopy(self.heads)
             pretext = members[fold] if members else None
-            others = folds != fold
-            learned = others & normal if (others & normal).any() else others
-            self._fit_heads(heads, self.view(raw[learned], pretext), random)
-            rows = chosen[folds[chosen] == fold]
-            for batch in rows.split(MAX_BATCH):
-                parts.append(_raw_parts(heads, self.view(raw[batch], pretext)))
-            order.append(rows)
+            learned = rows.trusted & (rows.folds != fold)
+            self._fit_heads(heads, self.view(rows.raw[learned], pretext), random)
+            unseen = chosen[rows.folds[chosen] == fold]
+            for batch in unseen.split(MAX_BATCH):
+                parts.append(_raw_parts(heads, self.view(rows.raw[batch], pretext)))
+            order.append(unseen)
         return torch.cat(parts)[torch.cat(order).argsort()]
 
     def _fit_heads(

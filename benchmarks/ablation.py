@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -24,19 +25,30 @@ from ranking import holm, signed_rank
 from results import FOLDER, Result, read
 from running import add_common_options, add_parts, parse, run_missing, threads
 
+from augan.estimators._defaults import AUTO_TABLE_HEADS
+from augan.networks import pretext
+
 Variant = tuple[str, dict[str, float], str]
 
 KEY = ("set", "seed", "method")
 WHOLE = "augan (default)"
 TOLERANCE = 1e-4  # of an AUROC: float32 in the scorer, float64 here
 FUSIONS = ("mean", "max", "top2")
-DEVICES: dict[str, dict[str, Any]] = {
-    "no gradient penalty": {"gradient_penalty": 0.0},
-    "R1 instead of gradient penalty": {"gradient_penalty": 0.0, "r1": 10.0},
-    "spectral norm": {"spectral_norm": True},
-    "no moving average": {"ema_decay": 0.0},
-    "constant learning rates": {"schedule": "constant"},
-    "hinge loss": {"gan": "hinge"},
+GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # by the heads of a table's default score
+CRITIC = {"heads": ("critic_mahalanobis", "critic_neighbors"), "encoder_steps": 1}
+INVERSION = ("data_residual", "feature_residual", "latent")
+DEVICES: dict[str, dict[str, Any]] = {  # parameters; in capitals, constants of the pretext network
+    "no swaps to detect": {"REPAIR_WEIGHT": 1e4, **GAN_UNUSED},
+    "no repair": {"REPAIR_WEIGHT": 0.0, "heads": AUTO_TABLE_HEADS[:2], **GAN_UNUSED},
+    "numbers not compressed": {"LINEAR_UP_TO": 1e9, **GAN_UNUSED},
+    "half the steps": {"pretext_steps": 750, **GAN_UNUSED},
+    "2 folds": {"n_folds": 2, **GAN_UNUSED},
+    "a memory of 512 rows": {"memory_size": 512, **GAN_UNUSED},
+    "the critic's features instead": CRITIC,
+    "the critic's, spectral norm": {"spectral_norm": True, **CRITIC},
+    "the critic's, R1 for gradient penalty": {"gradient_penalty": 0.0, "r1": 10.0, **CRITIC},
+    "the critic's features as well": {**CRITIC, "heads": AUTO_TABLE_HEADS + CRITIC["heads"]},
+    "the inversion as well": {"heads": AUTO_TABLE_HEADS + INVERSION},
 }
 
 
@@ -62,8 +74,11 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Split]]:
 
 def measure(job: Result, rows: Split) -> list[Result]:
     """Return the figures of one fit: of a device, or of the parts and, last, the whole."""
-    params = DEVICES.get(job["method"], {})
-    detector, figures = measure_augan(rows.train, rows.test, rows.y, job["seed"], **params)
+    params = DEVICES.get(job["method"], GAN_UNUSED)
+    constants = {name: value for name, value in params.items() if name.isupper()}
+    params = {name: value for name, value in params.items() if not name.isupper()}
+    with patch.multiple(pretext, **constants):
+        detector, figures = measure_augan(rows.train, rows.test, rows.y, job["seed"], **params)
     if job["method"] != WHOLE:
         return [{"kind": "device", **figures}]
     return [*_refused(detector, rows, figures["auroc"]), {"kind": "whole", **figures}]
@@ -99,7 +114,8 @@ def variants_of(weights: dict[str, float], fusion: str) -> dict[str, Variant]:
     for other in FUSIONS:
         if other != fusion:
             variants[f"fusion by {other}"] = ("fusion", weights, other)
-    variants["heads of equal weight"] = ("fusion", dict.fromkeys(weights, 1.0), fusion)
+    if len(set(weights.values())) > 1:
+        variants["heads of equal weight"] = ("fusion", dict.fromkeys(weights, 1.0), fusion)
     return variants
 
 

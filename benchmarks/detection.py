@@ -23,7 +23,7 @@ from data import SUITES, Split, contaminated_pair, sets, split
 from measuring import measure_augan, quality, sizes, timed
 from numpy.typing import NDArray
 from peers import PEERS, encode, highest_when_infinite, make_peer
-from report import contamination, report
+from report import OURS, TOLD, contamination, report
 from results import FOLDER, Result, read
 from running import add_common_options, add_parts, parse, run_missing, threads
 
@@ -35,10 +35,12 @@ FILES = {
     "tables": "tables.jsonl",
 }
 AUGAN: dict[str, dict[str, Any]] = {
-    "augan (default)": {},
+    OURS: {},
     "augan (paper's score)": {"score": "paper"},
+    TOLD: {},  # contamination=share, in the suite "contaminated" only
 }
 METHODS = (*AUGAN, *PEERS)
+GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # the default score does not ask the GAN
 
 
 def main() -> None:
@@ -55,10 +57,15 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Split]]:
     for seed in range(arguments.seeds):
         for name, load in loaders[arguments.part :: arguments.parts]:
             for shares, rows in _splits(arguments, *load(), seed):
-                for method in arguments.methods or METHODS:
+                for method in _methods(arguments, shares["share"]):
                     job = {"suite": arguments.suite, "set": name, "seed": seed, "method": method}
                     counts = sizes(rows.train, rows.test, rows.y)
                     yield job | shares | counts | {"train_anomalies": rows.train_anomalies}, rows
+
+
+def _methods(arguments: argparse.Namespace, share: float) -> list[str]:
+    """Return the methods to run; what is told of no anomalies is the default."""
+    return [m for m in arguments.methods or METHODS if m != TOLD or share > 0]
 
 
 def _splits(
@@ -77,7 +84,9 @@ def _splits(
 def measure(job: Result, rows: Split) -> list[Result]:
     """Return the figures of one method on one split."""
     if job["method"] in AUGAN:
-        params = AUGAN[job["method"]]
+        params = AUGAN[job["method"]] | (GAN_UNUSED if job["suite"] == "contaminated" else {})
+        if job["method"] == TOLD:
+            params["contamination"] = job["share"]
         return [measure_augan(rows.train, rows.test, rows.y, job["seed"], **params)[1]]
     train, test = encode(rows.train, rows.test)
     detector = make_peer(job["method"], train.shape[1], job["seed"])

@@ -15,6 +15,7 @@ from results import Result
 Floats = NDArray[np.float64]
 
 OURS = "augan (default)"
+TOLD = "augan (told the share)"  # of anomalies in training
 
 
 def report(
@@ -136,7 +137,10 @@ def _pair_of_panels(
     """Return the panels without and with anomalies in training, of the same sets and methods."""
     pairs = [r for r in results if r["withheld_share"] == share]
     seeds = [seed for seed in seeds if any(r["seed"] == seed for r in pairs)]
-    clean = make_panel([r for r in pairs if r["share"] == 0], seeds, methods)
+    without = [r for r in pairs if r["share"] == 0]
+    if any(r["method"] == TOLD for r in pairs):
+        without += [r | {"method": TOLD} for r in without if r["method"] == OURS]
+    clean = make_panel(without, seeds, methods)
     mixed = make_panel([r for r in pairs if r["share"] == share], seeds, clean.methods)
     return clean.only(mixed.sets), mixed.only(clean.sets)
 

@@ -18,6 +18,7 @@ from augan.networks.conv import halving_channels
 from augan.networks.layers import SLOPE
 
 MAX_SWAPPED = 0.5  # share of a row's columns that are replaced at most
+REPAIR_WEIGHT = 1.0  # of what stood there, beside which columns were replaced
 LINEAR_UP_TO = 6.0  # deviations; beyond them a standardised number counts as its logarithm
 SHIFT = 4  # images are shifted by a quarter of a side
 
@@ -76,7 +77,7 @@ class SwapPretext(PretextNetwork):
         corrupted, swapped = swap_columns(rows, self.owner, self.n_columns, random)
         hidden = self._hidden(corrupted)[-1]
         found = F.binary_cross_entropy_with_logits(self.detect(hidden), swapped.to(rows.dtype))
-        return found + F.smooth_l1_loss(self.repair(hidden), rows)
+        return found + REPAIR_WEIGHT * F.smooth_l1_loss(self.repair(hidden), rows)
 
     def repair_error(self, rows: Tensor) -> Tensor:
         """Return how far the repair of standardised rows lies from them, compressed, (n, S)."""

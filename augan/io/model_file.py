@@ -31,7 +31,7 @@ from augan.training.monitor import History
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False}

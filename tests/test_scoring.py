@@ -14,7 +14,8 @@ from augan import AnoGAN, FAnoGAN
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
 from augan.networks import build_networks, build_pretext
 from augan.scoring.calibration import Conformal, RobustScale, fuse
-from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS, Neighbours, build_head
+from augan.scoring.distances import Neighbours
+from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
 from augan.scoring.scorer import AnoGANScore, Explainer, FAnoGANScore
 from augan.scoring.view import View
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from augan.scoring.heads import FittedModule
+from augan.scoring.head import FittedModule
 
 Fusion = Literal["top2", "mean", "max"]
 

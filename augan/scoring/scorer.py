@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import FLOOR, Conformal, Fusion, RobustScale, fuse
-from augan.scoring.heads import DataResidual, FeatureResidual, FittedModule, Head, Neighbours
+from augan.scoring.distances import Neighbours
+from augan.scoring.head import FittedModule, Head
+from augan.scoring.heads import DataResidual, FeatureResidual
 from augan.scoring.view import MAX_BATCH, View
 from augan.training.rows import TrainingRows
 

@@ -19,7 +19,7 @@ from augan._random import draw_seed, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
 from augan.codecs.columns import CategoryColumn
 from augan.estimators._defaults import IMAGE, Defaults, table_defaults
-from augan.estimators._input import Data, read_input, read_labels, take
+from augan.estimators._input import Data, normal_rows, read_input, take
 from augan.estimators._params import check_params
 from augan.estimators._training import build_scorer, fit_scorer, start_run, train_networks
 from augan.exceptions import DataError, ParameterError
@@ -255,22 +255,10 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             self.n_features_in_ = int(np.prod(data.shape[1:]))
             self.__dict__.pop("feature_names_in_", None)
         if self.normal_label is not None:
-            data = take(data, self._normal_rows(y, len(data)))
+            data = take(data, normal_rows(y, len(data), self.normal_label))
         if len(data) < 2:
             raise DataError(f"training needs at least 2 rows, got n_samples = {len(data)}")
         return data
-
-    def _normal_rows(self, y: Any, n_rows: int) -> NDArray[np.bool_]:
-        if y is None:
-            raise DataError(f"normal_label={self.normal_label!r} needs y, the labels")
-        labels = read_labels(y, n_rows)
-        normal = np.asarray(labels == self.normal_label)
-        if normal.shape != labels.shape or not normal.any():
-            found = ", ".join(map(repr, pd.unique(labels)[:5].tolist()))
-            raise DataError(
-                f"no row has the label normal_label={self.normal_label!r}; y has {found}"
-            )
-        return normal
 
     def _read(self, X: Any) -> Data:
         data = read_input(X, self)

@@ -33,12 +33,18 @@ def read_input(X: Any, estimator: object) -> Data:
     return array.astype(object) if array.dtype.kind in "US" else array
 
 
-def read_labels(y: Any, n_rows: int) -> NDArray[Any]:
-    """Return `y` as a 1-D array of `n_rows` labels."""
+def normal_rows(y: Any, n_rows: int, normal_label: Any) -> NDArray[np.bool_]:
+    """Return which of `n_rows` labels `y` are `normal_label`."""
+    if y is None:
+        raise DataError(f"normal_label={normal_label!r} needs y, the labels")
     labels: NDArray[Any] = column_or_1d(y)
     if len(labels) != n_rows:
         raise DataError(f"y has {len(labels)} labels for {n_rows} rows")
-    return labels
+    normal = np.asarray(labels == normal_label)
+    if normal.shape != labels.shape or not normal.any():
+        found = ", ".join(map(repr, pd.unique(labels)[:5].tolist()))
+        raise DataError(f"no row has the label normal_label={normal_label!r}; y has {found}")
+    return normal
 
 
 def take(X: Data, rows: NDArray[Any]) -> Data:

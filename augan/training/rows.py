@@ -7,7 +7,10 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import rankdata
+from sklearn.cluster import HDBSCAN
+from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
@@ -15,9 +18,13 @@ from torch import Tensor
 from augan._random import numpy_stream
 from augan.networks.pretext import compress
 
-DISTRUST = 2.0  # rows that are left out for each that may be an anomaly
-MOST_LEFT_OUT = 0.5
-REFERENCE_ROWS = 4096  # among which broad neighbours are sought
+Floats = NDArray[np.floating]
+
+DISTRUST = 2.0  # times the share of anomalies, what is left out as far out, and as clusters
+CLUSTER_SHARE = 1.5  # times the share of anomalies, the largest cluster that is left out
+CLUSTER_COMPONENTS = 20  # principal components in which clusters are sought
+SMALLEST_CLUSTER, CORE_ROWS = 5, 15  # rows of a cluster, and around each of its core points
+REFERENCE_ROWS = 4096  # among which clusters and neighbours are sought
 
 
 @dataclass(frozen=True)
@@ -76,19 +83,54 @@ def trust(standard: Tensor, contamination: float, random: np.random.Generator) -
     """Return which standardised rows (n, S) to learn from, when some may be anomalies.
 
     Anomalies that resemble each other are near neighbours of one another, so what is suspicious
-    is judged from afar: by an isolation forest (Liu 2008), and by the distance to as many
-    neighbours as there may be anomalies. Twice that share is left out, at most half: an anomaly
-    that stays does more harm than a normal row that goes.
+    is judged from afar: small clusters, and rows that are far out. More rows are left out than
+    may be anomalies, at most half of all: an anomaly that stays does more harm than a normal row
+    that goes.
     """
     rows = compress(standard.flatten(1)).cpu().numpy()
-    n = len(rows)
-    n_left_out = min(round(min(DISTRUST * contamination, MOST_LEFT_OUT) * n), n - 2)
+    n, n_left_out = len(rows), round(DISTRUST * contamination * len(rows))
+    reference = rows[random.permutation(n)[:REFERENCE_ROWS]]
+    trusted = ~_in_small_clusters(rows, reference, contamination, random)
+    n_far_out = min(n_left_out, n // 2 - int((~trusted).sum()), n - 2)
+    far_out = np.argsort(_far_out(rows, reference, contamination, random), kind="stable")
+    trusted[far_out[n - max(n_far_out, 0) :]] = False
+    return torch.from_numpy(trusted)
+
+
+def _far_out(rows: Floats, reference: Floats, share: float, random: np.random.Generator) -> Floats:
+    """Return how far out rows (n, S) lie, (n,).
+
+    The ranks of an isolation forest's score (Liu 2008) and of the distance to so many neighbours
+    that a `share` of the rows, close together, does not make them near.
+    """
     forest = IsolationForest(random_state=int(random.integers(2**31))).fit(rows)
-    kept = random.permutation(n)[:REFERENCE_ROWS]
-    n_neighbors = min(max(1, round(contamination * len(kept))) + 1, len(kept))
-    neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(rows[kept])
+    n_neighbors = min(max(1, round(share * len(reference))) + 1, len(reference))
+    neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(reference)
     distances = neighbors.kneighbors(rows)[0][:, -1]
-    suspicion = rankdata(-forest.score_samples(rows)) + rankdata(distances)
-    trusted = torch.ones(n, dtype=torch.bool)
-    trusted[torch.from_numpy(np.argsort(suspicion, kind="stable")[n - n_left_out :].copy())] = False
-    return trusted
+    ranks: Floats = rankdata(-forest.score_samples(rows)) + rankdata(distances)
+    return ranks
+
+
+def _in_small_clusters(
+    rows: Floats, reference: Floats, share: float, random: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return which rows (n, S) are in a cluster that is hardly larger than `share` of them.
+
+    Clusters are those of HDBSCAN (Campello 2013) in principal components; the smallest are taken
+    first, up to `DISTRUST` times `share` together.
+    """
+    smallest = max(SMALLEST_CLUSTER, round(share * len(reference) / 4))
+    if len(reference) <= 2 * max(smallest, CORE_ROWS):
+        return np.zeros(len(rows), dtype=bool)
+    n_components = min(CLUSTER_COMPONENTS, *reference.shape)
+    pca = PCA(n_components, svd_solver="randomized", random_state=int(random.integers(2**31)))
+    reduced = pca.fit_transform(reference)
+    labels = HDBSCAN(smallest, min_samples=CORE_ROWS, copy=True).fit_predict(reduced)
+    sizes = np.bincount(labels[labels >= 0])
+    order = np.argsort(sizes, kind="stable")
+    small = sizes[order] <= CLUSTER_SHARE * share * len(reference)
+    within = np.cumsum(sizes[order]) <= DISTRUST * share * len(reference)
+    nearest = NearestNeighbors(n_neighbors=1).fit(reduced)
+    _, of = nearest.kneighbors(pca.transform(rows))
+    found: NDArray[np.bool_] = np.isin(labels[of[:, 0]], order[small & within])
+    return found

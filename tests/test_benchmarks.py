@@ -201,7 +201,7 @@ def test_p_values_are_held_against_the_binomial_band():
     ]
     # 5 % of 1,000 is 50, the band 33 to 68; with 99 calibration rows it is several times wider
     text = p_value_table(make_panel(results, [0]))
-    assert "| augan (default) | 0.05 | 0.143 | 1 of 3 | 2 | 0 | 2 of 3 |" in text
+    assert "| augan (default) | 0.05 | 0.143 | 1 of 3 | 2 | 0 | 2 of 3 | 1 of 3 |" in text
 
 
 def test_ablation_shows_each_variant_beside_the_whole():

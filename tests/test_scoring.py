@@ -366,7 +366,7 @@ def test_contamination_leaves_the_oddest_rows_out_of_heads_and_calibration(heads
     if heads[0] == "data_neighbors":
         kept, everything = (d.scorer_.heads["data_neighbors"].bank for d in (trimmed, plain))
         assert len(everything) == 88  # as many as without one of three folds
-        assert len(kept) == (132 - 26) * 2 // 3  # twice the share is left out
+        assert len(kept) == (132 - 13) * 2 // 3
         banked = [_share_in_the_bank(detector, odd) for detector in (trimmed, plain)]
         assert banked[0] < 0.1 < 0.4 < banked[1]
 

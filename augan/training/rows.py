@@ -20,8 +20,8 @@ from augan.networks.pretext import compress
 
 Floats = NDArray[np.floating]
 
-DISTRUST = 2.0  # times the share of anomalies, what is left out as far out, and as clusters
 CLUSTER_SHARE = 1.5  # times the share of anomalies, the largest cluster that is left out
+CLUSTERS_SHARE = 2.0  # and all of them
 CLUSTER_COMPONENTS = 20  # principal components in which clusters are sought
 SMALLEST_CLUSTER, CORE_ROWS = 5, 15  # rows of a cluster, and around each of its core points
 REFERENCE_ROWS = 4096  # among which clusters and neighbours are sought
@@ -83,17 +83,17 @@ def trust(standard: Tensor, contamination: float, random: np.random.Generator) -
     """Return which standardised rows (n, S) to learn from, when some may be anomalies.
 
     Anomalies that resemble each other are near neighbours of one another, so what is suspicious
-    is judged from afar: small clusters, and rows that are far out. More rows are left out than
-    may be anomalies, at most half of all: an anomaly that stays does more harm than a normal row
-    that goes.
+    is judged from afar. Small clusters are left out, and of the other rows the share
+    `contamination` that lies farthest out; at most half of all.
     """
     rows = compress(standard.flatten(1)).cpu().numpy()
-    n, n_left_out = len(rows), round(DISTRUST * contamination * len(rows))
+    n = len(rows)
     reference = rows[random.permutation(n)[:REFERENCE_ROWS]]
     trusted = ~_in_small_clusters(rows, reference, contamination, random)
-    n_far_out = min(n_left_out, n // 2 - int((~trusted).sum()), n - 2)
-    far_out = np.argsort(_far_out(rows, reference, contamination, random), kind="stable")
-    trusted[far_out[n - max(n_far_out, 0) :]] = False
+    inside = np.flatnonzero(trusted)
+    n_far_out = min(round(contamination * n), len(inside) - max(n // 2, 2))
+    order = np.argsort(_far_out(rows, reference, contamination, random)[inside], kind="stable")
+    trusted[inside[order[len(inside) - max(n_far_out, 0) :]]] = False
     return torch.from_numpy(trusted)
 
 
@@ -117,7 +117,7 @@ def _in_small_clusters(
     """Return which rows (n, S) are in a cluster that is hardly larger than `share` of them.
 
     Clusters are those of HDBSCAN (Campello 2013) in principal components; the smallest are taken
-    first, up to `DISTRUST` times `share` together.
+    first.
     """
     smallest = max(SMALLEST_CLUSTER, round(share * len(reference) / 4))
     if len(reference) <= 2 * max(smallest, CORE_ROWS):
@@ -129,7 +129,7 @@ def _in_small_clusters(
     sizes = np.bincount(labels[labels >= 0])
     order = np.argsort(sizes, kind="stable")
     small = sizes[order] <= CLUSTER_SHARE * share * len(reference)
-    within = np.cumsum(sizes[order]) <= DISTRUST * share * len(reference)
+    within = np.cumsum(sizes[order]) <= min(CLUSTERS_SHARE * share, 0.5) * len(reference)
     nearest = NearestNeighbors(n_neighbors=1).fit(reduced)
     _, of = nearest.kneighbors(pca.transform(rows))
     found: NDArray[np.bool_] = np.isin(labels[of[:, 0]], order[small & within])

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from scipy.stats import kstest
 from sklearn.covariance import LedoitWolf
+from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
@@ -380,6 +381,22 @@ def test_contamination_finds_anomalies_that_are_each_others_neighbours():
     truth = np.arange(200) >= 184
     areas = [roc_auc_score(truth, detector.anomaly_score(X)) for detector in fitted]
     assert areas[0] < 0.5 < 0.99 < areas[1]
+
+
+def test_contamination_helps_when_zeros_are_among_the_other_digits():
+    """A digit is as dense as the normal ones, and a twentieth of the rows."""
+    X, y = load_digits(return_X_y=True)
+    areas = {"auto": [], 0.05: []}
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(X))
+        others, zeros = order[y[order] != 0], order[y[order] == 0]
+        train = np.concatenate([others[:800], zeros[:42]])
+        test = np.concatenate([others[800:], zeros[42:]])
+        for contamination, found in areas.items():
+            quick = {"heads": ("data_neighbors",), "random_state": seed}
+            detector = _quick(contamination=contamination, **quick).fit(X[train])
+            found.append(roc_auc_score(y[test] == 0, detector.anomaly_score(X[test])))
+    assert np.mean(areas[0.05]) > np.mean(areas["auto"]) + 0.1
 
 
 def test_what_is_left_out_teaches_no_network():

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from augan._device import resolve_device
-from augan._random import draw_seed, torch_stream
+from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
 from augan.codecs.columns import CategoryColumn
 from augan.estimators._defaults import IMAGE, Defaults, table_defaults
@@ -25,7 +25,7 @@ from augan.estimators._training import build_scorer, fit_scorer, start_run, trai
 from augan.exceptions import DataError, ParameterError
 from augan.networks import PretextNetwork, build_networks, build_pretext
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
-from augan.training.rows import TrainingRows, split_rows
+from augan.training.rows import TrainingRows, split_rows, trust
 
 Floats = NDArray[np.float64]
 
@@ -271,10 +271,12 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return data
 
     def _split(self, raw: Tensor) -> TrainingRows:
+        trusted = torch.ones(len(raw), dtype=torch.bool)
+        if self.contamination != "auto":
+            standard = self.codec_.module(raw)[1]
+            trusted = trust(standard, self.contamination, numpy_stream(self.seed_, "trust"))
         return split_rows(
-            raw,
-            self.codec_.module(raw)[1],
-            contamination=self.contamination,
+            *(raw, trusted),
             validation_fraction=self.validation_fraction,
             n_folds=self._auto("n_folds"),
             seed=self.seed_,

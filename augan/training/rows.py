@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -55,19 +54,10 @@ class TrainingRows:
 
 
 def split_rows(
-    raw: Tensor,
-    standard: Tensor,
-    *,
-    contamination: float | Literal["auto"],
-    validation_fraction: float,
-    n_folds: int,
-    seed: int,
+    raw: Tensor, trusted: Tensor, *, validation_fraction: float, n_folds: int, seed: int
 ) -> TrainingRows:
-    """Split raw rows at random, and those that are left out as suspicious in the same shares."""
+    """Split raw rows at random, and those that are not trusted in the same shares."""
     n = len(raw)
-    trusted = torch.ones(n, dtype=torch.bool)
-    if contamination != "auto":
-        trusted = trust(standard, contamination, numpy_stream(seed, "trust"))
     order = torch.from_numpy(numpy_stream(seed, "split").permutation(n))
     learned, left_out = order[trusted[order]], order[~trusted[order]]
     held_out, folds = torch.zeros(n, dtype=torch.bool), torch.empty(n, dtype=torch.long)

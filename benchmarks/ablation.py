@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
@@ -77,7 +78,9 @@ def measure(job: Result, rows: Split) -> list[Result]:
     params = DEVICES.get(job["method"], GAN_UNUSED)
     constants = {name: value for name, value in params.items() if name.isupper()}
     params = {name: value for name, value in params.items() if not name.isupper()}
-    with patch.multiple(pretext, **constants):
+    with ExitStack() as patches:
+        for name, value in constants.items():
+            patches.enter_context(patch.object(pretext, name, value))
         detector, figures = measure_augan(rows.train, rows.test, rows.y, job["seed"], **params)
     if job["method"] != WHOLE:
         return [{"kind": "device", **figures}]

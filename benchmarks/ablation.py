@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from data import Split, sets, split
 from formatting import markdown_table, short
-from measuring import measure_augan, quality, sizes
+from measuring import GAN_UNUSED, measure_augan, quality, sizes
 from panel import Panel, make_panel
 from ranking import holm, signed_rank
+from report import OURS as WHOLE
 from results import FOLDER, Result, read
 from running import add_common_options, add_parts, parse, run_missing, threads
 
@@ -32,10 +33,8 @@ from augan.networks import pretext
 Variant = tuple[str, dict[str, float], str]
 
 KEY = ("set", "seed", "method")
-WHOLE = "augan (default)"
 TOLERANCE = 1e-4  # of an AUROC: float32 in the scorer, float64 here
 FUSIONS = ("mean", "max", "top2")
-GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # by the heads of a table's default score
 CRITIC = {"heads": ("critic_mahalanobis", "critic_neighbors"), "encoder_steps": 1}
 INVERSION = ("data_residual", "feature_residual", "latent")
 DEVICES: dict[str, dict[str, Any]] = {  # parameters; in capitals, constants of the pretext network

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from data import SUITES, Split, contaminated_pair, sets, split
-from measuring import measure_augan, quality, sizes, timed
+from measuring import GAN_UNUSED, measure_augan, quality, sizes, timed
 from numpy.typing import NDArray
 from peers import PEERS, encode, highest_when_infinite, make_peer
 from report import OURS, TOLD, contamination, report
@@ -40,7 +40,6 @@ AUGAN: dict[str, dict[str, Any]] = {
     TOLD: {},  # contamination=share, in the suite "contaminated" only
 }
 METHODS = (*AUGAN, *PEERS)
-GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # the default score does not ask the GAN
 
 
 def main() -> None:

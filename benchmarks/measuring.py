@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from results import Result
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # where the heads do not ask the GAN
 LEVELS = (0.01, 0.05, 0.10)  # at which p-values are held against their promise
 
 

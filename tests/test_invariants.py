@@ -77,6 +77,7 @@ def test_a_row_is_scored_the_same_whatever_stands_beside_it(fitted: Any, method:
     detector, X = fitted
     score = getattr(detector, method)
     whole, n = score(X), len(X)
+    assert len(whole) == n
     shuffled = np.random.default_rng(0).permutation(n)
     same(score(rows_of(X, shuffled)), rows_of(whole, shuffled))
     for index in ([0], [n - 1], [5, 5, 5], range(7, 20), [n - 1, 0]):
@@ -136,9 +137,8 @@ def test_fit_score_and_sample_leave_the_global_random_streams(
     detector = cls(random_state=random_state, **HURRIED).set_params(
         **({"encoder_steps": 5} if cls is FAnoGAN else {"search_steps": 3})
     )
-    detector.fit(X).score_samples(X)
-    detector.sample(3)
-    detector.sample(3, random_state=5)
+    assert detector.fit(X).score_samples(X).shape == (40,)
+    assert len(detector.sample(3)) == len(detector.sample(3, random_state=5)) == 3
 
 
 def test_a_random_state_object_is_drawn_from_and_the_global_ones_are_not(

@@ -16,7 +16,7 @@ from augan.exceptions import DataError
 
 BATCH_ROWS = 4096
 DAMAGED = (  # what numpy makes of strange bytes
-    *(ValueError, EOFError, OSError, KeyError, TypeError, OverflowError, NotImplementedError),
+    *(ValueError, EOFError, OSError, KeyError, TypeError, OverflowError),
     *(SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
 

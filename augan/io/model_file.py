@@ -140,7 +140,7 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
         raise
     except (
         *(zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, struct.error),
-        *(NotImplementedError, OverflowError, RuntimeError),
+        *(OverflowError, RuntimeError),
     ) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise  # the system's trouble, not the content's

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import ablation
 from ablation import table, variants_of
 from calibration import p_value_table
 from data import MAX_ROWS, contaminated_pair, sets, split, split_indices
@@ -208,6 +209,19 @@ def test_ablation_shows_each_variant_beside_the_whole():
     figures = {"augan (default)": [0.8, 0.6], "without latent": [0.7, 0.8]}
     text = table(make_panel(grid(figures), [0], baseline="augan (default)"))
     assert "| without latent | 0.750 | +0.050 | 0.375 | +0.025 | 1 / 1 | -0.10 (set0) |" in text
+
+
+@pytest.mark.parametrize("method", ["augan (default)", "no repair"])
+def test_ablation_measures_the_whole_and_a_device(method, monkeypatch):
+    quick = {"max_steps": 1, "encoder_steps": 1, "pretext_steps": 20, "width": 8}
+    monkeypatch.setattr(ablation, "GAN_UNUSED", quick)
+    monkeypatch.setitem(ablation.DEVICES, "no repair", {"REPAIR_WEIGHT": 0.0, **quick})
+    X = np.random.default_rng(0).normal(size=(90, 4))
+    X[60:] += 5
+    lines = ablation.measure({"method": method, "seed": 0}, split(X, labels(60, 30), seed=0))
+    assert lines[-1]["auroc"] > 0.9
+    assert lines[-1]["kind"] == ("whole" if method == "augan (default)" else "device")
+    assert ablation.pretext.REPAIR_WEIGHT == 1.0
 
 
 def test_variants_leave_out_each_head_in_turn():

@@ -25,7 +25,7 @@ from augan.estimators._training import build_scorer, fit_scorer, start_run, trai
 from augan.exceptions import DataError, ParameterError
 from augan.networks import PretextNetwork, build_networks, build_pretext
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
-from augan.training.rows import TrainingRows, split_rows, trust
+from augan.training.rows import TrainingRows, in_small_clusters, split_rows
 
 Floats = NDArray[np.float64]
 
@@ -274,7 +274,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         trusted = torch.ones(len(raw), dtype=torch.bool)
         if self.contamination != "auto":
             standard = self.codec_.module(raw)[1]
-            trusted = trust(standard, self.contamination, numpy_stream(self.seed_, "trust"))
+            random = numpy_stream(self.seed_, "trust")
+            trusted = ~in_small_clusters(standard, self.contamination, random)
         return split_rows(
             *(raw, trusted),
             validation_fraction=self.validation_fraction,

@@ -40,8 +40,8 @@ class FAnoGAN(BaseDetector):
         Training rows that each neighbour head keeps at most.
     contamination : "auto" or float, default="auto"
         Share of the training rows to lie beyond the threshold, in (0, 0.5]. Networks and heads
-        learn nothing from small clusters of rows, nor from as large a share that lies farthest
-        out; calibration leaves out the share with the highest cross-fitted scores.
+        learn nothing from small clusters of rows; heads and calibration nothing from the share
+        of the rows with the highest cross-fitted scores either.
         "auto" takes all rows for normal and leaves the threshold to `target_fpr`.
     target_fpr : float, default=0.05
         Share of new normal rows to lie beyond the threshold, set on cross-fitted scores.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augan.networks import Networks, PretextNetwork
-from augan.scoring.calibration import FLOOR, Conformal, Fusion, RobustScale, fuse
+from augan.scoring.calibration import Conformal, Fusion, RobustScale, fuse
 from augan.scoring.distances import Neighbours
-from augan.scoring.head import FittedModule, Head
+from augan.scoring.explainer import Explainer
+from augan.scoring.head import Head
 from augan.scoring.heads import DataResidual, FeatureResidual
 from augan.scoring.view import MAX_BATCH, View
 from augan.training.rows import TrainingRows
@@ -23,6 +24,7 @@ from augan.training.rows import TrainingRows
 PaperScore = Callable[[View], tuple[Tensor, Tensor]]
 
 FIT_ROWS = 10_000  # training rows that the heads learn from
+TRIM_ROUNDS = 2  # of scoring the training rows and leaving the oddest out
 PAPER_PARTS = ("data_residual", "feature_residual")
 
 
@@ -163,26 +165,30 @@ class AnomalyScorer(nn.Module):
         n_calibration : int
             Most rows that calibrate.
         trim : float
-            Share of the rows, those with the highest scores, that do not calibrate.
+            Share of the rows, those with the highest scores, that neither teach the heads nor
+            calibrate.
         random : Generator
             Draws the rows, where there are more than are needed.
         """
         rows = rows[_at_most(torch.arange(len(rows.raw)), FIT_ROWS, random)]
+        if self.heads and trim > 0:
+            rows = self._without_oddest(rows, trim, members, random)
         uses_gan = not self.heads or any(head.needs == "gan" for head in self._heads())
         calibrating = rows.held_out if uses_gan else torch.ones_like(rows.held_out)
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
-            parts = self._cross_fitted(rows, chosen, members, random)
-            self.scale.fit(parts)
-            scores = self._fused(self.scale(parts))
+            scores = self._cross_fitted_scores(rows, chosen, members, random)
             n_banked = int(rows.trusted.sum() * (1 - 1 / len(rows.folds.unique())))
             self._fit_heads(self.heads, self.view(rows.raw[rows.trusted]), random, n_banked)
         else:
             scores = torch.cat([self(batch)[0] for batch in rows.raw[chosen].split(MAX_BATCH)])
         self.conformal.fit(scores[scores <= scores.quantile(1 - trim)].cpu())
-        unseen = (rows.trusted & rows.held_out).nonzero()[:, 0]
-        batches = rows.raw[_at_most(unseen, n_calibration, random)].split(MAX_BATCH)
-        self.explainer.fit(torch.cat([self._differences(self.view(rows)) for rows in batches]))
+        unseen = rows.trusted & rows.held_out
+        usual = _at_most(
+            (unseen if unseen.any() else rows.held_out).nonzero()[:, 0], n_calibration, random
+        )
+        batches = rows.raw[usual].split(MAX_BATCH)
+        self.explainer.fit(torch.cat([self._differences(self.view(batch)) for batch in batches]))
 
     def explain(self, raw: Tensor) -> Tensor:
         """Return how unusual each column (B, columns), or pixel (B, height, width), of a row is.
@@ -192,6 +198,41 @@ class AnomalyScorer(nn.Module):
         """
         scaled: Tensor = self.explainer(self._differences(self.view(raw)))
         return scaled
+
+    def _without_oddest(
+        self,
+        rows: TrainingRows,
+        share: float,
+        members: Sequence[PretextNetwork],
+        random: np.random.Generator,
+    ) -> TrainingRows:
+        """Return the rows; of each fold the share with the highest scores is no longer trusted.
+
+        Scores come from heads that have not seen the row; a second round's come from heads that
+        have not seen the first round's oddest either.
+        """
+        every, kept = torch.arange(len(rows.raw)), rows
+        for _ in range(TRIM_ROUNDS):
+            scores = self._cross_fitted_scores(kept, every, members, random)
+            trusted = rows.trusted.clone()
+            for fold in rows.folds.unique():
+                inside = (rows.trusted & (rows.folds == fold)).nonzero()[:, 0]
+                n_left_out = min(round(share * int((rows.folds == fold).sum())), len(inside) // 2)
+                trusted[inside[scores[inside].topk(n_left_out).indices]] = False
+            kept = replace(rows, trusted=trusted)
+        return kept
+
+    def _cross_fitted_scores(
+        self,
+        rows: TrainingRows,
+        chosen: Tensor,
+        members: Sequence[PretextNetwork],
+        random: np.random.Generator,
+    ) -> Tensor:
+        """Return scores (n,) of the chosen rows, on the scale that their parts set."""
+        parts = self._cross_fitted(rows, chosen, members, random)
+        self.scale.fit(parts)
+        return self._fused(self.scale(parts))
 
     def _cross_fitted(
         self,
@@ -245,48 +286,6 @@ class AnomalyScorer(nn.Module):
         if self.pretext is None:
             return torch.cat([residual, torch.zeros_like(view.standard)], dim=1)
         return torch.cat([residual, view.repair_error.abs()], dim=1)
-
-
-class Explainer(FittedModule):
-    """Squared differences by column, or by pixel, as multiples of what is usual on normals.
-
-    Parameters
-    ----------
-    owners : Tensor or None
-        Column that owns each encoded channel and, after those, each standardised one; ``None``
-        for images.
-    """
-
-    usual: Tensor
-
-    def __init__(self, owners: tuple[Tensor, Tensor] | None) -> None:
-        super().__init__()
-        self.add_buffers("usual")
-        self.owners: Tensor | None = None
-        if owners is not None:
-            self.n_columns = int(max(owner.max() for owner in owners if len(owner))) + 1
-            encoded, standard = owners
-            self.owners = torch.cat([encoded, standard + self.n_columns])
-
-    def fit(self, differences: Tensor) -> None:
-        """Learn what is usual, a column or over all pixels."""
-        usual = self._by_column(differences)
-        usual = usual.mean(dim=0) if self.owners is not None else usual.mean()
-        floor = max(float(usual.mean()) * FLOOR, torch.finfo(usual.dtype).tiny)
-        self.usual = usual.clamp(min=floor)
-
-    def forward(self, differences: Tensor) -> Tensor:
-        """Return multiples of what is usual: (B, columns), or (B, height, width)."""
-        scaled = self._by_column(differences) / self.usual
-        if self.owners is None:
-            return scaled
-        return scaled.unflatten(1, (2, self.n_columns)).mean(dim=1)
-
-    def _by_column(self, differences: Tensor) -> Tensor:
-        if self.owners is None:
-            return differences.mean(dim=1)
-        sums = differences.new_zeros(len(differences), 2 * self.n_columns)
-        return sums.index_add(1, self.owners.to(differences.device), differences)
 
 
 def _raw_parts(heads: nn.ModuleDict, view: View) -> Tensor:

@@ -6,24 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.cluster import HDBSCAN
 from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from augan._random import numpy_stream
 from augan.networks.pretext import compress
 
-Floats = NDArray[np.floating]
-
 CLUSTER_SHARE = 1.5  # times the share of anomalies, the largest cluster that is left out
 CLUSTERS_SHARE = 2.0  # and all of them
 CLUSTER_COMPONENTS = 20  # principal components in which clusters are sought
 SMALLEST_CLUSTER, CORE_ROWS = 5, 15  # rows of a cluster, and around each of its core points
-REFERENCE_ROWS = 4096  # among which clusters and neighbours are sought
+REFERENCE_ROWS = 4096  # among which clusters are sought
 
 
 @dataclass(frozen=True)
@@ -69,58 +64,28 @@ def split_rows(
     return TrainingRows(raw, trusted, held_out, folds)
 
 
-def trust(standard: Tensor, contamination: float, random: np.random.Generator) -> Tensor:
-    """Return which standardised rows (n, S) to learn from, when some may be anomalies.
+def in_small_clusters(
+    standard: Tensor, contamination: float, random: np.random.Generator
+) -> Tensor:
+    """Return which standardised rows (n, S) are in a cluster that is hardly larger than the share.
 
-    Anomalies that resemble each other are near neighbours of one another, so what is suspicious
-    is judged from afar. Small clusters are left out, and of the other rows the share
-    `contamination` that lies farthest out; at most half of all.
+    Anomalies that resemble each other are near neighbours of one another, and to whatever learns
+    from them as normal as any. Clusters are those of HDBSCAN (Campello 2013) in principal
+    components of at most `REFERENCE_ROWS` rows; the smallest are taken first.
     """
     rows = compress(standard.flatten(1)).cpu().numpy()
-    n = len(rows)
-    reference = rows[random.permutation(n)[:REFERENCE_ROWS]]
-    trusted = ~_in_small_clusters(rows, reference, contamination, random)
-    inside = np.flatnonzero(trusted)
-    n_far_out = min(round(contamination * n), len(inside) - max(n // 2, 2))
-    order = np.argsort(_far_out(rows, reference, contamination, random)[inside], kind="stable")
-    trusted[inside[order[len(inside) - max(n_far_out, 0) :]]] = False
-    return torch.from_numpy(trusted)
-
-
-def _far_out(rows: Floats, reference: Floats, share: float, random: np.random.Generator) -> Floats:
-    """Return how far out rows (n, S) lie, (n,).
-
-    The ranks of an isolation forest's score (Liu 2008) and of the distance to so many neighbours
-    that a `share` of the rows, close together, does not make them near.
-    """
-    forest = IsolationForest(random_state=int(random.integers(2**31))).fit(rows)
-    n_neighbors = min(max(1, round(share * len(reference))) + 1, len(reference))
-    neighbors = NearestNeighbors(n_neighbors=n_neighbors).fit(reference)
-    distances = neighbors.kneighbors(rows)[0][:, -1]
-    ranks: Floats = rankdata(-forest.score_samples(rows)) + rankdata(distances)
-    return ranks
-
-
-def _in_small_clusters(
-    rows: Floats, reference: Floats, share: float, random: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Return which rows (n, S) are in a cluster that is hardly larger than `share` of them.
-
-    Clusters are those of HDBSCAN (Campello 2013) in principal components; the smallest are taken
-    first.
-    """
-    smallest = max(SMALLEST_CLUSTER, round(share * len(reference) / 4))
+    reference = rows[random.permutation(len(rows))[:REFERENCE_ROWS]]
+    smallest = max(SMALLEST_CLUSTER, round(contamination * len(reference) / 4))
     if len(reference) <= 2 * max(smallest, CORE_ROWS):
-        return np.zeros(len(rows), dtype=bool)
+        return torch.zeros(len(rows), dtype=torch.bool)
     n_components = min(CLUSTER_COMPONENTS, *reference.shape)
     pca = PCA(n_components, svd_solver="randomized", random_state=int(random.integers(2**31)))
     reduced = pca.fit_transform(reference)
     labels = HDBSCAN(smallest, min_samples=CORE_ROWS, copy=True).fit_predict(reduced)
     sizes = np.bincount(labels[labels >= 0])
     order = np.argsort(sizes, kind="stable")
-    small = sizes[order] <= CLUSTER_SHARE * share * len(reference)
-    within = np.cumsum(sizes[order]) <= min(CLUSTERS_SHARE * share, 0.5) * len(reference)
+    small = sizes[order] <= CLUSTER_SHARE * contamination * len(reference)
+    within = np.cumsum(sizes[order]) <= min(CLUSTERS_SHARE * contamination, 0.5) * len(reference)
     nearest = NearestNeighbors(n_neighbors=1).fit(reduced)
     _, of = nearest.kneighbors(pca.transform(rows))
-    found: NDArray[np.bool_] = np.isin(labels[of[:, 0]], order[small & within])
-    return found
+    return torch.from_numpy(np.isin(labels[of[:, 0]], order[small & within]))

@@ -219,6 +219,7 @@ def test_auto_depends_on_the_kind_of_data(frame: pd.DataFrame, images: np.ndarra
             assert re.search(rf"\b{name}\b", documented("heads").split('"auto" is')[1]), name
     for name in names:
         assert table._auto(name) != image._auto(name)
+    assert table.set_params(score="paper")._auto("max_steps") == 2 * 1000
 
 
 def test_steps_and_batches(usual: dict[Any, Any], frame: pd.DataFrame) -> None:

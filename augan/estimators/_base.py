@@ -198,7 +198,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             return IMAGE
         columns = [column for column in self.codec_.columns if column.spans()]
         mixed = any(isinstance(column, CategoryColumn) for column in columns)
-        return table_defaults(len(columns), mixed=mixed)
+        return table_defaults(len(columns), mixed=mixed, paper=self.score == "paper")
 
     @property
     def _device(self) -> torch.device:

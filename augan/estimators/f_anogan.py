@@ -54,7 +54,7 @@ class FAnoGAN(BaseDetector):
     spectral_norm : bool, default=False
         Spectral normalisation of the critic's layers.
     max_steps : "auto" or int, default="auto"
-        Most steps of the generator: 1000 for tables, 800 for images.
+        Most steps of the generator: 1000 for tables (2000 for the paper's score), 800 for images.
     encoder_steps : "auto" or int, default="auto"
         Most steps of the encoder: 1000 (linear) for tables, 400 for images.
     pretext_steps : "auto" or int, default="auto"

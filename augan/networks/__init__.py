@@ -9,10 +9,20 @@ from torch import Tensor, nn
 from augan._random import seeded_layers
 from augan.codecs.spec import Spec, VectorSpec
 from augan.networks import conv, dense
+from augan.networks.conditioning import ClassCritic, ClassGenerator
 from augan.networks.layers import Critic
 from augan.networks.pretext import PretextNetwork, SwapPretext, TransformPretext
 
-__all__ = ["Critic", "Networks", "PretextNetwork", "build_networks", "build_pretext"]
+__all__ = [
+    "Critic",
+    "Networks",
+    "PretextNetwork",
+    "build_class_networks",
+    "build_networks",
+    "build_pretext",
+]
+
+EMBEDDING_DIM = 16  # of a class
 
 
 @dataclass
@@ -64,6 +74,23 @@ def build_networks(
             critic = conv.ConvCritic(spec, width=width, spectral_norm=spectral_norm)
             encoder = conv.conv_encoder(spec, **sizes) if with_encoder else None
     return Networks(generator, critic, encoder, latent_dim)
+
+
+def build_class_networks(
+    spec: Spec, n_classes: int, *, latent_dim: int, width: int, seed: int = 0
+) -> Networks:
+    """Build networks as `build_networks` does, generator and critic told the class."""
+    networks = build_networks(spec, latent_dim=latent_dim, width=width, seed=seed)
+    with seeded_layers(seed, "classes"):
+        wider = {"latent_dim": latent_dim + EMBEDDING_DIM, "width": width}
+        base = (
+            dense.DenseGenerator(spec, **wider)
+            if isinstance(spec, VectorSpec)
+            else conv.ConvGenerator(spec, **wider)
+        )
+        networks.generator = ClassGenerator(base, n_classes, EMBEDDING_DIM)
+        networks.critic = ClassCritic(networks.critic, n_classes)
+    return networks
 
 
 def build_pretext(

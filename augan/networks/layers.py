@@ -29,10 +29,14 @@ class Critic(nn.Module):
         activations: Tensor = self.backbone(x)
         return activations
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the critic's output (n,): unbounded, or a logit, as the loss reads it."""
-        output: Tensor = self.head(self.features(x)).squeeze(1)
+    def judge(self, features: Tensor) -> Tensor:
+        """Return the output (n,) on features: unbounded, or a logit, as the loss reads it."""
+        output: Tensor = self.head(features).squeeze(1)
         return output
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the critic's output (n,)."""
+        return self.judge(self.features(x))
 
 
 def normalised(layer: Layer, spectral_norm: bool) -> Layer:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from augan._random import torch_stream
-from augan.networks import Networks, PretextNetwork
+from augan.networks import Critic, Networks, PretextNetwork
 from augan.training.ema import ExponentialMovingAverage
 from augan.training.monitor import coverage, sliced_wasserstein
 from augan.training.steps import (
@@ -72,11 +72,11 @@ class GANPhase:
         _set_rate(self.generator_optimizer, config.lr_generator * factor)
         figures: dict[str, Tensor] = {}
         for _ in range(config.n_critic):
-            real = _batch(self.train, config.batch_size, self.random)
+            critic, generator, real = self._draw()
             alpha = torch.rand(len(real), generator=self.random, device=real.device)
             figures = critic_step(
-                networks.critic,
-                networks.generator,
+                critic,
+                generator,
                 self.critic_optimizer,
                 real,
                 self._latents(len(real)),
@@ -84,8 +84,8 @@ class GANPhase:
                 config,
             )
         figures |= generator_step(
-            networks.critic,
-            networks.generator,
+            critic,
+            generator,
             self.generator_optimizer,
             real,
             self._latents(len(real)),
@@ -99,9 +99,8 @@ class GANPhase:
     def measure(self) -> dict[str, float]:
         """Compare the averaged generator's rows with held-out normals."""
         random = torch_stream(self.seed, "measure", self.train.device)
-        n = len(self.held_out)
-        z = torch.randn(n, self.networks.latent_dim, generator=random, device=self.train.device)
-        real, fake = self.held_out.flatten(1), self.average.module(z).flatten(1)
+        real = self.held_out.flatten(1)
+        fake = self._generate(len(real), random).flatten(1)
         return {
             "coverage": coverage(real, fake),
             "held_out_loss": sliced_wasserstein(real, fake, random),
@@ -135,9 +134,19 @@ class GANPhase:
         _freeze(self.networks.generator)
         _freeze(self.networks.critic)
 
-    def _latents(self, n: int) -> Tensor:
+    def _draw(self) -> tuple[Critic, nn.Module, Tensor]:
+        """Return critic and generator, as they are for a batch, and its real rows."""
+        real = draw_rows(self.train, self.config.batch_size, self.random)
+        return self.networks.critic, self.networks.generator, real
+
+    def _generate(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` rows of the averaged generator."""
+        rows: Tensor = self.average.module(self._latents(n, random))
+        return rows
+
+    def _latents(self, n: int, random: torch.Generator | None = None) -> Tensor:
         dim = self.networks.latent_dim
-        return torch.randn(n, dim, generator=self.random, device=self.train.device)
+        return torch.randn(n, dim, generator=random or self.random, device=self.train.device)
 
 
 class _AfterTheGAN:
@@ -183,19 +192,25 @@ class EncoderPhase(_AfterTheGAN):
         """Move the encoder once."""
         self.encoder.train()
         _set_rate(self.optimizer, self.config.lr_encoder * factor)
-        real = _batch(self.train, self.config.batch_size, self.random)
-        networks = self.networks
-        return encoder_step(
-            self.encoder, networks.generator, networks.critic, self.optimizer, real, self.config
-        )
+        generator, real = self._draw()
+        critic = self.networks.critic
+        return encoder_step(self.encoder, generator, critic, self.optimizer, real, self.config)
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """Return the izi_f loss on held-out normals."""
         self.encoder.eval()
-        x_hat = self.networks.generator(self.encoder(self.held_out))
+        x_hat = self._of_held_out()(self.encoder(self.held_out))
         loss = izi_f_loss(self.held_out, x_hat, self.networks.critic, self.config.kappa)
         return {"held_out_loss": float(loss)}
+
+    def _draw(self) -> tuple[nn.Module, Tensor]:
+        """Return the generator, as it is for a batch, and its real rows."""
+        return self.networks.generator, draw_rows(self.train, self.config.batch_size, self.random)
+
+    def _of_held_out(self) -> nn.Module:
+        """Return the generator, as it is for the held-out rows."""
+        return self.networks.generator
 
     def finish(self) -> None:
         """Freeze the encoder."""
@@ -260,10 +275,10 @@ class PretextPhase(_AfterTheGAN):
         _freeze(self.modules)
 
     def _batch(self, rows: Tensor) -> Tensor:
-        return self.rows[_batch(rows, self.config.batch_size, self.random)]
+        return self.rows[draw_rows(rows, self.config.batch_size, self.random)]
 
 
-def _batch(data: Tensor, size: int, random: torch.Generator) -> Tensor:
+def draw_rows(data: Tensor, size: int, random: torch.Generator) -> Tensor:
     """Draw rows with replacement from data that stays on its device."""
     index = torch.randint(len(data), (size,), generator=random, device=data.device)
     return data[index]

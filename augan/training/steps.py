@@ -75,7 +75,7 @@ def generator_step(
     """Move the generator once, against a critic that stays as it is."""
     critic.requires_grad_(False)
     features = critic.features(generator(z))
-    loss = generator_loss(config.gan, critic.head(features).squeeze(1))
+    loss = generator_loss(config.gan, critic.judge(features))
     figures = {"generator_loss": loss.detach()}
     if config.feature_matching > 0:
         matching = feature_matching(critic.features(real), features)

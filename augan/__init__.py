@@ -6,16 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["AnoGAN", "FAnoGAN", "__version__", "load"]
+__all__ = ["AnoGAN", "FAnoGAN", "GANSampler", "__version__", "load"]
 
 if TYPE_CHECKING:
     from augan.estimators.anogan import AnoGAN
     from augan.estimators.f_anogan import FAnoGAN
+    from augan.estimators.sampler import GANSampler
     from augan.io.model_file import load
 
 _HOMES = {
     "AnoGAN": "augan.estimators.anogan",
     "FAnoGAN": "augan.estimators.f_anogan",
+    "GANSampler": "augan.estimators.sampler",
     "load": "augan.io.model_file",
 }
 

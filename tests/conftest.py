@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +30,17 @@ HEADS_OF_IMAGES = tuple(name for name in HEADS if name not in TABLE_HEADS)
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def untouched_random_state() -> Iterator[None]:
+    """Fail where the body of a test draws from, or seeds, a global random stream."""
+    np.random.seed(123)  # noqa: NPY002
+    torch.manual_seed(123)
+    before = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
+    yield
+    assert pickle.dumps(np.random.get_state()) == before[0]  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
 
 
 def make_mixed_frame(n: int = 400, seed: int = 0) -> pd.DataFrame:

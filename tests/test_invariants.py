@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,17 +46,6 @@ def fitted(request: pytest.FixtureRequest) -> Any:
     kind = "digits" if "image" in request.param else "mixed_frame"
     rows = request.getfixturevalue(kind)
     return detector, rows[:40] if "search" in request.param else rows[:150]
-
-
-@pytest.fixture
-def untouched_random_state() -> Iterator[None]:
-    """Fail where the body of a test draws from, or seeds, a global random stream."""
-    np.random.seed(123)  # noqa: NPY002
-    torch.manual_seed(123)
-    before = pickle.dumps(np.random.get_state()), torch.get_rng_state()  # noqa: NPY002
-    yield
-    assert pickle.dumps(np.random.get_state()) == before[0]  # noqa: NPY002
-    assert torch.equal(torch.get_rng_state(), before[1])
 
 
 def rows_of(X: Any, index: Any) -> Any:

@@ -54,3 +54,27 @@ def table_defaults(n_columns: int, *, mixed: bool, paper: bool) -> Defaults:
         fusion="max" if mixed else "mean",
         chunk=512,
     )
+
+
+@dataclass(frozen=True)
+class SamplerDefaults:
+    """What "auto" stands for in a sampler, by kind of data."""
+
+    latent_dim: int
+    width: int
+    max_steps: int
+    encoder_steps: int
+    batch_size: int
+    n_critic: int
+
+
+IMAGE_SAMPLER = SamplerDefaults(64, 32, 800, 400, 64, 1)
+
+
+def table_sampler_defaults(n_columns: int) -> SamplerDefaults:
+    """Return the defaults for a table with `n_columns` columns that vary.
+
+    Two columns to a latent dimension: new rows have to differ in more ways than a detector's
+    reconstructions may.
+    """
+    return SamplerDefaults(min(max(4, n_columns // 2), 64), 256, 1500, 800, 128, 2)

@@ -91,6 +91,8 @@ FLAG: Check = (lambda v: isinstance(v, (bool, np.bool_)), "True or False")
 CHECKS: dict[str, Check] = {
     "gan": _one_of("wgan-gp", "dcgan", "gan", "hinge"),
     "score": _one_of("calibrated", "paper"),
+    "method": _one_of("auto", "gan", "latent", "data"),
+    "spread": _real(0),
     "kappa": _real(0),
     "feature_weight": _real(0, 1),
     "contamination": _or("auto", _real(0, 0.5, above=True)),

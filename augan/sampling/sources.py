@@ -1,0 +1,147 @@
+"""Where new rows of a class come from: the GAN, the latents of real rows, or the rows themselves.
+
+Each source draws encoded rows. Which is used is a matter of how many real ones there are; see
+`augan.sampling.ladder`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from augan.codecs.spec import ImageSpec, Spec
+from augan.networks import Networks
+
+BATCH = 1024  # rows that go through a network at once
+FROM_OTHERS = 0.5  # share of the replaced cells that come from rows of any class
+REPLACED = 0.6  # share of a row's categories that are replaced, for every unit of spread
+
+
+class Source(Protocol):
+    """Draws encoded rows of one class."""
+
+    def draw(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` encoded rows (n, ...)."""
+
+
+class ClassGAN:
+    """Rows G(z, y) of the conditional generator, z from the prior."""
+
+    def __init__(self, networks: Networks, spec: Spec, label: int, n_classes: int) -> None:
+        self.networks, self.spec = networks, spec
+        self.label, self.n_classes = label, n_classes
+
+    @torch.no_grad()
+    def draw(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` encoded rows."""
+        device = next(self.networks.generator.parameters()).device
+        z = torch.randn(n, self.networks.latent_dim, generator=random).to(device)
+        return finished(self.generate(z).cpu(), self.spec, random)
+
+    def generate(self, z: Tensor) -> Tensor:
+        """Return G(z, y) of latents (n, latent_dim)."""
+        labels = torch.full((len(z),), self.label, device=z.device)
+        conditions = F.one_hot(labels, self.n_classes).float()
+        parts = zip(z.split(BATCH), conditions.split(BATCH), strict=True)
+        return torch.cat([self.networks.generator(*part) for part in parts])
+
+
+class LatentNeighbourhood:
+    """Rows near real ones along the generator's manifold.
+
+    ``x~ = G(z + h s e, y) + (x - G(z, y))`` with z = E(x): the latent of a real row is moved by
+    `spread` h times the class's deviations s, and what the generator cannot say of the row stays.
+    A smoothed bootstrap (Silverman and Young 1987) whose kernel follows the data.
+
+    Parameters
+    ----------
+    gan : ClassGAN
+        Generator of the class, with an encoder.
+    rows : Tensor
+        Real encoded rows (m, ...) of the class.
+    spread : float
+        How far to go.
+    """
+
+    def __init__(self, gan: ClassGAN, rows: Tensor, spread: float) -> None:
+        self.gan, self.rows, self.spread = gan, rows, spread
+        encoder = gan.networks.encoder
+        assert encoder is not None
+        device = next(encoder.parameters()).device
+        with torch.no_grad():
+            z = torch.cat([encoder(batch.to(device)) for batch in rows.split(BATCH)])
+            self.residual = rows - gan.generate(z).cpu()
+        self.z = z.cpu()
+        self.deviation = self.z.std(dim=0, unbiased=False)
+
+    @torch.no_grad()
+    def draw(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` encoded rows."""
+        start = torch.randint(len(self.rows), (n,), generator=random)
+        noise = torch.randn(n, self.z.shape[1], generator=random)
+        z = self.z[start] + self.spread * self.deviation * noise
+        device = next(self.gan.networks.generator.parameters()).device
+        moved = self.gan.generate(z.to(device)).cpu()
+        return finished(moved + self.residual[start], self.gan.spec, random)
+
+
+class DataNeighbourhood:
+    """Rows near real ones, each column moved by itself.
+
+    Numbers by half of `spread` times the class's deviation, in the normal units that the codec
+    maps them to; of the categories some are replaced by those of another row, of the class or of
+    any. Images are mixed with another of the class.
+
+    Parameters
+    ----------
+    rows, others : Tensor
+        Real encoded rows (m, ...) of the class, and of all classes.
+    spec : VectorSpec or ImageSpec
+        What the encoded channels are.
+    spread : float
+        How far to go.
+    """
+
+    def __init__(self, rows: Tensor, others: Tensor, spec: Spec, spread: float) -> None:
+        self.rows, self.others, self.spec, self.spread = rows, others, spec, spread
+        self.deviation = rows.std(dim=0, unbiased=False)
+
+    def draw(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` encoded rows."""
+        drawn = self._any(self.rows, n, random).clone()
+        if isinstance(self.spec, ImageSpec):
+            share = 0.5 * self.spread * torch.rand(n, 1, 1, 1, generator=random)
+            return finished(drawn.lerp(self._any(self.rows, n, random), share), self.spec, random)
+        for span in self.spec.spans:
+            own = drawn[:, span.start : span.stop]
+            if span.activation == "identity":
+                step = 0.5 * self.spread * self.deviation[span.start : span.stop]
+                own += step * torch.randn(own.shape, generator=random)
+                continue
+            other = self._any(self.rows, n, random)[:, span.start : span.stop]
+            stranger = self._any(self.others, n, random)[:, span.start : span.stop]
+            far = torch.rand(n, 1, generator=random) < FROM_OTHERS
+            replaced = torch.rand(n, 1, generator=random) < min(REPLACED * self.spread / 2, 1)
+            own.copy_(torch.where(replaced, torch.where(far, stranger, other), own))
+        return drawn
+
+    @staticmethod
+    def _any(rows: Tensor, n: int, random: torch.Generator) -> Tensor:
+        return rows[torch.randint(len(rows), (n,), generator=random)]
+
+
+def finished(rows: Tensor, spec: Spec, random: torch.Generator) -> Tensor:
+    """Return encoded rows that could be real: categories drawn, pixels in range."""
+    if isinstance(spec, ImageSpec):
+        return rows.clamp(-1, 1) if spec.activation == "tanh" else rows
+    rows = rows.clone()
+    for span in spec.spans:
+        if span.activation == "softmax":
+            own = rows[:, span.start : span.stop]
+            weights = own.clamp(min=0) + torch.finfo(own.dtype).eps
+            drawn = torch.multinomial(weights, 1, generator=random)
+            own.zero_().scatter_(1, drawn, 1.0)
+    return rows

@@ -1,0 +1,368 @@
+"""GANSampler: exact counts, the classes' own rows, types and bounds, pipelines."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from imblearn.pipeline import Pipeline
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV, cross_validate, train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from augan import GANSampler
+from augan.exceptions import DataError, ParameterError
+
+QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
+METHODS = ("gan", "latent", "data")
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    """Two classes side by side, one of them rare."""
+    random = np.random.default_rng(0)
+    normal = random.normal(size=(300, 3))
+    rare = random.normal(size=(30, 3)) * 0.5 + np.array([4.0, -4.0, 0.0])
+    return np.concatenate([normal, rare]), np.repeat([0, 1], [300, 30])
+
+
+@pytest.fixture(scope="module")
+def mixed() -> tuple[pd.DataFrame, pd.Series]:
+    """A table with every kind of column."""
+    random = np.random.default_rng(1)
+    n = 240
+    frame = pd.DataFrame(
+        {
+            "amount": np.round(random.lognormal(3, 1, n), 2),
+            "items": random.integers(1, 9, n),
+            "card": random.random(n) < 0.3,
+            "country": pd.Categorical(random.choice(["de", "fr", "it"], n)),
+            "shop": random.choice(["north", "south"], n),
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 90, n), "D"),
+            "age": pd.array(random.integers(18, 80, n), dtype="Int64"),
+        }
+    )
+    frame.loc[random.random(n) < 0.2, "age"] = pd.NA
+    label = pd.Series(np.where(np.arange(n) < 24, "fraud", "fine"), name="label")
+    return frame, label
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_originals_come_first_and_counts_are_exact(rows: Any, method: str) -> None:
+    X, y = rows
+    sampler = GANSampler(method=method, **QUICK)
+    X_new, y_new = sampler.fit_resample(X, y)
+    assert np.array_equal(X_new[: len(X)], X)
+    assert np.array_equal(y_new[: len(y)], y)
+    assert np.bincount(y_new).tolist() == [300, 300]
+    assert sampler.sampling_strategy_ == {1: 270}
+    assert X_new.dtype == X.dtype and y_new.dtype == y.dtype
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("auto", [300, 300, 300]),
+        ("minority", [300, 60, 300]),
+        ("not minority", [300, 300, 30]),
+        ("not majority", [300, 300, 300]),
+        ("all", [300, 300, 300]),
+        ({1: 70, 2: 31}, [300, 70, 31]),
+        (lambda y: {2: 40}, [300, 60, 40]),
+    ],
+)
+def test_sampling_strategy_means_what_it_does_in_imbalanced_learn(
+    rows: Any, strategy: Any, expected: list[int]
+) -> None:
+    X, y = rows
+    X = np.concatenate([X, X[:60] + 9])
+    y = np.concatenate([y * 2, np.ones(60, dtype=y.dtype)])
+    _, y_new = GANSampler(sampling_strategy=strategy, method="data").fit_resample(X, y)
+    assert np.bincount(y_new).tolist() == expected
+
+
+def test_a_ratio_is_that_of_the_two_classes(rows: Any) -> None:
+    _, y_new = GANSampler(sampling_strategy=0.5, method="data").fit_resample(*rows)
+    assert np.bincount(y_new).tolist() == [300, 150]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_new_rows_are_of_their_class(rows: Any, method: str) -> None:
+    """Two well separated classes: a linear rule of the real rows knows the new ones."""
+    X, y = rows
+    steps = {"max_steps": 1000, "width": "auto"} if method == "gan" else {}
+    sampler = GANSampler(method=method, **QUICK | steps).fit(X, y)
+    X_new, y_new = sampler.sample({0: 200, 1: 200})
+    rule = LogisticRegression().fit(X, y)
+    assert rule.score(X_new, y_new) > 0.95
+    assert set(sampler.methods_.values()) == {method}
+
+
+@pytest.mark.parametrize("method", ["latent", "data"])
+def test_new_rows_are_new_and_near(rows: Any, method: str) -> None:
+    X, y = rows
+    X_new, _ = GANSampler(method=method, **QUICK).fit(X, y).sample({1: 300})
+    assert len(np.unique(X_new.round(6), axis=0)) > 290
+    rare = X[y == 1]
+    assert np.allclose(X_new.mean(axis=0), rare.mean(axis=0), atol=0.4)
+    assert (X_new.min(axis=0) >= X.min(axis=0)).all()
+    assert (X_new.max(axis=0) <= X.max(axis=0)).all()
+
+
+def test_spread_says_how_far_to_go(rows: Any) -> None:
+    X, y = rows
+
+    def distance(spread: float, method: str) -> float:
+        X_new, _ = GANSampler(method=method, spread=spread, **QUICK).fit(X, y).sample({1: 200})
+        gaps = np.linalg.norm(X_new[:, None] - X[y == 1], axis=2).min(axis=1)
+        return float(gaps.mean())
+
+    for method in ("latent", "data"):
+        near, usual, far = (distance(spread, method) for spread in (0.0, 0.5, 2.0))
+        assert near < 1e-4 < usual < far
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tables_come_back_as_tables(mixed: Any, method: str) -> None:
+    frame, label = mixed
+    X_new, y_new = GANSampler(method=method, **QUICK).fit_resample(frame, label)
+    assert isinstance(X_new, pd.DataFrame) and isinstance(y_new, pd.Series)
+    assert y_new.name == "label"
+    assert (X_new.dtypes == frame.dtypes).all()
+    assert list(X_new) == list(frame)
+    pd.testing.assert_frame_equal(X_new[: len(frame)], frame)
+    new = X_new[len(frame) :]
+    assert new["items"].between(1, 8).all()
+    assert set(new["country"]) <= {"de", "fr", "it"}
+    assert list(new["country"].cat.categories) == ["de", "fr", "it"]
+    assert new["day"].between(frame["day"].min(), frame["day"].max()).all()
+    assert (new["day"] == new["day"].dt.normalize()).all()
+    assert np.allclose(new["amount"], new["amount"].round(2))
+    assert 0.02 < new["age"].isna().mean() < 0.5
+    assert not new.drop(columns="age").isna().any(axis=None)
+
+
+def test_images_come_back_as_images() -> None:
+    digits = load_digits()
+    kept = np.isin(digits.target, (3, 8))
+    images, y = digits.images[kept].astype(np.uint8), digits.target[kept]
+    kept = np.flatnonzero((y == 3) | (np.cumsum(y == 8) <= 20))
+    images, y = images[kept], y[kept]
+    sampler = GANSampler(max_steps=40, encoder_steps=40, width=8, random_state=0)
+    new_images, _ = sampler.fit_resample(images, y)
+    assert new_images.shape == (2 * (y == 3).sum(), 8, 8)
+    assert new_images.dtype == np.uint8
+    assert new_images.max() <= images.max()
+    new = new_images[len(images) :]
+    rule = LogisticRegression(max_iter=2000)
+    rule.fit(images.reshape(len(images), -1), y)
+    assert (rule.predict(new.reshape(len(new), -1)) == 8).mean() > 0.8
+
+
+@pytest.mark.parametrize("format_", ["csr", "csc"])
+def test_sparse_matrices_stay_sparse(rows: Any, format_: str) -> None:
+    X, y = rows
+    X = sparse.random(len(X), 6, density=0.3, format=format_, random_state=0)
+    X_new, _ = GANSampler(method="data", random_state=0).fit_resample(X, y)
+    assert X_new.format == format_
+    assert np.array_equal(X_new[: X.shape[0]].toarray(), X.toarray())
+
+
+@pytest.mark.usefixtures("untouched_random_state")
+def test_the_same_seed_gives_the_same_rows(rows: Any) -> None:
+    first, again = (GANSampler(**QUICK).fit_resample(*rows)[0] for _ in range(2))
+    other = GANSampler(**QUICK | {"random_state": 1}).fit_resample(*rows)[0]
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_sample_takes_a_number_or_counts_by_class(rows: Any) -> None:
+    sampler = GANSampler(method="data", random_state=0).fit(*rows)
+    X_new, y_new = sampler.sample(110)
+    assert len(X_new) == len(y_new) == 110
+    assert (y_new == 1).sum() == pytest.approx(10, abs=9)
+    X_new, y_new = sampler.sample({1: 7})
+    assert X_new.shape == (7, 3) and (y_new == 1).all()
+    a, b = (sampler.sample(5, random_state=seed)[0] for seed in (1, 2))
+    assert not np.array_equal(a, b)
+
+
+def test_a_class_of_few_rows_is_made_of_its_own_rows(rows: Any) -> None:
+    X, y = rows
+    kept = np.r_[0:300, 300:303]
+    sampler = GANSampler(**QUICK)
+    _, y_new = sampler.fit_resample(X[kept], y[kept])
+    assert sampler.methods_ == {0: "latent", 1: "data"}
+    assert np.bincount(y_new).tolist() == [300, 300]
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_works_inside_a_pipeline(rows: Any, search: bool, tmp_path: Any) -> None:
+    X, y = rows
+    steps = [
+        ("scale", StandardScaler()),
+        ("balance", GANSampler(**QUICK)),
+        ("classify", LogisticRegression()),
+    ]
+    pipeline = Pipeline(steps, memory=str(tmp_path))
+    if search:
+        grid = GridSearchCV(pipeline, {"balance__spread": [0.5, 1.0]}, cv=2, scoring="roc_auc")
+        assert grid.fit(X, y).best_score_ > 0.99
+    else:
+        scores = cross_validate(pipeline, X, y, cv=2, scoring="average_precision")
+        assert scores["test_score"].min() > 0.95
+
+
+def test_rows_from_the_latents_teach_more_than_copies() -> None:
+    """A floor on real data: fifteen tumours of 200, a forest, mean of five splits."""
+    X, y = load_breast_cancer(return_X_y=True)
+    y = 1 - y
+    gains = []
+    for seed in range(5):
+        X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.4, random_state=seed)
+        kept = np.flatnonzero((y_train == 0) | (np.cumsum(y_train) <= 15))
+        X_train, y_train = X_train[kept], y_train[kept]
+        copies = np.random.default_rng(seed).choice(np.flatnonzero(y_train), (y_train == 0).sum())
+        new, _ = GANSampler(**QUICK | {"max_steps": 300, "random_state": seed}).fit_resample(
+            X_train, y_train
+        )
+        labels = np.r_[y_train, np.ones(len(new) - len(y_train), dtype=int)]
+        arms = {
+            "copies": (np.r_[X_train, X_train[copies]], np.r_[y_train, y_train[copies]]),
+            "latent": (new, labels),
+        }
+        ap = {}
+        for name, (rows_, labels_) in arms.items():
+            forest = RandomForestClassifier(100, random_state=0).fit(rows_, labels_)
+            ap[name] = average_precision_score(y_test, forest.predict_proba(X_test)[:, 1])
+        gains.append(ap["latent"] - ap["copies"])
+    assert np.mean(gains) > 0
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"method": "smote"}, "method='smote'"),
+        ({"spread": -1}, "spread=-1"),
+        ({"max_steps": 0}, "max_steps=0"),
+        ({"random_state": "x"}, "random_state='x'"),
+    ],
+)
+def test_wrong_parameters_are_named(rows: Any, params: Any, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        GANSampler(**params).fit(*rows)
+
+
+def test_wrong_requests_are_named(rows: Any) -> None:
+    X, y = rows
+    sampler = GANSampler(method="data", random_state=0).fit(X, y)
+    with pytest.raises(ParameterError, match="no class 2 in training; it had 0, 1"):
+        sampler.sample({2: 5})
+    with pytest.raises(ParameterError, match="n_samples=0"):
+        sampler.sample(0)
+    with pytest.raises(ParameterError, match="n_samples=-3"):
+        sampler.sample({1: -3})
+    with pytest.raises(DataError, match="y has 10 labels for 330 rows"):
+        sampler.fit(X, y[:10])
+    with pytest.raises(DataError, match=r"class 1 has 1 row"):
+        GANSampler(method="data").fit_resample(X[:301], y[:301])
+
+
+def test_nothing_warns(mixed: Any) -> None:
+    with warnings.catch_warnings(action="error"):
+        GANSampler(**QUICK).fit_resample(*mixed)
+
+
+def test_the_generator_is_told_the_class(rows: Any) -> None:
+    """The same latents, another class: rows of the other class."""
+    X, y = rows
+    sampler = GANSampler(**QUICK | {"max_steps": 1000, "width": "auto"}).fit(X, y)
+    generator = sampler.networks_.generator
+    z = torch.randn(200, sampler.networks_.latent_dim, generator=torch.Generator().manual_seed(0))
+    made = [
+        sampler.codec_.decode(generator(z, torch.eye(2)[[label]].expand(200, 2)))
+        for label in (0, 1)
+    ]
+    labels = np.repeat([0, 1], 200)
+    rule = LogisticRegression().fit(X, y)
+    assert roc_auc_score(labels, rule.decision_function(np.concatenate(made))) > 0.95
+
+
+OTHER = {
+    "sampling_strategy": 0.5,
+    "method": "data",
+    "spread": 0.5,
+    "gan": "hinge",
+    "latent_dim": 3,
+    "width": 24,
+    "max_steps": 40,
+    "encoder_steps": 30,
+    "batch_size": 32,
+    "n_critic": 1,
+    "gradient_penalty": 1.0,
+    "r1": 1.0,
+    "feature_matching": 1.0,
+    "lr_generator": 1e-3,
+    "lr_critic": 1e-4,
+    "lr_encoder": 1e-2,
+    "betas": (0.0, 0.9),
+    "schedule": "constant",
+    "gradient_clip": 1e-3,
+    "ema_decay": 0.5,
+    "validation_fraction": 0.3,
+    "random_state": 7,
+}
+ELSEWHERE = {"max_categories", "image_size", "max_time", "n_iter_no_change", "callbacks", "device"}
+
+
+@pytest.fixture(scope="module")
+def usual(rows: Any) -> np.ndarray:
+    """What the quick settings make."""
+    return GANSampler(**QUICK).fit_resample(*rows)[0]
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_every_parameter_changes_something(rows: Any, usual: np.ndarray, name: str) -> None:
+    changed = GANSampler(**QUICK | {name: OTHER[name]}).fit_resample(*rows)[0]
+    assert changed.shape != usual.shape or not np.array_equal(changed, usual)
+
+
+def test_no_parameter_is_forgotten() -> None:
+    assert set(GANSampler().get_params()) == set(OTHER) | ELSEWHERE
+
+
+def test_training_stops_when_told_and_reports(rows: Any) -> None:
+    seen: list[dict[str, Any]] = []
+    timed = GANSampler(max_steps=10**6, encoder_steps=10**6, max_time=0.5, callbacks=[seen.append])
+    timed.fit(*rows)
+    assert seen == list(timed.history_)
+    assert seen[-1]["step"] < 10**6
+    still = {"lr_generator": 1e-12, "lr_critic": 1e-12, "lr_encoder": 1e-12}
+    stopped = GANSampler(**QUICK | still | {"max_steps": 400, "n_iter_no_change": 1}).fit(*rows)
+    assert max(row["step"] for row in stopped.history_ if row["phase"] == "gan") < 400
+
+
+def test_rare_categories_share_a_channel_and_images_have_a_working_size() -> None:
+    frame = pd.DataFrame({"shop": list("aaabbbcccd") * 6})
+    y = np.repeat([0, 1], 30)
+    with pytest.warns(UserWarning, match="'shop' has 4 categories"):
+        sampler = GANSampler(method="data", max_categories=2).fit(frame, y)
+    assert len(sampler.codec_.columns[0].categories) == 2
+    images = np.random.default_rng(0).random((20, 32, 32))
+    small = GANSampler(method="data", image_size=16).fit(images, np.arange(20) % 2)
+    assert small.codec_.spec.height == 16
+    assert small.sample({1: 3})[0].shape == (3, 32, 32)
+
+
+def test_the_device_is_checked(rows: Any) -> None:
+    with pytest.raises(ParameterError, match="device='tpu9'"):
+        GANSampler(device="tpu9").fit(*rows)
+    assert GANSampler(device="cpu", **QUICK).fit(*rows).get_params()["device"] == "cpu"

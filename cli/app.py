@@ -10,6 +10,7 @@ from .demo import demo
 from .evaluate import evaluate
 from .fit import fit
 from .info import info
+from .sample import sample
 from .score import score
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(fit)
 app.command()(score)
+app.command()(sample)
 app.command()(evaluate)
 app.command()(info)
 app.command()(demo)

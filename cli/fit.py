@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import tempfile
 from pathlib import Path
@@ -28,6 +27,7 @@ from ._console import (
     set_threads,
 )
 from ._labels import is_label
+from ._parameters import Assignments, assignments, build_estimator
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
 OWN = {  # parameters that the command gives itself
@@ -60,10 +60,7 @@ def fit(
         str | None, typer.Option(help="Longest time to train: 90, 90s, 5m, 1h.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same data: same model.")] = 0,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of the estimator."),
-    ] = None,
+    set_: Assignments = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped run.")
     ] = False,
@@ -86,14 +83,14 @@ def fit(
         given["max_steps"] = steps
     if max_time is not None:
         given["max_time"] = _seconds(max_time)
-    given |= dict(_assignment(text) for text in set_ or [])
+    given |= assignments(set_)
     options = csv_options(delimiter, encoding, missing, column_names)
 
     with plain_errors(lambda: _stopped(checkpoint)):
         _check_writable(out, data)
         rows, context = _training_rows(data, options, target, normal, drop or [])
         set_threads(threads, small_batches=rows.ndim == 2)
-        estimator = _estimator(method, given)
+        estimator = build_estimator(METHODS[method], given, OWN)
         with progress(quiet) as display:
             estimator.set_params(
                 callbacks=[TrainingProgress(display)],
@@ -157,30 +154,6 @@ def _training_rows(
     if labels is not None:
         rows = rows[is_label(labels, str(normal), f"{path}: column {target!r}", "normal rows")]
     return rows, {"target": target, "dropped": drop}
-
-
-def _estimator(method: str, given: dict[str, Any]) -> Any:
-    import augan
-    from augan.exceptions import ParameterError
-
-    cls = getattr(augan, METHODS[method])
-    known = cls().get_params()
-    for name in given:
-        if name in OWN:
-            raise ParameterError(f"--set {name}: {OWN[name]}")
-        if name not in known:
-            raise ParameterError(f"--set {name}: {cls.__name__} has no such parameter")
-    return cls(**given)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
-    try:
-        return name.strip(), ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name.strip(), value
 
 
 def _seconds(text: str) -> float:

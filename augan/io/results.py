@@ -1,8 +1,9 @@
-"""Score tables, written batch by batch: CSV, Parquet or JSON lines, to a file or to stdout."""
+"""Tables of results, written batch by batch: CSV, Parquet or JSON lines, to a file or stdout."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -86,4 +87,9 @@ def _parquet_writer(path: Path) -> Iterator[Write]:
 
 
 def _plain(value: Any) -> Any:
+    """Return what JSON can hold: None where a value is missing, dates and durations as texts."""
+    if pd.isna(value):
+        return None
+    if isinstance(value, (datetime.date, datetime.timedelta)):
+        return value.isoformat() if hasattr(value, "isoformat") else str(value)
     return value.item() if hasattr(value, "item") else value

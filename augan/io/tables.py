@@ -59,8 +59,11 @@ class TableSource:
         """Return the column names of the first file."""
         return self._columns(self.files[0])
 
-    def read(self, names: Sequence[str] = ()) -> pd.DataFrame:
-        """Return the whole table, or its columns `names`, types inferred."""
+    def read(self, names: Sequence[str] = (), *, nullable: bool = False) -> pd.DataFrame:
+        """Return the whole table, or its columns `names`, types inferred.
+
+        Integers with missing values are floats, or with `nullable` pandas' nullable integers.
+        """
         tables = [self._read_file(file, names) for file in self.files]
         for file, table in zip(self.files, tables, strict=True):
             if table.column_names != tables[0].column_names:
@@ -69,7 +72,8 @@ class TableSource:
             table = pa.concat_tables(tables, promote_options="permissive")
             if table.num_rows == 0:
                 raise DataError(f"{self.path}: a header and no rows")
-            return _to_pandas(table, self.path)
+            frame = _to_pandas(table, self.path)
+            return _with_nullable_integers(frame, table) if nullable else frame
 
     def batches(self, types: dict[str, str]) -> Iterator[pd.DataFrame]:
         """Give the columns in `types` in batches, in constant memory.
@@ -232,6 +236,17 @@ def _to_pandas(table: pa.Table, file: Path) -> pd.DataFrame:
         elif pa.types.is_nested(field.type):
             raise DataError(f"{file}: column {field.name!r} holds {field.type}, not one value")
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame
+
+
+def _with_nullable_integers(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
+    """Return a table's frame, its integer columns with missing values of pandas' own type."""
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if pa.types.is_integer(field.type) and column.null_count:
+            signed = pa.types.is_signed_integer(field.type)
+            dtype = f"{'Int' if signed else 'UInt'}{field.type.bit_width}"
+            values = column.to_pandas(types_mapper=lambda _, dtype=dtype: pd.array([], dtype).dtype)
+            frame[field.name] = values
     return frame
 
 

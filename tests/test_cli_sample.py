@@ -1,0 +1,171 @@
+"""`augan sample`: exact counts, originals first, the same rows for the same seed, plain errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from augan_cli.app import app
+from typer.testing import CliRunner
+
+from augan import FAnoGAN
+
+QUICK = ["--set", "max_steps=20", "--set", "encoder_steps=20", "--set", "width=16", "-q"]
+BATCH = 16_384
+
+
+def run(*words: Any) -> Any:
+    """Run the command in this process, on one thread."""
+    words = ("sample", *words, "--threads", "1")
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def made(*words: Any) -> Any:
+    result = run(*words)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, mixed_frame: pd.DataFrame) -> Path:
+    """A folder with a labelled table, a model of a table and one of images."""
+    folder = tmp_path_factory.mktemp("sample")
+    label = np.where(np.arange(len(mixed_frame)) % 10, "fine", "fraud")
+    frame = mixed_frame.copy()
+    frame.insert(1, "label", label)
+    frame.to_parquet(folder / "data.parquet")
+    frame.to_csv(folder / "data.csv", index=False)
+    small = {"max_steps": 5, "pretext_steps": 5, "encoder_steps": 5, "n_folds": 2, "width": 16}
+    small["random_state"] = 0
+    FAnoGAN(**small).fit(mixed_frame).save(folder / "table.augan")
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    FAnoGAN(**small | {"width": 4}).fit(images).save(folder / "images.augan")
+    return folder
+
+
+def balanced(folder: Path, name: str, *words: Any, data: str = "data.parquet") -> Path:
+    out = folder / name
+    made("--balance", folder / data, "--target", "label", "--out", out, *QUICK, *words)
+    return out
+
+
+def test_classes_are_filled_up_below_the_originals(folder: Path) -> None:
+    given = pd.read_parquet(folder / "data.parquet")
+    assert str(given["visits"].dtype) == "Int64" and given["visits"].isna().any()
+    result = pd.read_parquet(balanced(folder, "b.parquet"))
+    assert list(result) == [*given, "synthetic"]
+    assert (result.drop(columns="synthetic").dtypes == given.dtypes).all()
+    pd.testing.assert_frame_equal(result[: len(given)][given.columns], given)
+    assert not result["synthetic"][: len(given)].any()
+    new = result[len(given) :]
+    assert new["synthetic"].all() and (new["label"] == "fraud").all()
+    assert result["label"].value_counts().nunique() == 1
+
+
+def test_ratio_mark_and_seed(folder: Path) -> None:
+    half = pd.read_csv(balanced(folder, "h.csv", "--ratio", "0.5", "--no-mark"))
+    assert "synthetic" not in half
+    counts = half["label"].value_counts()
+    assert counts["fraud"] == counts["fine"] // 2
+    again = balanced(folder, "again.csv", "--ratio", "0.5", "--no-mark").read_bytes()
+    other = balanced(folder, "other.csv", "--ratio", "0.5", "--no-mark", "--seed", "1").read_bytes()
+    assert again == (folder / "h.csv").read_bytes() != other
+
+
+def test_all_formats_hold_the_same_rows(folder: Path) -> None:
+    table = pd.read_parquet(balanced(folder, "same.parquet", "--drop", "day"))
+    assert "day" not in table
+    lines = pd.read_json(balanced(folder, "same.jsonl", "--drop", "day"), lines=True)
+    text = pd.read_csv(balanced(folder, "same.csv", "--drop", "day"))
+    numbers = table.select_dtypes("number").columns
+    for other in (lines, text):
+        assert len(other) == len(table)
+        assert np.allclose(
+            other[numbers].to_numpy(float), table[numbers].to_numpy(float), equal_nan=True
+        )
+
+
+def test_json_lines_have_dates_as_texts_and_no_nan(folder: Path) -> None:
+    out = balanced(folder, "dates.jsonl")
+    assert "NaN" not in out.read_text()
+    days = pd.to_datetime(pd.read_json(out, lines=True)["day"])
+    given = pd.read_parquet(folder / "data.parquet")["day"]
+    assert days.min() == given.min() and days.max() <= given.max()
+
+
+@pytest.mark.parametrize("n", [1, BATCH + 1])
+def test_a_model_makes_exactly_as_many_rows(
+    folder: Path, mixed_frame: pd.DataFrame, n: int
+) -> None:
+    out = folder / f"new-{n}.parquet"
+    result = made(folder / "table.augan", "-n", n, "--out", out)
+    assert f"{n} new rows; wrote {out}" in result.stderr
+    new = pd.read_parquet(out)
+    assert len(new) == n and list(new) == list(mixed_frame)
+    assert len(new.drop_duplicates()) ** 2 > n  # of a network that has hardly been trained
+    again = folder / "again.parquet"
+    made(folder / "table.augan", "-n", n, "--out", again, "-q")
+    pd.testing.assert_frame_equal(pd.read_parquet(again), new)
+
+
+def test_a_model_makes_images(folder: Path) -> None:
+    made(folder / "images.augan", "-n", 7, "--out", folder / "new.npy")
+    images = np.load(folder / "new.npy")
+    assert images.shape == (7, 8, 8) and images.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--out", "o.csv"], "give either MODEL and -n, or --balance and --target"),
+        (["table.augan", "--out", "o.csv"], "MODEL needs -n"),
+        (["--balance", "data.csv", "--out", "o.csv"], "--balance needs --target"),
+        (["--balance", "data.csv", "--target", "x", "--out", "o.csv"], "no column 'x'; it has"),
+        (
+            ["--balance", "data.csv", "--target", "label", "-n", "3", "--out", "o.csv"],
+            "-n goes with a MODEL",
+        ),
+        (["--balance", "none.csv", "--target", "label", "--out", "o.csv"], "none.csv: no such"),
+        (["--balance", "data.csv", "--target", "label", "--out", "o.txt"], "unknown ending"),
+        (["--balance", "data.csv", "--target", "label", "--out", "data.csv"], "the file that is"),
+        (
+            ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--ratio", "7"],
+            "sampling_strategy",
+        ),
+        (
+            ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--set", "steps=1"],
+            "GANSampler has no such parameter",
+        ),
+        (
+            ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--set", "spread=-1"],
+            "spread=-1",
+        ),
+        (["--balance", "mark.csv", "--target", "label", "--out", "o.csv"], "'synthetic' already"),
+        (["--balance", "gap.csv", "--target", "label", "--out", "o.csv"], "gap.csv, row 2, column"),
+        (["--balance", "one.csv", "--target", "label", "--out", "o.csv"], "more than 1 class"),
+        (["images.augan", "-n", "3", "--out", "o.csv"], "makes images; use .npy"),
+        (["table.augan", "-n", "3", "--out", "o.npy"], "makes a table; use .csv"),
+        (["data.csv", "-n", "3", "--out", "o.csv"], "data.csv: not a model file"),
+    ],
+)
+def test_mistakes_are_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+) -> None:
+    monkeypatch.chdir(folder)
+    given = pd.read_csv("data.csv")
+    given.assign(synthetic=0).to_csv("mark.csv", index=False)
+    given.assign(label=given["label"].where(given.index != 2)).to_csv("gap.csv", index=False)
+    given.assign(label="fine").to_csv("one.csv", index=False)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    result = run(*words)
+    lines = result.stderr.splitlines()
+    assert result.exit_code == 1 and result.stdout == ""
+    assert len(lines) == 1 and lines[0].startswith("augan: error: "), result.stderr
+    assert says in lines[0]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before

@@ -1,4 +1,4 @@
-"""`augan evaluate`: how well a model finds the anomalies of a labelled file."""
+"""`augan evaluate`: how well a model finds anomalies, or what new rows of a class are worth."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ._augmentation import evaluate_table
 from ._console import (
     ColumnNames,
-    Data,
     Delimiter,
     Encoding,
     Missing,
@@ -23,6 +23,7 @@ from ._console import (
     set_threads,
 )
 from ._labels import read_anomalies
+from ._parameters import Assignments, assignments
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
 FIGURES = {
@@ -38,8 +39,21 @@ FIGURES = {
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
-    data: Data,
+    model: Annotated[
+        Path | None, typer.Argument(help="Model file written by augan fit; goes with DATA.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Argument(help="CSV, Parquet, a directory of either, .npy or .npz.")
+    ] = None,
+    augmentation: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a table with a rare class, to find out what new rows give."),
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(help="Class to find, of --augmentation; the rarest if not set.")
+    ] = None,
+    splits: Annotated[int, typer.Option(min=2, help="Splits of --augmentation.")] = 5,
+    set_: Assignments = None,
     target: Annotated[
         str | None,
         typer.Option(help="Column (or array of an .npz) with the labels; as in fit if not set."),
@@ -71,12 +85,28 @@ def evaluate(
 
     Each figure comes with a 95 % bootstrap interval. Leave the rows that MODEL was trained on out
     of DATA: they look more normal to it than new ones.
+
+    With --augmentation and --target: train three classifiers on parts of a table, with class
+    weights, with copies, SMOTE's rows or augan's of the rare class, and test them on the rest.
     """
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         from augan.io.model_file import load
 
-        set_threads(threads)
+        _check_request(model, data, augmentation, positive, set_)
+        set_threads(threads, small_batches=augmentation is not None)
+        if augmentation is not None:
+            evaluate_table(
+                *(augmentation, options, target, positive),
+                given=assignments(set_),
+                device=device,
+                n_seeds=splits,
+                seed=seed,
+                as_json=json_,
+                quiet=quiet,
+            )
+            return
+        assert model is not None and data is not None
         estimator = load(model, device=device)
         limit = _finite(flag_limit(estimator, fpr, threshold))
         target = _target(estimator, model, target)
@@ -89,6 +119,23 @@ def evaluate(
             print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
         else:
             _print_report(report)
+
+
+def _check_request(
+    model: Path | None,
+    data: Path | None,
+    augmentation: Path | None,
+    positive: str | None,
+    set_: list[str] | None,
+) -> None:
+    from augan.exceptions import ParameterError
+
+    if augmentation is not None and model is not None:
+        raise ParameterError("--augmentation names the table itself: leave MODEL and DATA out")
+    if augmentation is None and (model is None or data is None):
+        raise typer.BadParameter("give MODEL and DATA, or --augmentation and --target")
+    if augmentation is None and (positive is not None or set_):
+        raise ParameterError("--positive and --set go with --augmentation")
 
 
 def _finite(limit: float) -> float:

@@ -25,6 +25,7 @@ from ._console import (
     set_threads,
 )
 from ._parameters import Assignments, assignments, build_estimator
+from ._tables import read_labelled
 
 BATCH_ROWS = 16_384
 MARK = "synthetic"  # name of the column that says which rows are new
@@ -83,7 +84,8 @@ def sample(
             return
         assert balance is not None and target is not None
         _check_out(out, balance)
-        rows, labels, place = _read(balance, options, target, drop or [], mark=mark)
+        rows, labels, place = read_labelled(balance, options, target, drop or [])
+        _check_mark(balance, rows, mark=mark)
         sampler = build_estimator("GANSampler", assignments(set_), OWN)
         strategy = "auto" if ratio is None else ratio
         sampler.set_params(sampling_strategy=strategy, random_state=seed, device=device)
@@ -104,7 +106,7 @@ def _check_request(
     from augan.exceptions import ParameterError
 
     if (model is None) == (balance is None):
-        raise ParameterError("give either MODEL and -n, or --balance and --target")
+        raise typer.BadParameter("give either MODEL and -n, or --balance and --target")
     if model is not None and number is None:
         raise ParameterError("MODEL needs -n, how many rows to make")
     if balance is not None and target is None:
@@ -126,27 +128,11 @@ def _check_out(out: Path, read: Path) -> None:
         raise ParameterError(f"--out {out}: the file that is read")
 
 
-def _read(
-    path: Path, options: Any, target: str, drop: list[str], *, mark: bool
-) -> tuple[Any, Any, int]:
-    """Return rows, labels, and at which place among the columns the labels stood."""
-    from augan.exceptions import DataError, ParameterError
-    from augan.io.sources import open_data
+def _check_mark(path: Path, rows: Any, *, mark: bool) -> None:
+    from augan.exceptions import DataError
 
-    source: Any = open_data(path, options)
-    if not source.is_table:
-        raise ParameterError(f"--balance {path}: not a table; GANSampler in Python takes arrays")
-    frame = source.read(nullable=True)
-    for name in [*drop, target]:
-        if name not in frame:
-            raise DataError(f"{path}: no column {name!r}; it has {', '.join(frame.columns)}")
-    if mark and MARK in frame:
+    if mark and MARK in rows:
         raise DataError(f"{path}: has a column {MARK!r} already; --no-mark adds none")
-    frame = frame.drop(columns=drop)
-    unlabelled = frame[target].isna().to_numpy()
-    if unlabelled.any():
-        raise DataError(f"{path}, row {unlabelled.argmax()}, column {target!r}: no class")
-    return frame.drop(columns=target), frame[target], frame.columns.get_loc(target)
 
 
 def _write_sample(model: Path, out: Path, n: int, seed: int, device: str, *, quiet: bool) -> int:

@@ -123,7 +123,6 @@ def test_a_model_makes_images(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--out", "o.csv"], "give either MODEL and -n, or --balance and --target"),
         (["table.augan", "--out", "o.csv"], "MODEL needs -n"),
         (["--balance", "data.csv", "--out", "o.csv"], "--balance needs --target"),
         (["--balance", "data.csv", "--target", "x", "--out", "o.csv"], "no column 'x'; it has"),
@@ -169,3 +168,10 @@ def test_mistakes_are_one_line(
     assert len(lines) == 1 and lines[0].startswith("augan: error: "), result.stderr
     assert says in lines[0]
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("words", [["--out", "o.csv"], ["m.augan", "--balance", "d", "--out", "o"]])
+def test_neither_or_both_is_bad_usage(words: list[str]) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "--balance" in result.stderr

@@ -1,0 +1,210 @@
+"""What new rows are worth: split first, real test rows, fair arms, a verdict that can say no."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from augan_cli.app import app
+from sklearn.datasets import load_breast_cancer
+from typer.testing import CliRunner
+
+from augan import GANSampler
+from augan.evaluation import AugmentationReport, evaluate_augmentation
+from augan.evaluation.arms import ARMS, make_encoder, plain, resampled
+from augan.exceptions import DataError, ParameterError
+
+QUICK = GANSampler(max_steps=30, encoder_steps=30, width=16)
+METRICS = ["average_precision", "recall_at_1pct_fpr", "f1", "brier"]
+
+
+@pytest.fixture(scope="module")
+def tumours() -> tuple[pd.DataFrame, pd.Series]:
+    """Sixty malignant tumours among all benign ones."""
+    X, benign = load_breast_cancer(return_X_y=True, as_frame=True)
+    kept = np.sort(np.r_[np.flatnonzero(benign == 0)[:60], np.flatnonzero(benign == 1)])
+    return X.iloc[kept, :8], benign.iloc[kept].map({0: "malignant", 1: "benign"})
+
+
+@pytest.fixture(scope="module")
+def report(tumours: Any) -> AugmentationReport:
+    return evaluate_augmentation(*tumours, sampler=QUICK, n_seeds=2)
+
+
+def scores(values: dict[str, list[float]]) -> AugmentationReport:
+    """Return a report of given average precisions, one a seed, for each arm."""
+    records = [
+        {"seed": seed, "arm": arm, "classifier": "c", "average_precision": value}
+        | dict.fromkeys(METRICS[1:], 0.5)
+        for arm, found in values.items()
+        for seed, value in enumerate(found)
+    ]
+    n_seeds = len(values["none"])
+    return AugmentationReport("x", 100, 10, n_seeds, 0.95, pd.DataFrame(records))
+
+
+def test_every_arm_is_measured_by_every_classifier(report: AugmentationReport) -> None:
+    assert report.positive == "malignant"
+    assert (report.n_positive, report.n_seeds) == (60, 2)
+    counts = report.scores.groupby(["arm", "classifier"]).size()
+    assert (counts == 2).all() and len(counts) == 3 * len(ARMS)
+    values = report.scores[METRICS].to_numpy()
+    assert ((values >= 0) & (values <= 1)).all()
+    assert report.scores["average_precision"].min() > 0.8  # of 14 % of the rows
+
+
+def test_the_same_seed_gives_the_same_report(tumours: Any, report: AugmentationReport) -> None:
+    again = evaluate_augmentation(*tumours, sampler=QUICK, n_seeds=2)
+    pd.testing.assert_frame_equal(again.scores, report.scores)
+    other = evaluate_augmentation(*tumours, arms=["none"], n_seeds=2, random_state=9)
+    own = report.scores[report.scores["arm"] == "none"]
+    assert not np.allclose(other.scores["average_precision"], own["average_precision"])
+
+
+def test_the_interval_is_students_of_paired_differences() -> None:
+    report = scores({"none": [0.5, 0.6, 0.7], "augan": [0.6, 0.69, 0.81]})
+    row = report.summary().loc["augan"]
+    assert row["gain"] == pytest.approx(0.1)
+    assert row["high"] - row["gain"] == pytest.approx(4.302653 * 0.01 / np.sqrt(3), abs=1e-6)
+    assert report.summary().loc["none", ["gain", "low", "high"]].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("augan", "says"),
+    [
+        ([0.60, 0.69, 0.81], "use augan: +0.100"),
+        ([0.40, 0.90, 0.71], "no sure gain: augan"),
+        ([0.50, 0.60, 0.70], "no gain here"),
+        ([0.40, 0.50, 0.60], "no gain here"),
+    ],
+)
+def test_the_verdict_says_no_where_there_is_no_gain(augan: list[float], says: str) -> None:
+    report = scores({"none": [0.5, 0.6, 0.7], "augan": augan, "SMOTE": [0.4, 0.5, 0.6]})
+    assert report.verdict.startswith(says)
+
+
+def test_the_verdict_names_another_arm_where_it_is_better() -> None:
+    values = {"none": [0.5, 0.6, 0.7], "augan": [0.6, 0.69, 0.81], "class weight": [0.7, 0.8, 0.91]}
+    assert scores(values).verdict.startswith("use class weight")
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_arms_add_rows_of_the_rare_class_alone(mixed_frame: pd.DataFrame, arm: str) -> None:
+    y = np.arange(len(mixed_frame)) % 8 == 0
+    rows, labels = resampled(arm, mixed_frame, y, QUICK, 0)
+    n = len(mixed_frame)
+    assert list(rows) == list(mixed_frame)
+    assert np.array_equal(labels[:n], y) and labels[n:].all()
+    expected = n if arm in ("none", "class weight") else 2 * (~y).sum()
+    assert len(rows) == len(labels) == expected
+    before, after = plain(mixed_frame), plain(rows)[:n]
+    pd.testing.assert_frame_equal(before, after, check_dtype=False)
+    encoded = make_encoder().fit(before).transform(plain(rows))
+    assert np.isfinite(encoded).all()
+
+
+def test_smote_is_told_what_is_missing(mixed_frame: pd.DataFrame) -> None:
+    """It takes the majority of the neighbours, so what most of them lack the new rows lack."""
+    y = np.arange(len(mixed_frame)) % 8 == 0
+    frame = mixed_frame.assign(score=mixed_frame["score"].mask(y & (mixed_frame.index % 40 > 0)))
+    rows, _ = resampled("SMOTE", frame, y, QUICK, 0)
+    assert rows["score"][len(frame) :].isna().mean() > 0.7
+    assert rows["comment"].isna().all()
+
+
+@pytest.mark.parametrize("kind", ["numbers", "texts"])
+def test_smote_takes_tables_of_one_kind(kind: str) -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(60, 3))
+    frame = pd.DataFrame(values) if kind == "numbers" else pd.DataFrame(values > 0).map(str)
+    rows, labels = resampled("SMOTE", frame, np.arange(60) < 10, QUICK, 0)
+    assert len(rows) == len(labels) == 100
+    assert kind == "numbers" or set(rows.stack()) == {"True", "False"}
+
+
+def test_dates_count_alike_in_every_part() -> None:
+    days = pd.Series(pd.to_datetime(["2024-01-01", "2024-01-03", None]))
+    seconds = plain(pd.DataFrame({"day": days}))["day"]
+    later = plain(pd.DataFrame({"day": days[1:]}))["day"]
+    assert seconds[1] - seconds[0] == 2 * 86400
+    assert later[1] == seconds[1] and np.isnan(seconds[2])
+
+
+def test_too_little_data_and_wrong_parameters_are_named(tumours: Any) -> None:
+    X, y = tumours
+    few = np.r_[0:9, 60:200]
+    with pytest.raises(DataError, match="9 rows of class 'rare': an evaluation needs at least 10"):
+        evaluate_augmentation(X.iloc[few], np.where(np.arange(149) < 9, "rare", "b"))
+    with pytest.raises(DataError, match="0 rows of class 'x'"):
+        evaluate_augmentation(X, y, positive="x")
+    with pytest.raises(DataError, match="y has 3 labels for 417 rows"):
+        evaluate_augmentation(X, y[:3])
+    with pytest.raises(DataError, match="no label in row 0"):
+        evaluate_augmentation(X, y.mask(np.arange(len(y)) == 0))
+    with pytest.raises(ParameterError, match="'ADASYN' is none of 'none'"):
+        evaluate_augmentation(X, y, arms=["ADASYN"])
+    with pytest.raises(ParameterError, match="n_seeds=1"):
+        evaluate_augmentation(X, y, n_seeds=1)
+    with pytest.raises(ParameterError, match="confidence=2"):
+        evaluate_augmentation(X, y, confidence=2)
+
+
+def run(*words: Any) -> Any:
+    words = ("evaluate", *words, "--threads", "1")
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, tumours: Any) -> Path:
+    X, y = tumours
+    path = tmp_path_factory.mktemp("augmentation") / "tumours.csv"
+    X.assign(kind=y).to_csv(path, index=False)
+    return path
+
+
+def test_the_command_prints_verdict_and_arms(file: Path, report: AugmentationReport) -> None:
+    quick = [w for n in ("max_steps", "encoder_steps") for w in ("--set", f"{n}=30")]
+    words = ["--augmentation", file, "--target", "kind", "--splits", 2, *quick]
+    words += ["--set", "width=16"]
+    shown = run(*words)
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.stdout.splitlines()[0] == report.verdict
+    for arm in ARMS:
+        assert arm in shown.stdout
+    assert max(map(len, shown.stdout.splitlines()[2:])) <= 80 and "…" not in shown.stdout
+    given = json.loads(run(*words, "--json").stdout)
+    assert given["verdict"] == report.verdict and given["positive"] == "malignant"
+    assert len(given["scores"]) == 2 * 3 * len(ARMS)
+    named = json.loads(run(*words, "--json", "--positive", "malignant").stdout)
+    assert named["scores"] == given["scores"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--augmentation", "tumours.csv"], "--augmentation needs --target"),
+        (["--augmentation", "tumours.csv", "--target", "x"], "no column 'x'; it has"),
+        (["m", "d", "--augmentation", "tumours.csv"], "leave MODEL and DATA out"),
+        (["m", "d", "--positive", "x"], "--positive and --set go with --augmentation"),
+        (
+            ["--augmentation", "tumours.csv", "--target", "kind", "--positive", "x"],
+            "never is 'x': no rows to find",
+        ),
+        (
+            ["--augmentation", "tumours.csv", "--target", "kind", "--set", "spread=-1"],
+            "spread=-1",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(
+    file: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+) -> None:
+    monkeypatch.chdir(file.parent)
+    result = run(*words)
+    lines = result.stderr.splitlines()
+    assert result.exit_code == 1 and result.stdout == ""
+    assert len(lines) == 1 and lines[0].startswith("augan: error: ") and says in lines[0]

@@ -19,6 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate, train_test_spl
 from sklearn.preprocessing import StandardScaler
 
 from augan import GANSampler
+from augan.estimators import sampler as sampler_module
 from augan.exceptions import DataError, ParameterError
 
 QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
@@ -274,6 +275,32 @@ def test_wrong_requests_are_named(rows: Any) -> None:
         sampler.fit(X, y[:10])
     with pytest.raises(DataError, match=r"class 1 has 1 row"):
         GANSampler(method="data").fit_resample(X[:301], y[:301])
+
+
+@pytest.mark.parametrize("call", ["fit", "fit_resample"])
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ([0, 1, np.nan], "y has no label in row 29"),
+        (["a", "b", None], "y has no label in row 29"),
+        (pd.array([0, 1, pd.NA], dtype="Int64"), "y has no label in row 29"),
+        (np.array([0, "b", "b"], dtype=object), "labels of several types"),
+        ([0.25, 0.5, 0.75], "y: Unknown label type: continuous"),
+    ],
+)
+def test_wrong_labels_are_named(rows: Any, labels: Any, says: str, call: str) -> None:
+    y = pd.Series(labels).repeat([20, 9, 1])
+    with pytest.raises(DataError, match=says):
+        getattr(GANSampler(method="data"), call)(rows[0][:30], y)
+
+
+def test_rows_kept_of_a_class_are_bounded(rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_module, "MAX_KEPT", 20)
+    sampler = GANSampler(method="data", spread=0.0, random_state=0).fit(*rows)
+    X_new, y_new = sampler.sample(2000)
+    assert (y_new == 0).mean() == pytest.approx(10 / 11, abs=0.03)
+    for label in (0, 1):
+        assert len(np.unique(X_new[y_new == label].round(5), axis=0)) == 20
 
 
 def test_nothing_warns(mixed: Any) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import torch
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_sampling_strategy, check_target_type
@@ -15,11 +14,12 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from augan._device import resolve_device
-from augan._random import draw_seed, torch_stream
+from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs import Codec, ImageCodec, TableCodec
 from augan.estimators._defaults import IMAGE_SAMPLER, SamplerDefaults, table_sampler_defaults
 from augan.estimators._input import Data, is_image_array, read_input
 from augan.estimators._params import check_params
+from augan.estimators._sampler_input import check_labels, dense, joined
 from augan.exceptions import DataError, ParameterError
 from augan.networks import Networks, build_class_networks
 from augan.sampling.ladder import build_source, choose
@@ -27,6 +27,8 @@ from augan.sampling.training import train_class_networks
 from augan.training.loop import Schedule
 from augan.training.monitor import History
 from augan.training.steps import TrainingConfig
+
+MAX_KEPT = 10_000  # rows of a class that new ones are made of
 
 
 class GANSampler(BaseOverSampler):
@@ -207,12 +209,38 @@ class GANSampler(BaseOverSampler):
         NotTrainableError
             When training goes on diverging.
         """
+        check_labels(y)
         X, y, _ = self._check_X_y(X, y)
         self.sampling_strategy_ = check_sampling_strategy(
             self.sampling_strategy, y, self._sampling_type
         )
-        self._train(_dense(X), y)
+        self._train(dense(X), y)
         return self
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Train, and return the rows with new ones of the classes in `sampling_strategy`.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like or sparse matrix of shape (n, d), or images (n, H, W[, C])
+            Training rows. Missing values are allowed in tables.
+        y : array-like of shape (n,)
+            Their classes.
+
+        Returns
+        -------
+        X_resampled : same type as X
+            The rows as they came, and new ones below them, class by class.
+        y_resampled : same type as y
+            Their classes.
+
+        Raises
+        ------
+        DataError, ParameterError, NotTrainableError
+            As in `fit`.
+        """
+        check_labels(y)
+        return cast("tuple[Any, Any]", super().fit_resample(X, y))
 
     def sample(
         self, n_samples: int | Mapping[Any, int] = 1, *, random_state: Any = None
@@ -240,13 +268,13 @@ class GANSampler(BaseOverSampler):
         return self._draw(self._wanted(n_samples, random), random)
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        data = _dense(X)
+        data = dense(X)
         self._train(data, y)
         wanted = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
         if not wanted:
             return X, y
         new, labels = self._draw(wanted, torch_stream(self.seed_, "sample"))
-        return _joined(X, data, new), np.concatenate([y, labels.astype(y.dtype, copy=False)])
+        return joined(X, data, new), np.concatenate([y, labels.astype(y.dtype, copy=False)])
 
     def _train(self, data: Data, y: NDArray[Any]) -> None:
         """Fit codec and networks; keep what the sources of each class need."""
@@ -259,7 +287,7 @@ class GANSampler(BaseOverSampler):
         self.codec_: Codec = (
             ImageCodec(self.image_size) if images else TableCodec(self.max_categories)
         ).fit(data)
-        self._encoded, self._labels = self.codec_.encode(data), torch.from_numpy(codes)
+        encoded, labels = self.codec_.encode(data), torch.from_numpy(codes)
         counts = np.bincount(codes)
         self.methods_ = {
             label: choose(self.method, n)
@@ -268,9 +296,14 @@ class GANSampler(BaseOverSampler):
         self.networks_: Networks | None = None
         self.history_ = History()
         if self.method != "data":
-            self.networks_, self.history_ = self._train_networks(device)
+            self.networks_, self.history_ = self._train_networks(encoded, labels, device)
+        self._shares = torch.from_numpy(counts / counts.sum())
+        kept = torch.from_numpy(_at_most(codes, MAX_KEPT, numpy_stream(self.seed_, "kept")))
+        self._encoded, self._labels = encoded[kept], labels[kept]
 
-    def _train_networks(self, device: torch.device) -> tuple[Networks, History]:
+    def _train_networks(
+        self, encoded: torch.Tensor, labels: torch.Tensor, device: torch.device
+    ) -> tuple[Networks, History]:
         sizes = {name: self._auto(name) for name in ("latent_dim", "width")}
         networks = build_class_networks(
             self.codec_.spec, len(self.classes_), **sizes, seed=self.seed_
@@ -283,8 +316,8 @@ class GANSampler(BaseOverSampler):
         config = TrainingConfig(**{name: params[name] for name in names} | auto)
         history = train_class_networks(
             networks,
-            self._encoded.to(device),
-            self._labels.to(device),
+            encoded.to(device),
+            labels.to(device),
             config,
             n_steps=(self._auto("max_steps"), self._auto("encoder_steps")),
             schedule=cast("Schedule", self.schedule),
@@ -323,8 +356,7 @@ class GANSampler(BaseOverSampler):
         """Return how many rows of each class are asked for."""
         if not isinstance(n_samples, Mapping):
             check_params({"n_samples": n_samples})
-            shares = torch.bincount(self._labels).double()
-            drawn = torch.multinomial(shares, n_samples, replacement=True, generator=random)
+            drawn = torch.multinomial(self._shares, n_samples, replacement=True, generator=random)
             counts = torch.bincount(drawn, minlength=len(self.classes_)).tolist()
             return {c: n for c, n in zip(self.classes_.tolist(), counts, strict=True) if n}
         known = set(self.classes_.tolist())
@@ -373,20 +405,10 @@ class GANSampler(BaseOverSampler):
         return tags
 
 
-def _dense(X: Any) -> Data:
-    """Return what the codecs read."""
-    if sparse.issparse(X):
-        return np.asarray(X.toarray())
-    if isinstance(X, pd.DataFrame):
-        thin = [name for name in X if isinstance(X[name].dtype, pd.SparseDtype)]
-        return X.astype({name: X[name].dtype.subtype for name in thin}) if thin else X
-    return X
-
-
-def _joined(X: Any, data: Data, new: Any) -> Any:
-    """Return the originals, as they came, and new rows below them."""
-    if sparse.issparse(X):
-        return sparse.vstack([X, sparse.csr_matrix(new)], format=X.format, dtype=X.dtype)
-    if isinstance(data, pd.DataFrame):
-        return pd.concat([data, new], ignore_index=True)
-    return np.concatenate([data, new.astype(data.dtype, copy=False)])
+def _at_most(codes: NDArray[np.intp], n: int, random: np.random.Generator) -> NDArray[np.intp]:
+    """Return indices of rows, in order: at most `n` of each class, drawn at random."""
+    kept = []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        kept.append(rows if len(rows) <= n else random.choice(rows, n, replace=False))
+    return np.sort(np.concatenate(kept))

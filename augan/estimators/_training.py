@@ -24,6 +24,7 @@ from augan.training.steps import TrainingConfig
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
+    from augan.estimators.sampler import GANSampler
 
 # Shares of max_time by which a phase ends, with pretext networks and without
 TIME_SHARES: dict[Any, float] = {GANPhase: 0.45, EncoderPhase: 0.6, PretextPhase: 1.0}
@@ -120,16 +121,16 @@ def fit_scorer(estimator: BaseDetector, rows: TrainingRows) -> None:
     estimator.networks_.folds = None
 
 
-def training_config(estimator: BaseDetector, n_rows: int) -> TrainingConfig:
+def training_config(estimator: BaseDetector | GANSampler, n_rows: int) -> TrainingConfig:
     """Return the training parameters of an estimator, for `n_rows` training rows."""
     params = estimator.get_params(deep=False)
     names = set(TrainingConfig.__dataclass_fields__) & set(params)
     chosen = {name: params[name] for name in names}
     chosen["n_critic"] = estimator._auto("n_critic")
     chosen["batch_size"] = min(estimator._auto("batch_size"), max(n_rows, 2))
-    if estimator.batch_size != "auto" and estimator.batch_size > n_rows:
+    if params["batch_size"] != "auto" and params["batch_size"] > n_rows:
         warnings.warn(
-            f"batch_size={estimator.batch_size} is more than the {n_rows} training rows: "
+            f"batch_size={params['batch_size']} is more than the {n_rows} training rows: "
             f"a batch has {chosen['batch_size']}",
             DataWarning,
             stacklevel=4,

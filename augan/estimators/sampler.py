@@ -20,13 +20,13 @@ from augan.estimators._defaults import IMAGE_SAMPLER, SamplerDefaults, table_sam
 from augan.estimators._input import Data, is_image_array, read_input
 from augan.estimators._params import check_params
 from augan.estimators._sampler_input import check_labels, dense, joined
+from augan.estimators._training import training_config
 from augan.exceptions import DataError, ParameterError
 from augan.networks import Networks, build_class_networks
 from augan.sampling.ladder import build_source, choose
 from augan.sampling.training import train_class_networks
 from augan.training.loop import Schedule
 from augan.training.monitor import History
-from augan.training.steps import TrainingConfig
 
 MAX_KEPT = 10_000  # rows of a class that new ones are made of
 
@@ -310,15 +310,11 @@ class GANSampler(BaseOverSampler):
         )
         for module in networks.modules().values():
             module.to(device)
-        params = self.get_params(deep=False)
-        names = set(TrainingConfig.__dataclass_fields__) & set(params)
-        auto = {"batch_size": self._auto("batch_size"), "n_critic": self._auto("n_critic")}
-        config = TrainingConfig(**{name: params[name] for name in names} | auto)
         history = train_class_networks(
             networks,
             encoded.to(device),
             labels.to(device),
-            config,
+            training_config(self, len(encoded)),
             n_steps=(self._auto("max_steps"), self._auto("encoder_steps")),
             schedule=cast("Schedule", self.schedule),
             max_time=self.max_time,

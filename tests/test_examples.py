@@ -1,9 +1,11 @@
 """The examples and the README's commands run as they stand."""
 
+import functools
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,15 @@ def _run(*command, cwd):
     return result.stdout
 
 
+@functools.cache
+def _output(example):
+    with tempfile.TemporaryDirectory() as folder:
+        return _run(sys.executable, str(example), cwd=folder)
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(example, tmp_path):
-    assert _run(sys.executable, str(example), cwd=tmp_path)
+def test_example_runs(example):
+    assert _output(example)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -31,9 +39,13 @@ def test_example_is_short(example):
     assert len(example.read_text().splitlines()) <= 60
 
 
-def test_examples_say_what_they_promise(tmp_path):
-    output = _run(sys.executable, str(ROOT / "examples" / "fraud_table.py"), cwd=tmp_path)
+def test_examples_say_what_they_promise():
+    output = _output(ROOT / "examples" / "fraud_table.py")
     assert float(re.search(r"AUROC ([\d.]+)", output)[1]) > 0.95
+    without, with_rows = re.findall(
+        r"new rows: ([\d.]+)", _output(ROOT / "examples" / "balance_classes.py")
+    )
+    assert float(with_rows) > float(without)
 
 
 def _readme_blocks(language):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
 Loader = Callable[[], tuple[Any, NDArray[np.int64]]]
+SeededLoader = Callable[[int], tuple[Any, NDArray[np.int64]]]
 
 MAX_ROWS = 10_000  # of a set; more are drawn from
 SUITES = ("classical", "features", "contaminated", "tables")
@@ -68,6 +69,12 @@ TABLES = {
 }
 
 
+OIL_SPILL = Table(
+    "oil-spill.csv", "49", 0, read=(("header", None), ("names", tuple(map(str, range(50)))))
+)
+RARE_SHARE = 0.02  # of adult's rows that are left positive, where classes are to be rare
+
+
 @dataclass(frozen=True)
 class Split:
     """Rows to train on and rows to score.
@@ -104,6 +111,26 @@ def sets(suite: str, folder: Path) -> dict[str, Loader]:
     if not loaders:
         raise FileNotFoundError(f"{folder} holds no set of the suite {suite!r}")
     return loaders
+
+
+def augmentation_tables(folder: Path) -> dict[str, SeededLoader]:
+    """Return what loads each table with a rare class; adult's is thinned out by the seed."""
+    loaders: dict[str, SeededLoader] = {}
+    for name, table in (TABLES | {"oil_spill": OIL_SPILL}).items():
+        load = _table_loader(table, folder / table.file)
+        share = RARE_SHARE if name == "adult" else None
+        loaders[name] = lambda seed, load=load, share=share: _thinned(*load(), share, seed)  # type: ignore[misc]
+    return loaders
+
+
+def _thinned(X: Any, y: NDArray[np.int64], share: float | None, seed: int) -> Any:
+    """Leave out positive rows until they are `share` of all."""
+    if share is None:
+        return X, y
+    normal, rare = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
+    n = round(len(normal) * share / (1 - share))
+    kept = np.sort(np.append(normal, np.random.default_rng(seed).permutation(rare)[:n]))
+    return _rows(X, kept), y[kept]
 
 
 def split(X: Any, y: NDArray[np.int64], seed: int) -> Split:

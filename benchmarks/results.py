@@ -14,7 +14,15 @@ Result = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().with_name("results")
-PACKAGES = ("augan", "torch", "pyod", "scikit-learn", "numpy")
+PACKAGES = (
+    "augan",
+    "torch",
+    "pyod",
+    "scikit-learn",
+    "numpy",
+    "imbalanced-learn",
+    "ctgan",
+)
 
 
 def append(file: Path, result: Result) -> None:

@@ -84,5 +84,6 @@ def _caught(measure: Callable[[Result, Any], list[Result]], job: Result, rows: A
 
 
 def _progress(line: Result, key: tuple[str, ...]) -> str:
-    outcome = line.get("error") or f"AUROC {line['auroc']:.3f}, {line['fit_seconds']} CPU s"
+    score = next((f"{k.upper()} {line[k]:.3f}" for k in ("auroc", "ap") if k in line), "")
+    outcome = line.get("error") or f"{score}, {line.get('fit_seconds', 0)} CPU s"
     return ", ".join(str(line[name]) for name in key) + f": {outcome}"

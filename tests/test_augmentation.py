@@ -15,10 +15,12 @@ from typer.testing import CliRunner
 
 from augan import GANSampler
 from augan.evaluation import AugmentationReport, evaluate_augmentation
-from augan.evaluation.arms import ARMS, make_encoder, plain, resampled
+from augan.evaluation.arms import build_arms, make_encoder, plain
+from augan.evaluation.augmentation import split_rows, try_arm
 from augan.exceptions import DataError, ParameterError
 
 QUICK = GANSampler(max_steps=30, encoder_steps=30, width=16)
+ARMS = build_arms(QUICK)
 METRICS = ["average_precision", "recall_at_1pct_fpr", "f1", "brier"]
 
 
@@ -95,7 +97,8 @@ def test_the_verdict_names_another_arm_where_it_is_better() -> None:
 @pytest.mark.parametrize("arm", ARMS)
 def test_arms_add_rows_of_the_rare_class_alone(mixed_frame: pd.DataFrame, arm: str) -> None:
     y = np.arange(len(mixed_frame)) % 8 == 0
-    rows, labels = resampled(arm, mixed_frame, y, QUICK, 0)
+    resample = ARMS[arm].resample
+    rows, labels = (mixed_frame, y) if resample is None else resample(mixed_frame, y, 0)
     n = len(mixed_frame)
     assert list(rows) == list(mixed_frame)
     assert np.array_equal(labels[:n], y) and labels[n:].all()
@@ -107,11 +110,32 @@ def test_arms_add_rows_of_the_rare_class_alone(mixed_frame: pd.DataFrame, arm: s
     assert np.isfinite(encoded).all()
 
 
+def smote(X: pd.DataFrame, y: Any) -> Any:
+    resample = ARMS["SMOTE"].resample
+    assert resample is not None
+    return resample(X, y, 0)
+
+
+def test_the_rare_class_is_cut_in_the_training_rows_alone(tumours: Any) -> None:
+    frame, y = tumours[0].reset_index(drop=True), (tumours[1] == "malignant").to_numpy()
+    whole, cut = split_rows(frame, y, 3), split_rows(frame, y, 3, n_rare=7)
+    assert (whole.y_train.sum(), cut.y_train.sum()) == (29, 7)
+    assert (~cut.y_train).sum() == (~whole.y_train).sum()
+    assert whole.test.equals(cut.test) and whole.validation.equals(cut.validation)
+    merged = cut.train.merge(whole.train.drop_duplicates(), how="left", indicator=True)
+    assert (merged["_merge"] == "both").all()
+    few, many = (
+        np.mean([line["average_precision"] for line in try_arm(ARMS["none"], parts, 0)])
+        for parts in (cut, whole)
+    )
+    assert few < many
+
+
 def test_smote_is_told_what_is_missing(mixed_frame: pd.DataFrame) -> None:
     """It takes the majority of the neighbours, so what most of them lack the new rows lack."""
     y = np.arange(len(mixed_frame)) % 8 == 0
     frame = mixed_frame.assign(score=mixed_frame["score"].mask(y & (mixed_frame.index % 40 > 0)))
-    rows, _ = resampled("SMOTE", frame, y, QUICK, 0)
+    rows, _ = smote(frame, y)
     assert rows["score"][len(frame) :].isna().mean() > 0.7
     assert rows["comment"].isna().all()
 
@@ -121,7 +145,7 @@ def test_smote_takes_tables_of_one_kind(kind: str) -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(60, 3))
     frame = pd.DataFrame(values) if kind == "numbers" else pd.DataFrame(values > 0).map(str)
-    rows, labels = resampled("SMOTE", frame, np.arange(60) < 10, QUICK, 0)
+    rows, labels = smote(frame, np.arange(60) < 10)
     assert len(rows) == len(labels) == 100
     assert kind == "numbers" or set(rows.stack()) == {"True", "False"}
 
@@ -149,6 +173,8 @@ def test_too_little_data_and_wrong_parameters_are_named(tumours: Any) -> None:
         evaluate_augmentation(X, y, arms=["ADASYN"])
     with pytest.raises(ParameterError, match="n_seeds=1"):
         evaluate_augmentation(X, y, n_seeds=1)
+    with pytest.raises(ParameterError, match="n_rare=0"):
+        evaluate_augmentation(X, y, n_rare=0)
     with pytest.raises(ParameterError, match="confidence=2"):
         evaluate_augmentation(X, y, confidence=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,21 +37,42 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
         random_state=seed, class_weight=weight
     ),
 }
-WEIGHTED = "class weight"
-ARMS = ("none", WEIGHTED, "random oversampling", "SMOTE", "augan")
+Resample = Callable[[Any, Labels, int], tuple[Any, Labels]]
 
 
-def resampled(arm: str, X: pd.DataFrame, y: Labels, sampler: Any, seed: int) -> Rows:
-    """Return what an arm trains on: the real rows, and below them the ones it adds."""
-    if arm == "random oversampling":
-        rows, labels = RandomOverSampler(random_state=seed).fit_resample(X, y)
-    elif arm == "SMOTE":
-        rows, labels = _smote(X, y, seed)
-    elif arm == "augan":
+@dataclass(frozen=True)
+class Arm:
+    """A way to deal with a rare class.
+
+    Parameters
+    ----------
+    resample : callable, optional
+        Takes rows, labels and a seed; returns them, and what it adds below them.
+    class_weight : str, optional
+        What the classifiers are given.
+    encoded : bool, default=False
+        Whether `resample` works on encoded numbers rather than on the table.
+    """
+
+    resample: Resample | None = None
+    class_weight: str | None = None
+    encoded: bool = False
+
+
+def build_arms(sampler: Any) -> dict[str, Arm]:
+    """Return the arms by name; `sampler` makes the rows of the arm "augan"."""
+
+    def own(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
         rows, labels = clone(sampler).set_params(random_state=seed).fit_resample(X, y)
-    else:
-        rows, labels = X, y
-    return rows, labels
+        return rows, labels
+
+    return {
+        "none": Arm(),
+        "class weight": Arm(class_weight="balanced"),
+        "random oversampling": Arm(_oversampled),
+        "SMOTE": Arm(_smote),
+        "augan": Arm(own),
+    }
 
 
 def plain(X: pd.DataFrame) -> pd.DataFrame:
@@ -84,25 +106,40 @@ def make_encoder() -> Any:
     )
 
 
-def _smote(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
-    """Return rows with SMOTE's, SMOTENC's or SMOTEN's, as the columns are, below them.
+def complete(X: pd.DataFrame) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:
+    """Return a plain table without missing values, and what puts them back into one like it.
 
-    Whether a number is missing is one more category, so that it is not lost.
+    Whether a number is missing is one more column of texts, so that it is not lost.
     """
     given = plain(X)
+    incomplete = given.columns[given.isna().any()]
     filled = given.fillna(given.select_dtypes("number").median().fillna(0))
-    for name in given.columns[given.isna().any()]:
+    for name in incomplete:
         filled[(MISSING, name)] = given[name].isna().map(str).astype(object)
     filled.columns = [str(i) for i in range(filled.shape[1])]
+
+    def restore(rows: pd.DataFrame) -> pd.DataFrame:
+        marks = rows.iloc[:, given.shape[1] :]
+        rows = rows.iloc[:, : given.shape[1]].set_axis(given.columns, axis=1)
+        for i, name in enumerate(incomplete):
+            rows[name] = rows[name].mask(marks.iloc[:, i] == "True")
+        return rows
+
+    return filled, restore
+
+
+def _oversampled(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
+    rows, labels = RandomOverSampler(random_state=seed).fit_resample(X, y)
+    return rows, labels
+
+
+def _smote(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
+    """Return rows with SMOTE's, SMOTENC's or SMOTEN's, as the columns are, below them."""
+    filled, restore = complete(X)
     texts = [name for name in filled if filled[name].dtype == object]
     options = {"random_state": seed, "k_neighbors": min(NEIGHBOURS, int(y.sum()) - 1)}
     sampler = SMOTENC(texts, **options) if texts else SMOTE(**options)
     if len(texts) == filled.shape[1]:
         sampler = SMOTEN(**options)
     rows, labels = sampler.fit_resample(filled, y)
-    incomplete = given.columns[given.isna().any()]
-    marks = rows.iloc[:, given.shape[1] :]
-    rows = rows.iloc[:, : given.shape[1]].set_axis(given.columns, axis=1)
-    for i, name in enumerate(incomplete):
-        rows[name] = rows[name].mask(marks.iloc[:, i] == "True")
-    return rows, labels
+    return restore(rows), labels

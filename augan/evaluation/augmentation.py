@@ -20,15 +20,7 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 from augan._random import draw_seed
-from augan.evaluation.arms import (
-    ARMS,
-    CLASSIFIERS,
-    WEIGHTED,
-    Labels,
-    make_encoder,
-    plain,
-    resampled,
-)
+from augan.evaluation.arms import CLASSIFIERS, Arm, Labels, build_arms, make_encoder, plain
 from augan.evaluation.resampling import MAX_FPR
 from augan.exceptions import DataError, ParameterError
 
@@ -111,7 +103,8 @@ def evaluate_augmentation(
     *,
     positive: Any = None,
     sampler: Any = None,
-    arms: Sequence[str] = ARMS,
+    arms: Sequence[str] | None = None,
+    n_rare: int | None = None,
     n_seeds: int = 5,
     confidence: float = 0.95,
     random_state: Any = 0,
@@ -132,9 +125,11 @@ def evaluate_augmentation(
         The class to find; the rarest if not given.
     sampler : GANSampler, optional
         What makes the new rows of the arm "augan"; ``GANSampler()`` if not given.
-    arms : sequence of str, default=all
+    arms : sequence of str, optional
         Out of "none" (always run), "class weight", "random oversampling", "SMOTE" (SMOTENC or
-        SMOTEN where there are categories) and "augan".
+        SMOTEN where there are categories) and "augan"; all if not given.
+    n_rare : int, optional
+        Rows of the rare class to train on, where it has more: what if there were so few?
     n_seeds : int, default=5
         Splits, at least 2.
     confidence : float, default=0.95
@@ -158,15 +153,16 @@ def evaluate_augmentation(
     """
     from augan.estimators.sampler import GANSampler
 
-    arms = _check_arms(arms, n_seeds, confidence)
+    chosen = _check_arms(build_arms(sampler or GANSampler()), arms, n_seeds, confidence, n_rare)
     frame, labels, positive = _read(X, y, positive)
     first = draw_seed(random_state)
-    total = n_seeds * len(arms) * len(CLASSIFIERS)
+    total = n_seeds * len(chosen) * len(CLASSIFIERS)
     records: list[dict[str, Any]] = []
     for seed in range(first, first + n_seeds):
-        parts = _split(frame, labels, seed)
-        for arm in arms:
-            records += _scores_of(arm, parts, sampler or GANSampler(), seed)
+        parts = split_rows(frame, labels, seed, n_rare)
+        for name, arm in chosen.items():
+            figures = try_arm(arm, parts, seed)
+            records += [{"seed": seed, "arm": name} | figure for figure in figures]
             if callback is not None:
                 callback(len(records), total)
     counts = len(frame), int(labels.sum()), n_seeds
@@ -174,7 +170,7 @@ def evaluate_augmentation(
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """Real rows and labels to train on, to find a threshold on, and to test on."""
 
     train: pd.DataFrame
@@ -185,28 +181,31 @@ class _Parts:
     y_test: Labels
 
 
-def _split(frame: pd.DataFrame, labels: Labels, seed: int) -> _Parts:
+def split_rows(frame: pd.DataFrame, labels: Labels, seed: int, n_rare: int | None = None) -> Parts:
+    """Split a table; of the positive rows to train on keep at most `n_rare`."""
+
     def cut(rows: NDArray[np.intp], share: float) -> Any:
         return train_test_split(rows, test_size=share, stratify=labels[rows], random_state=seed)
 
     train, test = cut(np.arange(len(frame)), TEST_SHARE)
     train, validation = cut(train, VALIDATION_SHARE)
+    if n_rare is not None:
+        rare = np.random.default_rng(seed).permutation(train[labels[train]])
+        train = np.setdiff1d(train, rare[n_rare:])
     pieces: list[Any] = []
     for rows in (train, validation, test):
         pieces += [frame.iloc[rows].reset_index(drop=True), labels[rows]]
-    return _Parts(*pieces)
+    return Parts(*pieces)
 
 
-def _scores_of(arm: str, parts: _Parts, sampler: Any, seed: int) -> list[dict[str, Any]]:
+def try_arm(arm: Arm, parts: Parts, seed: int) -> list[dict[str, Any]]:
     """Return the figures of each classifier, trained as an arm would have it."""
-    rows, labels = resampled(arm, parts.train, parts.y_train, sampler, seed)
     encoder = make_encoder().fit(plain(parts.train))
-    encoded, validation, test = (
-        encoder.transform(plain(part)) for part in (rows, parts.validation, parts.test)
-    )
+    encoded, labels = _rows_to_train_on(arm, parts, encoder, seed)
+    validation, test = (encoder.transform(plain(part)) for part in (parts.validation, parts.test))
     found = []
     for name, build in CLASSIFIERS.items():
-        model = build(seed, "balanced" if arm == WEIGHTED else None).fit(encoded, labels)
+        model = build(seed, arm.class_weight).fit(encoded, labels)
         tuned, scores = (model.predict_proba(part)[:, 1] for part in (validation, test))
         flagged = scores >= _best_threshold(parts.y_validation, tuned)
         fpr, recall, _ = roc_curve(parts.y_test, scores)
@@ -217,8 +216,17 @@ def _scores_of(arm: str, parts: _Parts, sampler: Any, seed: int) -> list[dict[st
             "brier": brier_score_loss(parts.y_test, scores),
         }
         plain_figures = {key: float(value) for key, value in figures.items()}
-        found.append({"seed": seed, "arm": arm, "classifier": name} | plain_figures)
+        found.append({"classifier": name} | plain_figures)
     return found
+
+
+def _rows_to_train_on(arm: Arm, parts: Parts, encoder: Any, seed: int) -> tuple[Any, Labels]:
+    if arm.resample is None:
+        return encoder.transform(plain(parts.train)), parts.y_train
+    if arm.encoded:
+        return arm.resample(encoder.transform(plain(parts.train)), parts.y_train, seed)
+    rows, labels = arm.resample(parts.train, parts.y_train, seed)
+    return encoder.transform(plain(rows)), labels
 
 
 def _best_threshold(labels: Labels, scores: NDArray[np.float64]) -> float:
@@ -247,12 +255,18 @@ def _read(X: Any, y: Any, positive: Any) -> tuple[pd.DataFrame, Labels, Any]:
     return frame, labels, positive
 
 
-def _check_arms(arms: Sequence[str], n_seeds: Any, confidence: Any) -> list[str]:
-    unknown = [arm for arm in arms if arm not in ARMS]
-    if unknown:
-        raise ParameterError(f"arms: {unknown[0]!r} is none of {', '.join(map(repr, ARMS))}")
-    if isinstance(n_seeds, bool) or not isinstance(n_seeds, int) or n_seeds < 2:
-        raise ParameterError(f"n_seeds={n_seeds!r}: must be an integer of at least 2")
+def _check_arms(
+    known: dict[str, Arm], names: Sequence[str] | None, n_seeds: Any, confidence: Any, n_rare: Any
+) -> dict[str, Arm]:
+    """Return the arms to run, "none" first."""
+    for name in names or ():
+        if name not in known:
+            raise ParameterError(f"arms: {name!r} is none of {', '.join(map(repr, known))}")
+    for parameter, value in (("n_seeds", n_seeds), ("n_rare", n_rare)):
+        if value is None and parameter == "n_rare":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+            raise ParameterError(f"{parameter}={value!r}: must be an integer of at least 2")
     if not 0 < confidence < 1:
         raise ParameterError(f"confidence={confidence!r}: must be above 0 and below 1")
-    return ["none", *(arm for arm in arms if arm != "none")]
+    return {name: arm for name, arm in known.items() if not names or name in ("none", *names)}

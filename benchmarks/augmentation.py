@@ -1,0 +1,208 @@
+"""What new rows of a rare class are worth to a classifier: augan, imbalanced-learn, CTGAN.
+
+Protocol: 60 % of a table trains (a fifth of it only sets the threshold for F1), the rest is tested
+on as it is. Of the rare class all training rows are used, or 100, 50 or 20 of them; new rows bring
+it up to the size of the other, except those of "augan (cv)", which chooses how many by
+cross-validation in the training rows. Average precision of a logistic regression, a random forest
+and histogram boosting. Every classifier is a line of results/augmentation.jsonl, so a stopped run
+goes on where it was.
+
+    python benchmarks/augmentation.py --data DIR [--cuts 0 100 50 20] [--seeds 5] [--arms ...]
+    python benchmarks/augmentation.py --report
+
+CTGAN (Business Source License, a peer only) learns from all rows, for its 300 epochs, and is asked
+for rows of the rare class; or from the rare rows alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from data import augmentation_tables
+from formatting import markdown_table
+from imblearn.over_sampling import ADASYN
+from measuring import timed
+from numpy.typing import NDArray
+from results import FOLDER, Result, read
+from running import add_common_options, add_parts, parse, run_missing, threads
+from scipy import stats
+
+from augan import GANSampler
+from augan.evaluation.arms import Arm, build_arms, complete
+from augan.evaluation.augmentation import Parts, split_rows, try_arm
+
+KEY = ("set", "cut", "seed", "arm", "classifier")
+CUTS = (0, 100, 50, 20)  # rows of the rare class to train on; 0: all
+CTGAN_ALL, CTGAN_RARE = "CTGAN (all rows)", "CTGAN (rare rows)"
+CONFIDENCE = 0.95
+MAX_DRAWS = 1000  # of rows from CTGAN, until enough are of the class
+
+
+def main() -> None:
+    arguments = _arguments()
+    file = arguments.results or FOLDER / "augmentation.jsonl"
+    if not arguments.report:
+        with threads(arguments.threads):
+            run_missing(file, _jobs(arguments), measure, key=KEY[:-1], fresh=arguments.fresh)
+    print(_report(read(file, KEY), arguments.cuts, arguments.arms or list(arms())))
+
+
+def arms() -> dict[str, Arm]:
+    """Return what is compared, by name."""
+    return build_arms(GANSampler()) | {
+        "ADASYN": Arm(_adasyn, encoded=True),
+        CTGAN_RARE: Arm(_ctgan_of_rare_rows),
+        CTGAN_ALL: Arm(_ctgan_of_all_rows),
+    }
+
+
+def measure(job: Result, parts: Parts) -> list[Result]:
+    """Return the figures of one arm on one split, a line for each classifier."""
+    seconds: list[Result] = []
+    arm = arms()[job["arm"]]
+
+    def resample(X: Any, y: NDArray[np.bool_], seed: int) -> Any:
+        assert arm.resample is not None
+        taken, made = timed("fit", arm.resample, X, y, seed)
+        seconds.append(taken)
+        return made
+
+    timed_arm = Arm(resample, arm.class_weight, arm.encoded) if arm.resample else arm
+    lines = try_arm(timed_arm, parts, job["seed"])
+    names = {"average_precision": "ap"}
+    taken = seconds[0] if seconds else {}
+    return [
+        {names.get(k, k): round(v, 6) if isinstance(v, float) else v for k, v in line.items()}
+        | taken
+        for line in lines
+    ]
+
+
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Parts]]:
+    tables = list(augmentation_tables(arguments.data).items())
+    for seed in range(arguments.seeds):
+        for cut in arguments.cuts:
+            for name, load in tables[arguments.part :: arguments.parts]:
+                if arguments.sets and name not in arguments.sets:
+                    continue
+                X, y = load(seed)
+                parts = split_rows(X, y == 1, seed, cut or None)
+                n_rare = int(parts.y_train.sum())
+                if n_rare < cut:
+                    continue
+                for arm in arguments.arms or arms():
+                    counts = {"n_train": len(parts.train), "n_rare": n_rare}
+                    job = {"set": name, "cut": cut, "seed": seed, "arm": arm}
+                    yield job | counts, parts
+
+
+def _adasyn(X: Any, y: NDArray[np.bool_], seed: int) -> Any:
+    neighbours = min(5, int(y.sum()) - 1)
+    return ADASYN(random_state=seed, n_neighbors=neighbours).fit_resample(X, y)
+
+
+def _ctgan_of_all_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
+    """Train on all rows, the class one of their columns; keep what is of the rare class."""
+    filled, restore = complete(X)
+    filled["class"] = np.where(y, "rare", "other").astype(object)
+    model = _ctgan(filled, seed)
+
+    def draw(n: int) -> pd.DataFrame:
+        made = model.sample(n, "class", "rare")
+        return made[made["class"] == "rare"].drop(columns="class")
+
+    return _balanced(X, y, draw, restore)
+
+
+def _ctgan_of_rare_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
+    filled, restore = complete(X)
+    model = _ctgan(filled[y].reset_index(drop=True), seed)
+    return _balanced(X, y, model.sample, restore)
+
+
+def _ctgan(rows: pd.DataFrame, seed: int) -> Any:
+    import torch
+    from ctgan import CTGAN
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  CTGAN draws from the global generators
+        model = CTGAN(enable_gpu=False)
+        model.fit(rows, [name for name in rows if rows[name].dtype == object])
+    return model
+
+
+def _balanced(
+    X: pd.DataFrame,
+    y: NDArray[np.bool_],
+    draw: Callable[[int], pd.DataFrame],
+    restore: Callable[[pd.DataFrame], pd.DataFrame],
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Return rows and as many new ones as the rare class is short of."""
+    wanted, found, pieces = int((~y).sum() - y.sum()), 0, []
+    for _ in range(MAX_DRAWS):
+        pieces.append(draw(2 * wanted))
+        found += len(pieces[-1])
+        if found >= wanted:
+            break
+    else:
+        raise RuntimeError(f"{found} rows of the rare class in {MAX_DRAWS} draws")
+    new = restore(pd.concat(pieces, ignore_index=True).iloc[:wanted])
+    return pd.concat([X, new], ignore_index=True), np.append(y, np.ones(wanted, bool))
+
+
+def _report(results: list[Result], cuts: list[int], shown: list[str]) -> str:
+    """Return the tables in Markdown, one for each number of rare rows."""
+    lines = pd.DataFrame([result for result in results if "error" not in result])
+    blocks = []
+    for cut in cuts:
+        rows = lines[(lines["cut"] == cut) & lines["arm"].isin(shown)]
+        if len(rows):
+            title = f"{cut} rows of the rare class" if cut else "all rows of the rare class"
+            blocks += [f"{title}, {rows['seed'].nunique()} seeds", _table(rows, shown)]
+    errors = [f"{r['set']}, {r['cut']}, {r['arm']}: {r['error']}" for r in results if "error" in r]
+    return "\n\n".join(blocks + sorted(set(errors)))
+
+
+def _table(rows: pd.DataFrame, shown: list[str]) -> str:
+    """Return mean average precision of each arm and set, and its gain over training on no more."""
+    scores = rows.pivot_table(index=["set", "seed"], columns="arm", values="ap")
+    by_set = scores.groupby(level="set").mean()
+    gains = scores.sub(scores["none"], axis=0)
+    cells = []
+    for arm in [arm for arm in shown if arm in scores]:
+        known = by_set[arm]
+        row = [arm, *(f"{v:.3f}" if np.isfinite(v) else "" for v in known)]
+        row.append(f"{known.mean():.3f}" if known.notna().all() else "")
+        cells.append([*row, "" if arm == "none" else _interval(gains[arm])])
+    header = ["AP", *by_set.index, "mean", "gain over none"]
+    return markdown_table(header, cells)
+
+
+def _interval(gains: pd.Series) -> str:
+    """Return the mean gain over sets, with Student's interval over the seeds."""
+    by_seed = gains.unstack("seed").dropna(how="all").mean()
+    if len(by_seed) < 2:
+        return f"{by_seed.mean():+.3f}"
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(by_seed) - 1) * by_seed.sem()
+    return f"{by_seed.mean():+.3f} ± {half:.3f}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_common_options(parser)
+    add_parts(parser)
+    add = parser.add_argument
+    add("--sets", nargs="+", metavar="SET", help="all if not given")
+    add("--cuts", nargs="+", type=int, default=list(CUTS), help="rows of the rare class; 0: all")
+    add("--seeds", type=int, default=5, help="how many, from 0 on")
+    add("--arms", nargs="+", choices=list(arms()), metavar="ARM", help="all if not given")
+    return parse(parser)
+
+
+if __name__ == "__main__":
+    main()

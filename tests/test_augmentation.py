@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from augan import GANSampler
 from augan.evaluation import AugmentationReport, evaluate_augmentation
-from augan.evaluation.arms import build_arms, make_encoder, plain
+from augan.evaluation.arms import build_arms
 from augan.evaluation.augmentation import split_rows, try_arm
+from augan.evaluation.classifiers import make_encoder, plain
 from augan.exceptions import DataError, ParameterError
 
 QUICK = GANSampler(max_steps=30, encoder_steps=30, width=16)

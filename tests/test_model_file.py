@@ -281,7 +281,7 @@ def with_codec(manifest: Manifest, **changed: Any) -> Manifest:
         (lambda m: with_params(m, heads=["transforms"]), "transforms"),
         (lambda m: with_params(m, n_folds=1), "n_folds=1"),
         (lambda m: with_params(m, device="quantum"), "quantum"),
-        (lambda m: {**m, "offset": math.nan}, "offset"),
+        (lambda m: {**m, "parts": {"offset": math.nan}}, "offset"),
         (lambda m: {**m, "codec": {}}, "kind"),
         (lambda m: {**m, "codec": {"kind": "sound"}}, "sound"),
         (lambda m: {**m, "codec": {**m["codec"], "columns": []}}, ""),
@@ -292,7 +292,7 @@ def with_codec(manifest: Manifest, **changed: Any) -> Manifest:
         (lambda m: with_codec(m, masses=None), ""),
         *(
             (lambda m, name=name: without(m, name), name)
-            for name in ("class", "params", "seed", "offset", "codec", "history", "context")
+            for name in ("class", "params", "seed", "parts", "codec", "history", "context")
         ),
         (lambda m: {**m, "history": [1, 2]}, "history"),
         (lambda m: {**m, "context": "none"}, "context"),

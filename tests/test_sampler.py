@@ -12,6 +12,7 @@ import torch
 from imblearn.pipeline import Pipeline
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -19,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate, train_test_spl
 from sklearn.preprocessing import StandardScaler
 
 from augan import GANSampler
-from augan.estimators import sampler as sampler_module
+from augan.estimators import _sampler_training as sampler_module
 from augan.exceptions import DataError, ParameterError
 
 QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
@@ -327,6 +328,8 @@ OTHER = {
     "sampling_strategy": 0.5,
     "method": "data",
     "spread": 0.5,
+    "filters": ("copies",),
+    "tune_for": DummyClassifier(),
     "gan": "hinge",
     "latent_dim": 3,
     "width": 24,

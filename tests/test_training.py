@@ -108,7 +108,7 @@ class _Failing(GANPhase):
     calls = 0
     fail_at: tuple[int, ...] = ()
 
-    def step(self, factor):
+    def step(self, factor, done=0.0):
         figures = super().step(factor)
         self.calls += 1
         if self.calls in self.fail_at:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,8 @@ from augan.estimators._params import check_params
 from augan.estimators._training import build_scorer, fit_scorer, start_run, train_networks
 from augan.exceptions import DataError, ParameterError
 from augan.networks import PretextNetwork, build_networks, build_pretext
+from augan.sampling.conditions import read_conditions
+from augan.sampling.maker import Check, draw_passing
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.training.rows import TrainingRows, in_small_clusters, split_rows
 
@@ -153,7 +158,14 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         x_hat = self._in_chunks(raw, lambda rows: self.scorer_.view(rows).x_hat)
         return self.codec_.decode(x_hat, like=data)
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Any = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        score_range: tuple[float, float] | None = None,
+    ) -> Any:
         """Return `n_samples` new rows or images, of the type, columns and dtypes of training.
 
         Parameters
@@ -162,15 +174,46 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             How many, exactly.
         random_state : int, RandomState or None, default=None
             Seed; ``None`` takes the constructor's `random_state`.
+        where : mapping of str to object, optional
+            What columns of a table hold: a value, None for missing, or a tuple (low, high) of
+            numbers or dates, either None for no bound.
+        score_range : tuple of float, optional
+            Keep rows whose anomaly score is between these quantiles of the scores of normal
+            rows; (0.9, 0.99) are rows at the edge of what is normal.
+
+        Raises
+        ------
+        ParameterError
+            For a column or value that training has not seen.
+        DataError
+            When too few of the generator's rows are as is asked for.
         """
         check_is_fitted(self, "scorer_")
         check_params({"n_samples": n_samples, "random_state": random_state})
         given = self.random_state if random_state is None else random_state
         random = torch_stream(draw_seed(given), "sample")
-        z = torch.randn(n_samples, self.networks_.latent_dim, generator=random).to(self._device)
-        with torch.no_grad():
-            rows = [self.networks_.generator(batch) for batch in z.split(SAMPLE_BATCH)]
-        return self.codec_.decode(torch.cat(rows))
+        checks: dict[str, Check] = {}
+        conditions = read_conditions(where, self.codec_)
+        if conditions is not None:
+            checks["where"] = lambda rows: conditions.hold(self.codec_.decode(rows))
+        if score_range is not None:
+            check_params({"score_range": score_range})
+            checks["score_range"] = partial(self._in_band, score_range=score_range)
+        drawn = draw_passing(n_samples, partial(self._generate, random=random), checks, Counter())
+        rows = self.codec_.decode(drawn)
+        return rows if conditions is None else conditions.assign(rows)
+
+    @torch.no_grad()
+    def _generate(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` encoded rows of the generator."""
+        z = torch.randn(n, self.networks_.latent_dim, generator=random).to(self._device)
+        return torch.cat([self.networks_.generator(part) for part in z.split(SAMPLE_BATCH)])
+
+    def _in_band(self, rows: Tensor, score_range: tuple[float, float]) -> Tensor:
+        """Return which encoded rows score between two quantiles of normal ones."""
+        quantile = 1 - self.p_value(self.codec_.decode(rows))
+        low, high = score_range
+        return torch.from_numpy((quantile >= low) & (quantile <= high)).to(rows.device)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` (``.augan``), whole or not at all, without pickle."""

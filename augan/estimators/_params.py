@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from augan.exceptions import ParameterError
+from augan.sampling.filters import FILTERS
 from augan.scoring.heads import HEADS
 
 Check = tuple[Callable[[Any], bool], str]
@@ -64,6 +65,25 @@ def _is_heads(value: Any) -> bool:
     return known and len(set(value)) == len(value)
 
 
+def _is_filters(value: Any) -> bool:
+    if not isinstance(value, (tuple, list)):
+        return False
+    known = all(isinstance(name, str) and name in FILTERS for name in value)
+    return known and len(set(value)) == len(value)
+
+
+def _is_classifier(value: Any) -> bool:
+    if isinstance(value, str):
+        return value == "auto"
+    return value is None or (hasattr(value, "fit") and hasattr(value, "predict_proba"))
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        return False
+    return all(map(_is_real, value)) and 0 <= value[0] < value[1] <= 1
+
+
 def _is_betas(value: Any) -> bool:
     return (
         isinstance(value, (tuple, list))
@@ -93,6 +113,9 @@ CHECKS: dict[str, Check] = {
     "score": _one_of("calibrated", "paper"),
     "method": _one_of("auto", "gan", "latent", "data"),
     "spread": _real(0),
+    "filters": (_is_filters, "distinct names out of " + ", ".join(map(repr, FILTERS))),
+    "tune_for": (_is_classifier, "None, 'auto' or a classifier with predict_proba"),
+    "score_range": (_is_range, "two quantiles, the lower one first, from 0 to 1"),  # of `sample`
     "kappa": _real(0),
     "feature_weight": _real(0, 1),
     "contamination": _or("auto", _real(0, 0.5, above=True)),

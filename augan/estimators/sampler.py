@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -13,22 +14,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from augan._device import resolve_device
-from augan._random import draw_seed, numpy_stream, torch_stream
-from augan.codecs import Codec, ImageCodec, TableCodec
+from augan._random import draw_seed, torch_stream
+from augan.codecs import ImageCodec
 from augan.estimators._defaults import IMAGE_SAMPLER, SamplerDefaults, table_sampler_defaults
-from augan.estimators._input import Data, is_image_array, read_input
+from augan.estimators._input import is_image_array, read_input
 from augan.estimators._params import check_params
 from augan.estimators._sampler_input import check_labels, dense, joined
-from augan.estimators._training import training_config
+from augan.estimators._sampler_training import train_sampler
 from augan.exceptions import DataError, ParameterError
-from augan.networks import Networks, build_class_networks
-from augan.sampling.ladder import build_source, choose
-from augan.sampling.training import train_class_networks
-from augan.training.loop import Schedule
-from augan.training.monitor import History
-
-MAX_KEPT = 10_000  # rows of a class that new ones are made of
+from augan.sampling.conditions import Conditions
 
 
 class GANSampler(BaseOverSampler):
@@ -50,6 +44,17 @@ class GANSampler(BaseOverSampler):
     spread : float, default=1.0
         How far from the real row to go: in deviations of the class's latents for "latent", in
         half deviations of a column for "data".
+    filters : sequence of {"critic", "label", "copies"}, default=()
+        What refuses new rows. "critic": rejection sampling by the critic, calibrated on held-out
+        rows [5]_. "label": rows that a forest finds less typical of their class than nine of ten
+        real ones. "copies": rows nearer to a real one than real ones are to each other, but for
+        one of twenty. There are as many rows as asked for, or an error; `refused_` says how many
+        were not kept.
+    tune_for : None, "auto" or classifier, default=None
+        What new rows are for: how many of those that `sampling_strategy` asks for are added,
+        perhaps none, and how near to real ones they are, is then chosen by cross-validation in
+        the training rows, by the average precision of this classifier; "auto" is the mean of a
+        logistic regression, a random forest and histogram boosting. For tables.
     gan : {"wgan-gp", "dcgan", "gan", "hinge"}, default="wgan-gp"
         Loss of the GAN.
     latent_dim, width, max_steps, encoder_steps, batch_size, n_critic : "auto" or int
@@ -88,11 +93,17 @@ class GANSampler(BaseOverSampler):
     Attributes
     ----------
     sampling_strategy_ : dict
-        How many rows of each class `fit_resample` adds.
+        How many rows of each class `fit_resample` adds; with `tune_for` as was chosen.
     classes_ : ndarray of shape (n_classes,)
         Labels.
     methods_ : dict
         Source of each class's new rows: "gan", "latent" or "data".
+    spread_ : float
+        `spread`, or what was chosen.
+    tuning_ : list of Trial or None
+        What each number of rows and spread is worth in cross-validation, with `tune_for`.
+    refused_ : dict
+        How many rows each filter refused in the last call of `fit_resample` or `sample`.
     history_ : History
         What training reported.
     codec_, networks_ : object
@@ -109,6 +120,8 @@ class GANSampler(BaseOverSampler):
        class-conditional GANs with limited data." ICLR, 2022.
     .. [3] Chawla et al. "SMOTE: synthetic minority over-sampling technique." JAIR, 2002.
     .. [4] Silverman and Young. "The bootstrap: to smooth or not to smooth?" Biometrika, 1987.
+    .. [5] Azadi, Olsson, Darrell, Goodfellow and Odena. "Discriminator rejection sampling."
+       ICLR, 2019.
 
     Examples
     --------
@@ -130,6 +143,8 @@ class GANSampler(BaseOverSampler):
         sampling_strategy: Any = "auto",
         method: str = "auto",
         spread: float = 1.0,
+        filters: Any = (),
+        tune_for: Any = None,
         gan: str = "wgan-gp",
         latent_dim: str | int = "auto",
         width: str | int = "auto",
@@ -159,6 +174,8 @@ class GANSampler(BaseOverSampler):
         super().__init__(sampling_strategy=sampling_strategy)
         self.method = method
         self.spread = spread
+        self.filters = filters
+        self.tune_for = tune_for
         self.gan = gan
         self.latent_dim = latent_dim
         self.width = width
@@ -214,7 +231,7 @@ class GANSampler(BaseOverSampler):
         self.sampling_strategy_ = check_sampling_strategy(
             self.sampling_strategy, y, self._sampling_type
         )
-        self._train(dense(X), y)
+        train_sampler(self, dense(X), y)
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
@@ -243,7 +260,12 @@ class GANSampler(BaseOverSampler):
         return cast("tuple[Any, Any]", super().fit_resample(X, y))
 
     def sample(
-        self, n_samples: int | Mapping[Any, int] = 1, *, random_state: Any = None
+        self,
+        n_samples: int | Mapping[Any, int] = 1,
+        *,
+        where: Mapping[str, Any] | None = None,
+        score_range: tuple[float, float] | None = None,
+        random_state: Any = None,
     ) -> tuple[Any, NDArray[Any]]:
         """Return new rows, of the columns and dtypes of training, and their classes.
 
@@ -251,6 +273,12 @@ class GANSampler(BaseOverSampler):
         ----------
         n_samples : int or mapping of class to int, default=1
             How many, exactly: of all classes as frequent as they were in training, or of each.
+        where : mapping of str to object, optional
+            What columns of a table hold: a value, None for missing, or a tuple (low, high) of
+            numbers or dates, either None for no bound.
+        score_range : tuple of float, optional
+            Keep rows whose distance to their class's nearest real rows is between these
+            quantiles of the real rows' own; (0.9, 0.99) are rows at the edge of the class.
         random_state : int, RandomState or None, default=None
             Seed; ``None`` takes the constructor's `random_state`.
 
@@ -260,102 +288,65 @@ class GANSampler(BaseOverSampler):
             Rows or images.
         y_new : ndarray of shape (n,)
             Their classes.
+
+        Raises
+        ------
+        ParameterError
+            For a class, column or value that training has not seen.
+        DataError
+            When too few rows pass what is asked of them; the message says what refused how many.
         """
         check_is_fitted(self, "codec_")
         given = self.random_state if random_state is None else random_state
         check_params({"random_state": random_state})
+        if score_range is not None:
+            check_params({"score_range": score_range})
         random = torch_stream(draw_seed(given), "sample")
-        return self._draw(self._wanted(n_samples, random), random)
+        conditions = self._maker.conditions(where)
+        wanted = self._wanted(n_samples, conditions, random)
+        return self._make(wanted, random, conditions=conditions, score_range=score_range)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to `path` (``.augan``), whole or not at all, without pickle.
+
+        The file holds real rows, encoded: new ones are made of them.
+        """
+        from augan.io.model_file import save
+
+        check_is_fitted(self, "codec_")
+        save(self, path)
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         data = dense(X)
-        self._train(data, y)
-        wanted = {label: n for label, n in self.sampling_strategy_.items() if n > 0}
+        train_sampler(self, data, y)
+        wanted = {
+            int(np.searchsorted(self.classes_, label)): n
+            for label, n in self.sampling_strategy_.items()
+            if n > 0
+        }
+        new, labels = self._make(wanted, torch_stream(self.seed_, "sample"))
         if not wanted:
             return X, y
-        new, labels = self._draw(wanted, torch_stream(self.seed_, "sample"))
         return joined(X, data, new), np.concatenate([y, labels.astype(y.dtype, copy=False)])
 
-    def _train(self, data: Data, y: NDArray[Any]) -> None:
-        """Fit codec and networks; keep what the sources of each class need."""
-        params = self.get_params(deep=False)
-        check_params(params)
-        device = resolve_device(self.device)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self.seed_ = draw_seed(self.random_state)
-        images = is_image_array(data)
-        self.codec_: Codec = (
-            ImageCodec(self.image_size) if images else TableCodec(self.max_categories)
-        ).fit(data)
-        encoded, labels = self.codec_.encode(data), torch.from_numpy(codes)
-        counts = np.bincount(codes)
-        self.methods_ = {
-            label: choose(self.method, n)
-            for label, n in zip(self.classes_.tolist(), counts, strict=True)
-        }
-        self.networks_: Networks | None = None
-        self.history_ = History()
-        if self.method != "data":
-            self.networks_, self.history_ = self._train_networks(encoded, labels, device)
-        self._shares = torch.from_numpy(counts / counts.sum())
-        kept = torch.from_numpy(_at_most(codes, MAX_KEPT, numpy_stream(self.seed_, "kept")))
-        self._encoded, self._labels = encoded[kept], labels[kept]
+    def _make(
+        self, wanted: Mapping[int, int], random: torch.Generator, **asked: Any
+    ) -> tuple[Any, NDArray[Any]]:
+        """Return new rows, one class after the other, and their classes."""
+        rows, self.refused_ = self._maker.make(wanted, random, **asked)
+        return rows, np.repeat(self.classes_[list(wanted)], list(wanted.values()))
 
-    def _train_networks(
-        self, encoded: torch.Tensor, labels: torch.Tensor, device: torch.device
-    ) -> tuple[Networks, History]:
-        sizes = {name: self._auto(name) for name in ("latent_dim", "width")}
-        networks = build_class_networks(
-            self.codec_.spec, len(self.classes_), **sizes, seed=self.seed_
-        )
-        for module in networks.modules().values():
-            module.to(device)
-        history = train_class_networks(
-            networks,
-            encoded.to(device),
-            labels.to(device),
-            training_config(self, len(encoded)),
-            n_steps=(self._auto("max_steps"), self._auto("encoder_steps")),
-            schedule=cast("Schedule", self.schedule),
-            max_time=self.max_time,
-            patience=self.n_iter_no_change,
-            callbacks=self.callbacks or (),
-            validation_fraction=self.validation_fraction,
-            seed=self.seed_,
-        )
-        return networks, history
-
-    def _draw(self, wanted: Mapping[Any, int], random: torch.Generator) -> tuple[Any, NDArray[Any]]:
-        """Return new rows of each class, one class after the other, and their classes."""
-        drawn = []
-        for label, n in wanted.items():
-            code = int(np.flatnonzero(self.classes_ == label)[0])
-            own = self._encoded[self._labels == code]
-            if len(own) < 2:
-                name = self.classes_[code].item()
-                raise DataError(f"class {name!r} has 1 row: it takes at least 2 to make more")
-            source = build_source(
-                choose(self.method, len(own)),
-                self.networks_,
-                self.codec_.spec,
-                own,
-                self._encoded,
-                label=code,
-                n_classes=len(self.classes_),
-                spread=self.spread,
-            )
-            drawn.append(source.draw(n, random))
-        labels = np.repeat(np.array(list(wanted), dtype=self.classes_.dtype), list(wanted.values()))
-        return self.codec_.decode(torch.cat(drawn)), labels
-
-    def _wanted(self, n_samples: Any, random: torch.Generator) -> dict[Any, int]:
-        """Return how many rows of each class are asked for."""
+    def _wanted(
+        self, n_samples: Any, conditions: Conditions | None, random: torch.Generator
+    ) -> dict[int, int]:
+        """Return how many rows of each class, by number, are asked for."""
         if not isinstance(n_samples, Mapping):
             check_params({"n_samples": n_samples})
-            drawn = torch.multinomial(self._shares, n_samples, replacement=True, generator=random)
+            shares = self._maker.shares(self._shares, conditions)
+            drawn = torch.multinomial(shares, n_samples, replacement=True, generator=random)
             counts = torch.bincount(drawn, minlength=len(self.classes_)).tolist()
-            return {c: n for c, n in zip(self.classes_.tolist(), counts, strict=True) if n}
-        known = set(self.classes_.tolist())
+            return {code: n for code, n in enumerate(counts) if n}
+        known = {label: code for code, label in enumerate(self.classes_.tolist())}
         for label, n in n_samples.items():
             if label not in known:
                 found = ", ".join(map(repr, sorted(known, key=str)[:5]))
@@ -363,7 +354,7 @@ class GANSampler(BaseOverSampler):
             check_params({"n_samples": n})
         if not n_samples:
             raise ParameterError("n_samples: no class is asked for")
-        return dict(n_samples)
+        return {known[label]: n for label, n in n_samples.items()}
 
     def _auto(self, name: str) -> Any:
         """Return a parameter, "auto" replaced by the default for this kind of data."""
@@ -399,12 +390,3 @@ class GANSampler(BaseOverSampler):
         tags.input_tags.categorical = True
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _at_most(codes: NDArray[np.intp], n: int, random: np.random.Generator) -> NDArray[np.intp]:
-    """Return indices of rows, in order: at most `n` of each class, drawn at random."""
-    kept = []
-    for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
-        kept.append(rows if len(rows) <= n else random.choice(rows, n, replace=False))
-    return np.sort(np.concatenate(kept))

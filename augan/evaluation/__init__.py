@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from augan.evaluation.augmentation import AugmentationReport, evaluate_augmentation
-from augan.evaluation.detection import detection_metrics, evaluate_detector
-from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from augan.evaluation.augmentation import AugmentationReport, evaluate_augmentation
+    from augan.evaluation.detection import detection_metrics, evaluate_detector
+    from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
 
 __all__ = [
     "AugmentationReport",
@@ -15,3 +19,19 @@ __all__ = [
     "evaluate_augmentation",
     "evaluate_detector",
 ]
+_HOMES = {
+    "AugmentationReport": "augmentation",
+    "DetectionReport": "figures",
+    "Figure": "figures",
+    "PValueCheck": "figures",
+    "detection_metrics": "detection",
+    "evaluate_augmentation": "augmentation",
+    "evaluate_detector": "detection",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: each needs packages that others don't."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'augan.evaluation' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

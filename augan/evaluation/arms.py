@@ -1,4 +1,4 @@
-"""Ways to deal with a rare class, and classifiers to try them with."""
+"""Ways to deal with a rare class."""
 
 from __future__ import annotations
 
@@ -10,33 +10,14 @@ import numpy as np
 import pandas as pd
 from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC, RandomOverSampler
 from numpy.typing import NDArray
-from pandas.api import types as pdt
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer, make_column_selector
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from augan.evaluation.classifiers import MISSING, plain
 
 Labels = NDArray[np.bool_]
 Rows = tuple[pd.DataFrame, Labels]
 
 NEIGHBOURS = 5  # of SMOTE
-MIN_FREQUENCY = 5  # rows that a category needs for a column of its own
-MISSING = "missing"  # a category's name where there is none
-
-CLASSIFIERS: dict[str, Callable[..., Any]] = {
-    "logistic regression": lambda seed, weight: LogisticRegression(
-        max_iter=1000, class_weight=weight
-    ),
-    "random forest": lambda seed, weight: RandomForestClassifier(
-        200, random_state=seed, class_weight=weight
-    ),
-    "histogram boosting": lambda seed, weight: HistGradientBoostingClassifier(
-        random_state=seed, class_weight=weight
-    ),
-}
 Resample = Callable[[Any, Labels, int], tuple[Any, Labels]]
 
 
@@ -73,37 +54,6 @@ def build_arms(sampler: Any) -> dict[str, Arm]:
         "SMOTE": Arm(_smote),
         "augan": Arm(own),
     }
-
-
-def plain(X: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of floats and texts: dates as seconds, missing values as NaN."""
-    columns = {}
-    for name, values in X.items():
-        if pdt.is_datetime64_any_dtype(values):
-            columns[name] = (values - pd.Timestamp(0, tz=values.dt.tz)).dt.total_seconds()
-        elif pdt.is_timedelta64_dtype(values):
-            columns[name] = values.dt.total_seconds()
-        elif pdt.is_numeric_dtype(values) and not pdt.is_bool_dtype(values):
-            columns[name] = values.astype("float64")
-        else:
-            texts = values.astype(object).where(values.notna(), MISSING)
-            columns[name] = texts.map(str).astype(object)
-    return pd.DataFrame(columns, index=X.index)
-
-
-def make_encoder() -> Any:
-    """Build what turns a plain table into numbers for the classifiers."""
-    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    numbers = make_pipeline(imputer, StandardScaler())
-    texts = OneHotEncoder(
-        handle_unknown="infrequent_if_exist", min_frequency=MIN_FREQUENCY, sparse_output=False
-    )
-    return ColumnTransformer(
-        [
-            ("numbers", numbers, make_column_selector(dtype_include="number")),
-            ("texts", texts, make_column_selector(dtype_exclude="number")),
-        ]
-    )
 
 
 def complete(X: pd.DataFrame) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:

@@ -20,7 +20,8 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 from augan._random import draw_seed
-from augan.evaluation.arms import CLASSIFIERS, Arm, Labels, build_arms, make_encoder, plain
+from augan.evaluation.arms import Arm, Labels, build_arms
+from augan.evaluation.classifiers import CLASSIFIERS, make_encoder, plain
 from augan.evaluation.resampling import MAX_FPR
 from augan.exceptions import DataError, ParameterError
 

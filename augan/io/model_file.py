@@ -7,7 +7,6 @@ import json
 import math
 import os
 import struct
-import warnings
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -24,14 +23,15 @@ from augan import __version__
 from augan._device import resolve_device
 from augan.codecs import ImageCodec, codec_from_state
 from augan.exceptions import ModelFileError, ParameterError
-from augan.inversion import SearchInversion
 from augan.io.atomic import atomic_path
 from augan.training.monitor import History
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
+    from augan.estimators.sampler import GANSampler
 
-FORMAT_VERSION = 3
+
+FORMAT_VERSION = 4
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False}
@@ -43,7 +43,7 @@ MANIFEST_TYPES: dict[str, tuple[type, ...]] = {
     "class": (str,),
     "params": (dict,),
     "seed": (int,),
-    "offset": (float, int),
+    "parts": (dict,),
     "n_features_in": (int,),
     "feature_names_in": (list, type(None)),
     "codec": (dict,),
@@ -54,21 +54,25 @@ MANIFEST_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def save(
-    estimator: BaseDetector, path: str | os.PathLike[str], *, context: dict[str, Any] | None = None
+    estimator: BaseDetector | GANSampler,
+    path: str | os.PathLike[str],
+    *,
+    context: dict[str, Any] | None = None,
 ) -> None:
     """Write a fitted estimator to `path`, atomically.
 
     Parameters
     ----------
-    estimator : FAnoGAN or AnoGAN
-        A fitted detector.
+    estimator : FAnoGAN, AnoGAN or GANSampler
+        A fitted one.
     path : path-like
         The file, usually ``.augan``.
     context : dict, optional
         JSON values kept beside the model, such as the target column that was left out.
     """
     codec_values, codec_arrays = estimator.codec_.state()
-    tensors = {f"scorer.{name}": value for name, value in estimator.scorer_.state_dict().items()}
+    parts, own = _keeper(type(estimator).__name__).to_file(estimator)
+    tensors = {f"parts.{name}": value for name, value in own.items()}
     tensors |= {f"codec.{name}": torch.from_numpy(a) for name, a in codec_arrays.items()}
     weights = save_tensors({name: value.cpu().contiguous() for name, value in tensors.items()})
     manifest = {
@@ -78,7 +82,7 @@ def save(
         "class": type(estimator).__name__,
         "params": _plain_params(estimator),
         "seed": estimator.seed_,
-        "offset": float(estimator.offset_),
+        "parts": parts,
         "n_features_in": estimator.n_features_in_,
         "feature_names_in": list(getattr(estimator, "feature_names_in_", [])) or None,
         "codec": codec_values,
@@ -91,7 +95,7 @@ def save(
         archive.writestr(WEIGHTS, weights)
 
 
-def load(path: str | os.PathLike[str], *, device: str | None = None) -> BaseDetector:
+def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     """Return the estimator saved in `path`; it scores exactly as the one that was saved.
 
     Parameters
@@ -191,94 +195,63 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
         raise ModelFileError(f"{path}: damaged or tampered with ('history' in {MANIFEST})")
 
 
-def _rebuild(
-    manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None
-) -> BaseDetector:
+def _rebuild(manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None) -> Any:
     """Build the estimator that a manifest describes and fill in its weights."""
     from augan.estimators._params import check_params
     from augan.estimators.anogan import AnoGAN
     from augan.estimators.f_anogan import FAnoGAN
+    from augan.estimators.sampler import GANSampler
 
-    classes: dict[str, type[BaseDetector]] = {"AnoGAN": AnoGAN, "FAnoGAN": FAnoGAN}
+    classes: dict[str, Any] = {"AnoGAN": AnoGAN, "FAnoGAN": FAnoGAN, "GANSampler": GANSampler}
     if manifest["class"] not in classes:
         raise ValueError(f"unknown class {manifest['class']!r}")
     cls = classes[manifest["class"]]
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["params"].items()}
-    params |= NOT_SAVED  # a file says nothing of where to write
+    params |= {k: v for k, v in NOT_SAVED.items() if k in params}  # nothing of where to write
     check_params(params)
-    estimator: BaseDetector = cls(**params)
+    estimator = cls(**params)
     if device is not None:
         estimator.set_params(device=device)
-    target = resolve_device(estimator.device)
     estimator.seed_ = int(manifest["seed"])
-    estimator.offset_ = float(manifest["offset"])
     estimator.n_features_in_ = int(manifest["n_features_in"])
     if manifest["feature_names_in"]:
         estimator.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
     estimator.history_ = History(manifest["history"])
-    arrays = {k.removeprefix("codec."): v for k, v in tensors.items() if k.startswith("codec.")}
-    estimator.codec_ = codec_from_state(
-        manifest["codec"], {name: tensor.numpy() for name, tensor in arrays.items()}
-    )
-    _fill(estimator, tensors, target)
+    arrays = {name: tensor.numpy() for name, tensor in _named("codec.", tensors).items()}
+    codec = codec_from_state(manifest["codec"], arrays)
+    if isinstance(codec, ImageCodec) and math.prod(codec.shape) > MAX_PIXELS:
+        raise ValueError(f"images of shape {codec.shape} are too large")
+    estimator.codec_ = codec
+    target, parts = resolve_device(estimator.device), _named("parts.", tensors)
+    _keeper(manifest["class"]).from_file(estimator, manifest["parts"], parts, target)
     return estimator
 
 
-def _fill(estimator: BaseDetector, tensors: dict[str, Tensor], device: torch.device) -> None:
-    """Build networks without memory, take the stored weights over, and score one row as a test."""
-    prefix = "scorer."
-    state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    _check_sizes(estimator, state)
-    with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # of odd sizes
-        estimator._build()
-    estimator.scorer_.load_state_dict(state, assign=True)
-    estimator.scorer_.requires_grad_(False).eval().place(device)
-    _score_one_row(estimator)
+def _keeper(name: str) -> Any:
+    """Return the module that knows what is kept of a class."""
+    from augan.estimators import _detector_file, _sampler_file
+
+    return _sampler_file if name == "GANSampler" else _detector_file
 
 
-def _check_sizes(estimator: BaseDetector, state: dict[str, Tensor]) -> None:
-    """Refuse sizes that the stored weights don't have, before memory is taken for them."""
-    codec, latent_dim = estimator.codec_, estimator._auto("latent_dim")
-    if not estimator._has_encoder and state["inversion.starts"].shape[1] != latent_dim:
-        raise ValueError(f"latent_dim={latent_dim} is not what the weights have")
-    if isinstance(codec, ImageCodec) and math.prod(codec.shape) > MAX_PIXELS:
-        raise ValueError(f"images of shape {codec.shape} are too large")
-    if not math.isfinite(estimator.offset_):
-        raise ValueError(f"offset {estimator.offset_}")
+def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _score_one_row(estimator: BaseDetector) -> None:
-    """Score a row of zeros; a search takes one step for it, however many it usually takes."""
-    codec, scorer = estimator.codec_, estimator.scorer_
-    if isinstance(codec, ImageCodec):
-        channels = codec.spec.channels
-        row = torch.full((1, channels, *codec.shape[:2]), codec.low)
-    else:
-        row = torch.zeros(1, codec.width, dtype=torch.float64)  # or each column's first category
-    search = scorer.inversion if isinstance(scorer.inversion, SearchInversion) else None
-    n_steps = search.n_steps if search else 0
-    if search:
-        search.n_steps = 1
-    with torch.no_grad():
-        score = scorer(row)[0]
-    if search:
-        search.n_steps = n_steps
-    if score.shape != (1,) or not torch.isfinite(score).all():
-        raise ValueError("a test row has no score")
-
-
-def _plain_params(estimator: BaseDetector) -> dict[str, Any]:
+def _plain_params(estimator: BaseDetector | GANSampler) -> dict[str, Any]:
     """Return the parameters as JSON values; what belongs to one run only is left at its default."""
-    params = {**estimator.get_params(deep=False), **NOT_SAVED}
-    return {name: _plain(value) for name, value in params.items()}
+    params = estimator.get_params(deep=False)
+    params |= {name: value for name, value in NOT_SAVED.items() if name in params}
+    defaults = type(estimator)().get_params(deep=False)
+    return {name: _plain(value, defaults[name]) for name, value in params.items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, default: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, tuple):
-        return list(value)
-    return value if isinstance(value, (str, int, float, bool, list, type(None))) else None
+    if not isinstance(value, (str, int, float, bool, list, tuple, type(None))):
+        value = default  # a function, an estimator
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _without_nan(row: dict[str, Any]) -> dict[str, Any]:

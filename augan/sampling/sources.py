@@ -16,6 +16,7 @@ from augan.codecs.spec import ImageSpec, Spec
 from augan.networks import Networks
 
 BATCH = 1024  # rows that go through a network at once
+NEIGHBOURS = 5  # of a row in the latents, as SMOTE takes
 FROM_OTHERS = 0.5  # share of the replaced cells that come from rows of any class
 REPLACED = 0.6  # share of a row's categories that are replaced, for every unit of spread
 
@@ -52,9 +53,11 @@ class ClassGAN:
 class LatentNeighbourhood:
     """Rows near real ones along the generator's manifold.
 
-    ``x~ = G(z + h s e, y) + (x - G(z, y))`` with z = E(x): the latent of a real row is moved by
-    `spread` h times the class's deviations s, and what the generator cannot say of the row stays.
-    A smoothed bootstrap (Silverman and Young 1987) whose kernel follows the data.
+    ``x~ = G(z~, y) + r~`` with z = E(x), the residual r = x - G(z, y) that the generator cannot
+    say of a row, ``z~ = z + t (z' - z) + h s e`` and ``r~ = r + t (r' - r)``: SMOTE in the latents
+    (Chawla 2002; x' is one of the row's neighbours there, t is drawn from 0 to 1) and a smoothed
+    bootstrap (Silverman and Young 1987) whose kernel follows the data: `spread` h times the
+    class's deviations s. Below a spread of 1, t is that much smaller too.
 
     Parameters
     ----------
@@ -64,10 +67,15 @@ class LatentNeighbourhood:
         Real encoded rows (m, ...) of the class.
     spread : float
         How far to go.
+    start : Tensor, optional
+        Indices of the rows to start from; all if not given.
     """
 
-    def __init__(self, gan: ClassGAN, rows: Tensor, spread: float) -> None:
+    def __init__(
+        self, gan: ClassGAN, rows: Tensor, spread: float, start: Tensor | None = None
+    ) -> None:
         self.gan, self.rows, self.spread = gan, rows, spread
+        self.start = torch.arange(len(rows)) if start is None else start
         encoder = gan.networks.encoder
         assert encoder is not None
         device = next(encoder.parameters()).device
@@ -80,12 +88,27 @@ class LatentNeighbourhood:
     @torch.no_grad()
     def draw(self, n: int, random: torch.Generator) -> Tensor:
         """Return `n` encoded rows."""
-        start = torch.randint(len(self.rows), (n,), generator=random)
+        start = self.start[torch.randint(len(self.start), (n,), generator=random)]
+        other = self._neighbour_of(start, random)
+        way = min(self.spread, 1.0) * torch.rand(n, 1, generator=random)
         noise = torch.randn(n, self.z.shape[1], generator=random)
-        z = self.z[start] + self.spread * self.deviation * noise
+        z = self.z[start].lerp(self.z[other], way) + self.spread * self.deviation * noise
         device = next(self.gan.networks.generator.parameters()).device
-        moved = self.gan.generate(z.to(device)).cpu()
-        return finished(moved + self.residual[start], self.gan.spec, random)
+        made = self.gan.generate(z.to(device)).cpu()
+        way = way.reshape(-1, *[1] * (self.rows.ndim - 1))
+        residual = self.residual[start].lerp(self.residual[other], way)
+        return finished(made + residual, self.gan.spec, random)
+
+    def _neighbour_of(self, start: Tensor, random: torch.Generator) -> Tensor:
+        """Return for each row (n,) one of those nearest to it in the latents."""
+        k = min(NEIGHBOURS, len(self.z) - 1)
+        rows, place = start.unique(return_inverse=True)
+        near = [
+            torch.cdist(self.z[part], self.z).topk(k + 1, largest=False).indices[:, 1:]
+            for part in rows.split(BATCH)
+        ]
+        chosen = torch.randint(k, start.shape, generator=random)
+        return torch.cat(near)[place, chosen]
 
 
 class DataNeighbourhood:
@@ -103,15 +126,25 @@ class DataNeighbourhood:
         What the encoded channels are.
     spread : float
         How far to go.
+    start : Tensor, optional
+        Indices of the rows to start from; all if not given.
     """
 
-    def __init__(self, rows: Tensor, others: Tensor, spec: Spec, spread: float) -> None:
+    def __init__(
+        self,
+        rows: Tensor,
+        others: Tensor,
+        spec: Spec,
+        spread: float,
+        start: Tensor | None = None,
+    ) -> None:
         self.rows, self.others, self.spec, self.spread = rows, others, spec, spread
+        self.begin = rows if start is None else rows[start]
         self.deviation = rows.std(dim=0, unbiased=False)
 
     def draw(self, n: int, random: torch.Generator) -> Tensor:
         """Return `n` encoded rows."""
-        drawn = self._any(self.rows, n, random).clone()
+        drawn = self._any(self.begin, n, random).clone()
         if isinstance(self.spec, ImageSpec):
             share = 0.5 * self.spread * torch.rand(n, 1, 1, 1, generator=random)
             return finished(drawn.lerp(self._any(self.rows, n, random), share), self.spec, random)

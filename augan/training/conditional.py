@@ -11,7 +11,36 @@ from augan.networks.conditioning import ClassCritic, ClassGenerator, GivenCritic
 from augan.training.phases import EncoderPhase, GANPhase
 from augan.training.steps import TrainingConfig
 
-RAMP = (0.25, 0.5)  # shares of the steps between which the class comes to count
+RAMP = (0.25, 0.5)  # shares of the phase between which the class comes to count
+
+
+class ClassRows:
+    """Rows by class, to draw from: classes as frequent as they are, or all equally.
+
+    Parameters
+    ----------
+    labels : Tensor
+        Class (n,) of each row, from 0 on; every class has a row.
+    """
+
+    def __init__(self, labels: Tensor) -> None:
+        self.labels = labels
+        self.counts = torch.bincount(labels)
+        self.order = torch.argsort(labels, stable=True)
+        self.starts = self.counts.cumsum(0) - self.counts
+
+    def draw(self, size: int, balance: float, random: torch.Generator) -> Tensor:
+        """Draw indices (size,) with replacement; `balance` mixes, 0 as they are, 1 equally."""
+        shares = (1 - balance) * self.counts / len(self.labels) + balance / len(self.counts)
+        drawn = torch.multinomial(shares, size, replacement=True, generator=random)
+        place = torch.rand(
+            size, generator=random, device=self.labels.device, dtype=torch.float64
+        ).mul(self.counts[drawn])
+        return self.order[self.starts[drawn] + place.long()]
+
+    def conditions(self, drawn: Tensor) -> Tensor:
+        """Return the classes of rows, one-hot (size, n_classes)."""
+        return F.one_hot(self.labels[drawn], len(self.counts)).float()
 
 
 class ClassGANPhase(GANPhase):
@@ -29,8 +58,6 @@ class ClassGANPhase(GANPhase):
         Their classes (n,), from 0 on.
     config : TrainingConfig
         How to train.
-    n_steps : int
-        Of the whole phase, which the ramp is a share of.
     seed : int
         Seed of the phase's random stream.
     """
@@ -43,35 +70,31 @@ class ClassGANPhase(GANPhase):
         labels: Tensor,
         held_out_labels: Tensor,
         config: TrainingConfig,
-        n_steps: int,
         seed: int,
     ) -> None:
         super().__init__(networks, train, held_out, config, seed)
-        self.labels, self.held_out_labels = labels, held_out_labels[: len(self.held_out)]
-        self.n_classes = int(labels.max()) + 1
-        self.ramp = tuple(share * n_steps for share in RAMP)
+        self.rows = ClassRows(labels)
+        self.held_out_conditions = _one_hot(held_out_labels[: len(self.held_out)], self.rows)
+        self.weight = 0.0  # how much the class counts, from 0 to 1
 
-    @property
-    def progress(self) -> float:
-        """How much the class counts, from 0 to 1."""
-        start, end = self.ramp
-        return min(max((self.n_steps - start) / max(end - start, 1), 0.0), 1.0)
+    def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
+        """Move both networks, the class counting by how much of the phase is over."""
+        start, end = RAMP
+        self.weight = min(max((done - start) / (end - start), 0.0), 1.0)
+        return super().step(factor, done)
 
     def _draw(self) -> tuple[Critic, nn.Module, Tensor]:
-        drawn = draw_by_class(self.labels, self.config.batch_size, self.progress, self.random)
-        conditions = self._conditions(self.labels[drawn])
+        drawn = self.rows.draw(self.config.batch_size, self.weight, self.random)
+        conditions = self.weight * self.rows.conditions(drawn)
         generator, critic = self.networks.generator, self.networks.critic
         assert isinstance(generator, ClassGenerator) and isinstance(critic, ClassCritic)
         given = GivenCritic(critic, conditions), GivenGenerator(generator, conditions)
         return *given, self.train[drawn]
 
     def _generate(self, n: int, random: torch.Generator) -> Tensor:
-        conditions = self._conditions(self.held_out_labels[:n])
+        conditions = self.weight * self.held_out_conditions[:n]
         rows: Tensor = self.average.module(self._latents(n, random), conditions)
         return rows
-
-    def _conditions(self, labels: Tensor) -> Tensor:
-        return self.progress * F.one_hot(labels, self.n_classes).float()
 
 
 class ClassEncoderPhase(EncoderPhase):
@@ -88,28 +111,20 @@ class ClassEncoderPhase(EncoderPhase):
         seed: int,
     ) -> None:
         super().__init__(networks, train, held_out, config, seed)
-        self.labels, self.held_out_labels = labels, held_out_labels[: len(self.held_out)]
-        self.n_classes = int(labels.max()) + 1
+        self.rows = ClassRows(labels)
+        self.held_out_conditions = _one_hot(held_out_labels[: len(self.held_out)], self.rows)
 
     def _draw(self) -> tuple[nn.Module, Tensor]:
-        drawn = draw_by_class(self.labels, self.config.batch_size, 1.0, self.random)
-        return self._of(self.labels[drawn]), self.train[drawn]
+        drawn = self.rows.draw(self.config.batch_size, 1.0, self.random)
+        return self._of(self.rows.conditions(drawn)), self.train[drawn]
 
     def _of_held_out(self) -> nn.Module:
-        return self._of(self.held_out_labels)
+        return self._of(self.held_out_conditions)
 
-    def _of(self, labels: Tensor) -> nn.Module:
+    def _of(self, conditions: Tensor) -> nn.Module:
         assert isinstance(self.networks.generator, ClassGenerator)
-        conditions = F.one_hot(labels, self.n_classes).float()
         return GivenGenerator(self.networks.generator, conditions)
 
 
-def draw_by_class(labels: Tensor, size: int, balance: float, random: torch.Generator) -> Tensor:
-    """Draw indices (size,) with replacement: classes as frequent as they are, or all equally.
-
-    `balance` mixes the two: 0 for the first, 1 for the second.
-    """
-    counts = torch.bincount(labels).float()
-    equally = 1 / (counts.count_nonzero() * counts.clamp(min=1))
-    weights = (1 - balance) / len(labels) + balance * equally
-    return torch.multinomial(weights[labels], size, replacement=True, generator=random)
+def _one_hot(labels: Tensor, rows: ClassRows) -> Tensor:
+    return F.one_hot(labels, len(rows.counts)).float()

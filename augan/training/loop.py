@@ -93,7 +93,7 @@ class _Loop:
     def run(self) -> None:
         started = time.monotonic() - self.progress.seconds
         while not self.progress.done:
-            figures = self.phase.step(self._factor())
+            figures = self.phase.step(self._factor(), self._done())
             self.progress.seconds = time.monotonic() - started
             self.progress.step += 1
             step = self.progress.step
@@ -112,8 +112,12 @@ class _Loop:
 
     def _factor(self) -> float:
         """Return what the base learning rates are multiplied by at this step."""
+        return self.progress.rate_scale * schedule_factor(self.training.schedule, self._done())
+
+    def _done(self) -> float:
+        """Return how much of the phase is over, by steps or by time."""
         done = max(self.progress.step / self.n_steps, self._elapsed() / self.time_limit)
-        return self.progress.rate_scale * schedule_factor(self.training.schedule, min(done, 1.0))
+        return min(done, 1.0)
 
     def _measure(self, figures: dict[str, Tensor]) -> None:
         """Look at held-out rows, decide on stopping, and take a snapshot if all is sound."""

@@ -30,8 +30,11 @@ class Phase(Protocol):
     name: str
     stops_early: bool
 
-    def step(self, factor: float) -> dict[str, Tensor]:
-        """Take one step at the base learning rates times `factor`; return figures."""
+    def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
+        """Take one step at the base learning rates times `factor`; return figures.
+
+        `done` says how much of the phase is over, from 0 to 1.
+        """
 
     def measure(self) -> dict[str, float]:
         """Return figures on held-out normals; `held_out_loss` decides on stopping early."""
@@ -63,7 +66,7 @@ class GANPhase:
         self.random = torch_stream(seed, "gan", train.device)
         self.n_steps = 0
 
-    def step(self, factor: float) -> dict[str, Tensor]:
+    def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move the critic `n_critic` times and the generator once."""
         networks, config = self.networks, self.config
         networks.critic.train()
@@ -188,7 +191,7 @@ class EncoderPhase(_AfterTheGAN):
         self.optimizer = _adam(self.encoder, config.lr_encoder, config)
         self.random = torch_stream(seed, "encoder", train.device)
 
-    def step(self, factor: float) -> dict[str, Tensor]:
+    def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move the encoder once."""
         self.encoder.train()
         _set_rate(self.optimizer, self.config.lr_encoder * factor)
@@ -253,7 +256,7 @@ class PretextPhase(_AfterTheGAN):
         )
         self.random = torch_stream(seed, "pretext", rows.device)
 
-    def step(self, factor: float) -> dict[str, Tensor]:
+    def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move every pretext network once."""
         _set_rate(self.optimizer, LR_PRETEXT * factor)
         return pretext_step(

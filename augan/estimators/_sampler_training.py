@@ -1,0 +1,151 @@
+"""From a sampler's parameters to what it draws rows with."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from augan._device import resolve_device
+from augan._random import draw_seed, numpy_stream
+from augan.codecs import ImageCodec, TableCodec
+from augan.estimators._input import Data, is_image_array, take
+from augan.estimators._params import check_params
+from augan.estimators._training import training_config
+from augan.exceptions import DataWarning, ParameterError
+from augan.networks import Networks, build_class_networks
+from augan.sampling.ladder import choose
+from augan.sampling.maker import RowMaker
+from augan.sampling.pool import Pool
+from augan.sampling.training import train_class_networks
+from augan.sampling.tuning import MIN_ROWS, amounts, best_of, try_candidates
+from augan.training.loop import Schedule
+from augan.training.monitor import History
+
+if TYPE_CHECKING:
+    from augan.estimators.sampler import GANSampler
+
+MAX_KEPT = 10_000  # rows of a class that new ones are made of
+
+
+def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
+    """Fit codec and networks; keep what the sources of each class need."""
+    check_params(sampler.get_params(deep=False))
+    device = resolve_device(sampler.device)
+    images = is_image_array(data)
+    if images and sampler.tune_for is not None:
+        raise ParameterError("tune_for: for tables only")
+    sampler.classes_, codes = np.unique(y, return_inverse=True)
+    sampler.seed_ = draw_seed(sampler.random_state)
+    codec = ImageCodec(sampler.image_size) if images else TableCodec(sampler.max_categories)
+    sampler.codec_ = codec.fit(data)
+    encoded, labels = sampler.codec_.encode(data), torch.from_numpy(codes)
+    counts = np.bincount(codes)
+    names = sampler.classes_.tolist()
+    sampler.methods_ = {
+        name: choose(sampler.method, n) for name, n in zip(names, counts, strict=True)
+    }
+    sampler.networks_, sampler.history_ = None, History()
+    held_out = torch.zeros(len(encoded), dtype=torch.bool)
+    if sampler.method != "data":
+        sampler.networks_ = build_networks(sampler)
+        for module in sampler.networks_.modules().values():
+            module.to(device)
+        held_out = _train_networks(sampler, encoded.to(device), labels.to(device))
+    sampler._shares = torch.from_numpy(counts / counts.sum())
+    kept = _at_most(codes, MAX_KEPT, numpy_stream(sampler.seed_, "kept"))
+    rows, own, looked_at = (part[torch.from_numpy(kept)] for part in (encoded, labels, held_out))
+    pool = Pool(
+        sampler.networks_,
+        sampler.codec_.spec,
+        *(rows, own, looked_at),
+        n_classes=len(names),
+        method=sampler.method,
+    )
+    sampler.spread_, sampler.tuning_ = sampler.spread, None
+    if sampler.tune_for is not None:
+        _tune(sampler, pd.DataFrame(take(data, kept)).reset_index(drop=True), pool, counts)
+    sampler._maker = build_maker(sampler, pool)
+
+
+def build_networks(sampler: GANSampler) -> Networks:
+    """Build the networks of a sampler whose codec and classes are known."""
+    sizes = {name: sampler._auto(name) for name in ("latent_dim", "width")}
+    n_classes = len(sampler.classes_)
+    return build_class_networks(sampler.codec_.spec, n_classes, **sizes, seed=sampler.seed_)
+
+
+def build_maker(sampler: GANSampler, pool: Pool) -> RowMaker:
+    """Build what makes the rows of a fitted sampler."""
+    return RowMaker(
+        pool,
+        sampler.codec_,
+        sampler.classes_.tolist(),
+        filters=sampler.filters,
+        spread=sampler.spread_,
+        seed=sampler.seed_,
+    )
+
+
+def _train_networks(sampler: GANSampler, encoded: Tensor, labels: Tensor) -> Tensor:
+    """Train; return which rows (n,) were only looked at."""
+    assert sampler.networks_ is not None
+    sampler.history_, held_out = train_class_networks(
+        sampler.networks_,
+        encoded,
+        labels,
+        training_config(sampler, len(encoded)),
+        n_steps=(sampler._auto("max_steps"), sampler._auto("encoder_steps")),
+        schedule=cast("Schedule", sampler.schedule),
+        max_time=sampler.max_time,
+        patience=sampler.n_iter_no_change,
+        callbacks=sampler.callbacks or (),
+        validation_fraction=sampler.validation_fraction,
+        seed=sampler.seed_,
+    )
+    return held_out
+
+
+def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[np.intp]) -> None:
+    """Choose how many rows of those asked for are added, and how near to real ones they are."""
+    codes = {name: code for code, name in enumerate(sampler.classes_.tolist())}
+    wanted = {codes[name]: n for name, n in sampler.sampling_strategy_.items() if n}
+    few = [name for name, code in codes.items() if code in wanted and counts[code] < MIN_ROWS]
+    for name in few:
+        warnings.warn(
+            f"class {name!r} has {counts[codes[name]]} rows: tune_for needs {MIN_ROWS} of each "
+            "class that is resampled, so nothing is chosen",
+            DataWarning,
+            stacklevel=4,
+        )
+    if few or not wanted:
+        return
+    sampler.tuning_ = try_candidates(
+        frame,
+        pool,
+        wanted,
+        sampler.codec_.decode,
+        classifier=sampler.tune_for,
+        spread=sampler.spread,
+        seed=sampler.seed_,
+    )
+    best = best_of(sampler.tuning_)
+    new = amounts(wanted, counts, best.times if best else 1.0)
+    sampler.spread_ = best.spread if best else sampler.spread
+    sampler.sampling_strategy_ = {
+        name: new.get(codes[name], 0) for name in sampler.sampling_strategy_
+    }
+
+
+def _at_most(codes: NDArray[np.intp], n: int, random: np.random.Generator) -> NDArray[np.intp]:
+    """Return indices of rows, in order: at most `n` of each class, drawn at random."""
+    kept = []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        kept.append(rows if len(rows) <= n else random.choice(rows, n, replace=False))
+    return np.sort(np.concatenate(kept))

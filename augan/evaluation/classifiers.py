@@ -1,0 +1,61 @@
+"""Classifiers to try rows with, and what makes numbers of a table for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+from pandas.api import types as pdt
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+MIN_FREQUENCY = 5  # rows that a category needs for a column of its own
+MISSING = "missing"  # a category's name where there is none
+
+CLASSIFIERS: dict[str, Callable[..., Any]] = {
+    "logistic regression": lambda seed, weight: LogisticRegression(
+        max_iter=1000, class_weight=weight
+    ),
+    "random forest": lambda seed, weight: RandomForestClassifier(
+        200, random_state=seed, class_weight=weight
+    ),
+    "histogram boosting": lambda seed, weight: HistGradientBoostingClassifier(
+        random_state=seed, class_weight=weight
+    ),
+}
+
+
+def plain(X: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of floats and texts: dates as seconds, missing values as NaN."""
+    columns = {}
+    for name, values in X.items():
+        if pdt.is_datetime64_any_dtype(values):
+            columns[name] = (values - pd.Timestamp(0, tz=values.dt.tz)).dt.total_seconds()
+        elif pdt.is_timedelta64_dtype(values):
+            columns[name] = values.dt.total_seconds()
+        elif pdt.is_numeric_dtype(values) and not pdt.is_bool_dtype(values):
+            columns[name] = values.astype("float64")
+        else:
+            texts = values.astype(object).where(values.notna(), MISSING)
+            columns[name] = texts.map(str).astype(object)
+    return pd.DataFrame(columns, index=X.index)
+
+
+def make_encoder() -> Any:
+    """Build what turns a plain table into numbers for the classifiers."""
+    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    numbers = make_pipeline(imputer, StandardScaler())
+    texts = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", min_frequency=MIN_FREQUENCY, sparse_output=False
+    )
+    return ColumnTransformer(
+        [
+            ("numbers", numbers, make_column_selector(dtype_include="number")),
+            ("texts", texts, make_column_selector(dtype_exclude="number")),
+        ]
+    )

@@ -1,0 +1,192 @@
+"""Conditions that new rows have to meet: a column's value, or a range of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.stats import norm
+from torch import Tensor
+
+from augan.codecs import Codec, TableCodec
+from augan.codecs.cells import category_key, codes_by_key
+from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
+from augan.exceptions import ParameterError
+
+Mask = NDArray[np.bool_]
+Array = NDArray[np.float64]
+
+NEAR = 0.05  # share of the training values that count as near to a number that is asked for
+SHOWN = 5  # values that an error lists
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What raw numbers of a column are allowed, and what is written in their place.
+
+    Parameters
+    ----------
+    place : int
+        Number of the column.
+    low, high : float
+        Least and largest raw number; NaN: missing.
+    value : object
+        What the cell becomes, where `exact`.
+    exact : bool
+        Whether it does: a number between others, or a category without a channel of its own.
+    """
+
+    place: int
+    low: float
+    high: float
+    value: Any = None
+    exact: bool = False
+
+    def holds(self, raw: Array) -> Mask:
+        """Return which raw rows (n, d) meet the condition."""
+        cells = raw[:, self.place]
+        if np.isnan(self.low):
+            return np.isnan(cells)
+        with np.errstate(invalid="ignore"):
+            met: Mask = (cells >= self.low) & (cells <= self.high)
+        return met
+
+
+class Conditions:
+    """All conditions of a request.
+
+    Parameters
+    ----------
+    where : mapping of str to object
+        For each column a value, or a tuple (low, high) of numbers or dates, either None for no
+        bound. None or NaN: missing.
+    codec : TableCodec
+        Knows the columns.
+
+    Raises
+    ------
+    ParameterError
+        For a column or a value that training has not seen, or a range that makes no sense.
+    """
+
+    def __init__(self, where: Mapping[str, Any], codec: TableCodec) -> None:
+        names = [str(label) for label in codec.labels]
+        self.codec, self.conditions = codec, []
+        for name, value in where.items():
+            if str(name) not in names:
+                raise ParameterError(f"where: no column {name!r}; there are {', '.join(names)}")
+            place = names.index(str(name))
+            self.conditions.append(_condition(codec.columns[place], place, value))
+
+    def hold(self, rows: Any) -> Tensor:
+        """Return a mask (n,) of the rows of a table that meet all conditions."""
+        raw = self.codec.prepare(rows).numpy()
+        met = [condition.holds(raw) for condition in self.conditions]
+        return torch.from_numpy(np.logical_and.reduce(met))
+
+    def assign(self, rows: Any) -> Any:
+        """Write into a table the values that are asked for exactly."""
+        rows = rows.copy()
+        for condition in filter(lambda condition: condition.exact, self.conditions):
+            if isinstance(rows, pd.DataFrame):
+                name = rows.columns[condition.place]
+                cells = pd.Series([condition.value] * len(rows), index=rows.index)
+                rows[name] = cells.astype(rows[name].dtype)
+            else:
+                rows[:, condition.place] = condition.value
+        return rows
+
+
+def read_conditions(where: Mapping[str, Any] | None, codec: Codec) -> Conditions | None:
+    """Return what `where` asks for; None where it asks for nothing."""
+    if not where:
+        return None
+    if not isinstance(codec, TableCodec):
+        raise ParameterError("where: images have no columns")
+    return Conditions(where, codec)
+
+
+def _condition(column: Column, place: int, value: Any) -> Condition:
+    if isinstance(value, tuple):
+        return _range(column, place, value)
+    if isinstance(column, ConstantColumn):
+        if _raw(column, value) != 0:
+            raise _unseen(column, value, [column.value])
+        return Condition(place, 0.0, 0.0)
+    if np.isscalar(value) is False and value is not None and not hasattr(value, "isoformat"):
+        raise ParameterError(f"where: column {column.name!r}: {value!r} is no value of a cell")
+    if pd.isna(value):
+        if not column.has_missing:  # type: ignore[attr-defined]
+            raise ParameterError(f"where: column {column.name!r} has no missing values in training")
+        return Condition(place, np.nan, np.nan)
+    raw = _raw(column, value)
+    if isinstance(column, NumericColumn):
+        return _number(column, place, raw, value)
+    assert isinstance(column, CategoryColumn)
+    if raw < len(column.categories):
+        return Condition(place, raw, raw)
+    rare = codes_by_key(column.rare)
+    key = category_key(value)
+    if key not in rare:
+        raise _unseen(column, value, [*column.categories, *column.rare])
+    return Condition(place, raw, raw, column.rare[rare[key]], exact=True)
+
+
+def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condition:
+    """Return a condition of rows near a number, which is written over theirs."""
+    if not column.low <= raw <= column.high:
+        raise _outside(column, value)
+    if raw in column.masses:
+        return Condition(place, raw, raw)
+    middle = norm.cdf(np.interp(raw, column.knots, column.normals))
+    ends = norm.ppf([max(middle - NEAR / 2, 1e-9), min(middle + NEAR / 2, 1 - 1e-9)])
+    low, high = np.interp(ends, column.normals, column.knots)
+    cell = column.origin.from_numbers(np.array([raw]), np.array([False])).iloc[0]
+    return Condition(place, min(low, raw), max(high, raw), cell, exact=True)
+
+
+def _range(column: Column, place: int, ends: tuple[Any, ...]) -> Condition:
+    if len(ends) != 2:
+        raise ParameterError(f"where: column {column.name!r}: {ends!r} is no range (low, high)")
+    if not isinstance(column, NumericColumn):
+        raise ParameterError(
+            f"where: column {column.name!r}: {ends!r} is a range, but it has no numbers or dates"
+        )
+    low, high = (
+        infinite if end is None else _raw(column, end)
+        for end, infinite in zip(ends, (-np.inf, np.inf), strict=True)
+    )
+    if not low <= high:
+        raise ParameterError(f"where: column {column.name!r}: {ends[0]!r} is above {ends[1]!r}")
+    if low > column.high or high < column.low:
+        raise _outside(column, ends)
+    return Condition(place, low, high)
+
+
+def _raw(column: Column, value: Any) -> float:
+    try:
+        return float(column.to_raw(pd.Series([value]))[0])
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"where: column {column.name!r} cannot hold {value!r}") from error
+
+
+def _outside(column: NumericColumn, value: Any) -> ParameterError:
+    low, high = (
+        column.origin.from_numbers(np.array([end]), np.array([False])).iloc[0]
+        for end in (column.low, column.high)
+    )
+    return ParameterError(
+        f"where: column {column.name!r} has no {value!r} in training, only {low} to {high}"
+    )
+
+
+def _unseen(column: Column, value: Any, known: list[Any]) -> ParameterError:
+    shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
+    return ParameterError(
+        f"where: column {column.name!r} has no {value!r} in training; it has {shown}"
+    )

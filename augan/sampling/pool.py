@@ -1,0 +1,73 @@
+"""What new rows are made of: real rows of every class, and the networks that learned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from augan.codecs.spec import Spec
+from augan.networks import Networks
+from augan.sampling.ladder import choose
+from augan.sampling.sources import ClassGAN, DataNeighbourhood, LatentNeighbourhood, Source
+
+
+class Pool:
+    """Real encoded rows by class, and what draws more of them.
+
+    Parameters
+    ----------
+    networks : Networks or None
+        Trained; None where all sources work on the data.
+    spec : VectorSpec or ImageSpec
+        What the encoded channels are.
+    rows, labels : Tensor
+        Encoded rows (m, ...), and their classes (m,) from 0 on.
+    held_out : Tensor
+        Mask (m,) of the rows that the networks were not trained on.
+    n_classes : int
+        How many classes there are.
+    method : {"auto", "gan", "latent", "data"}
+        Where new rows come from.
+    """
+
+    def __init__(
+        self,
+        networks: Networks | None,
+        spec: Spec,
+        rows: Tensor,
+        labels: Tensor,
+        held_out: Tensor,
+        n_classes: int,
+        method: str,
+    ) -> None:
+        self.networks, self.spec = networks, spec
+        self.rows, self.labels, self.held_out = rows, labels, held_out
+        self.n_classes, self.method = n_classes, method
+
+    def only(self, kept: Tensor) -> Pool:
+        """Return a pool of some of the rows."""
+        parts = self.rows[kept], self.labels[kept], self.held_out[kept]
+        return Pool(self.networks, self.spec, *parts, self.n_classes, self.method)
+
+    def n_rows(self, label: int) -> int:
+        """Return how many real rows of a class there are."""
+        return int((self.labels == label).sum())
+
+    def source(self, label: int, spread: float, start: Tensor | None = None) -> Source:
+        """Return what draws rows of a class; `start` (m,) masks the rows to start from."""
+        own = self.labels == label
+        begin = None if start is None else start[own].nonzero()[:, 0]
+        rows = self.rows[own]
+        method = choose(self.method, len(rows))
+        if method == "data":
+            return DataNeighbourhood(rows, self.rows, self.spec, spread, begin)
+        assert self.networks is not None
+        gan = ClassGAN(self.networks, self.spec, label, self.n_classes)
+        return gan if method == "gan" else LatentNeighbourhood(gan, rows, spread, begin)
+
+    def draw(self, wanted: Mapping[int, int], spread: float, random: torch.Generator) -> Tensor:
+        """Return encoded rows, one class after the other."""
+        drawn = [self.source(label, spread).draw(n, random) for label, n in wanted.items() if n]
+        return torch.cat(drawn) if drawn else self.rows[:0]

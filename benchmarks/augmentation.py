@@ -2,7 +2,7 @@
 
 Protocol: 60 % of a table trains (a fifth of it only sets the threshold for F1), the rest is tested
 on as it is. Of the rare class all training rows are used, or 100, 50 or 20 of them; new rows bring
-it up to the size of the other, except those of "augan (cv)", which chooses how many by
+it up to the size of the other, except those of "augan (tuned)", which chooses how many by
 cross-validation in the training rows. Average precision of a logistic regression, a random forest
 and histogram boosting. Every classifier is a line of results/augmentation.jsonl, so a stopped run
 goes on where it was.
@@ -54,6 +54,7 @@ def main() -> None:
 def arms() -> dict[str, Arm]:
     """Return what is compared, by name."""
     return build_arms(GANSampler()) | {
+        "augan (tuned)": build_arms(GANSampler(tune_for="auto"))["augan"],
         "ADASYN": Arm(_adasyn, encoded=True),
         CTGAN_RARE: Arm(_ctgan_of_rare_rows),
         CTGAN_ALL: Arm(_ctgan_of_all_rows),

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ._console import data_errors, progress
+from ._labelled import read_labelled
 from ._parameters import build_estimator
-from ._tables import read_labelled
 
 COLUMNS = {
     "average_precision": "AP",

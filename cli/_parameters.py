@@ -13,9 +13,18 @@ Assignments = Annotated[
 ]
 
 
-def assignments(texts: list[str] | None) -> dict[str, Any]:
-    """Return the parameters that ``--set`` gives, Python literals or else texts."""
-    return dict(_assignment(text) for text in texts or [])
+def assignments(texts: list[str] | None, own: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return the parameters that ``--set`` gives, Python literals or else texts.
+
+    Those that the command gives its `own` way are refused.
+    """
+    from augan.exceptions import ParameterError
+
+    given = dict(_assignment(text) for text in texts or [])
+    for name in given:
+        if name in (own or {}):
+            raise ParameterError(f"--set {name}: {own[name]}")  # type: ignore[index]
+    return given
 
 
 def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> Any:

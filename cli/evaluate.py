@@ -23,6 +23,7 @@ from ._console import (
     set_threads,
 )
 from ._labels import read_anomalies
+from ._models import load_detector
 from ._parameters import Assignments, assignments
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
@@ -91,8 +92,6 @@ def evaluate(
     """
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
-        from augan.io.model_file import load
-
         _check_request(model, data, augmentation, positive, set_)
         set_threads(threads, small_batches=augmentation is not None)
         if augmentation is not None:
@@ -107,7 +106,7 @@ def evaluate(
             )
             return
         assert model is not None and data is not None
-        estimator = load(model, device=device)
+        estimator = load_detector(model, device)
         limit = _finite(flag_limit(estimator, fpr, threshold))
         target = _target(estimator, model, target)
         is_anomaly = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)

@@ -1,4 +1,4 @@
-"""`augan fit`: train on the normal rows of a file."""
+"""`augan fit`: a detector of the normal rows of a file, or a sampler of its classes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from ._console import (
 )
 from ._labels import is_label
 from ._parameters import Assignments, assignments, build_estimator
+from ._samplers import fit_sampler
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
 OWN = {  # parameters that the command gives itself
@@ -46,7 +47,8 @@ def fit(
         str | None, typer.Option(help="Column (or array of an .npz) with the labels.")
     ] = None,
     normal: Annotated[
-        str | None, typer.Option(help="Label of the normal rows; only they train.")
+        str | None,
+        typer.Option(help="Label of the normal rows; only they train. Without: see below."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.")] = None,
     method: Annotated[
@@ -72,10 +74,11 @@ def fit(
     column_names: ColumnNames = None,
     quiet: Quiet = False,
 ) -> None:
-    """Train a detector on the normal rows of DATA.
+    """Train a detector on the normal rows of DATA, or a sampler of its classes.
 
-    With --target and --normal only the rows with that label train; otherwise all do.
-    While it trains, the state is kept in OUT.checkpoint.
+    With --target and --normal only the rows with that label train a detector; without both all
+    rows do. While it trains, the state is kept in OUT.checkpoint. With --target alone all rows
+    and their classes train a sampler, for augan sample.
     """
     checkpoint = out.with_name(out.name + ".checkpoint")
     given: dict[str, Any] = {"gan": gan, "random_state": seed, "device": device}
@@ -88,6 +91,11 @@ def fit(
 
     with plain_errors(lambda: _stopped(checkpoint)):
         _check_writable(out, data)
+        if target is not None and normal is None:
+            _check_sampler_options(method, resume=resume)
+            parts = data, options, target, drop or [], given, out, threads
+            say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
+            return
         rows, context = _training_rows(data, options, target, normal, drop or [])
         set_threads(threads, small_batches=rows.ndim == 2)
         estimator = build_estimator(METHODS[method], given, OWN)
@@ -101,6 +109,16 @@ def fit(
                 estimator.fit(rows)
         _save(estimator, out, context, checkpoint)
         say(_summary(estimator, len(rows), out), quiet=quiet)
+
+
+def _check_sampler_options(method: str, *, resume: bool) -> None:
+    from augan.exceptions import ParameterError
+
+    for option, is_given in (("--resume", resume), ("--method anogan", method == "anogan")):
+        if is_given:
+            raise ParameterError(
+                f"{option} goes with --normal: --target alone trains a sampler of the classes"
+            )
 
 
 def _stopped(checkpoint: Path) -> str:
@@ -136,8 +154,8 @@ def _training_rows(
     from augan.exceptions import DataError, ParameterError
     from augan.io.sources import open_data
 
-    if (target is None) != (normal is None):
-        raise ParameterError("--target and --normal go together: the column and its normal value")
+    if normal is not None and target is None:
+        raise ParameterError("--normal needs --target, the column whose value it is")
     source: Any = open_data(path, options)
     if source.is_table:
         rows = source.read()

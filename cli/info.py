@@ -15,7 +15,7 @@ def info(
     model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
     json_: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
-    """Show what MODEL was trained on, how, and what its score is made of."""
+    """Show what MODEL was trained on, how, and what its score or its rows are made of."""
     with plain_errors():
         from augan.io.model_file import load
 
@@ -31,14 +31,15 @@ def _facts(estimator: Any, path: Path) -> dict[str, Any]:
     from augan.io.model_file import read_manifest
 
     manifest = read_manifest(path)
-    codec, scorer = estimator.codec_, estimator.scorer_
+    codec = estimator.codec_
     if isinstance(codec, TableCodec):
         data: dict[str, Any] = {
             "columns": {c.name: f"{c.kind} ({c.dtype})" for c in codec.columns},
         }
     else:
         data = {"image_shape": list(codec.shape), "worked_on_at": list(codec.padded)}
-    networks = estimator.networks_.modules().items()
+    networks = estimator.networks_.modules().items() if estimator.networks_ else ()
+    own = _of_sampler if hasattr(estimator, "classes_") else _of_detector
     return {
         "method": type(estimator).__name__,
         "made_by": {"augan": manifest["augan"], **manifest["libraries"]},
@@ -46,13 +47,45 @@ def _facts(estimator: Any, path: Path) -> dict[str, Any]:
         **data,
         "context": manifest["context"],
         "parameters": {name: sum(p.numel() for p in m.parameters()) for name, m in networks},
-        "score": {"kind": estimator.score, "parts": list(scorer.part_names)}
-        | ({"fusion": scorer.fusion} if estimator.score == "calibrated" else {})
-        | ({"weights": list(scorer.weights)} if estimator.score == "calibrated" else {}),
-        "threshold": estimator.threshold_,
-        "calibration_rows": len(scorer.conformal.scores),
+        **own(estimator),
         "training": _training(estimator.history_),
         "settings": manifest["params"],
+    }
+
+
+def _of_detector(estimator: Any) -> dict[str, Any]:
+    """Return what the score is made of."""
+    scorer = estimator.scorer_
+    calibrated = estimator.score == "calibrated"
+    return {
+        "score": {"kind": estimator.score, "parts": list(scorer.part_names)}
+        | ({"fusion": scorer.fusion} if calibrated else {})
+        | ({"weights": list(scorer.weights)} if calibrated else {}),
+        "threshold": estimator.threshold_,
+        "calibration_rows": len(scorer.conformal.scores),
+    }
+
+
+def _of_sampler(estimator: Any) -> dict[str, Any]:
+    """Return where new rows of each class come from, and what was chosen."""
+    pool = estimator._maker.pool
+    return {
+        "classes": {
+            str(label): {"rows": pool.n_rows(code), "source": estimator.methods_[label]}
+            for code, label in enumerate(estimator.classes_.tolist())
+        },
+        "resampled": {str(label): n for label, n in estimator.sampling_strategy_.items()},
+        "spread": estimator.spread_,
+        "filters": list(estimator.filters),
+        "tuning": [
+            {
+                "times": str(trial.times),
+                "spread": trial.spread,
+                "gain": trial.gain,
+                "error": trial.error,
+            }
+            for trial in estimator.tuning_ or []
+        ],
     }
 
 

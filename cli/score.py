@@ -23,6 +23,7 @@ from ._console import (
     say,
     set_threads,
 )
+from ._models import load_detector
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
 N_REASONS = 3
@@ -62,13 +63,12 @@ def score(
     """
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
-        from augan.io.model_file import load
         from augan.io.results import open_results
 
         if out is not None:
             _check_out(out, model, data)
         set_threads(threads)
-        estimator = load(model, device=device)
+        estimator = load_detector(model, device)
         limit = flag_limit(estimator, fpr, threshold)
         batches = model_batches(estimator, model, data, options)
         tally = _Tally()

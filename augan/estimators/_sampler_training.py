@@ -129,6 +129,7 @@ def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[
         frame,
         pool,
         wanted,
+        counts,
         sampler.codec_.decode,
         classifier=sampler.tune_for,
         spread=sampler.spread,

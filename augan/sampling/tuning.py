@@ -70,6 +70,7 @@ def try_candidates(
     frame: pd.DataFrame,
     pool: Pool,
     wanted: Mapping[int, int],
+    counts: Codes,
     decode: Decode,
     *,
     classifier: Any,
@@ -89,6 +90,8 @@ def try_candidates(
         Draws new rows.
     wanted : mapping of int to int
         How many rows of each class are asked for.
+    counts : ndarray of shape (n_classes,)
+        How many real rows of each class there are, in the pool or not.
     decode : callable
         Makes a table of encoded rows.
     classifier : "auto" or classifier
@@ -100,16 +103,16 @@ def try_candidates(
     """
     codes = pool.labels.numpy()
     targets = [label for label, n in wanted.items() if n]
-    counts = np.bincount(codes, minlength=pool.n_classes)
     n_repeats = N_REPEATS if min(counts[targets]) < FEW else 1
+    n_others = counts.sum() - counts[targets].sum()
     folds = RepeatedStratifiedKFold(n_splits=N_FOLDS, n_repeats=n_repeats, random_state=seed)
     gains: list[list[float]] = []
     for i, (train, test) in enumerate(folds.split(frame, codes)):
         train = _at_most(train, codes, targets, numpy_stream(seed, f"tuning {i}"))
         trial = _Fold(frame, codes, train, test, targets, classifier, seed)
         alone = trial.score(frame.iloc[:0], codes[:0])
-        share = np.mean(np.isin(np.flatnonzero(~np.isin(codes, targets)), train)) or 1.0
         own = np.bincount(codes[train], minlength=pool.n_classes)
+        share = (own.sum() - own[targets].sum()) / n_others if n_others else len(train) / len(codes)
         asked = {label: round(wanted[label] * share) for label in targets}
         part = pool.only(torch.from_numpy(np.sort(train)))
         found = []

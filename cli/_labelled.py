@@ -1,4 +1,4 @@
-"""Tables whose rows have classes."""
+"""Rows that have classes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import Any
 
 
-def read_labelled(path: Path, options: Any, target: str, drop: list[str]) -> tuple[Any, Any, int]:
-    """Return rows, their classes, and at which place among the columns the classes stood."""
+def read_labelled(
+    path: Path, options: Any, target: str, drop: list[str]
+) -> tuple[Any, Any, int | None]:
+    """Return rows, their classes, and at which place among a table's columns these stood."""
+    import numpy as np
+
     from augan.exceptions import DataError, ParameterError
     from augan.io.sources import open_data
 
     source: Any = open_data(path, options)
     if not source.is_table:
-        raise ParameterError(f"{path}: not a table; GANSampler in Python takes arrays")
+        if drop:
+            raise ParameterError(f"--drop {drop[0]}: {path} has no named columns")
+        return np.asarray(source.rows()), source.labels(target), None
     frame = source.read(nullable=True)
     for name in [*drop, target]:
         if name not in frame:

@@ -1,0 +1,83 @@
+"""Images as files: PNG, a folder for each class."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from augan.exceptions import ParameterError
+
+WriteImages = Callable[[NDArray[Any], "NDArray[Any] | None"], None]
+
+
+@contextlib.contextmanager
+def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[WriteImages]:
+    """Give a function that writes a batch of images (n, H, W[, C]), and their classes (n,) if any.
+
+    Files are called ``000000.png`` and so on, below a folder for each class; the folder appears
+    when all are written. Pixels other than bytes are mapped from `low` and `high` to 0 and 255.
+
+    Raises
+    ------
+    ParameterError
+        When the folder is there and not empty, or two classes would share a folder.
+    """
+    check_image_folder(folder)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    counts: Counter[str] = Counter()
+    names: dict[str, Any] = {}
+
+    def write(images: NDArray[Any], classes: NDArray[Any] | None) -> None:
+        for i, pixels in enumerate(as_bytes(images, low, high)):
+            label = None if classes is None else classes[i]
+            below = "" if label is None else folder_name(label)
+            if names.setdefault(below, label) != label:
+                first = names[below]
+                raise ParameterError(
+                    f"classes {first!r} and {label!r} would share the folder {below!r}"
+                )
+            (temporary / below).mkdir(exist_ok=True)
+            squeezed = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+            Image.fromarray(squeezed).save(temporary / below / f"{counts[below]:06d}.png")
+            counts[below] += 1
+
+    try:
+        yield write
+        if folder.exists():
+            folder.rmdir()
+        os.chmod(temporary, 0o755)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_image_folder(folder: Path) -> None:
+    """Raise ParameterError where a folder of images cannot be made."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ParameterError(f"{folder}: exists already; images go to a new folder")
+    if not folder.parent.is_dir():
+        raise ParameterError(f"{folder}: no folder {folder.parent}")
+
+
+def as_bytes(images: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Return images as bytes."""
+    if images.dtype == np.uint8:
+        return images
+    shares = (images.astype(np.float64) - low) / (high - low)
+    return np.round(255 * shares.clip(0, 1)).astype(np.uint8)
+
+
+def folder_name(label: Any) -> str:
+    """Return what the folder of a class is called."""
+    return re.sub(r"[^\w.+-]", "_", str(label)).lstrip(".") or "_"

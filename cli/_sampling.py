@@ -1,0 +1,133 @@
+"""Rows of a model, a batch at a time: memory does not grow with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._console import progress
+from ._requests import read_class, read_range, read_where
+from ._samplers import BATCH_ROWS
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `augan sample MODEL` is asked for."""
+
+    number: int
+    class_: str | None
+    balanced: bool
+    where: list[str]
+    score_range: str | None
+    seed: int
+
+
+def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet: bool) -> str:
+    """Write rows of a model; return what has been written, in words."""
+    from augan.codecs import ImageCodec
+    from augan.exceptions import ParameterError
+    from augan.io.model_file import load, read_manifest
+    from augan.io.results import FORMATS, open_results
+
+    estimator = load(model, device=device)
+    codec, labelled = estimator.codec_, hasattr(estimator, "classes_")
+    parts = _parts(estimator, model, request)
+    asked: dict[str, Any] = {
+        "where": read_where(request.where, codec),
+        "score_range": read_range(request.score_range),
+    }
+    batches = _batches(estimator, parts, asked, request.seed, quiet=quiet)
+    suffix = out.suffix.lower()
+    if not isinstance(codec, ImageCodec):
+        if suffix not in FORMATS:
+            raise ParameterError(f"--out {out}: {model} makes a table; use {', '.join(FORMATS)}")
+        context = read_manifest(model)["context"]
+        with open_results(out) as write:
+            for rows, classes in batches:
+                write(_as_table(rows, classes, codec, context))
+    elif suffix == ".npy" and (not labelled or request.class_ is not None):
+        _write_array(out, batches, request.number)
+    elif suffix == "":
+        _write_images(out, batches, codec)
+    else:
+        endings = "a new folder" if labelled else "a new folder or .npy"
+        raise ParameterError(f"--out {out}: {model} makes images; use {endings}")
+    made = f"{request.number} new {'images' if isinstance(codec, ImageCodec) else 'rows'}"
+    classes = ", ".join(f"{n} of {label}" for label, n in parts if label is not None)
+    return f"{made}{f' ({classes})' if classes else ''}; wrote {out}"
+
+
+def _parts(estimator: Any, model: Path, request: Request) -> list[tuple[Any, int]]:
+    """Return how many rows of each class are asked for; of class None: of any."""
+    from augan.exceptions import ParameterError
+
+    label = read_class(request.class_, estimator, model)
+    if label is not None:
+        if request.balanced:
+            raise ParameterError("--class and --balanced: give one of them")
+        return [(label, request.number)]
+    if not request.balanced:
+        return [(None, request.number)]
+    if not hasattr(estimator, "classes_"):
+        raise ParameterError(f"--balanced: {model} was trained without classes")
+    labels = estimator.classes_.tolist()
+    each, more = divmod(request.number, len(labels))
+    counts = [each + (i < more) for i in range(len(labels))]
+    return [(label, n) for label, n in zip(labels, counts, strict=True) if n]
+
+
+def _batches(
+    estimator: Any, parts: list[tuple[Any, int]], asked: dict[str, Any], seed: int, *, quiet: bool
+) -> Iterator[tuple[Any, Any]]:
+    """Give rows, and their classes if they have any."""
+    import numpy as np
+
+    random = np.random.RandomState(seed)
+    with progress(quiet) as display:
+        task = display.add_task("sample", total=sum(n for _, n in parts), note="")
+        for label, n in parts:
+            for start in range(0, n, BATCH_ROWS):
+                size = min(BATCH_ROWS, n - start)
+                number: Any = size if label is None else {label: size}
+                made = estimator.sample(number, random_state=random, **asked)
+                yield made if isinstance(made, tuple) else (made, None)
+                display.advance(task, size)
+
+
+def _as_table(rows: Any, classes: Any, codec: Any, context: dict[str, Any]) -> Any:
+    """Return a batch as a DataFrame, with the classes where they stood in training."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows, columns=[column.name for column in codec.columns])
+    if classes is not None:
+        place = context.get("place")
+        name = context.get("target") or "class"
+        table.insert(len(table.columns) if place is None else place, name, classes)
+    return table
+
+
+def _write_array(out: Path, batches: Iterator[tuple[Any, Any]], n: int) -> None:
+    import numpy as np
+
+    from augan.io.atomic import atomic_path
+
+    with atomic_path(out) as temporary:
+        file: Any = None
+        start = 0
+        for images, _ in batches:
+            if file is None:
+                shape = (n, *images.shape[1:])
+                file = np.lib.format.open_memmap(temporary, "w+", dtype=images.dtype, shape=shape)
+            file[start : start + len(images)] = images
+            start += len(images)
+        file.flush()
+
+
+def _write_images(out: Path, batches: Iterator[tuple[Any, Any]], codec: Any) -> None:
+    from augan.io.images import open_image_folder
+
+    with open_image_folder(out, low=codec.low, high=codec.high) as write:
+        for images, classes in batches:
+            write(images, classes)

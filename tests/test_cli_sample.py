@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from augan_cli.app import app
+from PIL import Image
 from typer.testing import CliRunner
 
 from augan import FAnoGAN
@@ -46,7 +48,64 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mixed_frame: pd.DataFrame) 
     FAnoGAN(**small).fit(mixed_frame).save(folder / "table.augan")
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
     FAnoGAN(**small | {"width": 4}).fit(images).save(folder / "images.augan")
+    np.savez(folder / "digits.npz", X=images, y=np.arange(40) % 2)
+    for data, target in (("data.parquet", "label"), ("digits.npz", "y")):
+        name = {"label": "classes.augan", "y": "digits.augan"}[target]
+        words = ["fit", folder / data, "--target", target, "--out", folder / name, *QUICK]
+        result = CliRunner().invoke(app, [str(word) for word in (*words, "--threads", "1")])
+        assert result.exit_code == 0, result.stderr
+    (folder / "pics").mkdir()
+    (folder / "pics" / "mine.txt").write_text("kept")
     return folder
+
+
+def test_rows_by_class_and_condition(folder: Path) -> None:
+    given = pd.read_parquet(folder / "data.parquet")
+    model, out = folder / "classes.augan", folder / "asked.parquet"
+    result = made(model, "-n", 30, "--class", "fraud", "--out", out, "--where", "member=True")
+    assert "30 new rows (30 of fraud)" in result.stderr
+    rows = pd.read_parquet(out)
+    assert list(rows) == list(given) and (rows.dtypes == given.dtypes).all()
+    assert (rows["label"] == "fraud").all() and rows["member"].all() and len(rows) == 30
+    low, high = given["amount"].quantile([0.2, 0.7])
+    words = ["--balanced", "--where", f"amount={low}..{high}", "--where", "visits="]
+    made(model, "-n", 21, *words, "--out", out)
+    rows = pd.read_parquet(out)
+    assert rows["label"].value_counts().to_dict() == {"fine": 11, "fraud": 10}
+    assert rows["amount"].between(low, high).all() and rows["visits"].isna().all()
+    made(model, "-n", 40, "--out", out, "--score-range", "0.5..0.99")
+    assert len(pd.read_parquet(out)) == 40
+
+
+def test_images_go_to_a_folder_for_each_class(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    made(folder / "digits.augan", "-n", 7, "--balanced", "--out", out)
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert files == [*(f"0/{i:06d}.png" for i in range(4)), *(f"1/{i:06d}.png" for i in range(3))]
+    pixels = np.asarray(Image.open(out / "0" / "000000.png"))
+    assert pixels.shape == (8, 8) and pixels.dtype == np.uint8 and pixels.std() > 0
+    made(folder / "images.augan", "-n", 2, "--out", tmp_path / "plain")
+    assert len(list((tmp_path / "plain").glob("*.png"))) == 2
+
+
+def test_a_sampler_cannot_score(folder: Path) -> None:
+    words = ["score", folder / "classes.augan", folder / "data.csv"]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 1
+    assert "a GANSampler, which makes rows and scores none" in result.stderr
+
+
+def test_info_says_where_rows_come_from(folder: Path) -> None:
+    words = ["info", str(folder / "classes.augan"), "--json"]
+    facts = json.loads(CliRunner().invoke(app, words).stdout)
+    assert facts["method"] == "GANSampler" and facts["context"]["target"] == "label"
+    assert facts["classes"]["fraud"] == {"rows": facts["classes"]["fraud"]["rows"]} | {
+        "source": "latent"
+    }
+    assert sum(entry["rows"] for entry in facts["classes"].values()) == len(
+        pd.read_csv(folder / "data.csv")
+    )
+    assert CliRunner().invoke(app, words[:2]).exit_code == 0
 
 
 def balanced(folder: Path, name: str, *words: Any, data: str = "data.parquet") -> Path:
@@ -130,6 +189,23 @@ def test_a_model_makes_images(folder: Path) -> None:
             ["--balance", "data.csv", "--target", "label", "-n", "3", "--out", "o.csv"],
             "-n goes with a MODEL",
         ),
+        (["table.augan", "-n", "3", "--out", "o.csv", "--ratio", "1"], "--ratio goes with --bal"),
+        (["table.augan", "-n", "3", "--out", "o.csv", "--class", "a"], "trained without classes"),
+        (["table.augan", "-n", "3", "--out", "o.csv", "--balanced"], "trained without classes"),
+        (["classes.augan", "-n", "3", "--out", "o.csv", "--class", "a"], "only 'fine', 'fraud'"),
+        (
+            ["classes.augan", "-n", "3", "--out", "o.csv", "--class", "fine", "--balanced"],
+            "--class and --balanced: give one",
+        ),
+        (["classes.augan", "-n", "3", "--out", "o.csv", "--where", "amount"], "is not COL=VALUE"),
+        (["classes.augan", "-n", "3", "--out", "o.csv", "--where", "x=1"], "no column 'x'"),
+        (
+            ["classes.augan", "-n", "3", "--out", "o.csv", "--score-range", "1"],
+            "is not LOW..HIGH",
+        ),
+        (["digits.augan", "-n", "3", "--out", "o.npy"], "makes images; use a new folder"),
+        (["digits.augan", "-n", "3", "--out", "o", "--where", "a=1"], "images have no columns"),
+        (["digits.augan", "-n", "3", "--out", "pics"], "pics: exists already"),
         (["--balance", "none.csv", "--target", "label", "--out", "o.csv"], "none.csv: no such"),
         (["--balance", "data.csv", "--target", "label", "--out", "o.txt"], "unknown ending"),
         (["--balance", "data.csv", "--target", "label", "--out", "data.csv"], "the file that is"),
@@ -148,7 +224,7 @@ def test_a_model_makes_images(folder: Path) -> None:
         (["--balance", "mark.csv", "--target", "label", "--out", "o.csv"], "'synthetic' already"),
         (["--balance", "gap.csv", "--target", "label", "--out", "o.csv"], "gap.csv, row 2, column"),
         (["--balance", "one.csv", "--target", "label", "--out", "o.csv"], "more than 1 class"),
-        (["images.augan", "-n", "3", "--out", "o.csv"], "makes images; use .npy"),
+        (["images.augan", "-n", "3", "--out", "o.csv"], "makes images; use a new folder or .npy"),
         (["table.augan", "-n", "3", "--out", "o.npy"], "makes a table; use .csv"),
         (["data.csv", "-n", "3", "--out", "o.csv"], "data.csv: not a model file"),
     ],
@@ -161,13 +237,13 @@ def test_mistakes_are_one_line(
     given.assign(synthetic=0).to_csv("mark.csv", index=False)
     given.assign(label=given["label"].where(given.index != 2)).to_csv("gap.csv", index=False)
     given.assign(label="fine").to_csv("one.csv", index=False)
-    before = {path: path.read_bytes() for path in folder.iterdir()}
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     result = run(*words)
     lines = result.stderr.splitlines()
     assert result.exit_code == 1 and result.stdout == ""
     assert len(lines) == 1 and lines[0].startswith("augan: error: "), result.stderr
     assert says in lines[0]
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("words", [["--out", "o.csv"], ["m.augan", "--balance", "d", "--out", "o"]])

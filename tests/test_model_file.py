@@ -19,8 +19,10 @@ import pytest
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from sklearn.dummy import DummyClassifier
 
 import augan
+from augan import GANSampler
 from augan.exceptions import ModelFileError
 from augan.io import model_file
 
@@ -217,7 +219,7 @@ def test_no_single_damaged_byte_goes_unnoticed_or_crashes(
 def test_changed_weights_are_noticed(saved: Any, tmp_path: Path) -> None:
     manifest, tensors = saved
     tensors = {name: value.clone() for name, value in tensors.items()}
-    tensors["scorer.scale.centre"] += 1e-6
+    tensors["parts.scale.centre"] += 1e-6
     with zipfile.ZipFile(tmp_path / "m.augan", "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest))
         archive.writestr("weights.safetensors", save_tensors(tensors))
@@ -245,7 +247,7 @@ def test_a_newer_format_is_refused_by_name(saved: Any, tmp_path: Path) -> None:
 def test_an_older_format_is_refused_by_name(saved: Any, tmp_path: Path) -> None:
     manifest = {**saved[0], "format_version": 1, "augan": "0.1"}
     path = write_model(tmp_path / "m.augan", manifest, saved[1])
-    assert_refused(path, "made by an older augan (0.1, format 1, now 3): fit it again")
+    assert_refused(path, "made by an older augan (0.1, format 1, now 4): fit it again")
 
 
 def without(mapping: dict[str, Any], name: str) -> dict[str, Any]:
@@ -314,17 +316,17 @@ def reshaped(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Ten
 @pytest.mark.parametrize(
     "change",
     [
-        lambda t: reshaped(t, "scorer.generator.layers.0.weight"),
+        lambda t: reshaped(t, "parts.generator.layers.0.weight"),
         lambda t: reshaped(t, "codec.0.knots"),
-        lambda t: without(t, "scorer.critic.head.weight"),
-        lambda t: without(t, "scorer.conformal.scores"),
+        lambda t: without(t, "parts.critic.head.weight"),
+        lambda t: without(t, "parts.conformal.scores"),
         lambda t: without(t, "codec.0.knots"),
-        lambda t: {**t, "scorer.extra": torch.zeros(3)},
-        lambda t: {**t, "scorer.heads.data_neighbors.bank": torch.zeros(5, 1)},
-        lambda t: {**t, "scorer.heads.pretext_neighbors.basis": torch.zeros(5, 1)},
-        lambda t: reshaped(t, "scorer.pretext.layers.0.weight"),
-        lambda t: without(t, "scorer.pretext.layers.0.weight"),
-        lambda t: without(t, "scorer.heads.pretext_mahalanobis.whitening"),
+        lambda t: {**t, "parts.extra": torch.zeros(3)},
+        lambda t: {**t, "parts.heads.data_neighbors.bank": torch.zeros(5, 1)},
+        lambda t: {**t, "parts.heads.pretext_neighbors.basis": torch.zeros(5, 1)},
+        lambda t: reshaped(t, "parts.pretext.layers.0.weight"),
+        lambda t: without(t, "parts.pretext.layers.0.weight"),
+        lambda t: without(t, "parts.heads.pretext_mahalanobis.whitening"),
         lambda t: {k: v * math.nan if v.is_floating_point() else v for k, v in t.items()},
         lambda t: {},
     ],
@@ -439,3 +441,59 @@ def test_an_unfitted_detector_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(NotFittedError):
         augan.FAnoGAN().save(tmp_path / "m.augan")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sampler_makes_the_same_rows_after_loading(
+    mixed_frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    y = np.where(np.arange(len(mixed_frame)) % 8, "fine", "fraud")
+    given = {"max_steps": 20, "encoder_steps": 20, "width": 16, "random_state": 3}
+    tuned = {"tune_for": DummyClassifier(), "filters": ("copies",), "sampling_strategy": 0.7}
+    for params in ({"method": "data"}, tuned):
+        sampler = GANSampler(**given | params).fit(mixed_frame, y)
+        sampler.save(tmp_path / "s.augan")
+        loaded = augan.load(tmp_path / "s.augan")
+        assert isinstance(loaded, GANSampler)
+        for request in ({"n_samples": 50}, {"n_samples": {"fraud": 9}, "where": {"member": True}}):
+            (X, labels), (X_again, again) = (m.sample(**request) for m in (sampler, loaded))
+            pd.testing.assert_frame_equal(X, X_again)
+            assert np.array_equal(labels, again) and labels.dtype == again.dtype
+        for name in ("methods_", "sampling_strategy_", "spread_", "tuning_", "refused_"):
+            assert getattr(loaded, name) == getattr(sampler, name), name
+    assert loaded.tune_for is None  # an estimator is not kept
+    assert loaded.sampling_strategy == 0.7
+
+
+@pytest.fixture(scope="module")
+def saved_sampler(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("sampler") / "s.augan"
+    sampler = GANSampler(max_steps=2, encoder_steps=2, width=8, random_state=0)
+    return parts_of(sampler.fit(random.normal(size=(40, 3)), np.arange(40) % 4 == 0), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "tensors"),
+    [
+        (lambda p: {**p, "classes": p["classes"][:1]}, None),
+        (lambda p: {**p, "classes_dtype": "evil"}, None),
+        (lambda p: {**p, "spread": None}, None),
+        (lambda p: {**p, "strategy": 3}, None),
+        (lambda p: without(p, "classes"), None),
+        (None, lambda t: reshaped(t, "parts.rows")),
+        (None, lambda t: reshaped(t, "parts.shares")),
+        (None, lambda t: {**t, "parts.labels": t["parts.labels"] + 1}),
+        (None, lambda t: {**t, "parts.rows": t["parts.rows"] * math.nan}),
+        (None, lambda t: {**t, "parts.rows": t["parts.rows"][:, :1].contiguous()}),
+        (None, lambda t: without(t, "parts.generator.embedding")),
+        (None, lambda t: reshaped(t, "parts.generator.embedding")),
+    ],
+)
+def test_parts_of_a_sampler_that_do_not_fit_are_refused(
+    saved_sampler: Any, tmp_path: Path, change: Any, tensors: Any
+) -> None:
+    manifest, own = saved_sampler
+    if change is not None:
+        manifest = {**manifest, "parts": change(manifest["parts"])}
+    path = write_model(tmp_path / "m.augan", manifest, tensors(own) if tensors else own)
+    assert_not_loaded(path, "")

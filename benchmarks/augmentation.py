@@ -2,7 +2,7 @@
 
 Protocol: 60 % of a table trains (a fifth of it only sets the threshold for F1), the rest is tested
 on as it is. Of the rare class all training rows are used, or 100, 50 or 20 of them; new rows bring
-it up to the size of the other, except those of "augan (tuned)", which chooses how many by
+it up to the size of the other, except those of "augan tuned", which chooses how many by
 cross-validation in the training rows. Average precision of a logistic regression, a random forest
 and histogram boosting. Every classifier is a line of results/augmentation.jsonl, so a stopped run
 goes on where it was.
@@ -54,7 +54,6 @@ def main() -> None:
 def arms() -> dict[str, Arm]:
     """Return what is compared, by name."""
     return build_arms(GANSampler()) | {
-        "augan (tuned)": build_arms(GANSampler(tune_for="auto"))["augan"],
         "ADASYN": Arm(_adasyn, encoded=True),
         CTGAN_RARE: Arm(_ctgan_of_rare_rows),
         CTGAN_ALL: Arm(_ctgan_of_all_rows),
@@ -73,7 +72,7 @@ def measure(job: Result, parts: Parts) -> list[Result]:
         return made
 
     timed_arm = Arm(resample, arm.class_weight, arm.encoded) if arm.resample else arm
-    lines = try_arm(timed_arm, parts, job["seed"])
+    lines, _ = try_arm(timed_arm, parts, job["seed"])
     names = {"average_precision": "ap"}
     taken = seconds[0] if seconds else {}
     return [
@@ -108,7 +107,7 @@ def _adasyn(X: Any, y: NDArray[np.bool_], seed: int) -> Any:
 
 def _ctgan_of_all_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
     """Train on all rows, the class one of their columns; keep what is of the rare class."""
-    filled, restore = complete(X)
+    filled, restore = _complete(X)
     filled["class"] = np.where(y, "rare", "other").astype(object)
     model = _ctgan(filled, seed)
 
@@ -120,9 +119,18 @@ def _ctgan_of_all_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
 
 
 def _ctgan_of_rare_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
-    filled, restore = complete(X)
+    filled, restore = _complete(X)
     model = _ctgan(filled[y].reset_index(drop=True), seed)
     return _balanced(X, y, model.sample, restore)
+
+
+def _complete(X: pd.DataFrame) -> Any:
+    """Return a table as `complete` does, whole numbers as integers, which CTGAN rounds to."""
+    filled, restore = complete(X)
+    for name in filled.select_dtypes("number"):
+        if (filled[name] % 1 == 0).all():
+            filled[name] = filled[name].astype("int64")
+    return filled, restore
 
 
 def _ctgan(rows: pd.DataFrame, seed: int) -> Any:

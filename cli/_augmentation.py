@@ -16,6 +16,15 @@ COLUMNS = {
     "f1": "F1",
     "brier": "Brier",
 }
+FIDELITY = {
+    "coverage": "cover",
+    "precision": "prec",
+    "two_sample_auc": "AUC2",
+    "column_distance": "cols",
+    "correlation_error": "corr",
+    "near_copies": "copies",
+    "membership_auc": "member",
+}
 OWN = {
     "callbacks": "only from Python",
     "random_state": "use --seed",
@@ -85,6 +94,13 @@ def _print(report: dict[str, Any]) -> None:
         if arm["arm"] != "none":
             cells += [f"{arm['gain']:+.3f}", f"{arm['low']:+.3f} to {arm['high']:+.3f}"]
         table.add_row(arm["arm"], *cells)
-    for column in table.columns:
-        column.no_wrap = True
-    console.print(table)
+    tables = [table]
+    if report["fidelity"]:
+        table = Table("new rows", *FIDELITY.values(), box=None, pad_edge=False)
+        for name, figures in report["fidelity"].items():
+            table.add_row(name, *(f"{figures[key]:.3f}" for key in FIDELITY))
+        tables.append(table)
+    for table in tables:
+        for column in table.columns:
+            column.no_wrap = True
+        console.print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,21 @@ from augan.evaluation.arms import build_arms
 from augan.evaluation.augmentation import split_rows, try_arm
 from augan.evaluation.classifiers import make_encoder, plain
 from augan.exceptions import DataError, ParameterError
+from augan.sampling import tuning
 
 QUICK = GANSampler(max_steps=30, encoder_steps=30, width=16)
 ARMS = build_arms(QUICK)
 METRICS = ["average_precision", "recall_at_1pct_fpr", "f1", "brier"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_tuning() -> Iterator[None]:
+    """Choose the number of rows by the quickest classifier."""
+    with pytest.MonkeyPatch.context() as patch:
+        chosen = {"logistic regression": tuning.CLASSIFIERS["logistic regression"]}
+        patch.setattr(tuning, "CLASSIFIERS", chosen)
+        patch.setattr(tuning, "N_REPEATS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +59,7 @@ def scores(values: dict[str, list[float]]) -> AugmentationReport:
         for seed, value in enumerate(found)
     ]
     n_seeds = len(values["none"])
-    return AugmentationReport("x", 100, 10, n_seeds, 0.95, pd.DataFrame(records))
+    return AugmentationReport("x", 100, 10, n_seeds, 0.95, pd.DataFrame(records), pd.DataFrame())
 
 
 def test_every_arm_is_measured_by_every_classifier(report: AugmentationReport) -> None:
@@ -58,6 +70,16 @@ def test_every_arm_is_measured_by_every_classifier(report: AugmentationReport) -
     values = report.scores[METRICS].to_numpy()
     assert ((values >= 0) & (values <= 1)).all()
     assert report.scores["average_precision"].min() > 0.8  # of 14 % of the rows
+
+
+def test_new_rows_are_held_against_held_out_ones(report: AugmentationReport) -> None:
+    table = report.fidelity_summary()
+    adding = [name for name in ARMS if name not in ("none", "class weight")]
+    assert set(adding) - {"augan tuned"} <= set(table.index) <= {*adding, "held-out rows"}
+    assert table.loc["random oversampling", "near_copies"] == 1
+    assert table.loc["augan filtered", "near_copies"] < table.loc["augan", "near_copies"] + 0.05
+    assert table.loc["held-out rows", "two_sample_auc"] < 0.75
+    assert np.isfinite(table.to_numpy()).all()
 
 
 def test_the_same_seed_gives_the_same_report(tumours: Any, report: AugmentationReport) -> None:
@@ -104,7 +126,8 @@ def test_arms_add_rows_of_the_rare_class_alone(mixed_frame: pd.DataFrame, arm: s
     assert list(rows) == list(mixed_frame)
     assert np.array_equal(labels[:n], y) and labels[n:].all()
     expected = n if arm in ("none", "class weight") else 2 * (~y).sum()
-    assert len(rows) == len(labels) == expected
+    assert len(rows) == len(labels)
+    assert len(rows) == expected or (arm == "augan tuned" and n <= len(rows) < expected)
     before, after = plain(mixed_frame), plain(rows)[:n]
     pd.testing.assert_frame_equal(before, after, check_dtype=False)
     encoded = make_encoder().fit(before).transform(plain(rows))
@@ -126,7 +149,7 @@ def test_the_rare_class_is_cut_in_the_training_rows_alone(tumours: Any) -> None:
     merged = cut.train.merge(whole.train.drop_duplicates(), how="left", indicator=True)
     assert (merged["_merge"] == "both").all()
     few, many = (
-        np.mean([line["average_precision"] for line in try_arm(ARMS["none"], parts, 0)])
+        np.mean([line["average_precision"] for line in try_arm(ARMS["none"], parts, 0)[0]])
         for parts in (cut, whole)
     )
     assert few < many

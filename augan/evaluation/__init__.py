@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from augan.evaluation.augmentation import AugmentationReport, evaluate_augmentation
     from augan.evaluation.detection import detection_metrics, evaluate_detector
+    from augan.evaluation.fidelity import fidelity_metrics
     from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "detection_metrics",
     "evaluate_augmentation",
     "evaluate_detector",
+    "fidelity_metrics",
 ]
 _HOMES = {
     "AugmentationReport": "augmentation",
@@ -27,6 +29,7 @@ _HOMES = {
     "detection_metrics": "detection",
     "evaluate_augmentation": "augmentation",
     "evaluate_detector": "detection",
+    "fidelity_metrics": "fidelity",
 }
 
 

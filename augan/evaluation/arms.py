@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from augan.evaluation.classifiers import MISSING, plain
+from augan.sampling.filters import FILTERS, MIN_HELD_OUT
 
 Labels = NDArray[np.bool_]
 Rows = tuple[pd.DataFrame, Labels]
@@ -41,11 +43,17 @@ class Arm:
 
 
 def build_arms(sampler: Any) -> dict[str, Arm]:
-    """Return the arms by name; `sampler` makes the rows of the arm "augan"."""
+    """Return the arms by name; `sampler` makes the rows of those called "augan"."""
 
-    def own(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
-        rows, labels = clone(sampler).set_params(random_state=seed).fit_resample(X, y)
+    def own(X: pd.DataFrame, y: Labels, seed: int, **params: Any) -> Rows:
+        rows, labels = clone(sampler).set_params(**params, random_state=seed).fit_resample(X, y)
         return rows, labels
+
+    def filtered(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
+        n_held_out = round(sampler.validation_fraction * max((~y).sum(), y.sum()))
+        with_critic = sampler.method != "data" and n_held_out >= MIN_HELD_OUT
+        filters = tuple(name for name in FILTERS if name != "critic" or with_critic)
+        return own(X, y, seed, filters=filters)
 
     return {
         "none": Arm(),
@@ -53,6 +61,8 @@ def build_arms(sampler: Any) -> dict[str, Arm]:
         "random oversampling": Arm(_oversampled),
         "SMOTE": Arm(_smote),
         "augan": Arm(own),
+        "augan filtered": Arm(filtered),
+        "augan tuned": Arm(partial(own, tune_for="auto")),
     }
 
 

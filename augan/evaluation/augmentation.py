@@ -22,6 +22,8 @@ from sklearn.model_selection import train_test_split
 from augan._random import draw_seed
 from augan.evaluation.arms import Arm, Labels, build_arms
 from augan.evaluation.classifiers import CLASSIFIERS, make_encoder, plain
+from augan.evaluation.fidelity import FIGURES, fidelity_metrics
+from augan.evaluation.fidelity import MIN_ROWS as FIDELITY_ROWS
 from augan.evaluation.resampling import MAX_FPR
 from augan.exceptions import DataError, ParameterError
 
@@ -48,6 +50,9 @@ class AugmentationReport:
     scores : DataFrame
         A row for each seed, arm and classifier: average precision, recall at 1 % FPR, F1 and the
         Brier score (low is good) on the test rows.
+    fidelity : DataFrame
+        A row for each seed, each arm that adds rows and each figure of `fidelity_metrics`: of
+        the rare class's new rows, and of its test rows in their place.
     """
 
     positive: Any
@@ -56,6 +61,7 @@ class AugmentationReport:
     n_seeds: int
     confidence: float
     scores: pd.DataFrame
+    fidelity: pd.DataFrame
 
     def summary(self) -> pd.DataFrame:
         """Return the means over seeds and classifiers, a row for each arm.
@@ -69,6 +75,15 @@ class AugmentationReport:
         half = stats.t.ppf((1 + self.confidence) / 2, self.n_seeds - 1) * gains.sem()
         ends = {"gain": gains.mean(), "low": gains.mean() - half, "high": gains.mean() + half}
         return means.assign(**ends)
+
+    def fidelity_summary(self) -> pd.DataFrame:
+        """Return the means over seeds, a row for each arm, and one for held-out rows."""
+        if self.fidelity.empty:
+            return pd.DataFrame()
+        names = list(FIGURES)
+        table = self.fidelity.pivot_table(index="arm", columns="figure", values="new", sort=False)
+        usual = self.fidelity.groupby("figure")["held_out"].mean()
+        return pd.concat([table, usual.rename("held-out rows").to_frame().T])[names]
 
     @property
     def verdict(self) -> str:
@@ -94,6 +109,7 @@ class AugmentationReport:
             "n_seeds": self.n_seeds,
             "confidence": self.confidence,
             "arms": table.to_dict("records"),
+            "fidelity": self.fidelity_summary().T.to_dict(),
             "scores": self.scores.to_dict("records"),
         }
 
@@ -125,10 +141,11 @@ def evaluate_augmentation(
     positive : object, optional
         The class to find; the rarest if not given.
     sampler : GANSampler, optional
-        What makes the new rows of the arm "augan"; ``GANSampler()`` if not given.
+        What makes the new rows of the arms "augan"; ``GANSampler()`` if not given.
     arms : sequence of str, optional
         Out of "none" (always run), "class weight", "random oversampling", "SMOTE" (SMOTENC or
-        SMOTEN where there are categories) and "augan"; all if not given.
+        SMOTEN where there are categories), "augan", "augan filtered" (by all filters) and "augan
+        tuned" (as many rows as help in cross-validation); all if not given.
     n_rare : int, optional
         Rows of the rare class to train on, where it has more: what if there were so few?
     n_seeds : int, default=5
@@ -159,15 +176,18 @@ def evaluate_augmentation(
     first = draw_seed(random_state)
     total = n_seeds * len(chosen) * len(CLASSIFIERS)
     records: list[dict[str, Any]] = []
+    fidelity: list[dict[str, Any]] = []
     for seed in range(first, first + n_seeds):
         parts = split_rows(frame, labels, seed, n_rare)
         for name, arm in chosen.items():
-            figures = try_arm(arm, parts, seed)
+            figures, new = try_arm(arm, parts, seed)
             records += [{"seed": seed, "arm": name} | figure for figure in figures]
+            fidelity += [{"seed": seed, "arm": name} | f for f in _fidelity(new, parts, seed)]
             if callback is not None:
                 callback(len(records), total)
     counts = len(frame), int(labels.sum()), n_seeds
-    return AugmentationReport(positive, *counts, confidence, pd.DataFrame(records))
+    tables = pd.DataFrame(records), pd.DataFrame(fidelity)
+    return AugmentationReport(positive, *counts, confidence, *tables)
 
 
 @dataclass(frozen=True)
@@ -199,10 +219,10 @@ def split_rows(frame: pd.DataFrame, labels: Labels, seed: int, n_rare: int | Non
     return Parts(*pieces)
 
 
-def try_arm(arm: Arm, parts: Parts, seed: int) -> list[dict[str, Any]]:
-    """Return the figures of each classifier, trained as an arm would have it."""
+def try_arm(arm: Arm, parts: Parts, seed: int) -> tuple[list[dict[str, Any]], Any]:
+    """Return the figures of each classifier, trained as an arm would have it, and its new rows."""
     encoder = make_encoder().fit(plain(parts.train))
-    encoded, labels = _rows_to_train_on(arm, parts, encoder, seed)
+    encoded, labels, new = _rows_to_train_on(arm, parts, encoder, seed)
     validation, test = (encoder.transform(plain(part)) for part in (parts.validation, parts.test))
     found = []
     for name, build in CLASSIFIERS.items():
@@ -218,16 +238,27 @@ def try_arm(arm: Arm, parts: Parts, seed: int) -> list[dict[str, Any]]:
         }
         plain_figures = {key: float(value) for key, value in figures.items()}
         found.append({"classifier": name} | plain_figures)
-    return found
+    return found, new
 
 
-def _rows_to_train_on(arm: Arm, parts: Parts, encoder: Any, seed: int) -> tuple[Any, Labels]:
+def _rows_to_train_on(arm: Arm, parts: Parts, encoder: Any, seed: int) -> tuple[Any, Labels, Any]:
+    """Return encoded rows, their labels, and the new ones among them as a table if there are."""
     if arm.resample is None:
-        return encoder.transform(plain(parts.train)), parts.y_train
+        return encoder.transform(plain(parts.train)), parts.y_train, None
     if arm.encoded:
-        return arm.resample(encoder.transform(plain(parts.train)), parts.y_train, seed)
+        encoded = encoder.transform(plain(parts.train))
+        return *arm.resample(encoded, parts.y_train, seed), None
     rows, labels = arm.resample(parts.train, parts.y_train, seed)
-    return encoder.transform(plain(rows)), labels
+    return encoder.transform(plain(rows)), labels, rows[len(parts.train) :]
+
+
+def _fidelity(new: Any, parts: Parts, seed: int) -> list[dict[str, Any]]:
+    """Return the figures of new rows beside those of the rare class's test rows."""
+    train, test = parts.train[parts.y_train], parts.test[parts.y_test]
+    if new is None or min(len(train), len(test), len(new)) < FIDELITY_ROWS:
+        return []
+    figures = fidelity_metrics(train, test, new, random_state=seed)
+    return [{"figure": name} | values for name, values in figures.items()]
 
 
 def _best_threshold(labels: Labels, scores: NDArray[np.float64]) -> float:

@@ -1,0 +1,204 @@
+"""How true new rows are, and what they give away, beside real rows that nobody trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.stats import ks_2samp
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from augan._random import derive_seed, numpy_stream
+from augan.evaluation.classifiers import make_encoder, plain
+from augan.exceptions import DataError
+
+Array = NDArray[np.float64]
+
+K = 5  # neighbours that say how far a real row reaches
+MAX_ROWS = 5000  # of each kind, to measure distances between
+MIN_ROWS = 2 * K
+BATCH = 1000  # rows whose distances are taken at once
+COPY_QUANTILE = 0.05  # of the hold-out's distances, below which a new row is a near copy
+N_FOLDS = 3
+LEAF = 20  # rows in a leaf of the two-sample classifier; fewer where there are few
+FIGURES = {
+    "precision": "new rows inside the reach of training rows",
+    "recall": "training rows inside the reach of new ones",
+    "density": "training rows whose reach a new row is in, of those it could be",
+    "coverage": "training rows with a new one in reach",
+    "two_sample_auc": "how well a classifier tells new rows from held-out ones; 0.5: not at all",
+    "column_distance": "mean distance of a column's distribution (Kolmogorov-Smirnov, variation)",
+    "correlation_error": "mean difference of the correlations between columns",
+    "closest_record": "median distance to the closest training row",
+    "near_copies": "new rows nearer to a training row than 95 % of held-out ones",
+    "membership_auc": "how well being near to a new row tells training rows from held-out ones",
+}
+
+
+def fidelity_metrics(
+    train: Any, held_out: Any, new: Any, *, random_state: int = 0
+) -> dict[str, dict[str, float]]:
+    """Compare new rows with the training rows that they were made of, and with held-out ones.
+
+    Each figure stands beside the same figure of the held-out rows in place of the new ones:
+    what perfect new rows would have.
+
+    Parameters
+    ----------
+    train, held_out, new : DataFrame or array-like of shape (n, d)
+        Real rows that the new ones were learned from, real rows that they were not, new rows;
+        of the same columns, at least 10 each. At most 5,000 of each are looked at.
+    random_state : int, default=0
+        Seed of which are looked at, and of the classifier.
+
+    Returns
+    -------
+    figures : dict of str to dict
+        For each figure its value for "new" and for "held_out" rows: precision and recall
+        [1]_, density and coverage [2]_ with 5 neighbours among encoded rows; the area under the
+        ROC curve of gradient boosting that tells rows from held-out ones [3]_; the mean
+        Kolmogorov-Smirnov distance of numbers and variation distance of categories; the mean
+        difference of correlations; the median distance to the closest training row, the share
+        of rows nearer than 95 % of held-out ones, and the area under the ROC curve of an attack
+        that takes rows near to new ones for training rows [4]_.
+
+    Raises
+    ------
+    DataError
+        When there are too few rows.
+
+    References
+    ----------
+    .. [1] Kynkaanniemi et al. "Improved precision and recall metric for assessing generative
+       models." NeurIPS, 2019.
+    .. [2] Naeem et al. "Reliable fidelity and diversity metrics for generative models." ICML, 2020.
+    .. [3] Lopez-Paz and Oquab. "Revisiting classifier two-sample tests." ICLR, 2017.
+    .. [4] Chen et al. "GAN-Leaks: a taxonomy of membership inference attacks against generative
+       models." CCS, 2020.
+    """
+    tables = {}
+    for name, rows in (("train", train), ("held_out", held_out), ("new", new)):
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(np.asarray(rows))
+        if len(frame) < MIN_ROWS:
+            raise DataError(f"{len(frame)} rows in {name}: fidelity needs at least {MIN_ROWS}")
+        picked = numpy_stream(random_state, name).permutation(len(frame))[:MAX_ROWS]
+        tables[name] = plain(frame.rename(columns=str)).iloc[np.sort(picked)]
+    encoder = make_encoder().fit(tables["train"])
+    encoded = {name: np.asarray(encoder.transform(table)) for name, table in tables.items()}
+    halves = numpy_stream(random_state, "halves").permutation(len(encoded["held_out"]))
+    some, others = (encoded["held_out"][part] for part in np.array_split(halves, 2))
+    figures: dict[str, dict[str, float]] = {name: {} for name in FIGURES}
+    for kind in ("new", "held_out"):
+        rows = encoded[kind]
+        other = "held_out" if kind == "new" else "train"
+        found = {
+            **_reach(encoded["train"], rows),
+            "two_sample_auc": _two_sample_auc(rows, encoded[other], random_state),
+            "column_distance": _column_distance(tables["train"], tables[kind]),
+            "correlation_error": _correlation_error(encoded["train"], rows),
+            # held-out rows in place of the new ones: half of them, the others stay held out
+            **_privacy(encoded["train"], others, rows if kind == "new" else some),
+        }
+        for name, value in found.items():
+            figures[name][kind] = float(value)
+    return figures
+
+
+def _reach(real: Array, rows: Array) -> dict[str, float]:
+    """Return precision, recall, density and coverage of rows (m, d) beside real ones (n, d)."""
+    own, given = torch.from_numpy(real), torch.from_numpy(rows)
+    reach_own, reach_given = (_nearest(part, part, K + 1)[:, K] for part in (own, given))
+    near = n_inside = 0
+    recalled = torch.zeros(len(own), dtype=torch.bool)
+    covered = recalled.clone()
+    for part, reach in zip(given.split(BATCH), reach_given.split(BATCH), strict=True):
+        gaps = torch.cdist(part, own)
+        inside = gaps <= reach_own
+        near += int(inside.sum())
+        n_inside += int(inside.any(dim=1).sum())
+        covered |= inside.any(dim=0)
+        recalled |= (gaps <= reach[:, None]).any(dim=0)
+    return {
+        "precision": n_inside / len(rows),
+        "recall": float(recalled.double().mean()),
+        "density": near / (K * len(rows)),
+        "coverage": float(covered.double().mean()),
+    }
+
+
+def _privacy(train: Array, held_out: Array, rows: Array) -> dict[str, float]:
+    """Return how near rows are to training rows, and what that says of who was trained on."""
+    members, strangers, given = (torch.from_numpy(part) for part in (train, held_out, rows))
+    closest, usual = (_nearest(part, members, 1)[:, 0] for part in (given, strangers))
+    to_given = [_nearest(part, given, 1)[:, 0] for part in (members, strangers)]
+    is_member = np.repeat([1, 0], [len(members), len(strangers)])
+    return {
+        "closest_record": float(closest.median()),
+        "near_copies": float((closest < usual.quantile(COPY_QUANTILE)).double().mean()),
+        "membership_auc": roc_auc_score(is_member, -torch.cat(to_given).numpy()),
+    }
+
+
+def _two_sample_auc(rows: Array, others: Array, seed: int) -> float:
+    """Return the cross-validated AUC of a classifier that tells rows from others, as many."""
+    n = min(len(rows), len(others))
+    X = np.concatenate([rows[:n], others[:n]])
+    y = np.repeat([1, 0], n)
+    own = derive_seed(seed, "two samples") % 2**32
+    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=own)
+    leaf = min(LEAF, max(n // LEAF, 1))
+    model = HistGradientBoostingClassifier(random_state=own, min_samples_leaf=leaf)
+    scores = cross_val_predict(model, X, y, cv=folds, method="predict_proba")[:, 1]
+    return float(roc_auc_score(y, scores))
+
+
+def _column_distance(real: pd.DataFrame, rows: pd.DataFrame) -> float:
+    """Return the mean distance between the distributions of a column, missing values counting."""
+    found = []
+    for name in real:
+        a, b = real[name], rows[name]
+        if pd.api.types.is_numeric_dtype(a):
+            gap = abs(a.isna().mean() - b.isna().mean())
+            a, b = a.dropna(), b.dropna()
+            found.append(
+                max(gap, ks_2samp(a, b, method="asymp").statistic if len(a) and len(b) else 0.0)
+            )
+        else:
+            shares = pd.concat(
+                [a.value_counts(normalize=True), b.value_counts(normalize=True)], axis=1
+            )
+            shares = shares.fillna(0.0)
+            found.append(0.5 * (shares.iloc[:, 0] - shares.iloc[:, 1]).abs().sum())
+    return float(np.mean(found))
+
+
+def _correlation_error(real: Array, rows: Array) -> float:
+    """Return the mean absolute difference of the correlations of columns that vary in `real`."""
+    varies = real.std(axis=0) > 0
+    if varies.sum() < 2:
+        return 0.0
+    a, b = (_correlations(part[:, varies]) for part in (real, rows))
+    above = np.triu_indices(len(a), 1)
+    return float(np.abs(a[above] - b[above]).mean())
+
+
+def _correlations(rows: Array) -> Array:
+    """Return Pearson's correlations (d, d), zero where a column does not vary."""
+    centred = rows - rows.mean(axis=0)
+    spread = np.sqrt((centred**2).mean(axis=0))
+    scaled = centred / np.where(spread > 0, spread, 1.0)
+    return np.asarray(scaled.T @ scaled / len(rows))
+
+
+def _nearest(rows: torch.Tensor, others: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the distances (n, k) to the nearest others; a row that is among them comes first."""
+    found = [
+        torch.cdist(part, others).topk(min(k, len(others)), largest=False).values
+        for part in rows.split(BATCH)
+    ]
+    return torch.cat(found)

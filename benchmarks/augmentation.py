@@ -107,9 +107,9 @@ def _adasyn(X: Any, y: NDArray[np.bool_], seed: int) -> Any:
 
 def _ctgan_of_all_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
     """Train on all rows, the class one of their columns; keep what is of the rare class."""
-    filled, restore = _complete(X)
+    filled, restore = whole_numbers(X)
     filled["class"] = np.where(y, "rare", "other").astype(object)
-    model = _ctgan(filled, seed)
+    model = ctgan_of(filled, seed)
 
     def draw(n: int) -> pd.DataFrame:
         made = model.sample(n, "class", "rare")
@@ -119,12 +119,14 @@ def _ctgan_of_all_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
 
 
 def _ctgan_of_rare_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any:
-    filled, restore = _complete(X)
-    model = _ctgan(filled[y].reset_index(drop=True), seed)
+    filled, restore = whole_numbers(X)
+    model = ctgan_of(filled[y].reset_index(drop=True), seed)
     return _balanced(X, y, model.sample, restore)
 
 
-def _complete(X: pd.DataFrame) -> Any:
+def whole_numbers(
+    X: pd.DataFrame,
+) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:
     """Return a table as `complete` does, whole numbers as integers, which CTGAN rounds to."""
     filled, restore = complete(X)
     for name in filled.select_dtypes("number"):
@@ -133,7 +135,8 @@ def _complete(X: pd.DataFrame) -> Any:
     return filled, restore
 
 
-def _ctgan(rows: pd.DataFrame, seed: int) -> Any:
+def ctgan_of(rows: pd.DataFrame, seed: int) -> Any:
+    """Return a CTGAN that has learned rows without missing values."""
     import torch
     from ctgan import CTGAN
 

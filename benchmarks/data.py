@@ -104,8 +104,8 @@ def sets(suite: str, folder: Path) -> dict[str, Loader]:
         If the folder holds none of the suite's sets.
     """
     if suite == "tables":
-        found = {name: folder / table.file for name, table in TABLES.items()}
-        loaders = {n: _table_loader(TABLES[n], f) for n, f in found.items() if f.exists()}
+        found = {n: table for n, table in TABLES.items() if (folder / table.file).exists()}
+        loaders = {name: _table_loader(table, folder) for name, table in found.items()}
     else:
         loaders = {file.stem: _npz_loader(file) for file in sorted(folder.glob("*.npz"))}
     if not loaders:
@@ -117,7 +117,7 @@ def augmentation_tables(folder: Path) -> dict[str, SeededLoader]:
     """Return what loads each table with a rare class; adult's is thinned out by the seed."""
     loaders: dict[str, SeededLoader] = {}
     for name, table in (TABLES | {"oil_spill": OIL_SPILL}).items():
-        load = _table_loader(table, folder / table.file)
+        load = _table_loader(table, folder)
         share = RARE_SHARE if name == "adult" else None
         loaders[name] = lambda seed, load=load, share=share: _thinned(*load(), share, seed)  # type: ignore[misc]
     return loaders
@@ -184,10 +184,16 @@ def _npz_loader(file: Path) -> Loader:
     return load
 
 
-def _table_loader(table: Table, file: Path) -> Loader:
+def load_table(table: Table, folder: Path) -> pd.DataFrame:
+    """Return a table with its labels, without the columns that give them away."""
+    frame = pd.read_csv(folder / table.file, **dict(table.read))
+    return frame.drop(columns=list(table.drop))
+
+
+def _table_loader(table: Table, folder: Path) -> Loader:
     def load() -> tuple[Any, NDArray[np.int64]]:
-        frame = pd.read_csv(file, **dict(table.read))
+        frame = load_table(table, folder)
         y = (frame[table.target] != table.normal).to_numpy(np.int64)
-        return frame.drop(columns=[table.target, *table.drop]), y
+        return frame.drop(columns=table.target), y
 
     return load

@@ -56,7 +56,7 @@ class RowMaker:
         self.pool, self.codec, self.names = pool, codec, names
         self.filter_names, self.spread, self.seed = tuple(filters), spread, seed
         self._filters: dict[str, Filter] | None = None
-        self._starts: Tensor | None = None
+        self._sources: dict[int, Source] = {}  # of all rows of a class
 
     @property
     def filters(self) -> dict[str, Filter]:
@@ -116,7 +116,7 @@ class RowMaker:
         for label, n in wanted.items():
             if n:
                 self._check(label, starts)
-                source = self.pool.source(label, self.spread, starts)
+                source = self._source(label, starts)
                 checks: dict[str, Check] = {}
                 if conditions is not None:
                     checks["where"] = lambda rows: conditions.hold(self.codec.decode(rows))
@@ -131,6 +131,14 @@ class RowMaker:
                 pieces.append(draw_passing(n, draw, checks, refused, what))
         rows = self.codec.decode(torch.cat(pieces) if pieces else self.pool.rows[:0])
         return (rows if conditions is None else conditions.assign(rows)), dict(refused)
+
+    def _source(self, label: int, starts: Tensor | None) -> Source:
+        """Return what draws rows of a class; it takes time to build, so it is kept."""
+        if starts is not None:
+            return self.pool.source(label, self.spread, starts)
+        if label not in self._sources:
+            self._sources[label] = self.pool.source(label, self.spread)
+        return self._sources[label]
 
     def _as_decoded(self, rows: Tensor) -> Tensor:
         """Return encoded rows as they are after rounding, within bounds: what filters judge."""

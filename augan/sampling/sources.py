@@ -84,6 +84,8 @@ class LatentNeighbourhood:
             self.residual = rows - gan.generate(z).cpu()
         self.z = z.cpu()
         self.deviation = self.z.std(dim=0, unbiased=False)
+        self.near = torch.zeros(len(rows), min(NEIGHBOURS, len(rows) - 1), dtype=torch.long)
+        self.known = torch.zeros(len(rows), dtype=torch.bool)  # whose neighbours have been found
 
     @torch.no_grad()
     def draw(self, n: int, random: torch.Generator) -> Tensor:
@@ -102,13 +104,12 @@ class LatentNeighbourhood:
     def _neighbour_of(self, start: Tensor, random: torch.Generator) -> Tensor:
         """Return for each row (n,) one of those nearest to it in the latents."""
         k = min(NEIGHBOURS, len(self.z) - 1)
-        rows, place = start.unique(return_inverse=True)
-        near = [
-            torch.cdist(self.z[part], self.z).topk(k + 1, largest=False).indices[:, 1:]
-            for part in rows.split(BATCH)
-        ]
-        chosen = torch.randint(k, start.shape, generator=random)
-        return torch.cat(near)[place, chosen]
+        unknown = (~self.known).logical_and(torch.zeros_like(self.known).index_fill(0, start, True))
+        for rows in unknown.nonzero()[:, 0].split(BATCH):
+            gaps = torch.cdist(self.z[rows], self.z)
+            self.near[rows] = gaps.topk(k + 1, largest=False).indices[:, 1:]
+            self.known[rows] = True
+        return self.near[start, torch.randint(k, start.shape, generator=random)]
 
 
 class DataNeighbourhood:

@@ -350,7 +350,15 @@ OTHER = {
     "validation_fraction": 0.3,
     "random_state": 7,
 }
-ELSEWHERE = {"max_categories", "image_size", "max_time", "n_iter_no_change", "callbacks", "device"}
+ELSEWHERE = {
+    "max_categories",
+    "image_size",
+    "diff_augment",
+    "max_time",
+    "n_iter_no_change",
+    "callbacks",
+    "device",
+}
 
 
 @pytest.fixture(scope="module")

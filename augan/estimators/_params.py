@@ -151,6 +151,7 @@ CHECKS: dict[str, Check] = {
     "max_categories": _integer(1),
     "image_size": _or(None, _integer(8)),
     "standardize_images": FLAG,
+    "diff_augment": FLAG,
     "callbacks": (_is_callbacks, "None or a list of functions"),
     "checkpoint": (_is_path, "None or a path"),
     "checkpoint_interval": _real(0, np.inf),

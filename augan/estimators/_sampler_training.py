@@ -106,6 +106,7 @@ def _train_networks(sampler: GANSampler, encoded: Tensor, labels: Tensor) -> Ten
         patience=sampler.n_iter_no_change,
         callbacks=sampler.callbacks or (),
         validation_fraction=sampler.validation_fraction,
+        augmented=sampler.diff_augment and isinstance(sampler.codec_, ImageCodec),
         seed=sampler.seed_,
     )
     return held_out

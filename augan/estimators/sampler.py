@@ -83,6 +83,9 @@ class GANSampler(BaseOverSampler):
         Categories of a column with a channel of their own.
     image_size : int or None, default=None
         Longer side that the networks work at; None: up to 64 pixels.
+    diff_augment : bool, default=True
+        Whether the critic sees images, real and new ones, shifted and of another brightness and
+        contrast, so that it cannot learn few of them by heart [6]_.
     callbacks : list of callable or None, default=None
         Each is called with a row (dict) of the training history.
     device : str, default="auto"
@@ -122,6 +125,8 @@ class GANSampler(BaseOverSampler):
     .. [4] Silverman and Young. "The bootstrap: to smooth or not to smooth?" Biometrika, 1987.
     .. [5] Azadi, Olsson, Darrell, Goodfellow and Odena. "Discriminator rejection sampling."
        ICLR, 2019.
+    .. [6] Zhao, Liu, Lin, Zhu and Han. "Differentiable augmentation for data-efficient GAN
+       training." NeurIPS, 2020.
 
     Examples
     --------
@@ -167,6 +172,7 @@ class GANSampler(BaseOverSampler):
         n_iter_no_change: int | None = None,
         max_categories: int = 50,
         image_size: int | None = None,
+        diff_augment: bool = True,
         callbacks: Any = None,
         device: str = "auto",
         random_state: Any = None,
@@ -198,6 +204,7 @@ class GANSampler(BaseOverSampler):
         self.n_iter_no_change = n_iter_no_change
         self.max_categories = max_categories
         self.image_size = image_size
+        self.diff_augment = diff_augment
         self.callbacks = callbacks
         self.device = device
         self.random_state = random_state

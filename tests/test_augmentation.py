@@ -33,7 +33,6 @@ def quick_tuning() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         chosen = {"logistic regression": tuning.CLASSIFIERS["logistic regression"]}
         patch.setattr(tuning, "CLASSIFIERS", chosen)
-        patch.setattr(tuning, "N_REPEATS", 1)
         yield
 
 

@@ -294,32 +294,59 @@ def test_the_best_trial_has_to_be_above_its_error() -> None:
     assert best_of([worse]) is None
 
 
-def test_how_many_rows_are_added_is_chosen_by_their_use(tumours: Any) -> None:
+@pytest.fixture(scope="module")
+def many() -> tuple[np.ndarray, np.ndarray]:
+    X, benign = load_breast_cancer(return_X_y=True)
+    return X[:, :10], 1 - benign  # 212 of 569
+
+
+def test_how_many_rows_are_added_is_chosen_by_their_use(many: Any) -> None:
     """No rows for a classifier that looks at none; else as the trials say."""
-    X, y = tumours
-    params = {"method": "data", "random_state": 0}
+    X, y = many
+    params = {"method": "data", "random_state": 0, "spread": 2.0}
     useless = GANSampler(tune_for=DummyClassifier(), **params)
     X_new, _ = useless.fit_resample(X, y)
     assert len(X_new) == len(X) and useless.sampling_strategy_ == {1: 0}
+    assert useless.spread_ == 2.0 and useless.refused_ == {}
     assert [trial.gain for trial in useless.tuning_] == [0.0] * len(CANDIDATES)
-    chosen = GANSampler(tune_for=LogisticRegression(max_iter=2000), **params).fit(X, y)
-    best = best_of(chosen.tuning_)
-    if best is None:
-        assert chosen.sampling_strategy_ == {1: 0} and chosen.spread_ == 1.0
-    else:
-        assert chosen.spread_ == best.spread
-        assert chosen.sampling_strategy_ == {1: int(min(297, (best.times - 1) * 60))}
 
 
-def test_tuning_needs_tables_and_enough_rows(tumours: Any) -> None:
+class OnlyOfMany(DummyClassifier):
+    """A classifier that is right when it has seen more than a share of rare rows."""
+
+    def fit(self, X: Any, y: Any) -> OnlyOfMany:
+        super().fit(X, y)
+        self.rule = LogisticRegression(max_iter=2000).fit(X, y)
+        self.right = np.mean(y) > 0.45
+        return self
+
+    def predict_proba(self, X: Any) -> Any:
+        return self.rule.predict_proba(X) if self.right else super().predict_proba(X)
+
+
+def test_as_many_rows_are_added_as_help(many: Any) -> None:
+    """212 of 569 are 37 %: this classifier needs them to be doubled at least."""
+    sampler = GANSampler(method="data", tune_for=OnlyOfMany(), spread=2.0, random_state=0)
+    _, y_new = sampler.fit_resample(*many)
+    best = best_of(sampler.tuning_)
+    assert best is not None and best.gain > 0.3
+    assert sampler.sampling_strategy_ == {1: 145} and np.bincount(y_new).tolist() == [357, 357]
+    assert sampler.spread_ == 2 * best.spread
+
+
+def test_of_few_rows_ten_times_as_many_are_made(tumours: Any) -> None:
     X, y = tumours
-    few = np.r_[0:5, 60 : len(X)]
-    sampler = GANSampler(method="data", tune_for="auto", random_state=0)
-    with pytest.warns(DataWarning, match="class 1 has 5 rows: tune_for needs 6"):
-        _, y_new = sampler.fit_resample(X[few], y[few])
-    assert (y_new == 1).sum() == (y_new == 0).sum()
+    few = np.r_[0:8, 60 : len(X)]
+    sampler = GANSampler(method="data", tune_for="auto", spread=0.5, random_state=0)
+    _, y_new = sampler.fit_resample(X[few], y[few])
+    assert (y_new == 1).sum() == 80 and sampler.sampling_strategy_ == {1: 72}
+    assert sampler.tuning_ is None and sampler.spread_ == 0.5
+
+
+def test_tuning_is_for_tables_and_classifiers(tumours: Any) -> None:
+    X, y = tumours
     with pytest.raises(ParameterError, match="tune_for: for tables only"):
-        sampler.fit(X.reshape(-1, 2, 5)[..., None], y)
+        GANSampler(tune_for="auto").fit(X.reshape(-1, 2, 5)[..., None], y)
     with pytest.raises(ParameterError, match="tune_for='forest'"):
         GANSampler(tune_for="forest").fit(X, y)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -17,13 +16,13 @@ from augan.codecs import ImageCodec, TableCodec
 from augan.estimators._input import Data, is_image_array, take
 from augan.estimators._params import check_params
 from augan.estimators._training import training_config
-from augan.exceptions import DataWarning, ParameterError
+from augan.exceptions import ParameterError
 from augan.networks import Networks, build_class_networks
 from augan.sampling.ladder import choose
 from augan.sampling.maker import RowMaker
 from augan.sampling.pool import Pool
 from augan.sampling.training import train_class_networks
-from augan.sampling.tuning import MIN_ROWS, amounts, best_of, try_candidates
+from augan.sampling.tuning import FEW, OF_FEW, Candidate, Trial, amounts, best_of, try_candidates
 from augan.training.loop import Schedule
 from augan.training.monitor import History
 
@@ -116,29 +115,23 @@ def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[
     """Choose how many rows of those asked for are added, and how near to real ones they are."""
     codes = {name: code for code, name in enumerate(sampler.classes_.tolist())}
     wanted = {codes[name]: n for name, n in sampler.sampling_strategy_.items() if n}
-    few = [name for name, code in codes.items() if code in wanted and counts[code] < MIN_ROWS]
-    for name in few:
-        warnings.warn(
-            f"class {name!r} has {counts[codes[name]]} rows: tune_for needs {MIN_ROWS} of each "
-            "class that is resampled, so nothing is chosen",
-            DataWarning,
-            stacklevel=4,
-        )
-    if few or not wanted:
+    if not wanted:
         return
-    sampler.tuning_ = try_candidates(
-        frame,
-        pool,
-        wanted,
-        counts,
-        sampler.codec_.decode,
-        classifier=sampler.tune_for,
-        spread=sampler.spread,
-        seed=sampler.seed_,
-    )
-    best = best_of(sampler.tuning_)
+    best: Trial | Candidate | None = OF_FEW
+    if min(counts[list(wanted)]) >= FEW:
+        sampler.tuning_ = try_candidates(
+            frame,
+            pool,
+            wanted,
+            counts,
+            sampler.codec_.decode,
+            classifier=sampler.tune_for,
+            spread=sampler.spread,
+            seed=sampler.seed_,
+        )
+        best = best_of(sampler.tuning_)
     new = amounts(wanted, counts, best.times if best else 1.0)
-    sampler.spread_ = best.spread if best else sampler.spread
+    sampler.spread_ = best.spread * sampler.spread if best else sampler.spread
     sampler.sampling_strategy_ = {
         name: new.get(codes[name], 0) for name in sampler.sampling_strategy_
     }

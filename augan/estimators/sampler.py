@@ -54,7 +54,8 @@ class GANSampler(BaseOverSampler):
         What new rows are for: how many of those that `sampling_strategy` asks for are added,
         perhaps none, and how near to real ones they are, is then chosen by cross-validation in
         the training rows, by the average precision of this classifier; "auto" is the mean of a
-        logistic regression, a random forest and histogram boosting. For tables.
+        logistic regression, a random forest and histogram boosting. Of classes of fewer than 100
+        rows that says too little: they get up to ten times as many. For tables.
     gan : {"wgan-gp", "dcgan", "gan", "hinge"}, default="wgan-gp"
         Loss of the GAN.
     latent_dim, width, max_steps, encoder_steps, batch_size, n_critic : "auto" or int
@@ -104,7 +105,8 @@ class GANSampler(BaseOverSampler):
     spread_ : float
         `spread`, or what was chosen.
     tuning_ : list of Trial or None
-        What each number of rows and spread is worth in cross-validation, with `tune_for`.
+        What each number of rows and spread is worth in cross-validation, with `tune_for` and
+        classes of at least 100 rows.
     refused_ : dict
         How many rows each filter refused in the last call of `fit_resample` or `sample`.
     history_ : History

@@ -1,0 +1,225 @@
+"""What new images of rare classes are worth to a small convolutional network.
+
+Fashion-MNIST: two classes, drawn by the seed, keep 50 of their 6,000 training images; the recall
+of the two on the 10,000 test images. Magnetic tiles: five kinds of defects at 64 x 64 pixels, 60 %
+of each train; the macro F1 of the rest. Each arm brings the rare classes up to the size of the
+largest; the network sees every image flipped and shifted at random, whatever the arm, for as many
+steps. Every network is a line of results/rare_images.jsonl, so a stopped run goes on where it was.
+
+    python benchmarks/rare_images.py --data DIR [--seeds 2] [--sets fashion_mnist magnetic_tile]
+    python benchmarks/rare_images.py --report
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from formatting import markdown_table
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from measuring import timed
+from numpy.typing import NDArray
+from PIL import Image
+from results import FOLDER, Result, read
+from running import add_common_options, parse, run_missing, threads
+from sklearn.metrics import f1_score, recall_score
+from sklearn.model_selection import train_test_split
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from augan import GANSampler
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+KEY = ("set", "seed", "arm")
+N_RARE, SIDE = 50, 64
+STEPS = {"fashion_mnist": 1500, "magnetic_tile": 600}
+BATCH, RATE, SHIFT = 128, 2e-3, 0.1  # shifts up to this share of a side
+
+
+@dataclass(frozen=True)
+class Task:
+    """Images (n, H, W) and labels to train on and to test on, and which labels are rare."""
+
+    train: Images
+    y_train: Labels
+    test: Images
+    y_test: Labels
+    rare: tuple[int, ...]
+
+
+def main() -> None:
+    arguments = _arguments()
+    file = arguments.results or FOLDER / "rare_images.jsonl"
+    if not arguments.report:
+        with threads(arguments.threads):
+            run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
+    print(_report(read(file, KEY)))
+
+
+def measure(job: Result, task: Task) -> list[Result]:
+    """Return recall and F1 of a network trained on what an arm makes of the training images."""
+    fitting, (X, y) = timed("fit", ARMS[job["arm"]], task.train, task.y_train, job["seed"])
+    predicted = classify(X, y, task.test, steps=STEPS[job["set"]], seed=job["seed"])
+    recalls = recall_score(task.y_test, predicted, labels=task.rare, average=None)
+    return [
+        {
+            "recall_of_rare": round(float(recalls.mean()), 6),
+            "macro_f1": round(float(f1_score(task.y_test, predicted, average="macro")), 6),
+            "accuracy": round(float((predicted == task.y_test).mean()), 6),
+        }
+        | fitting
+    ]
+
+
+def classify(X: Images, y: Labels, test: Images, *, steps: int, seed: int) -> Labels:
+    """Train a small convolutional network; return the labels that it gives to the test images."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        side, n_classes = X.shape[1], int(y.max()) + 1
+        network = _network(side, n_classes)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+        images, labels = _tensor(X), torch.from_numpy(y)
+        network.train()
+        for _ in range(steps):
+            drawn = torch.randint(len(images), (BATCH,))
+            loss = F.cross_entropy(network(_varied(images[drawn])), labels[drawn])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        network.eval()
+        with torch.no_grad():
+            outputs = torch.cat([network(part) for part in _tensor(test).split(500)])
+    found: Labels = outputs.argmax(dim=1).numpy()
+    return found
+
+
+def _network(side: int, n_classes: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    channels = 1
+    for size in (16, 32, 64):
+        conv = nn.Conv2d(channels, size, 3, padding=1, bias=False)
+        layers += [conv, nn.BatchNorm2d(size), nn.ReLU(), nn.MaxPool2d(2)]
+        channels = size
+    features = channels * (side // 8) ** 2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(features, n_classes))
+
+
+def _varied(images: Tensor) -> Tensor:
+    """Flip half of the images, and shift each by up to a tenth of its side."""
+    n, _, height, width = images.shape
+    flipped = torch.where(torch.rand(n, 1, 1, 1) < 0.5, images.flip(3), images)
+    most = round(SHIFT * height)
+    padded = F.pad(flipped, (most,) * 4, mode="replicate")
+    top, left = torch.randint(0, 2 * most + 1, (2, n))
+    rows = (top[:, None] + torch.arange(height))[:, :, None]
+    columns = (left[:, None] + torch.arange(width))[:, None, :]
+    return padded[torch.arange(n)[:, None, None], 0, rows, columns][:, None]
+
+
+def _tensor(images: Images) -> Tensor:
+    return torch.from_numpy(images).float().div(127.5).sub(1)[:, None]
+
+
+def _none(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
+    return X, y
+
+
+def _flat(sampler: Any) -> Callable[[Images, Labels, int], tuple[Images, Labels]]:
+    """Return what resamples images as rows of pixels."""
+
+    def resample(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
+        rows, labels = sampler(random_state=seed).fit_resample(X.reshape(len(X), -1), y)
+        return rows.reshape(-1, *X.shape[1:]).astype(np.uint8), labels
+
+    return resample
+
+
+def _augan(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
+    images, labels = GANSampler(random_state=seed).fit_resample(X, y)
+    return images, labels
+
+
+ARMS: dict[str, Callable[[Images, Labels, int], tuple[Images, Labels]]] = {
+    "none": _none,
+    "random oversampling": _flat(RandomOverSampler),
+    "SMOTE": _flat(SMOTE),
+    "augan": _augan,
+}
+
+
+def fashion_mnist(folder: Path, seed: int) -> Task:
+    """Cut two classes, drawn by the seed, to 50 images each."""
+    with np.load(folder / "fashion_mnist" / "fashion_mnist.npz") as data:
+        train, y = data["x_train"], data["y_train"].astype(np.int64)
+        test, y_test = data["x_test"], data["y_test"].astype(np.int64)
+    random = np.random.default_rng(seed)
+    rare = tuple(sorted(random.permutation(10)[:2].tolist()))
+    left = [random.permutation(np.flatnonzero(y == label))[N_RARE:] for label in rare]
+    kept = np.setdiff1d(np.arange(len(y)), np.concatenate(left))
+    return Task(train[kept], y[kept], test, y_test, rare)
+
+
+def magnetic_tile(folder: Path, seed: int) -> Task:
+    """Photographs of defects, scaled to 64 x 64 pixels."""
+    images, labels = [], []
+    kinds = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
+    for label, kind in enumerate(kinds):
+        for file in sorted((folder / "magnetic_tile" / f"MT_{kind}" / "Imgs").glob("*.jpg")):
+            with Image.open(file) as picture:
+                scaled = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+            images.append(np.asarray(scaled))
+            labels.append(label)
+    X, y = np.stack(images), np.array(labels)
+    train, test = train_test_split(np.arange(len(y)), test_size=0.4, stratify=y, random_state=seed)
+    return Task(X[train], y[train], X[test], y[test], tuple(range(len(kinds))))
+
+
+SETS = {"fashion_mnist": fashion_mnist, "magnetic_tile": magnetic_tile}
+
+
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Task]]:
+    for name in arguments.sets:
+        for seed in range(arguments.seeds):
+            task = SETS[name](arguments.data, seed)
+            for arm in arguments.arms:
+                yield {"set": name, "seed": seed, "arm": arm, "rare": list(task.rare)}, task
+
+
+def _report(results: list[Result]) -> str:
+    """Return the tables in Markdown: a row for each arm, a column for each seed."""
+    lines = pd.DataFrame([result for result in results if "error" not in result])
+    blocks = []
+    figures = {"fashion_mnist": "recall_of_rare", "magnetic_tile": "macro_f1"}
+    for name, own in lines.groupby("set", sort=False):
+        table = own.pivot_table(index="arm", columns="seed", values=figures[name], sort=False)
+        rows = [
+            [arm, *(f"{value:.3f}" for value in row), f"{row.mean():.3f}"]
+            for arm, row in table.iterrows()
+        ]
+        header = [figures[name].replace("_", " "), *(f"seed {seed}" for seed in table), "mean"]
+        blocks += [str(name), markdown_table(header, rows)]
+    return "\n\n".join(blocks)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_common_options(parser)
+    add = parser.add_argument
+    add("--seeds", type=int, default=2, help="how many, from 0 on")
+    add("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    add("--arms", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
+    return parse(parser)
+
+
+if __name__ == "__main__":
+    main()

@@ -40,8 +40,8 @@ Labels = NDArray[np.int64]
 
 KEY = ("set", "seed", "arm")
 N_RARE, SIDE = 50, 64
-STEPS = {"fashion_mnist": 1500, "magnetic_tile": 600}
-BATCH, RATE, SHIFT = 128, 2e-3, 0.1  # shifts up to this share of a side
+STEPS = {"fashion_mnist": 1500, "magnetic_tile": 400}
+BATCH, RATE, SHIFT = 64, 2e-3, 0.1  # shifts up to this share of a side
 
 
 @dataclass(frozen=True)

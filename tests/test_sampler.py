@@ -12,7 +12,6 @@ import torch
 from imblearn.pipeline import Pipeline
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_digits
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -304,6 +303,24 @@ def test_rows_kept_of_a_class_are_bounded(rows: Any, monkeypatch: pytest.MonkeyP
         assert len(np.unique(X_new[y_new == label].round(5), axis=0)) == 20
 
 
+def test_columns_that_say_nothing_of_the_class_are_named(mixed: Any) -> None:
+    frame, y = mixed
+    n = len(frame)
+    numbers = np.random.default_rng(0).permutation(n) + 7
+    note = [f"customer {i} called" for i in range(n)]
+    columns = {"policy": numbers, "note": note, "empty": np.nan, "cents": numbers * 31}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sampler = GANSampler(method="data", random_state=0).fit(frame.assign(**columns), y)
+    said = [str(warning.message) for warning in caught]
+    assert any("'policy' numbers the rows" in line for line in said)
+    assert any("'note' has another text in every row" in line for line in said)
+    assert any("'empty' is empty" in line for line in said)
+    assert not any("'cents'" in line or "'items'" in line for line in said)
+    rows, _ = sampler.sample(20)
+    assert rows["empty"].isna().all() and set(rows["note"]) <= set(note)
+
+
 def test_nothing_warns(mixed: Any) -> None:
     with warnings.catch_warnings(action="error"):
         GANSampler(**QUICK).fit_resample(*mixed)
@@ -329,7 +346,6 @@ OTHER = {
     "method": "data",
     "spread": 0.5,
     "filters": ("copies",),
-    "tune_for": DummyClassifier(),
     "gan": "hinge",
     "latent_dim": 3,
     "width": 24,
@@ -351,6 +367,7 @@ OTHER = {
     "random_state": 7,
 }
 ELSEWHERE = {
+    "tune_for",
     "max_categories",
     "image_size",
     "diff_augment",

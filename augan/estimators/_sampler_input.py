@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types as pdt
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
 from augan.estimators._input import Data
-from augan.exceptions import DataError
+from augan.exceptions import DataError, DataWarning
+
+MIN_NAMED = 30  # rows from which on distinct values are no chance
+MOSTLY_DISTINCT = 0.9  # share of distinct texts from which on they name the rows
 
 
 def check_labels(y: Any) -> None:
@@ -28,6 +33,41 @@ def check_labels(y: Any) -> None:
         check_classification_targets(y)
     except ValueError as error:
         raise DataError(f"y: {error}") from error
+
+
+def warn_of_columns(data: Data) -> None:
+    """Warn of columns of a table that hold nothing, or that number or name the rows."""
+    if not isinstance(data, pd.DataFrame):
+        return
+    for label, values in data.items():
+        name = repr(str(label))
+        if values.isna().all():
+            _warn(f"column {name} is empty: so it is in new rows")
+        elif _numbers_rows(values):
+            _warn(
+                f"column {name} numbers the rows: new ones get numbers that mean nothing; drop it"
+            )
+        elif _names_rows(values):
+            _warn(f"column {name} has another text in every row: new rows repeat them; drop it")
+
+
+def _numbers_rows(values: pd.Series) -> bool:
+    """Whether whole numbers are all distinct, and nearly all of those in their range are there."""
+    if not pdt.is_integer_dtype(values.dtype) or len(values) < MIN_NAMED or not values.is_unique:
+        return False
+    return int(values.max()) - int(values.min()) < 2 * len(values)
+
+
+def _names_rows(values: pd.Series) -> bool:
+    if pdt.is_numeric_dtype(values.dtype) or pdt.is_datetime64_any_dtype(values.dtype):
+        return False
+    given = values.dropna()
+    texts = len(given) >= MIN_NAMED and isinstance(given.iloc[0], str)
+    return texts and given.nunique() > MOSTLY_DISTINCT * len(given)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DataWarning, stacklevel=6)
 
 
 def dense(X: Any) -> Data:

@@ -15,6 +15,7 @@ from augan._random import draw_seed, numpy_stream
 from augan.codecs import ImageCodec, TableCodec
 from augan.estimators._input import Data, is_image_array, take
 from augan.estimators._params import check_params
+from augan.estimators._sampler_input import warn_of_columns
 from augan.estimators._training import training_config
 from augan.exceptions import ParameterError
 from augan.networks import Networks, build_class_networks
@@ -39,6 +40,7 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     images = is_image_array(data)
     if images and sampler.tune_for is not None:
         raise ParameterError("tune_for: for tables only")
+    warn_of_columns(data)
     sampler.classes_, codes = np.unique(y, return_inverse=True)
     sampler.seed_ = draw_seed(sampler.random_state)
     codec = ImageCodec(sampler.image_size) if images else TableCodec(sampler.max_categories)

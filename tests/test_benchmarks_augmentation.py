@@ -1,0 +1,115 @@
+"""The benchmarks of new rows: what they are run on, and the tables that they print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import augmentation
+import fidelity
+import rare_images
+from data import RARE_SHARE, augmentation_tables
+
+from augan.evaluation.augmentation import split_rows
+from augan.evaluation.fidelity import FIGURES
+
+ADULT = "39, State-gov, 77516, Bachelors, 13, Never-married, ?, Husband, White, Male, 0, 0, 40, ?"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table like adult's, half of its rows positive."""
+    folder = tmp_path_factory.mktemp("tables")
+    (folder / "adult").mkdir()
+    lines = [f"{ADULT}, {'>50K' if i % 2 else '<=50K'}" for i in range(1000)]
+    (folder / "adult" / "adult-train.csv").write_text("\n".join(lines))
+    return folder
+
+
+def test_adult_is_thinned_out_by_the_seed(folder: Path) -> None:
+    load = augmentation_tables(folder)["adult"]
+    X, y = load(0)
+    assert y.mean() == pytest.approx(RARE_SHARE, abs=0.002) and (y == 0).sum() == 500
+    assert X["workclass"].notna().all() and X["occupation"].isna().all() and "income" not in X
+    assert np.array_equal(load(0)[1], y)
+
+
+def line(set_: str, seed: int, arm: str, ap: float, cut: int = 0) -> dict:
+    return {"set": set_, "cut": cut, "seed": seed, "arm": arm, "ap": ap, "classifier": "c"}
+
+
+def test_the_report_gives_means_and_paired_gains() -> None:
+    lines = [
+        line(name, seed, arm, base + gain + 0.1 * seed)
+        for name, base in (("a", 0.2), ("b", 0.4))
+        for seed in (0, 1)
+        for arm, gain in (("none", 0.0), ("augan", 0.05), ("SMOTE", -0.01 * (seed + 1)))
+    ]
+    lines.append(line("a", 0, "ADASYN", 0.9, cut=20) | {"error": "ValueError: no"})
+    text = augmentation._report(lines, [0, 20], ["none", "SMOTE", "augan"])
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
+    table = {row[0]: row[1:] for row in rows if row}
+    assert table["AP"] == ["a", "b", "mean", "gain over none"]
+    assert table["none"] == ["0.250", "0.450", "0.350", ""]
+    assert table["augan"] == ["0.300", "0.500", "0.400", "+0.050 ± 0.000"]
+    assert table["SMOTE"][:3] == ["0.235", "0.435", "0.335"]
+    assert table["SMOTE"][3].startswith("-0.015 ± 0.06")
+    assert "all rows of the rare class, 2 seeds" in text
+    assert "a, 20, ADASYN: ValueError: no" in text
+
+
+def test_an_arm_is_measured_by_each_classifier() -> None:
+    random = np.random.default_rng(0)
+    X = pd.DataFrame({"x": random.normal(size=300), "k": random.choice(["u", "v"], 300)})
+    y = random.random(300) < 0.2
+    X.loc[y, "x"] += 2
+    parts = split_rows(X, y, 0, n_rare=12)
+    for arm in ("none", "ADASYN", "SMOTE"):
+        lines = augmentation.measure({"arm": arm, "seed": 0}, parts)
+        assert len(lines) == 3 and all(0.3 < line["ap"] <= 1 for line in lines)
+        assert all(("fit_seconds" in line) == (arm != "none") for line in lines)
+
+
+def test_ctgan_gets_whole_numbers_as_integers_and_gives_missing_values_back() -> None:
+    frame = pd.DataFrame({"n": [1.0, 2.0, np.nan], "x": [0.5, 1.0, 2.0], "t": ["a", None, "b"]})
+    filled, restore = augmentation.whole_numbers(frame)
+    assert [str(filled[name].dtype)[:5] for name in "01"] == ["float", "float"]
+    whole, _ = augmentation.whole_numbers(frame.assign(n=[1.0, 2.0, 4.0]))
+    assert str(whole["0"].dtype) == "int64"
+    assert not filled.isna().any(axis=None)
+    back = restore(filled)
+    assert list(back) == ["n", "x", "t"] and back["n"].isna().tolist() == [False, False, True]
+
+
+def test_the_report_of_fidelity_has_a_row_for_held_out_rows() -> None:
+    figures = {f"{name}_{kind}": 0.5 for name in FIGURES for kind in ("new", "held_out")}
+    made = {"set": "adult", "seed": 0, "method": "augan", "fit_seconds": 20.0}
+    text = fidelity.report([made | figures | {"sample_seconds": 0.5}])
+    assert text.splitlines()[-1].startswith("| held-out rows | 0.500")
+    assert "| 20 | 20,000 |" in text
+
+
+def test_images_are_flipped_and_shifted_and_nothing_else() -> None:
+    torch.manual_seed(0)
+    images = torch.zeros(300, 1, 20, 20)
+    images[:, 0, 8, 5] = 1.0
+    places = rare_images._varied(images).flatten(1).argmax(dim=1)
+    rows, columns = places // 20, places % 20
+    assert set(rows.tolist()) == {6, 7, 8, 9, 10}
+    assert set(columns.tolist()) == {3, 4, 5, 6, 7, 12, 13, 14, 15, 16}
+
+
+def test_the_network_learns() -> None:
+    random = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    X = random.integers(0, 60, (200, 16, 16)).astype(np.uint8)
+    X[y == 1, 6:10, 6:10] += 150
+    predicted = rare_images.classify(X[:150], y[:150], X[150:], steps=40, seed=0)
+    assert (predicted == y[150:]).mean() > 0.9

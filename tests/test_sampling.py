@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -378,3 +379,35 @@ def test_the_class_counts_even_where_time_runs_out(
     GANSampler(max_steps=10**9, encoder_steps=1, max_time=1.0, width=8).fit(*tumours)
     assert seen[0] == 0 and seen[-1] == 1
     assert seen == sorted(seen)
+
+
+@pytest.fixture(scope="module")
+def adult() -> tuple[pd.DataFrame, GANSampler]:
+    """Rows of a real table, and a sampler of its two classes."""
+    path = Path(__file__).parents[2] / "shared" / "data" / "tabular" / "adult" / "adult-train.csv"
+    if not path.exists():
+        pytest.skip("the table adult is not at hand")
+    frame = pd.read_csv(path, header=None, na_values="?", skipinitialspace=True, nrows=5000)
+    frame.columns = pd.Index([f"c{i}" for i in range(15)])
+    sampler = GANSampler(**QUICK).fit(frame.drop(columns="c14"), frame["c14"])
+    return frame, sampler
+
+
+@pytest.mark.parametrize("place", range(14))
+def test_conditions_on_every_column_of_a_real_table(adult: Any, place: int) -> None:
+    """Frequent, middling and rarest values, missing ones, and ranges of numbers; both classes."""
+    frame, sampler = adult
+    name = f"c{place}"
+    counts = frame[name].value_counts()
+    for value in counts.index[[0, len(counts) // 2, -1]]:
+        rows, _ = sampler.sample(60, where={name: value})
+        assert len(rows) == 60 and (rows[name] == value).all(), value
+        assert (rows.dtypes == frame.dtypes[:14]).all()
+    if frame[name].isna().any():
+        rows, _ = sampler.sample(60, where={name: None})
+        assert rows[name].isna().all()
+    if frame[name].dtype.kind == "i":
+        low, high = frame[name].quantile([0.5, 0.9])
+        rows, labels = sampler.sample({"<=50K": 30, ">50K": 30}, where={name: (low, high)})
+        assert rows[name].between(low, high).all()
+        assert list(labels) == ["<=50K"] * 30 + [">50K"] * 30

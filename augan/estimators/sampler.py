@@ -22,7 +22,7 @@ from augan.estimators._params import check_params
 from augan.estimators._sampler_input import check_labels, dense, joined
 from augan.estimators._sampler_training import train_sampler
 from augan.exceptions import DataError, ParameterError
-from augan.sampling.conditions import Conditions
+from augan.sampling.conditions import Conditions, read_conditions
 
 
 class GANSampler(BaseOverSampler):
@@ -311,7 +311,7 @@ class GANSampler(BaseOverSampler):
         if score_range is not None:
             check_params({"score_range": score_range})
         random = torch_stream(draw_seed(given), "sample")
-        conditions = self._maker.conditions(where)
+        conditions = read_conditions(where, self.codec_)
         wanted = self._wanted(n_samples, conditions, random)
         return self._make(wanted, random, conditions=conditions, score_range=score_range)
 

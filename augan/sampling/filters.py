@@ -149,7 +149,8 @@ class BandFilter:
     K = 5
 
     def __init__(self, pool: Pool, score_range: tuple[float, float]) -> None:
-        self.pool, self.score_range = pool, score_range
+        self.pool = pool
+        self.low, self.high = score_range
         self.bands: dict[int, tuple[float, float]] = {}
 
     def keep(self, rows: Tensor, label: int, random: torch.Generator) -> Tensor:
@@ -158,7 +159,7 @@ class BandFilter:
         k = min(self.K, len(own) - 1)
         if label not in self.bands:
             scores = distances(own, own, k=k + 1)[:, 1:].mean(dim=1)
-            low, high = (float(scores.quantile(share)) for share in self.score_range)
+            low, high = (float(scores.quantile(share)) for share in (self.low, self.high))
             self.bands[label] = low, high
         low, high = self.bands[label]
         score = distances(rows.flatten(1), own, k=k).mean(dim=1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from augan.codecs import Codec, TableCodec
 from augan.exceptions import DataError
-from augan.sampling.conditions import Conditions, read_conditions
+from augan.sampling.conditions import Conditions
 from augan.sampling.filters import BandFilter, Filter, build_filters
 from augan.sampling.pool import Pool
 from augan.sampling.sources import Source
@@ -57,6 +57,7 @@ class RowMaker:
         self.filter_names, self.spread, self.seed = tuple(filters), spread, seed
         self._filters: dict[str, Filter] | None = None
         self._sources: dict[int, Source] = {}  # of all rows of a class
+        self._bands: dict[tuple[float, float], BandFilter] = {}
 
     @property
     def filters(self) -> dict[str, Filter]:
@@ -64,16 +65,6 @@ class RowMaker:
         if self._filters is None:
             self._filters = build_filters(self.filter_names, self.pool, self.spread, self.seed)
         return self._filters
-
-    def conditions(self, where: Mapping[str, Any] | None) -> Conditions | None:
-        """Return what `where` asks for.
-
-        Raises
-        ------
-        ParameterError
-            For images, a column or value that training has not seen, or an empty range.
-        """
-        return read_conditions(where, self.codec)
 
     def starts(self, conditions: Conditions | None) -> Tensor | None:
         """Return a mask (m,) of the pool's rows that meet the conditions."""
@@ -110,7 +101,8 @@ class RowMaker:
         refused: Counter[str] = Counter()
         filters = dict(self.filters)
         if score_range is not None:
-            filters["score_range"] = BandFilter(self.pool, score_range)
+            band = BandFilter(self.pool, score_range)
+            filters["score_range"] = self._bands.setdefault((band.low, band.high), band)
         starts = self.starts(conditions)
         pieces = []
         for label, n in wanted.items():

@@ -82,8 +82,8 @@ def try_candidates(
 ) -> list[Trial]:
     """Measure each candidate on held-out real rows.
 
-    The networks have seen those rows, unlabelled as far as the classifiers are concerned; the
-    rows that new ones start from are those of the training folds alone.
+    New rows start from those of the training folds alone, but the networks have seen the held-out
+    rows and their classes too: gains are on the high side.
 
     Parameters
     ----------

@@ -23,17 +23,26 @@ def main() -> None:
     kept = np.sort(np.concatenate([np.flatnonzero(y_train == 0), rare]))
     X_train, y_train = X_train.iloc[kept], y_train.iloc[kept]
 
-    sampler = GANSampler(max_steps=600, encoder_steps=400, random_state=0)
+    steps = {"max_steps": 600, "encoder_steps": 400, "random_state": 0}
+    sampler = GANSampler(**steps)
     balanced, labels = sampler.fit_resample(X_train, y_train)
     print("rows of each class:", labels.value_counts().to_dict(), "made from", sampler.methods_)
     print(balanced.iloc[len(X_train) :, :4].head(3).to_string())
-    print("three more:", sampler.sample({1: 3})[0].shape)
+    large, _ = sampler.sample({1: 3}, where={"mean radius": (18, None)})
+    print("large ones:", large["mean radius"].round(1).tolist())
 
-    for steps in ([], [sampler]):
-        forest = RandomForestClassifier(300, random_state=0)
-        model = make_pipeline(*steps, forest).fit(X_train, y_train)
+    forest = RandomForestClassifier(300, random_state=0)
+    arms = {
+        "no new rows": [],
+        "as many as of the other class": [sampler],
+        "as many as help, no near copies": [
+            GANSampler(tune_for=forest, filters=("copies",), **steps)
+        ],
+    }
+    for name, steps_before in arms.items():
+        model = make_pipeline(*steps_before, forest).fit(X_train, y_train)
         ap = average_precision_score(y_test, model.predict_proba(X_test)[:, 1])
-        print(f"average precision {'with' if steps else 'without'} new rows: {ap:.3f}")
+        print(f"average precision, {name}: {ap:.3f}")
 
 
 if __name__ == "__main__":

@@ -181,27 +181,36 @@ def _report(results: list[Result], cuts: list[int], shown: list[str]) -> str:
 
 
 def _table(rows: pd.DataFrame, shown: list[str]) -> str:
-    """Return mean average precision of each arm and set, and its gain over training on no more."""
+    """Return mean average precision of each arm and set, and its gain over training on no more.
+
+    Where an arm has not been run with every seed, its paired gains stand for all of them, and its
+    name says how many runs there are.
+    """
     scores = rows.pivot_table(index=["set", "seed"], columns="arm", values="ap")
-    by_set = scores.groupby(level="set").mean()
     gains = scores.sub(scores["none"], axis=0)
+    by_set = (
+        gains.groupby(level="set").mean().add(scores["none"].groupby(level="set").mean(), axis=0)
+    )
     cells = []
     for arm in [arm for arm in shown if arm in scores]:
         known = by_set[arm]
-        row = [arm, *(f"{v:.3f}" if np.isfinite(v) else "" for v in known)]
+        n_runs = int(scores[arm].notna().sum())
+        name = arm if n_runs == len(scores) else f"{arm}, {n_runs} of {len(scores)} runs"
+        row = [name, *(f"{v:.3f}" if np.isfinite(v) else "" for v in known)]
         row.append(f"{known.mean():.3f}" if known.notna().all() else "")
-        cells.append([*row, "" if arm == "none" else _interval(gains[arm])])
+        cells.append([*row, "" if arm == "none" else _gain(gains[arm], n_runs == len(scores))])
     header = ["AP", *by_set.index, "mean", "gain over none"]
     return markdown_table(header, cells)
 
 
-def _interval(gains: pd.Series) -> str:
-    """Return the mean gain over sets, with Student's interval over the seeds."""
-    by_seed = gains.unstack("seed").dropna(how="all").mean()
-    if len(by_seed) < 2:
-        return f"{by_seed.mean():+.3f}"
+def _gain(gains: pd.Series, complete: bool) -> str:
+    """Return the mean gain over sets; of a `complete` arm with Student's interval over seeds."""
+    mean = gains.groupby(level="set").mean().mean()
+    by_seed = gains.groupby(level="seed").mean()
+    if not complete or len(by_seed) < 2:
+        return f"{mean:+.3f}"
     half = stats.t.ppf((1 + CONFIDENCE) / 2, len(by_seed) - 1) * by_seed.sem()
-    return f"{by_seed.mean():+.3f} ± {half:.3f}"
+    return f"{mean:+.3f} ± {half:.3f}"
 
 
 def _arguments() -> argparse.Namespace:

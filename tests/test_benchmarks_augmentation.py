@@ -62,6 +62,10 @@ def test_the_report_gives_means_and_paired_gains() -> None:
     assert table["SMOTE"][:3] == ["0.235", "0.435", "0.335"]
     assert table["SMOTE"][3].startswith("-0.015 ± 0.06")
     assert "all rows of the rare class, 2 seeds" in text
+    part = [result for result in lines if (result["arm"], result["seed"]) != ("augan", 1)]
+    text = augmentation._report(part, [0], ["none", "augan"])
+    row = next(row for row in text.splitlines() if row.startswith("| augan"))
+    assert row.startswith("| augan, 2 of 4 runs | 0.300 | 0.500 | 0.400 | +0.050 |")
     assert "a, 20, ADASYN: ValueError: no" in text
 
 

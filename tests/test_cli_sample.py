@@ -77,6 +77,13 @@ def test_rows_by_class_and_condition(folder: Path) -> None:
     assert len(pd.read_parquet(out)) == 40
 
 
+def test_a_detector_meets_conditions_too(folder: Path) -> None:
+    out = folder / "members.csv"
+    made(folder / "table.augan", "-n", 25, "--where", "member=True", "--out", out)
+    rows = pd.read_csv(out)
+    assert len(rows) == 25 and rows["member"].all()
+
+
 def test_images_go_to_a_folder_for_each_class(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "new"
     made(folder / "digits.augan", "-n", 7, "--balanced", "--out", out)

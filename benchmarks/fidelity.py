@@ -74,7 +74,10 @@ def report(results: list[Result]) -> str:
     lines = pd.DataFrame([result for result in results if "error" not in result])
     means = lines.groupby("method", sort=False).mean(numeric_only=True)
     rows = []
-    for name, mean in means.iterrows():
+    n_seeds = lines["seed"].nunique()
+    for method, mean in means.iterrows():
+        n_runs = int((lines["method"] == method).sum())
+        name = method if n_runs == n_seeds else f"{method}, {n_runs} of {n_seeds} seeds"
         figures = (f"{mean[f'{figure}_new']:.3f}" for figure in FIGURES)
         speed = f"{N_ROWS / mean['sample_seconds']:,.0f}"
         rows.append([name, *figures, f"{mean['fit_seconds']:.0f}", speed])
@@ -85,7 +88,7 @@ def report(results: list[Result]) -> str:
         "fit CPU s",
         "rows a CPU s",
     ]
-    title = f"{SET}, {N_ROWS:,} rows, {lines['seed'].nunique()} seeds"
+    title = f"{SET}, {N_ROWS:,} rows, {n_seeds} seeds"
     return f"{title}\n\n{markdown_table(header, [*rows, [*usual, '', '']])}"
 
 

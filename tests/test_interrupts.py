@@ -98,12 +98,12 @@ import time
 from augan.training import phases
 phase, count = getattr(phases, '{name}'), []
 original = phase.step
-def step(self, factor):
+def step(self, factor, done=0.0):
     time.sleep(0.01)
     count.append(factor)
     if len(count) == 75:
         open('training', 'w').close()
-    return original(self, factor)
+    return original(self, factor, done)
 phase.step = step
 """
 SLOW = {

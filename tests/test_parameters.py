@@ -169,7 +169,7 @@ def test_every_parameter_is_covered_here() -> None:
             assert (name in INVALID) + (name in TAKES_ANYTHING) == 1, f"{name}: what is invalid?"
     known = {name for _, name in ALL}
     assert CHANGES_SCORES.keys() | CHANGES_SOMETHING_ELSE == known
-    assert set(CHECKS) - known - set(names_of(GANSampler)) == {"n_samples"}
+    assert set(CHECKS) - known - set(names_of(GANSampler)) == {"n_samples", "score_range"}
     assert known - set(CHECKS) == {"normal_label", "device"}
 
 

@@ -336,8 +336,8 @@ def test_the_networks_of_the_folds_do_not_outlive_fit(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.augan") as archive:
         tensors = load_tensors(archive.read("weights.safetensors"))
     assert not [name for name in tensors if "folds" in name]
-    kept = {name for name in tensors if name.startswith("scorer.pretext.")}
-    assert kept == {f"scorer.pretext.{name}" for name in detector.networks_.pretext.state_dict()}
+    kept = {name for name in tensors if name.startswith("parts.pretext.")}
+    assert kept == {f"parts.pretext.{name}" for name in detector.networks_.pretext.state_dict()}
 
 
 @pytest.mark.parametrize("params", [{"heads": ("latent", "data_neighbors")}, {"score": "paper"}])

@@ -11,7 +11,7 @@ from ._parameters import build_estimator
 
 BATCH_ROWS = 16_384
 MARK = "synthetic"  # name of the column that says which rows are new
-OWN = {"callbacks": "only from Python", "sampling_strategy": "use --ratio"}
+OWN = {"callbacks": "only from Python"}
 
 
 def fit_sampler(
@@ -61,8 +61,7 @@ def balance_table(
         raise ParameterError(f"{data}: not a table; GANSampler in Python takes arrays")
     if mark and MARK in rows:
         raise DataError(f"{data}: has a column {MARK!r} already; --no-mark adds none")
-    strategy = given.pop("sampling_strategy", "auto")
-    sampler = build_estimator("GANSampler", given, OWN).set_params(sampling_strategy=strategy)
+    sampler = build_estimator("GANSampler", given, OWN)
     with progress(quiet) as display, data_errors(data):
         sampler.set_params(callbacks=[TrainingProgress(display)])
         result, classes = sampler.fit_resample(rows, labels)

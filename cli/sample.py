@@ -24,7 +24,11 @@ from ._parameters import Assignments, assignments
 from ._samplers import MARK, balance_table
 from ._sampling import Request, write_sample
 
-OWN = {"device": "use --device", "random_state": "use --seed"}
+OWN = {
+    "device": "use --device",
+    "random_state": "use --seed",
+    "sampling_strategy": "use --ratio",
+}
 
 
 def sample(

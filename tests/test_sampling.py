@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from augan import FAnoGAN, GANSampler
 from augan.exceptions import DataError, DataWarning, ParameterError
-from augan.sampling.maker import MAX_TRIES, draw_passing
+from augan.sampling.drawing import MAX_TRIES, draw_passing
 from augan.sampling.tuning import CANDIDATES, Trial, amounts, best_of
 from augan.training.conditional import ClassGANPhase, ClassRows
 

@@ -28,7 +28,7 @@ from augan.estimators._training import build_scorer, fit_scorer, start_run, trai
 from augan.exceptions import DataError, ParameterError
 from augan.networks import PretextNetwork, build_networks, build_pretext
 from augan.sampling.conditions import read_conditions
-from augan.sampling.maker import Check, draw_passing
+from augan.sampling.drawing import Check, draw_passing
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.training.rows import TrainingRows, in_small_clusters, split_rows
 

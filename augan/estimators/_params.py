@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from augan.exceptions import ParameterError
-from augan.sampling.filters import FILTERS
+from augan.sampling import FILTERS
 from augan.scoring.heads import HEADS
 
 Check = tuple[Callable[[Any], bool], str]

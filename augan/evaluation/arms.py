@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from augan.evaluation.classifiers import MISSING, plain
-from augan.sampling.filters import FILTERS, MIN_HELD_OUT
+from augan.sampling import FILTERS
+from augan.sampling.filters import MIN_HELD_OUT
 
 Labels = NDArray[np.bool_]
 Rows = tuple[pd.DataFrame, Labels]

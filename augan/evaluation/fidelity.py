@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from augan._random import derive_seed, numpy_stream
 from augan.evaluation.classifiers import make_encoder, plain
 from augan.exceptions import DataError
+from augan.sampling.filters import distances
 
 Array = NDArray[np.float64]
 
@@ -112,7 +113,7 @@ def fidelity_metrics(
 def _reach(real: Array, rows: Array) -> dict[str, float]:
     """Return precision, recall, density and coverage of rows (m, d) beside real ones (n, d)."""
     own, given = torch.from_numpy(real), torch.from_numpy(rows)
-    reach_own, reach_given = (_nearest(part, part, K + 1)[:, K] for part in (own, given))
+    reach_own, reach_given = (distances(part, part, K + 1)[:, K] for part in (own, given))
     near = n_inside = 0
     recalled = torch.zeros(len(own), dtype=torch.bool)
     covered = recalled.clone()
@@ -134,8 +135,8 @@ def _reach(real: Array, rows: Array) -> dict[str, float]:
 def _privacy(train: Array, held_out: Array, rows: Array) -> dict[str, float]:
     """Return how near rows are to training rows, and what that says of who was trained on."""
     members, strangers, given = (torch.from_numpy(part) for part in (train, held_out, rows))
-    closest, usual = (_nearest(part, members, 1)[:, 0] for part in (given, strangers))
-    to_given = [_nearest(part, given, 1)[:, 0] for part in (members, strangers)]
+    closest, usual = (distances(part, members, 1)[:, 0] for part in (given, strangers))
+    to_given = [distances(part, given, 1)[:, 0] for part in (members, strangers)]
     is_member = np.repeat([1, 0], [len(members), len(strangers)])
     return {
         "closest_record": float(closest.median()),
@@ -193,12 +194,3 @@ def _correlations(rows: Array) -> Array:
     spread = np.sqrt((centred**2).mean(axis=0))
     scaled = centred / np.where(spread > 0, spread, 1.0)
     return np.asarray(scaled.T @ scaled / len(rows))
-
-
-def _nearest(rows: torch.Tensor, others: torch.Tensor, k: int) -> torch.Tensor:
-    """Return the distances (n, k) to the nearest others; a row that is among them comes first."""
-    found = [
-        torch.cdist(part, others).topk(min(k, len(others)), largest=False).values
-        for part in rows.split(BATCH)
-    ]
-    return torch.cat(found)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from augan.codecs import Codec, TableCodec
@@ -143,8 +143,8 @@ def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condit
         raise _outside(column, value)
     if raw in column.masses:
         return Condition(place, raw, raw)
-    middle = norm.cdf(np.interp(raw, column.knots, column.normals))
-    ends = norm.ppf([max(middle - NEAR / 2, 1e-9), min(middle + NEAR / 2, 1 - 1e-9)])
+    middle = ndtr(np.interp(raw, column.knots, column.normals))
+    ends = ndtri([max(middle - NEAR / 2, 1e-9), min(middle + NEAR / 2, 1 - 1e-9)])
     low, high = np.interp(ends, column.normals, column.knots)
     cell = column.origin.from_numbers(np.array([raw]), np.array([False])).iloc[0]
     return Condition(place, min(low, raw), max(high, raw), cell, exact=True)

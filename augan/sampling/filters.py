@@ -18,8 +18,6 @@ from augan.exceptions import DataError, ParameterError
 from augan.networks.conditioning import ClassCritic
 from augan.sampling.pool import Pool
 
-FILTERS = ("critic", "label", "copies")
-
 BATCH = 1024  # rows that are compared at once
 MIN_HELD_OUT = 20  # real rows that the critic's outputs are calibrated on
 CEILING = 0.95  # quantile of the odds of new rows from which on all are accepted (Azadi 2019)

@@ -3,8 +3,9 @@
 Fashion-MNIST: two classes, drawn by the seed, keep 50 of their 6,000 training images; the recall
 of the two on the 10,000 test images. Magnetic tiles: five kinds of defects at 64 x 64 pixels, 60 %
 of each train; the macro F1 of the rest. Each arm brings the rare classes up to the size of the
-largest; the network sees every image flipped and shifted at random, whatever the arm, for as many
-steps. Every network is a line of results/rare_images.jsonl, so a stopped run goes on where it was.
+largest; augan's, and noise as a control, then double every class by new images. The network sees
+every image flipped and shifted at random, whatever the arm, for as many steps. Every network is a
+line of results/rare_images.jsonl, so a stopped run goes on where it was.
 
     python benchmarks/rare_images.py --data DIR [--seeds 2] [--sets fashion_mnist magnetic_tile]
     python benchmarks/rare_images.py --report
@@ -40,7 +41,8 @@ Labels = NDArray[np.int64]
 
 KEY = ("set", "seed", "arm")
 N_RARE, SIDE = 50, 64
-STEPS = {"fashion_mnist": 1500, "magnetic_tile": 400}
+STEPS = {"fashion_mnist": 5000, "magnetic_tile": 1200}
+FIGURES = ["recall_of_rare", "macro_f1", "accuracy"]
 BATCH, RATE, SHIFT = 64, 2e-3, 0.1  # shifts up to this share of a side
 
 
@@ -144,16 +146,31 @@ def _flat(sampler: Any) -> Callable[[Images, Labels, int], tuple[Images, Labels]
     return resample
 
 
-def _augan(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
-    images, labels = GANSampler(random_state=seed).fit_resample(X, y)
-    return images, labels
+def _noise(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
+    """Balance by copies, then add a copy of every image with white noise."""
+    X, y = _flat(RandomOverSampler)(X, y, seed)
+    random = np.random.default_rng(seed)
+    strength = X.std() * random.random((len(X), 1, 1), dtype=np.float32)
+    noisy = X + strength * random.standard_normal(X.shape, dtype=np.float32)
+    new = noisy.round().clip(0, 255).astype(np.uint8)
+    return np.concatenate([X, new]), np.concatenate([y, y])
+
+
+def _augan(**params: Any) -> Callable[[Images, Labels, int], tuple[Images, Labels]]:
+    def resample(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
+        images, labels = GANSampler(random_state=seed, **params).fit_resample(X, y)
+        return images, labels
+
+    return resample
 
 
 ARMS: dict[str, Callable[[Images, Labels, int], tuple[Images, Labels]]] = {
     "none": _none,
     "random oversampling": _flat(RandomOverSampler),
     "SMOTE": _flat(SMOTE),
-    "augan": _augan,
+    "noise in every class": _noise,
+    "augan": _augan(),
+    "augan latent": _augan(method="latent", spread=2.0),
 }
 
 
@@ -199,16 +216,24 @@ def _report(results: list[Result]) -> str:
     """Return the tables in Markdown: a row for each arm, a column for each seed."""
     lines = pd.DataFrame([result for result in results if "error" not in result])
     blocks = []
-    figures = {"fashion_mnist": "recall_of_rare", "magnetic_tile": "macro_f1"}
     for name, own in lines.groupby("set", sort=False):
-        table = own.pivot_table(index="arm", columns="seed", values=figures[name], sort=False)
-        rows = [
-            [arm, *(f"{value:.3f}" for value in row), f"{row.mean():.3f}"]
-            for arm, row in table.iterrows()
-        ]
-        header = [figures[name].replace("_", " "), *(f"seed {seed}" for seed in table), "mean"]
-        blocks += [str(name), markdown_table(header, rows)]
+        table = own.pivot_table(index="arm", columns="seed", values=FIGURES, sort=False)
+        seeds = sorted(own["seed"].unique())
+        rows = [[str(arm), *_cells(row, seeds)] for arm, row in table.iterrows()]
+        header = [f"{name}, seeds {', '.join(map(str, seeds))}", *FIGURES]
+        blocks.append(markdown_table([text.replace("_", " ") for text in header], rows))
     return "\n\n".join(blocks)
+
+
+def _cells(row: pd.Series, seeds: list[int]) -> list[str]:
+    """Return a figure's mean, and its value for each seed, for every figure."""
+    cells = []
+    for figure in FIGURES:
+        values = [row.get((figure, seed), np.nan) for seed in seeds]
+        found = ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
+        mean = "-" if "-" in found else f"{np.mean(values):.3f}"
+        cells.append(f"{mean} ({', '.join(found)})")
+    return cells
 
 
 def _arguments() -> argparse.Namespace:

@@ -151,21 +151,62 @@ def test_tables_come_back_as_tables(mixed: Any, method: str) -> None:
     assert not new.drop(columns="age").isna().any(axis=None)
 
 
-def test_images_come_back_as_images() -> None:
+@pytest.fixture(scope="module")
+def written() -> tuple[np.ndarray, np.ndarray]:
+    """Images of threes, and of twenty eights."""
     digits = load_digits()
-    kept = np.isin(digits.target, (3, 8))
-    images, y = digits.images[kept].astype(np.uint8), digits.target[kept]
-    kept = np.flatnonzero((y == 3) | (np.cumsum(y == 8) <= 20))
-    images, y = images[kept], y[kept]
-    sampler = GANSampler(max_steps=40, encoder_steps=40, width=8, random_state=0)
-    new_images, _ = sampler.fit_resample(images, y)
-    assert new_images.shape == (2 * (y == 3).sum(), 8, 8)
+    kept = np.flatnonzero(
+        (digits.target == 3) | ((digits.target == 8) & (np.cumsum(digits.target == 8) <= 20))
+    )
+    return digits.images[kept].astype(np.uint8), digits.target[kept]
+
+
+@pytest.mark.parametrize("method", ["auto", "latent"])
+def test_images_come_back_as_images(written: Any, method: str) -> None:
+    images, y = written
+    sampler = GANSampler(
+        method=method, max_steps=40, encoder_steps=40, width=8, spread=0.5, random_state=0
+    )
+    new_images, y_new = sampler.fit_resample(images, y)
+    size = (y == 3).sum()
+    assert new_images.shape == (4 * size, 8, 8)
     assert new_images.dtype == np.uint8
     assert new_images.max() <= images.max()
-    new = new_images[len(images) :]
+    new, labels = new_images[-2 * size :], y_new[-2 * size :]
+    assert np.bincount(labels)[[3, 8]].tolist() == [size, size]
     rule = LogisticRegression(max_iter=2000)
     rule.fit(images.reshape(len(images), -1), y)
-    assert (rule.predict(new.reshape(len(new), -1)) == 8).mean() > 0.8
+    assert (rule.predict(new.reshape(len(new), -1)) == labels).mean() > 0.8
+    assert sampler.methods_ == dict.fromkeys([3, 8], "data" if method == "auto" else "latent")
+    assert (sampler.networks_ is None) == (method == "auto")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_every_class_has_the_same_share_of_synthetic_rows(rows: Any, share: float) -> None:
+    X, y = rows
+    sampler = GANSampler(method="data", synthetic_share=share, random_state=0)
+    X_new, y_new = sampler.fit_resample(X, y)
+    assert np.array_equal(X_new[: len(X)], X)
+    real = {tuple(row) for row in X}
+    synthetic = np.array([tuple(row) not in real for row in X_new])
+    assert np.bincount(y_new).tolist() == [round(300 / (1 - share))] * 2
+    for label in (0, 1):
+        assert synthetic[y_new == label].mean() == pytest.approx(share, abs=0.005)
+        assert sampler.sampling_strategy_[label] == (y_new[len(y) :] == label).sum()
+    copied, times = np.unique(X_new[(y_new == 1) & ~synthetic], axis=0, return_counts=True)
+    assert len(copied) == 30 and set(times) == {10}
+
+
+def test_a_share_of_synthetic_rows_keeps_tables_and_strategies(mixed: Any) -> None:
+    frame, label = mixed
+    sampler = GANSampler(
+        method="data", sampling_strategy={"fraud": 100}, synthetic_share=0.5, random_state=0
+    )
+    X_new, y_new = sampler.fit_resample(frame, label)
+    assert y_new.value_counts().to_dict() == {"fine": 432, "fraud": 200}
+    assert sampler.sampling_strategy_ == {"fine": 216, "fraud": 176}
+    assert (X_new.dtypes == frame.dtypes).all()
+    pd.testing.assert_frame_equal(X_new[: len(frame)], frame)
 
 
 @pytest.mark.parametrize("format_", ["csr", "csc"])
@@ -253,6 +294,8 @@ def test_rows_from_the_latents_teach_more_than_copies() -> None:
     [
         ({"method": "smote"}, "method='smote'"),
         ({"spread": -1}, "spread=-1"),
+        ({"synthetic_share": 1.0}, "synthetic_share=1.0"),
+        ({"synthetic_share": 0.5, "tune_for": "auto"}, "tune_for and synthetic_share"),
         ({"max_steps": 0}, "max_steps=0"),
         ({"random_state": "x"}, "random_state='x'"),
     ],
@@ -345,6 +388,7 @@ OTHER = {
     "sampling_strategy": 0.5,
     "method": "data",
     "spread": 0.5,
+    "synthetic_share": 0.3,
     "filters": ("copies",),
     "gan": "hinge",
     "latent_dim": 3,

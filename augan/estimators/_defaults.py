@@ -66,9 +66,11 @@ class SamplerDefaults:
     encoder_steps: int
     batch_size: int
     n_critic: int
+    method: str
+    synthetic_share: float | None
 
 
-IMAGE_SAMPLER = SamplerDefaults(64, 32, 800, 400, 64, 1)
+IMAGE_SAMPLER = SamplerDefaults(64, 32, 800, 400, 64, 1, "data", 0.5)
 
 
 def table_sampler_defaults(n_columns: int) -> SamplerDefaults:
@@ -77,4 +79,4 @@ def table_sampler_defaults(n_columns: int) -> SamplerDefaults:
     Two columns to a latent dimension: new rows have to differ in more ways than a detector's
     reconstructions may.
     """
-    return SamplerDefaults(min(max(4, n_columns // 2), 64), 256, 1500, 800, 128, 2)
+    return SamplerDefaults(min(max(4, n_columns // 2), 64), 256, 1500, 800, 128, 2, "auto", None)

@@ -52,14 +52,14 @@ def from_file(
     sampler.spread_ = float(values["spread"])
     trials = values["tuning"]
     sampler.tuning_ = None if trials is None else [Trial(*from_json(trial)) for trial in trials]
-    names = sampler.classes_.tolist()
+    names, method = sampler.classes_.tolist(), sampler._auto("method")
     counts = _check_rows(tensors, len(names))
     sampler._shares = tensors["shares"]
     sampler.methods_ = {
-        name: choose(sampler.method, count) for name, count in zip(names, counts, strict=True)
+        name: choose(method, count) for name, count in zip(names, counts, strict=True)
     }
     sampler.networks_ = None
-    if sampler.method != "data":
+    if method != "data":
         with torch.device("meta"):
             sampler.networks_ = build_networks(sampler)
         for name, module in sampler.networks_.modules().items():
@@ -71,7 +71,7 @@ def from_file(
         sampler.codec_.spec,
         *(tensors["rows"], tensors["labels"], tensors["held_out"]),
         n_classes=len(names),
-        method=sampler.method,
+        method=method,
     )
     sampler._maker = build_maker(sampler, pool)
     sampler.sample({max(zip(counts, names, strict=True), key=lambda pair: pair[0])[1]: 1})

@@ -80,10 +80,11 @@ def dense(X: Any) -> Data:
     return X
 
 
-def joined(X: Any, data: Data, new: Any) -> Any:
-    """Return the originals, as they came, and new rows below them."""
+def joined(X: Any, data: Data, *added: Any) -> Any:
+    """Return the originals, as they came, and what is added below them."""
     if sparse.issparse(X):
-        return sparse.vstack([X, sparse.csr_matrix(new)], format=X.format, dtype=X.dtype)
+        rows = [X, *map(sparse.csr_matrix, added)]
+        return sparse.vstack(rows, format=X.format, dtype=X.dtype)
     if isinstance(data, pd.DataFrame):
-        return pd.concat([data, new], ignore_index=True)
-    return np.concatenate([data, new.astype(data.dtype, copy=False)])
+        return pd.concat([data, *added], ignore_index=True)
+    return np.concatenate([data, *(rows.astype(data.dtype, copy=False) for rows in added)])

@@ -40,6 +40,8 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     images = is_image_array(data)
     if images and sampler.tune_for is not None:
         raise ParameterError("tune_for: for tables only")
+    if sampler.tune_for is not None and not isinstance(sampler.synthetic_share, str | None):
+        raise ParameterError("tune_for and synthetic_share: give one of them")
     warn_of_columns(data)
     sampler.classes_, codes = np.unique(y, return_inverse=True)
     sampler.seed_ = draw_seed(sampler.random_state)
@@ -47,13 +49,11 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     sampler.codec_ = codec.fit(data)
     encoded, labels = sampler.codec_.encode(data), torch.from_numpy(codes)
     counts = np.bincount(codes)
-    names = sampler.classes_.tolist()
-    sampler.methods_ = {
-        name: choose(sampler.method, n) for name, n in zip(names, counts, strict=True)
-    }
+    names, method = sampler.classes_.tolist(), sampler._auto("method")
+    sampler.methods_ = {name: choose(method, n) for name, n in zip(names, counts, strict=True)}
     sampler.networks_, sampler.history_ = None, History()
     held_out = torch.zeros(len(encoded), dtype=torch.bool)
-    if sampler.method != "data":
+    if method != "data":
         sampler.networks_ = build_networks(sampler)
         for module in sampler.networks_.modules().values():
             module.to(device)
@@ -66,7 +66,7 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
         sampler.codec_.spec,
         *(rows, own, looked_at),
         n_classes=len(names),
-        method=sampler.method,
+        method=method,
     )
     sampler.spread_, sampler.tuning_ = sampler.spread, None
     if sampler.tune_for is not None:
@@ -128,12 +128,12 @@ def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[
             counts,
             sampler.codec_.decode,
             classifier=sampler.tune_for,
-            spread=sampler.spread,
+            spread=sampler.spread_,
             seed=sampler.seed_,
         )
         best = best_of(sampler.tuning_)
     new = amounts(wanted, counts, best.times if best else 1.0)
-    sampler.spread_ = best.spread * sampler.spread if best else sampler.spread
+    sampler.spread_ *= best.spread if best else 1.0
     sampler.sampling_strategy_ = {
         name: new.get(codes[name], 0) for name in sampler.sampling_strategy_
     }

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from augan._random import draw_seed, torch_stream
+from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs import ImageCodec
 from augan.estimators._defaults import IMAGE_SAMPLER, SamplerDefaults, table_sampler_defaults
-from augan.estimators._input import is_image_array, read_input
+from augan.estimators._input import is_image_array, read_input, take
 from augan.estimators._params import check_params
 from augan.estimators._sampler_input import check_labels, dense, joined
 from augan.estimators._sampler_training import train_sampler
 from augan.exceptions import DataError, ParameterError
 from augan.sampling.conditions import Conditions, read_conditions
+from augan.sampling.shares import draw_copies, with_share
 
 
 class GANSampler(BaseOverSampler):
@@ -39,11 +40,20 @@ class GANSampler(BaseOverSampler):
         all but the largest up to its size.
     method : {"auto", "gan", "latent", "data"}, default="auto"
         Where new rows come from. "gan": the generator alone. "latent": real rows, their latents
-        moved. "data": real rows, each column moved by itself. "auto" takes the latents of
+        moved. "data": real rows, each column moved by itself, or real images, deformed and with
+        noise; no GAN is trained. "auto" takes the data of images; in tables the latents of
         classes with at least 5 rows, and the data of smaller ones.
     spread : float, default=1.0
         How far from the real row to go: in deviations of the class's latents for "latent", in
-        half deviations of a column for "data".
+        half deviations of a column for "data"; an image is turned by at most so many fifths of a
+        radian and the like.
+    synthetic_share : "auto", None or float, default="auto"
+        None: all rows that `fit_resample` adds are synthetic, and only classes that
+        `sampling_strategy` names get any, as in imbalanced-learn. A number between 0 and 1: that
+        share of the rows of every class is synthetic in the end. Classes get to the size that
+        `sampling_strategy` says by copies of real rows, and then all, the largest too, grow by
+        synthetic ones. What these have in common, such as a network's noise, then does not tell
+        a classifier their class. "auto" is None for tables, 0.5 for images.
     filters : sequence of {"critic", "label", "copies"}, default=()
         What refuses new rows. "critic": rejection sampling by the critic, calibrated on held-out
         rows [5]_. "label": rows that a forest finds less typical of their class than nine of ten
@@ -97,7 +107,8 @@ class GANSampler(BaseOverSampler):
     Attributes
     ----------
     sampling_strategy_ : dict
-        How many rows of each class `fit_resample` adds; with `tune_for` as was chosen.
+        How many rows of each class `fit_resample` adds; with `tune_for` as was chosen, with
+        `synthetic_share` copies and all.
     classes_ : ndarray of shape (n_classes,)
         Labels.
     methods_ : dict
@@ -150,6 +161,7 @@ class GANSampler(BaseOverSampler):
         sampling_strategy: Any = "auto",
         method: str = "auto",
         spread: float = 1.0,
+        synthetic_share: str | float | None = "auto",
         filters: Any = (),
         tune_for: Any = None,
         gan: str = "wgan-gp",
@@ -182,6 +194,7 @@ class GANSampler(BaseOverSampler):
         super().__init__(sampling_strategy=sampling_strategy)
         self.method = method
         self.spread = spread
+        self.synthetic_share = synthetic_share
         self.filters = filters
         self.tune_for = tune_for
         self.gan = gan
@@ -256,7 +269,8 @@ class GANSampler(BaseOverSampler):
         Returns
         -------
         X_resampled : same type as X
-            The rows as they came, and new ones below them, class by class.
+            The rows as they came; below them copies, where `synthetic_share` asks for some, and
+            new rows, class by class.
         y_resampled : same type as y
             Their classes.
 
@@ -328,15 +342,23 @@ class GANSampler(BaseOverSampler):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         data = dense(X)
         train_sampler(self, data, y)
-        wanted = {
-            int(np.searchsorted(self.classes_, label)): n
-            for label, n in self.sampling_strategy_.items()
-            if n > 0
-        }
+        codes = np.searchsorted(self.classes_, y)
+        added = np.zeros(len(self.classes_), dtype=np.intp)
+        for label, n in self.sampling_strategy_.items():
+            added[np.searchsorted(self.classes_, label)] = n
+        copies = np.zeros_like(added)
+        share = self._auto("synthetic_share")
+        if share is not None:
+            copies, added = with_share(np.bincount(codes), added, share)
+            total = (copies + added).tolist()
+            self.sampling_strategy_ = dict(zip(self.classes_.tolist(), total, strict=True))
+        wanted = {code: n for code, n in enumerate(added.tolist()) if n}
         new, labels = self._make(wanted, torch_stream(self.seed_, "sample"))
-        if not wanted:
+        copied = draw_copies(codes, copies, numpy_stream(self.seed_, "copies"))
+        if not wanted and not len(copied):
             return X, y
-        return joined(X, data, new), np.concatenate([y, labels.astype(y.dtype, copy=False)])
+        y_added = np.concatenate([y[copied], labels.astype(y.dtype, copy=False)])
+        return joined(X, data, take(data, copied), new), np.concatenate([y, y_added])
 
     def _make(
         self, wanted: Mapping[int, int], random: torch.Generator, **asked: Any
@@ -368,7 +390,8 @@ class GANSampler(BaseOverSampler):
     def _auto(self, name: str) -> Any:
         """Return a parameter, "auto" replaced by the default for this kind of data."""
         value = getattr(self, name)
-        return getattr(self._defaults, name) if isinstance(value, str) else value
+        is_auto = isinstance(value, str) and value == "auto"
+        return getattr(self._defaults, name) if is_auto else value
 
     @property
     def _defaults(self) -> SamplerDefaults:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from augan.codecs.spec import ImageSpec, Spec
 from augan.networks import Networks
+from augan.sampling.deformation import add_noise, deform
 
 BATCH = 1024  # rows that go through a network at once
 NEIGHBOURS = 5  # of a row in the latents, as SMOTE takes
@@ -117,7 +118,8 @@ class DataNeighbourhood:
 
     Numbers by half of `spread` times the class's deviation, in the normal units that the codec
     maps them to; of the categories some are replaced by those of another row, of the class or of
-    any. Images are mixed with another of the class.
+    any. Images are deformed, and get white noise of up to `spread` times the deviation of the
+    class's pixels.
 
     Parameters
     ----------
@@ -147,8 +149,9 @@ class DataNeighbourhood:
         """Return `n` encoded rows."""
         drawn = self._any(self.begin, n, random).clone()
         if isinstance(self.spec, ImageSpec):
-            share = 0.5 * self.spread * torch.rand(n, 1, 1, 1, generator=random)
-            return finished(drawn.lerp(self._any(self.rows, n, random), share), self.spec, random)
+            noise = self.spread * float(self.rows.std())
+            varied = add_noise(deform(drawn, self.spread, random), noise, random)
+            return finished(varied, self.spec, random)
         for span in self.spec.spans:
             own = drawn[:, span.start : span.stop]
             if span.activation == "identity":

@@ -1,0 +1,64 @@
+"""Deformed and noisy images: where things end up, and how far."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from augan.sampling.deformation import SHEAR, STRETCH, TURN, ZOOM, add_noise, deform
+
+N, HEIGHT, WIDTH, RADIUS = 200, 40, 80, 10
+
+
+@pytest.fixture(scope="module")
+def discs() -> torch.Tensor:
+    """Images of a disc in the middle, in a frame twice as wide as high."""
+    y, x = torch.meshgrid(_middle(HEIGHT), _middle(WIDTH), indexing="ij")
+    disc = (RADIUS + 0.5 - (x**2 + y**2).sqrt()).clamp(0, 1)
+    return disc.expand(N, 1, HEIGHT, WIDTH)
+
+
+def _middle(size: int) -> torch.Tensor:
+    return torch.arange(size) - (size - 1) / 2
+
+
+def test_without_an_amount_nothing_changes(discs: torch.Tensor) -> None:
+    random = torch.Generator().manual_seed(0)
+    assert torch.allclose(deform(discs, 0.0, random), discs, atol=1e-5)
+    assert torch.equal(add_noise(discs, 0.0, random), discs)
+
+
+def test_a_disc_stays_nearly_one_in_a_wide_frame(
+    discs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("augan.sampling.deformation.BEND", 0.0)
+    found = deform(discs, 1.0, torch.Generator().manual_seed(0))[:, 0].clamp(0, 1)
+    mass = found.sum(dim=(1, 2))
+    scale = (mass / discs[0].sum()).sqrt()
+    assert scale.min() > 1 / (1 + ZOOM) / (1 + SHEAR) ** 0.5 - 0.02
+    assert scale.max() < (1 + ZOOM) * (1 + SHEAR) ** 0.5 + 0.02
+    assert scale.std() > 0.3 * ZOOM
+    for axis, places in ((1, _middle(WIDTH)), (2, _middle(HEIGHT))):
+        centre = (found.sum(dim=axis) * places).sum(dim=1) / mass
+        assert centre.abs().max() < 0.2
+    wide, high = (
+        ((found.sum(dim=axis) * places**2).sum(dim=1) / mass).sqrt()
+        for axis, places in ((1, _middle(WIDTH)), (2, _middle(HEIGHT)))
+    )
+    limit = ((1 + STRETCH) ** 2) * (1 + SHEAR + TURN)
+    assert (wide / high).max() < limit and (high / wide).max() < limit
+    assert (wide / high).std() > 0.5 * STRETCH
+
+
+def test_bends_move_each_part_by_another_way(discs: torch.Tensor) -> None:
+    bent = deform(discs, 1.0, torch.Generator().manual_seed(0))
+    again = deform(discs, 1.0, torch.Generator().manual_seed(0))
+    assert torch.equal(bent, again)
+    assert (bent - discs).abs().amax(dim=(1, 2, 3)).min() > 0.1
+
+
+def test_noise_has_a_strength_of_its_own_in_each_image() -> None:
+    noisy = add_noise(torch.zeros(N, 1, 20, 20), 0.5, torch.Generator().manual_seed(0))
+    strength = noisy.std(dim=(1, 2, 3))
+    assert strength.min() < 0.02 and 0.45 < strength.max() < 0.55
+    assert strength.mean() == pytest.approx(0.25, abs=0.03)

@@ -48,7 +48,8 @@ def test_it_changes_what_a_sampler_of_images_learns_and_nothing_in_tables() -> N
     digits = load_digits()
     kept = digits.target < 2
     images, y = digits.images[kept], digits.target[kept]
-    params = {"max_steps": 5, "encoder_steps": 5, "width": 4, "random_state": 0}
+    steps = {"max_steps": 5, "encoder_steps": 5, "width": 4}
+    params = {"method": "latent", "random_state": 0, **steps}
     for X, differ in ((images, True), (images.reshape(len(images), -1), False)):
         with_it, without = (
             GANSampler(diff_augment=flag, **params).fit(X, y).sample(20)[0]

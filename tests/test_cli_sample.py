@@ -52,6 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mixed_frame: pd.DataFrame) 
     for data, target in (("data.parquet", "label"), ("digits.npz", "y")):
         name = {"label": "classes.augan", "y": "digits.augan"}[target]
         words = ["fit", folder / data, "--target", target, "--out", folder / name, *QUICK]
+        words += ["--set", "method=latent"]
         result = CliRunner().invoke(app, [str(word) for word in (*words, "--threads", "1")])
         assert result.exit_code == 0, result.stderr
     (folder / "pics").mkdir()

@@ -31,7 +31,8 @@ class GANSampler(BaseOverSampler):
 
     A generator and a critic are trained on all rows, the class coming in by and by, so that a
     class of twenty learns from the others what rows look like. New rows of a class then come
-    from one of three sources, by how many real ones there are; `methods_` says which.
+    from one of three sources, by how many real ones there are; `methods_` says which. New images
+    are real ones, deformed, if no other `method` is asked for.
 
     Parameters
     ----------
@@ -45,8 +46,9 @@ class GANSampler(BaseOverSampler):
         classes with at least 5 rows, and the data of smaller ones.
     spread : float, default=1.0
         How far from the real row to go: in deviations of the class's latents for "latent", in
-        half deviations of a column for "data"; an image is turned by at most so many fifths of a
-        radian and the like.
+        half deviations of a column for "data"; images of "data" are turned by up to a fifth of a
+        radian times this, zoomed by up to 15 % and so on [7]_, and get white noise of up to so
+        many deviations of the pixels.
     synthetic_share : "auto", None or float, default="auto"
         None: all rows that `fit_resample` adds are synthetic, and only classes that
         `sampling_strategy` names get any, as in imbalanced-learn. A number between 0 and 1: that
@@ -140,6 +142,8 @@ class GANSampler(BaseOverSampler):
        ICLR, 2019.
     .. [6] Zhao, Liu, Lin, Zhu and Han. "Differentiable augmentation for data-efficient GAN
        training." NeurIPS, 2020.
+    .. [7] Simard, Steinkraus and Platt. "Best practices for convolutional neural networks applied
+       to visual document analysis." ICDAR, 2003.
 
     Examples
     --------

@@ -71,6 +71,6 @@ def balance_table(
     with open_results(out) as write:
         for start in range(0, len(result), BATCH_ROWS):
             write(result[start : start + BATCH_ROWS])
-    made = ", ".join(f"{n} new of {k}" for k, n in sampler.sampling_strategy_.items())
+    made = ", ".join(f"{n} added to {k}" for k, n in sampler.sampling_strategy_.items())
     refused = ", ".join(f"{name} refused {n}" for name, n in sampler.refused_.items())
     return f"{len(rows)} rows, {made}{f' ({refused})' if refused else ''}; wrote {out}"

@@ -57,8 +57,15 @@ def test_bends_move_each_part_by_another_way(discs: torch.Tensor) -> None:
     assert (bent - discs).abs().amax(dim=(1, 2, 3)).min() > 0.1
 
 
-def test_noise_has_a_strength_of_its_own_in_each_image() -> None:
-    noisy = add_noise(torch.zeros(N, 1, 20, 20), 0.5, torch.Generator().manual_seed(0))
-    strength = noisy.std(dim=(1, 2, 3))
-    assert strength.min() < 0.02 and 0.45 < strength.max() < 0.55
-    assert strength.mean() == pytest.approx(0.25, abs=0.03)
+def test_noise_goes_by_the_deviation_of_each_image() -> None:
+    random = torch.Generator().manual_seed(0)
+    dim = torch.randn(N, 1, 20, 20, generator=random)
+    images = torch.cat([dim, 4 * dim])
+    strength = (add_noise(images, 0.5, random) - images).std(dim=(1, 2, 3))
+    for own, deviation in ((strength[:N], 1), (strength[N:], 4)):
+        assert own.min() < 0.02 * deviation and own.mean() == pytest.approx(
+            0.25 * deviation, rel=0.15
+        )
+        assert 0.45 * deviation < own.max() < 0.6 * deviation
+    flat = torch.zeros(2, 1, 8, 8)
+    assert torch.equal(add_noise(flat, 1.0, random), flat)

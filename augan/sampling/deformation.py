@@ -39,7 +39,11 @@ def _affine(n: int, amount: float, aspect: float, random: torch.Generator) -> Te
     return torch.stack([across, down], dim=1)
 
 
-def add_noise(images: Tensor, deviation: float, random: torch.Generator) -> Tensor:
-    """Return images (n, C, H, W) with white noise, of a strength from 0 to `deviation` in each."""
-    strength = deviation * torch.rand(len(images), 1, 1, 1, generator=random)
+def add_noise(images: Tensor, amount: float, random: torch.Generator) -> Tensor:
+    """Return images (n, C, H, W) with white noise.
+
+    Its deviation is between none and `amount` times that of the image's own pixels.
+    """
+    own = images.std(dim=(1, 2, 3), keepdim=True)
+    strength = amount * own * torch.rand(len(images), 1, 1, 1, generator=random)
     return images + strength * torch.randn(images.shape, generator=random)

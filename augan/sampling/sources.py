@@ -118,8 +118,8 @@ class DataNeighbourhood:
 
     Numbers by half of `spread` times the class's deviation, in the normal units that the codec
     maps them to; of the categories some are replaced by those of another row, of the class or of
-    any. Images are deformed, and get white noise of up to `spread` times the deviation of the
-    class's pixels.
+    any. Images are deformed, and get white noise of up to `spread` times the deviation of their
+    pixels.
 
     Parameters
     ----------
@@ -149,9 +149,8 @@ class DataNeighbourhood:
         """Return `n` encoded rows."""
         drawn = self._any(self.begin, n, random).clone()
         if isinstance(self.spec, ImageSpec):
-            noise = self.spread * float(self.rows.std())
-            varied = add_noise(deform(drawn, self.spread, random), noise, random)
-            return finished(varied, self.spec, random)
+            deformed = deform(drawn, self.spread, random)
+            return finished(add_noise(deformed, self.spread, random), self.spec, random)
         for span in self.spec.spans:
             own = drawn[:, span.start : span.stop]
             if span.activation == "identity":

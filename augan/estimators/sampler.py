@@ -23,7 +23,7 @@ from augan.estimators._sampler_input import check_labels, dense, joined
 from augan.estimators._sampler_training import train_sampler
 from augan.exceptions import DataError, ParameterError
 from augan.sampling.conditions import Conditions, read_conditions
-from augan.sampling.shares import draw_copies, with_share
+from augan.sampling.shares import draw_copies, split_added
 
 
 class GANSampler(BaseOverSampler):
@@ -346,22 +346,18 @@ class GANSampler(BaseOverSampler):
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         data = dense(X)
         train_sampler(self, data, y)
-        codes = np.searchsorted(self.classes_, y)
-        added = np.zeros(len(self.classes_), dtype=np.intp)
-        for label, n in self.sampling_strategy_.items():
-            added[np.searchsorted(self.classes_, label)] = n
-        copies = np.zeros_like(added)
+        codes, labels = np.searchsorted(self.classes_, y), self.classes_.tolist()
+        asked = np.array([self.sampling_strategy_.get(label, 0) for label in labels])
         share = self._auto("synthetic_share")
+        copies, added = split_added(np.bincount(codes), asked, share)
         if share is not None:
-            copies, added = with_share(np.bincount(codes), added, share)
-            total = (copies + added).tolist()
-            self.sampling_strategy_ = dict(zip(self.classes_.tolist(), total, strict=True))
+            self.sampling_strategy_ = dict(zip(labels, (copies + added).tolist(), strict=True))
         wanted = {code: n for code, n in enumerate(added.tolist()) if n}
-        new, labels = self._make(wanted, torch_stream(self.seed_, "sample"))
+        new, y_new = self._make(wanted, torch_stream(self.seed_, "sample"))
         copied = draw_copies(codes, copies, numpy_stream(self.seed_, "copies"))
         if not wanted and not len(copied):
             return X, y
-        y_added = np.concatenate([y[copied], labels.astype(y.dtype, copy=False)])
+        y_added = np.concatenate([y[copied], y_new.astype(y.dtype, copy=False)])
         return joined(X, data, take(data, copied), new), np.concatenate([y, y_added])
 
     def _make(

@@ -43,7 +43,7 @@ class CriticFilter:
 
     def __init__(self, pool: Pool, spread: float, seed: int) -> None:
         if pool.networks is None:
-            raise ParameterError("filters: 'critic' needs a GAN; method='data' trains none")
+            raise ParameterError("filters: 'critic' needs a GAN; give method='latent' or 'gan'")
         if int(pool.held_out.sum()) < MIN_HELD_OUT:
             raise DataError(
                 f"filters: 'critic' needs {MIN_HELD_OUT} held-out rows, there are "

@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 Counts = NDArray[np.intp]
 
 
-def with_share(counts: Counts, added: Counts, share: float) -> tuple[Counts, Counts]:
+def split_added(counts: Counts, added: Counts, share: float | None) -> tuple[Counts, Counts]:
     """Return how many copies, and how many new rows, each class (k,) gets.
 
-    `counts` real rows and `added` copies make classes as large as is asked; new rows on top of
-    them are `share` of each class.
+    Without a `share` all of `added` are new. With one, copies make classes of `counts` rows as
+    large as is asked, and new rows on top of them are that share of each class.
     """
-    sizes = counts + added
-    return added, np.rint(sizes * share / (1 - share)).astype(np.intp)
+    if share is None:
+        return np.zeros_like(added), added
+    return added, np.rint((counts + added) * share / (1 - share)).astype(np.intp)
 
 
 def draw_copies(codes: Counts, copies: Counts, random: np.random.Generator) -> Counts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from augan.sampling.deformation import SHEAR, STRETCH, TURN, ZOOM, add_noise, deform
+from augan.sampling.deformation import NOISE, SHEAR, STRETCH, TURN, ZOOM, add_noise, deform
 
 N, HEIGHT, WIDTH, RADIUS = 200, 40, 80, 10
 
@@ -61,7 +61,7 @@ def test_noise_goes_by_the_deviation_of_each_image() -> None:
     random = torch.Generator().manual_seed(0)
     dim = torch.randn(N, 1, 20, 20, generator=random)
     images = torch.cat([dim, 4 * dim])
-    strength = (add_noise(images, 0.5, random) - images).std(dim=(1, 2, 3))
+    strength = (add_noise(images, 0.5 / NOISE, random) - images).std(dim=(1, 2, 3))
     for own, deviation in ((strength[:N], 1), (strength[N:], 4)):
         assert own.min() < 0.02 * deviation and own.mean() == pytest.approx(
             0.25 * deviation, rel=0.15

@@ -10,6 +10,7 @@ TURN = 0.2  # radians, at most, for every unit of `amount`; as are the next ones
 ZOOM, STRETCH, SHEAR = 0.15, 0.1, 0.15  # shares of the size
 BEND = 0.05  # deviation of the points of a grid, in half sides of the image
 POINTS = 5  # of the grid, in each direction
+NOISE = 0.3  # at most, in deviations of the image's pixels
 
 
 def deform(images: Tensor, amount: float, random: torch.Generator) -> Tensor:
@@ -42,8 +43,8 @@ def _affine(n: int, amount: float, aspect: float, random: torch.Generator) -> Te
 def add_noise(images: Tensor, amount: float, random: torch.Generator) -> Tensor:
     """Return images (n, C, H, W) with white noise.
 
-    Its deviation is between none and `amount` times that of the image's own pixels.
+    Its deviation is between none and `amount` times `NOISE` times that of the image's own pixels.
     """
     own = images.std(dim=(1, 2, 3), keepdim=True)
-    strength = amount * own * torch.rand(len(images), 1, 1, 1, generator=random)
+    strength = NOISE * amount * own * torch.rand(len(images), 1, 1, 1, generator=random)
     return images + strength * torch.randn(images.shape, generator=random)

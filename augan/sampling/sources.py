@@ -118,8 +118,7 @@ class DataNeighbourhood:
 
     Numbers by half of `spread` times the class's deviation, in the normal units that the codec
     maps them to; of the categories some are replaced by those of another row, of the class or of
-    any. Images are deformed, and get white noise of up to `spread` times the deviation of their
-    pixels.
+    any. Images are deformed, and get white noise.
 
     Parameters
     ----------

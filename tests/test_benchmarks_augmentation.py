@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -117,3 +118,26 @@ def test_the_network_learns() -> None:
     X[y == 1, 6:10, 6:10] += 150
     predicted = rare_images.classify(X[:150], y[:150], X[150:], steps=40, seed=0)
     assert (predicted == y[150:]).mean() > 0.9
+
+
+def test_photographs_of_a_tile_stay_together(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number, kind in enumerate(rare_images.KINDS):
+        folder = tmp_path / "magnetic_tile" / f"MT_{kind}" / "Imgs"
+        folder.mkdir(parents=True)
+        for tile in range(6):
+            for light in range(1, 4):
+                pixels = random.integers(0, 40, (70, 90)) + 30 * number + 2 * tile
+                name = f"exp{light}_num_{500 * tile + 20 * light + 7}.jpg"
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+    folds = rare_images.magnetic_tile(tmp_path, seed=0)
+    assert len(folds) == 3
+    shades = [np.sort(fold.test.mean(axis=(1, 2))) for fold in folds]
+    for fold, tested in zip(folds, shades, strict=True):
+        assert fold.train.shape == (60, 64, 64)
+        assert np.bincount(fold.y_train).tolist() == [12] * 5
+        gaps = np.abs(fold.train.mean(axis=(1, 2))[:, None] - tested)
+        assert gaps.min() > 1
+    (mixed,) = rare_images.magnetic_tile_photographs(tmp_path, seed=0)
+    gaps = np.abs(mixed.train.mean(axis=(1, 2))[:, None] - mixed.test.mean(axis=(1, 2)))
+    assert (gaps.min(axis=0) < 1).mean() > 0.5

@@ -492,6 +492,25 @@ def test_rare_categories_share_a_channel_and_images_have_a_working_size() -> Non
     assert small.sample({1: 3})[0].shape == (3, 32, 32)
 
 
+def test_large_images_keep_their_detail_however_many_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stripes = np.zeros((12, 96, 100, 3), dtype=np.uint8)
+    stripes[:, :, ::2] = np.arange(120, 240, 10).reshape(-1, 1, 1, 1)
+    y = np.repeat([0, 1], [9, 3])
+    sampler = GANSampler(spread=0.01, random_state=0)
+    for pixels in (2**24, 100_000):  # all at once; three at a time
+        monkeypatch.setattr("augan.sampling.sources.PIXELS", pixels)
+        images, labels = sampler.fit_resample(stripes, y)
+        assert images.shape == (36, 96, 100, 3)
+        new, own = images[18:], labels[18:]
+        contrast = np.abs(np.diff(new[:, 8:-8, 8:-8].astype(int), axis=2)).mean(axis=(1, 2, 3))
+        assert contrast.min() > 80
+        gaps = np.abs(new.mean(axis=(1, 2, 3))[:, None] - stripes.mean(axis=(1, 2, 3)))
+        assert gaps.min(axis=1).max() < 1
+        assert (y[gaps.argmin(axis=1)] == own).all()
+
+
 def test_the_device_is_checked(rows: Any) -> None:
     with pytest.raises(ParameterError, match="device='tpu9'"):
         GANSampler(device="tpu9").fit(*rows)

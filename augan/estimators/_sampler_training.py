@@ -45,8 +45,7 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     warn_of_columns(data)
     sampler.classes_, codes = np.unique(y, return_inverse=True)
     sampler.seed_ = draw_seed(sampler.random_state)
-    codec = ImageCodec(sampler.image_size) if images else TableCodec(sampler.max_categories)
-    sampler.codec_ = codec.fit(data)
+    sampler.codec_ = _build_codec(sampler, data).fit(data)
     encoded, labels = sampler.codec_.encode(data), torch.from_numpy(codes)
     counts = np.bincount(codes)
     names, method = sampler.classes_.tolist(), sampler._auto("method")
@@ -72,6 +71,16 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     if sampler.tune_for is not None:
         _tune(sampler, pd.DataFrame(take(data, kept)).reset_index(drop=True), pool, counts)
     sampler._maker = build_maker(sampler, pool)
+
+
+def _build_codec(sampler: GANSampler, data: Data) -> ImageCodec | TableCodec:
+    """Return what encodes the data; images that no network makes keep their size."""
+    if not is_image_array(data):
+        return TableCodec(sampler.max_categories)
+    size = sampler.image_size
+    if size is None and sampler.method in ("auto", "data"):
+        size = max(data.shape[1:3])
+    return ImageCodec(size)
 
 
 def build_networks(sampler: GANSampler) -> Networks:

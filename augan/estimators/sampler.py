@@ -95,7 +95,8 @@ class GANSampler(BaseOverSampler):
     max_categories : int, default=50
         Categories of a column with a channel of their own.
     image_size : int or None, default=None
-        Longer side that the networks work at; None: up to 64 pixels.
+        Longer side that new images are made at; None: up to 64 pixels for the GAN, their own for
+        "data".
     diff_augment : bool, default=True
         Whether the critic sees images, real and new ones, shifted and of another brightness and
         contrast, so that it cannot learn few of them by heart [6]_.

@@ -7,10 +7,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from augan.codecs.spec import Spec
+from augan.codecs.spec import ImageSpec, Spec, VectorSpec
 from augan.networks import Networks
 from augan.sampling.ladder import choose
-from augan.sampling.sources import ClassGAN, DataNeighbourhood, LatentNeighbourhood, Source
+from augan.sampling.sources import (
+    ClassGAN,
+    DataNeighbourhood,
+    ImageNeighbourhood,
+    LatentNeighbourhood,
+    Source,
+)
 
 
 class Pool:
@@ -61,7 +67,9 @@ class Pool:
         begin = None if start is None else start[own].nonzero()[:, 0]
         rows = self.rows[own]
         method = choose(self.method, len(rows))
-        if method == "data":
+        if isinstance(self.spec, ImageSpec) and method == "data":
+            return ImageNeighbourhood(rows if begin is None else rows[begin], self.spec, spread)
+        if isinstance(self.spec, VectorSpec) and method == "data":
             return DataNeighbourhood(rows, self.rows, self.spec, spread, begin)
         assert self.networks is not None
         gan = ClassGAN(self.networks, self.spec, label, self.n_classes)

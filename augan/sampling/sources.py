@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from augan.codecs.spec import ImageSpec, Spec
+from augan.codecs.spec import ImageSpec, Spec, VectorSpec
 from augan.networks import Networks
 from augan.sampling.deformation import add_noise, deform
 
 BATCH = 1024  # rows that go through a network at once
+PIXELS = 2**24  # that are deformed at once
 NEIGHBOURS = 5  # of a row in the latents, as SMOTE takes
 FROM_OTHERS = 0.5  # share of the replaced cells that come from rows of any class
 REPLACED = 0.6  # share of a row's categories that are replaced, for every unit of spread
@@ -118,13 +119,13 @@ class DataNeighbourhood:
 
     Numbers by half of `spread` times the class's deviation, in the normal units that the codec
     maps them to; of the categories some are replaced by those of another row, of the class or of
-    any. Images are deformed, and get white noise.
+    any.
 
     Parameters
     ----------
     rows, others : Tensor
-        Real encoded rows (m, ...) of the class, and of all classes.
-    spec : VectorSpec or ImageSpec
+        Real encoded rows (m, d) of the class, and of all classes.
+    spec : VectorSpec
         What the encoded channels are.
     spread : float
         How far to go.
@@ -136,7 +137,7 @@ class DataNeighbourhood:
         self,
         rows: Tensor,
         others: Tensor,
-        spec: Spec,
+        spec: VectorSpec,
         spread: float,
         start: Tensor | None = None,
     ) -> None:
@@ -147,9 +148,6 @@ class DataNeighbourhood:
     def draw(self, n: int, random: torch.Generator) -> Tensor:
         """Return `n` encoded rows."""
         drawn = self._any(self.begin, n, random).clone()
-        if isinstance(self.spec, ImageSpec):
-            deformed = deform(drawn, self.spread, random)
-            return finished(add_noise(deformed, self.spread, random), self.spec, random)
         for span in self.spec.spans:
             own = drawn[:, span.start : span.stop]
             if span.activation == "identity":
@@ -166,6 +164,33 @@ class DataNeighbourhood:
     @staticmethod
     def _any(rows: Tensor, n: int, random: torch.Generator) -> Tensor:
         return rows[torch.randint(len(rows), (n,), generator=random)]
+
+
+class ImageNeighbourhood:
+    """Real images, each deformed and with white noise.
+
+    Parameters
+    ----------
+    images : Tensor
+        Encoded images (m, C, H, W) to start from.
+    spec : ImageSpec
+        What the encoded channels are.
+    spread : float
+        How far to go.
+    """
+
+    def __init__(self, images: Tensor, spec: ImageSpec, spread: float) -> None:
+        self.images, self.spec, self.spread = images, spec, spread
+
+    def draw(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` encoded images."""
+        start = torch.randint(len(self.images), (n,), generator=random)
+        at_once = max(1, PIXELS // self.images[0].numel())
+        return torch.cat([self._near(part, random) for part in start.split(at_once)])
+
+    def _near(self, start: Tensor, random: torch.Generator) -> Tensor:
+        deformed = deform(self.images[start], self.spread, random)
+        return finished(add_noise(deformed, self.spread, random), self.spec, random)
 
 
 def finished(rows: Tensor, spec: Spec, random: torch.Generator) -> Tensor:

@@ -14,7 +14,9 @@ import typer
 
 Data = Annotated[
     Path,
-    typer.Argument(help="CSV (also .gz), Parquet, a directory of either, .npy or .npz."),
+    typer.Argument(
+        help="CSV (also .gz), Parquet, a directory of either or of images, .npy or .npz."
+    ),
 ]
 Delimiter = Annotated[str, typer.Option(help="Between two fields of a CSV file.")]
 Encoding = Annotated[str, typer.Option(help="Text encoding of a CSV file.")]
@@ -26,6 +28,7 @@ ColumnNames = Annotated[
     str | None,
     typer.Option(help="Comma-separated column names, for a CSV file without a header line."),
 ]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
 Threads = Annotated[

@@ -35,19 +35,36 @@ def flag_limit(estimator: Any, fpr: float | None, threshold: float | None) -> fl
 
 
 def model_batches(
-    estimator: Any, model: Path, path: Path, options: Any, *, target: str | None = None
-) -> Iterator[Any]:
-    """Give the rows of a file as the model wants them, in batches; `target` is no surprise."""
+    estimator: Any,
+    model: Path,
+    path: Path,
+    options: Any,
+    *,
+    target: str | None = None,
+    skip_bad: bool = False,
+) -> Iterator[tuple[Any, Any]]:
+    """Give the rows of a file as the model wants them, in batches, and what they are called.
+
+    An index "row" counts the rows, for images of a folder "path" names their files. `target` is no
+    surprise.
+    """
     from augan.codecs import TableCodec
     from augan.exceptions import DataError
+    from augan.io.image_folder import ImageFolder
     from augan.io.model_file import read_manifest
     from augan.io.sources import open_data
 
-    source: Any = open_data(path, options)
-    if not source.is_table:
-        yield from source.batches()
+    source: Any = open_data(path, options, skip_bad=skip_bad)
+    is_table_model = isinstance(estimator.codec_, TableCodec)
+    if isinstance(source, ImageFolder):
+        if is_table_model:
+            raise DataError(f"{path}: images, but {model} was trained on a table")
+        yield from _photographs(source, estimator.codec_)
         return
-    if not isinstance(estimator.codec_, TableCodec):
+    if not source.is_table:
+        yield from _counted(source.batches())
+        return
+    if not is_table_model:
         raise DataError(f"{path}: a table, but {model} was trained on images")
     types = {column.name: column.stored_as() for column in estimator.codec_.columns}
     found = source.columns()
@@ -61,20 +78,46 @@ def model_batches(
     if extra:
         listed = ", ".join(map(repr, extra))
         say(f"augan: warning: {path}: not seen in training, ignored: column {listed}")
-    for frame in source.batches(types):
-        yield frame if estimator.codec_.array_dtype is None else frame.to_numpy()
+    frames = source.batches(types)
+    as_frames = estimator.codec_.array_dtype is None
+    yield from _counted(frame if as_frames else frame.to_numpy() for frame in frames)
+
+
+def _counted(batches: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    import pandas as pd
+
+    start = 0
+    for rows in batches:
+        yield pd.RangeIndex(start, start + len(rows), name="row"), rows
+        start += len(rows)
+
+
+def _photographs(folder: Any, codec: Any) -> Iterator[tuple[Any, Any]]:
+    import pandas as pd
+
+    from augan.io.decoding import Form
+
+    for names, images in folder.named_batches(Form.of(codec.shape, codec.dtype)):
+        yield pd.Index(names, name="path"), images
+    warn_of_skipped(folder)
+
+
+def warn_of_skipped(source: Any) -> None:
+    """Say which images of a folder were left out, and why."""
+    for reason in getattr(source, "skipped", {}).values():
+        say(f"augan: warning: skipped: {reason}")
 
 
 def scored_batches(
-    estimator: Any, batches: Iterator[Any], path: Path, *, quiet: bool
-) -> Iterator[tuple[Any, Any]]:
-    """Give each batch of rows with their scores."""
+    estimator: Any, batches: Iterator[tuple[Any, Any]], path: Path, *, quiet: bool
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Give each batch of rows, what they are called before them, their scores after them."""
     done = 0
     with progress(quiet) as display:
         task = display.add_task("score", total=None, note="")
-        for rows in batches:
+        for names, rows in batches:
             with data_errors(path):
                 scores = estimator.anomaly_score(rows)
-            yield rows, scores
+            yield names, rows, scores
             done += len(scores)
             display.update(task, completed=done)

@@ -57,7 +57,9 @@ def evaluate(
     set_: Assignments = None,
     target: Annotated[
         str | None,
-        typer.Option(help="Column (or array of an .npz) with the labels; as in fit if not set."),
+        typer.Option(
+            help="Column (array of an .npz; of images: folder) with the labels, if not as in fit."
+        ),
     ] = None,
     anomaly: Annotated[
         str | None, typer.Option(help="Label of the anomalies; all other rows are normal.")
@@ -112,7 +114,7 @@ def evaluate(
         is_anomaly = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
         batches = model_batches(estimator, model, data, options, target=target)
         scored = scored_batches(estimator, batches, data, quiet=quiet)
-        scores = [score for _, score in scored]
+        scores = [score for *_, score in scored]
         report = _report(estimator, data, is_anomaly, scores, limit, bootstrap, seed)
         if json_:
             print(json.dumps(report.to_dict(), indent=2, allow_nan=False))

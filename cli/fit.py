@@ -17,6 +17,7 @@ from ._console import (
     Encoding,
     Missing,
     Quiet,
+    SkipBad,
     Threads,
     TrainingProgress,
     csv_options,
@@ -29,6 +30,7 @@ from ._console import (
 from ._labels import is_label
 from ._parameters import Assignments, assignments, build_estimator
 from ._samplers import fit_sampler
+from ._scoring import warn_of_skipped
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
 OWN = {  # parameters that the command gives itself
@@ -44,7 +46,8 @@ def fit(
     data: Data,
     out: Annotated[Path, typer.Option(help="Model file to write, usually .augan.")],
     target: Annotated[
-        str | None, typer.Option(help="Column (or array of an .npz) with the labels.")
+        str | None,
+        typer.Option(help="Column (array of an .npz; of images: folder) with the labels."),
     ] = None,
     normal: Annotated[
         str | None,
@@ -63,6 +66,7 @@ def fit(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same data: same model.")] = 0,
     set_: Assignments = None,
+    skip_bad: SkipBad = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped run.")
     ] = False,
@@ -96,7 +100,8 @@ def fit(
             parts = data, options, target, drop or [], given, out, threads
             say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
             return
-        rows, context = _training_rows(data, options, target, normal, drop or [])
+        labelled = data, target, normal, drop or []
+        rows, context = _training_rows(*labelled, options=options, skip_bad=skip_bad)
         set_threads(threads, small_batches=rows.ndim == 2)
         estimator = build_estimator(METHODS[method], given, OWN)
         with progress(quiet) as display:
@@ -146,7 +151,13 @@ def _save(estimator: Any, out: Path, context: dict[str, Any], checkpoint: Path) 
 
 
 def _training_rows(
-    path: Path, options: Any, target: str | None, normal: str | None, drop: list[str]
+    path: Path,
+    target: str | None,
+    normal: str | None,
+    drop: list[str],
+    *,
+    options: Any,
+    skip_bad: bool,
 ) -> tuple[Any, dict[str, Any]]:
     """Return the normal rows of a file, and what the model should remember of the file."""
     import numpy as np
@@ -156,7 +167,7 @@ def _training_rows(
 
     if normal is not None and target is None:
         raise ParameterError("--normal needs --target, the column whose value it is")
-    source: Any = open_data(path, options)
+    source: Any = open_data(path, options, training=True, skip_bad=skip_bad)
     if source.is_table:
         rows = source.read()
         absent = [name for name in [*drop, *([target] if target else [])] if name not in rows]
@@ -168,6 +179,7 @@ def _training_rows(
         if drop:
             raise ParameterError(f"--drop {drop[0]}: {path} has no named columns")
         rows = np.asarray(source.rows())
+        warn_of_skipped(source)
         labels = source.labels(target) if target else None
     if labels is not None:
         rows = rows[is_label(labels, str(normal), f"{path}: column {target!r}", "normal rows")]

@@ -21,7 +21,7 @@ from ._console import (
     set_threads,
 )
 from ._parameters import Assignments, assignments
-from ._samplers import MARK, balance_table
+from ._samplers import MARK, fill_up
 from ._sampling import Request, write_sample
 
 OWN = {
@@ -60,16 +60,20 @@ def sample(
         ),
     ] = None,
     balance: Annotated[
-        Path | None, typer.Option(help="Table to fill up the rare classes of; with --target.")
+        Path | None,
+        typer.Option(help="Table or images to fill up the rare classes of; with --target."),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Column with the classes.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column with the classes; of a folder of images: folder."),
+    ] = None,
     ratio: Annotated[
         float | None,
         typer.Option(help="Of two classes: rows of the rare one for one of the other, else 1."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.")] = None,
     mark: Annotated[
-        bool, typer.Option(help=f"Add the column {MARK!r}, which says what rows are new.")
+        bool, typer.Option(help=f"Say what is new: a column {MARK!r}; of images, in their names.")
     ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same rows.")] = 0,
     set_: Assignments = None,
@@ -84,7 +88,8 @@ def sample(
     """Write new rows.
 
     With MODEL and -n: rows like those that the model was trained on. With --balance and --target:
-    the rows of a table and, below them, new ones of every class but the largest.
+    the rows of a table and, below them, new ones of every class but the largest; or the images of
+    a folder and new ones.
     """
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
@@ -104,7 +109,7 @@ def sample(
         given = assignments(set_, OWN) | {"random_state": seed, "device": device}
         if ratio is not None:
             given["sampling_strategy"] = ratio
-        done = balance_table(balance, options, target, drop or [], given, out, mark, quiet=quiet)
+        done = fill_up(balance, options, target, drop or [], given, out, mark, quiet=quiet)
         say(done, quiet=quiet)
 
 

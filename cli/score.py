@@ -17,6 +17,7 @@ from ._console import (
     Encoding,
     Missing,
     Quiet,
+    SkipBad,
     Threads,
     csv_options,
     plain_errors,
@@ -43,6 +44,7 @@ def score(
     explain: Annotated[
         bool, typer.Option("--explain", help="Name the columns that make a row unusual.")
     ] = False,
+    skip_bad: SkipBad = False,
     json_lines: Annotated[
         bool, typer.Option("--json", help="JSON lines instead of CSV on stdout.")
     ] = False,
@@ -58,8 +60,8 @@ def score(
 ) -> None:
     """Score every row of DATA with MODEL.
 
-    Columns of the result: row (counted from 0), anomaly_score (higher = more abnormal), p_value
-    (share of normal rows with a score as high), is_anomaly.
+    Columns of the result: row (counted from 0; path for images of a folder), anomaly_score (higher
+    = more abnormal), p_value (share of normal rows with a score as high), is_anomaly.
     """
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
@@ -70,7 +72,7 @@ def score(
         set_threads(threads)
         estimator = load_detector(model, device)
         limit = flag_limit(estimator, fpr, threshold)
-        batches = model_batches(estimator, model, data, options)
+        batches = model_batches(estimator, model, data, options, skip_bad=skip_bad)
         tally = _Tally()
         results = tally.count(
             _results(estimator, batches, data, limit=limit, explain=explain, quiet=quiet)
@@ -112,14 +114,12 @@ def _results(
     estimator: Any, batches: Iterator[Any], path: Path, *, limit: float, explain: bool, quiet: bool
 ) -> Iterator[Any]:
     """Give the result table of each batch."""
-    import numpy as np
     import pandas as pd
 
-    start = 0
-    for rows, scores in scored_batches(estimator, batches, path, quiet=quiet):
+    for names, rows, scores in scored_batches(estimator, batches, path, quiet=quiet):
         result = pd.DataFrame(
             {
-                "row": np.arange(start, start + len(scores)),
+                names.name: names.to_numpy(),
                 "anomaly_score": scores,
                 "p_value": estimator.p_value_of(scores),
                 "is_anomaly": scores > limit,
@@ -127,7 +127,6 @@ def _results(
         )
         if explain:
             result["explanation"] = _explanations(estimator, rows)
-        start += len(scores)
         yield result
 
 
@@ -155,10 +154,12 @@ def _highest(results: Iterator[Any], n: int) -> Iterator[Any]:
 
     heap: list[tuple[float, int, tuple[Any, ...]]] = []
     columns: list[str] = []
+    seen = 0
     for result in results:
         columns = list(result.columns)
         for record in result.nlargest(n, "anomaly_score").itertuples(index=False):
-            entry = (record.anomaly_score, -record.row, tuple(record))
+            seen += 1
+            entry = (record.anomaly_score, -seen, tuple(record))
             (heapq.heappush if len(heap) < n else heapq.heappushpop)(heap, entry)
     if heap:
         yield pd.DataFrame([record for *_, record in sorted(heap)[::-1]], columns=columns)

@@ -112,6 +112,8 @@ class GANSampler(BaseOverSampler):
     sampling_strategy_ : dict
         How many rows of each class `fit_resample` adds; with `tune_for` as was chosen, with
         `synthetic_share` copies and all.
+    copies_ : dict
+        How many of those are copies of real rows, in the last call of `fit_resample`.
     classes_ : ndarray of shape (n_classes,)
         Labels.
     methods_ : dict
@@ -351,6 +353,7 @@ class GANSampler(BaseOverSampler):
         asked = np.array([self.sampling_strategy_.get(label, 0) for label in labels])
         share = self._auto("synthetic_share")
         copies, added = split_added(np.bincount(codes), asked, share)
+        self.copies_ = dict(zip(labels, copies.tolist(), strict=True))
         if share is not None:
             self.sampling_strategy_ = dict(zip(labels, (copies + added).tolist(), strict=True))
         wanted = {code: n for code, n in enumerate(added.tolist()) if n}

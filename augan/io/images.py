@@ -18,14 +18,15 @@ from PIL import Image
 
 from augan.exceptions import ParameterError
 
-WriteImages = Callable[[NDArray[Any], "NDArray[Any] | None"], None]
+WriteImages = Callable[..., None]
 
 
 @contextlib.contextmanager
 def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[WriteImages]:
     """Give a function that writes a batch of images (n, H, W[, C]), and their classes (n,) if any.
 
-    Files are called ``000000.png`` and so on, below a folder for each class; the folder appears
+    Files are called ``000000.png`` and so on, below a folder for each class, with a `prefix` before
+    the number if the function is given one; the folder appears
     when all are written. Pixels other than bytes are mapped from `low` and `high` to 0 and 255.
 
     Raises
@@ -35,10 +36,10 @@ def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[Writ
     """
     check_image_folder(folder)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    counts: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     names: dict[str, Any] = {}
 
-    def write(images: NDArray[Any], classes: NDArray[Any] | None) -> None:
+    def write(images: NDArray[Any], classes: NDArray[Any] | None, prefix: str = "") -> None:
         for i, pixels in enumerate(as_bytes(images, low, high)):
             label = None if classes is None else classes[i]
             below = "" if label is None else folder_name(label)
@@ -49,8 +50,10 @@ def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[Writ
                 )
             (temporary / below).mkdir(exist_ok=True)
             squeezed = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-            Image.fromarray(squeezed).save(temporary / below / f"{counts[below]:06d}.png")
-            counts[below] += 1
+            Image.fromarray(squeezed).save(
+                temporary / below / f"{prefix}{counts[below, prefix]:06d}.png"
+            )
+            counts[below, prefix] += 1
 
     try:
         yield write

@@ -5,13 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from augan.io.arrays import ArraySource
-from augan.io.tables import CsvOptions, TableSource
+from augan.io.image_folder import ImageFolder, holds_images
+from augan.io.tables import CsvOptions, TableSource, holds_tables
 
-Source = ArraySource | TableSource
+Source = ArraySource | ImageFolder | TableSource
 
 
-def open_data(path: Path, options: CsvOptions | None = None) -> Source:
-    """Return the table or array at `path`; DataError says what is wrong with it."""
+def open_data(
+    path: Path,
+    options: CsvOptions | None = None,
+    *,
+    training: bool = False,
+    skip_bad: bool = False,
+) -> Source:
+    """Return the table, array or folder of images at `path`; DataError says what is wrong.
+
+    `training` and `skip_bad` are those of `ImageFolder`.
+    """
+    if path.is_dir() and not holds_tables(path) and holds_images(path):
+        return ImageFolder(path, training=training, skip_bad=skip_bad)
     if path.suffix.lower() in (".npy", ".npz") and not path.is_dir():
         return ArraySource(path)
     return TableSource(path, options)

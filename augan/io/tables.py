@@ -202,12 +202,21 @@ def _explain(error: BaseException, columns: Sequence[str]) -> str:
     return text
 
 
+def holds_tables(path: Path) -> bool:
+    """Whether there is a CSV or Parquet file in a directory."""
+    return bool(_tables_in(path))
+
+
+def _tables_in(path: Path) -> list[Path]:
+    shown = (file for file in path.iterdir() if not file.name.startswith("."))
+    return sorted(file for file in shown if _is_parquet(file) or _is_csv(file))
+
+
 def _table_files(path: Path) -> list[Path]:
     if path.is_dir():
-        shown = (f for f in path.iterdir() if not f.name.startswith("."))
-        files = sorted(f for f in shown if _is_parquet(f) or _is_csv(f))
+        files = _tables_in(path)
         if not files:
-            raise DataError(f"{path}: no CSV or Parquet file in this directory")
+            raise DataError(f"{path}: no CSV or Parquet file in this directory, and no image")
         if len({_is_parquet(file) for file in files}) > 1:
             raise DataError(f"{path}: CSV and Parquet files side by side; name one file")
         return files

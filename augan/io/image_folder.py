@@ -1,0 +1,156 @@
+"""Folders of images: plain, a folder for each class, or MVTec's layout."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augan.exceptions import DataError
+from augan.io.decoding import ENDINGS, Form, read_form, read_image
+
+BATCH_IMAGES = 64
+BATCH_BYTES = 2**26
+MAX_WORKERS = 8
+LABELS = "folder"  # what the labels are called: the folder that an image is in
+
+
+class ImageFolder:
+    """The images in a folder and below it, in the order of their names.
+
+    In MVTec's layout the images to train on are those in ``train/good``, all others those in
+    ``test``. The label of an image is the first folder on the way to it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    training : bool, default=False
+        Whether the images are to be trained on.
+    skip_bad : bool, default=False
+        Leave files out that cannot be read, instead of raising; `skipped` says which and why.
+
+    Attributes
+    ----------
+    names : list of str
+        Paths of the images, from `path` on.
+    skipped : dict of str to str
+        What is wrong with each file that was left out.
+    """
+
+    is_table: ClassVar[bool] = False
+
+    def __init__(self, path: Path, *, training: bool = False, skip_bad: bool = False) -> None:
+        self.path, self.skip_bad = path, skip_bad
+        self.skipped: dict[str, str] = {}
+        layout = is_mvtec(path)
+        self._top = path / ("train/good" if training else "test") if layout else path
+        files = [file for file in sorted(self._top.rglob("*")) if _is_image(file, self._top)]
+        if not files:
+            raise DataError(f"{self._top}: no image ({', '.join(ENDINGS)}) in this folder")
+        self.names = [file.relative_to(path).as_posix() for file in files]
+
+    def columns(self) -> list[str]:
+        """Return what `labels` can be asked for."""
+        return [LABELS] if any(self._labels()) else []
+
+    def labels(self, name: str) -> NDArray[Any]:
+        """Return the folder of each image."""
+        if name not in self.columns():
+            listed = ", ".join(self.columns()) or "none: it has no folders"
+            raise DataError(f"{self.path}: no labels {name!r}; it has {listed}")
+        labels = self._labels()
+        if "" in labels:
+            raise DataError(
+                f"{self.path / self.names[labels.index('')]}: not in a folder of a class"
+            )
+        return np.array(labels)
+
+    def form(self) -> Form:
+        """Return the form to read all images in: the middle size, the most channels."""
+        found = list(self._in_order(self.names, read_form))
+        if not found:
+            raise DataError(f"{self.path}: none of {len(self.skipped)} images can be read")
+        forms = [form for _, form in found]
+        dtypes = Counter(form.dtype for form in forms)
+        dtype = dtypes.most_common(1)[0][0]
+        for name, form in found:
+            if form.dtype != dtype:
+                other = f"pixels of type {form.dtype}, {dtypes[dtype]} others are {dtype}"
+                raise DataError(f"{self.path / name}: {other}")
+        channels = sorted({form.channels for form in forms})
+        wanted = 3 if channels[-1] == 4 and len(channels) > 1 else channels[-1]
+        sizes = np.array([(form.height, form.width) for form in forms])
+        height, width = np.median(sizes, axis=0).round().astype(int).tolist()
+        return Form(height, width, wanted, dtype)
+
+    def rows(self) -> NDArray[Any]:
+        """Return all images, (n, H, W[, C]), in one form; those that are skipped have no name."""
+        batches = list(self.named_batches(self.form()))
+        self.names = [name for names, _ in batches for name in names]
+        return np.concatenate([images for _, images in batches])
+
+    def named_batches(self, form: Form) -> Iterator[tuple[list[str], NDArray[Any]]]:
+        """Give images in order, some at a time, and their names."""
+        n_bytes = int(np.prod(form.shape)) * np.dtype(form.dtype).itemsize
+        at_once = max(1, min(BATCH_IMAGES, BATCH_BYTES // n_bytes))
+        names: list[str] = []
+        images: list[NDArray[Any]] = []
+        for name, image in self._in_order(self.names, lambda file: read_image(file, form)):
+            names.append(name)
+            images.append(image)
+            if len(names) == at_once:
+                yield names, np.stack(images)
+                names, images = [], []
+        if names:
+            yield names, np.stack(images)
+
+    def _in_order(self, names: Sequence[str], read: Any) -> Iterator[tuple[str, Any]]:
+        """Give what `read` makes of each file, a few read ahead by other threads."""
+        workers = min(MAX_WORKERS, os.cpu_count() or 1)
+        waiting: deque[tuple[str, Future[Any]]] = deque()
+        with ThreadPoolExecutor(workers) as pool:
+            left = iter(names)
+            try:
+                while True:
+                    while len(waiting) < 2 * workers and (name := next(left, None)) is not None:
+                        waiting.append((name, pool.submit(read, self.path / name)))
+                    if not waiting:
+                        return
+                    name, future = waiting.popleft()
+                    try:
+                        result = future.result()
+                    except DataError as error:
+                        if not self.skip_bad:
+                            raise
+                        self.skipped[name] = str(error)
+                        continue
+                    yield name, result
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+    def _labels(self) -> list[str]:
+        folders = [(self.path / name).relative_to(self._top).parts[:-1] for name in self.names]
+        return [parts[0] if parts else "" for parts in folders]
+
+
+def is_mvtec(path: Path) -> bool:
+    """Whether a folder has MVTec's layout."""
+    return (path / "train" / "good").is_dir()
+
+
+def holds_images(path: Path) -> bool:
+    """Whether there is an image in a folder or below it."""
+    return any(_is_image(file, path) for file in path.rglob("*"))
+
+
+def _is_image(file: Path, top: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(top).parts)
+    return file.suffix.lower() in ENDINGS and not hidden and file.is_file()

@@ -1,0 +1,135 @@
+"""The command line on folders of images: real photographs' crops, bad files, balanced classes."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from augan_cli.app import app
+from PIL import Image
+from sklearn.datasets import load_sample_image
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+import augan
+
+SMALL = ["width=8", "latent_dim=4", "encoder_steps=10", "n_critic=1", "pretext_steps=10"]
+QUICK = ["--steps", "10", *(word for text in [*SMALL, "n_folds=2"] for word in ("--set", text))]
+
+
+def run(*words: Any) -> Any:
+    threads = ["--threads", "1"]
+    return CliRunner().invoke(app, [str(word) for word in (*words, *threads)])
+
+
+def done(*words: Any) -> Any:
+    result = run(*words)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def refused(*words: Any) -> str:
+    """Return the one line that a refused request prints."""
+    result = run(*words)
+    assert (result.exit_code, result.stdout) == (1, ""), result.stderr
+    (line,) = result.stderr.splitlines()
+    return str(line)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MVTec's layout: crops of a roof are good parts, with a bright bar they are not."""
+    folder = tmp_path_factory.mktemp("parts")
+    random = np.random.default_rng(0)
+    roof = load_sample_image("china.jpg")
+    for name, n in (("train/good", 30), ("test/good", 6), ("test/bar", 6)):
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            top, left = random.integers(200, 300), random.integers(100, 500)
+            crop = roof[top : top + 32, left : left + 32].copy()
+            if "bar" in name:
+                crop[12:16] = (255, 0, 0)
+            Image.fromarray(crop).save(folder / name / f"{i:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("model") / "m.augan"
+    result = done("fit", parts, "--out", out, *QUICK)
+    assert "on 30 rows" in result.stderr
+    return out
+
+
+def test_images_of_a_folder_get_the_scores_that_python_gives(
+    parts: Path, model: Path, tmp_path: Path
+) -> None:
+    done("score", model, parts, "--out", tmp_path / "s.csv")
+    found = pd.read_csv(tmp_path / "s.csv")
+    files = sorted((parts / "test").rglob("*.png"))
+    assert found["path"].tolist() == [file.relative_to(parts).as_posix() for file in files]
+    images = np.stack([np.asarray(Image.open(file)) for file in files])
+    expected = augan.load(model).anomaly_score(images)
+    assert np.allclose(found["anomaly_score"], expected, rtol=1e-5)
+    top = pd.read_csv(io.StringIO(done("score", model, parts, "--top", 2).stdout))
+    assert top["path"].tolist() == found.nlargest(2, "anomaly_score")["path"].tolist()
+
+
+def test_folders_are_labels_to_evaluate_by(parts: Path, model: Path) -> None:
+    words = "--target", "folder", "--normal", "good", "--bootstrap", 0, "--json"
+    report = json.loads(done("evaluate", model, parts, *words).stdout)
+    scores = pd.read_csv(io.StringIO(done("score", model, parts).stdout))
+    is_bar = scores["path"].str.startswith("test/bar/")
+    assert (report["n_normal"], report["n_anomaly"]) == (6, 6)
+    expected = roc_auc_score(is_bar, scores["anomaly_score"])
+    assert report["auroc"]["value"] == pytest.approx(expected)
+
+
+def test_a_folder_for_each_class_trains_on_one_of_them(parts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.augan"
+    labels = "--target", "folder", "--normal", "good"
+    result = done("fit", parts / "test", "--out", out, *labels, *QUICK)
+    assert "on 6 rows" in result.stderr
+    assert "never is 'fine'" in refused(
+        *("fit", parts / "test", "--out", tmp_path / "n.augan"),
+        *("--target", "folder", "--normal", "fine"),
+    )
+
+
+def test_bad_images_stop_or_are_skipped(parts: Path, model: Path, tmp_path: Path) -> None:
+    for i, file in enumerate(sorted((parts / "train" / "good").iterdir())[:20]):
+        (tmp_path / f"{i:02d}.png").write_bytes(file.read_bytes())
+    (tmp_path / "07.png").write_bytes(b"")
+    assert "07.png: the file is empty" in refused("score", model, tmp_path)
+    result = done("score", model, tmp_path, "--skip-bad")
+    assert "warning: skipped:" in result.stderr and "07.png" in result.stderr
+    assert len(result.stdout.splitlines()) == 1 + 19
+    out = tmp_path / "m.augan"
+    assert "07.png: the file is empty" in refused("fit", tmp_path, "--out", out, *QUICK)
+    assert "on 19 rows" in done("fit", tmp_path, "--out", out, "--skip-bad", *QUICK).stderr
+
+
+def test_rare_classes_of_a_folder_are_filled_up(parts: Path, tmp_path: Path) -> None:
+    for label, n in (("good", 6), ("bar", 3)):
+        (tmp_path / "few" / label).mkdir(parents=True)
+        for file in sorted((parts / "test" / label).iterdir())[:n]:
+            (tmp_path / "few" / label / file.name).write_bytes(file.read_bytes())
+    out = tmp_path / "balanced"
+    request = "sample", "--balance", tmp_path / "few", "--target", "folder", "--out"
+    done(*request, out)
+    for label in ("good", "bar"):
+        names = sorted(file.name for file in (out / label).iterdir())
+        assert names[:6] == [f"{i:06d}.png" for i in range(6)]
+        assert names[6:] == [f"synthetic_{i:06d}.png" for i in range(6)]
+    first = np.asarray(Image.open(out / "bar" / "000000.png"))
+    assert np.array_equal(first, np.asarray(Image.open(parts / "test" / "bar" / "00.png")))
+    done(*request, tmp_path / "unmarked", "--no-mark", "--set", "synthetic_share=0.75")
+    assert len(list((tmp_path / "unmarked" / "bar").iterdir())) == 24
+    assert "b.csv: " in refused(*request, tmp_path / "b.csv")
+    (tmp_path / "few" / "a.png").write_bytes((parts / "test" / "bar" / "00.png").read_bytes())
+    assert "a.png: not in a folder" in refused(*request, tmp_path / "c")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from augan.sampling.deformation import NOISE, SHEAR, STRETCH, TURN, ZOOM, add_noise, deform
+from augan.sampling import deformation
+from augan.sampling.deformation import add_noise, deform, relight
 
 N, HEIGHT, WIDTH, RADIUS = 200, 40, 80, 10
 
@@ -26,6 +27,7 @@ def test_without_an_amount_nothing_changes(discs: torch.Tensor) -> None:
     random = torch.Generator().manual_seed(0)
     assert torch.allclose(deform(discs, 0.0, random), discs, atol=1e-5)
     assert torch.equal(add_noise(discs, 0.0, random), discs)
+    assert torch.allclose(relight(discs, 0.0, random), discs, atol=1e-6)
 
 
 def test_a_disc_stays_nearly_one_in_a_wide_frame(
@@ -35,9 +37,9 @@ def test_a_disc_stays_nearly_one_in_a_wide_frame(
     found = deform(discs, 1.0, torch.Generator().manual_seed(0))[:, 0].clamp(0, 1)
     mass = found.sum(dim=(1, 2))
     scale = (mass / discs[0].sum()).sqrt()
-    assert scale.min() > 1 / (1 + ZOOM) / (1 + SHEAR) ** 0.5 - 0.02
-    assert scale.max() < (1 + ZOOM) * (1 + SHEAR) ** 0.5 + 0.02
-    assert scale.std() > 0.3 * ZOOM
+    assert scale.min() > 1 / (1 + deformation.ZOOM) / (1 + deformation.SHEAR) ** 0.5 - 0.02
+    assert scale.max() < (1 + deformation.ZOOM) * (1 + deformation.SHEAR) ** 0.5 + 0.02
+    assert scale.std() > 0.3 * deformation.ZOOM
     for axis, places in ((1, _middle(WIDTH)), (2, _middle(HEIGHT))):
         centre = (found.sum(dim=axis) * places).sum(dim=1) / mass
         assert centre.abs().max() < 0.2
@@ -45,9 +47,9 @@ def test_a_disc_stays_nearly_one_in_a_wide_frame(
         ((found.sum(dim=axis) * places**2).sum(dim=1) / mass).sqrt()
         for axis, places in ((1, _middle(WIDTH)), (2, _middle(HEIGHT)))
     )
-    limit = ((1 + STRETCH) ** 2) * (1 + SHEAR + TURN)
+    limit = ((1 + deformation.STRETCH) ** 2) * (1 + deformation.SHEAR + deformation.TURN)
     assert (wide / high).max() < limit and (high / wide).max() < limit
-    assert (wide / high).std() > 0.5 * STRETCH
+    assert (wide / high).std() > 0.5 * deformation.STRETCH
 
 
 def test_bends_move_each_part_by_another_way(discs: torch.Tensor) -> None:
@@ -61,7 +63,7 @@ def test_noise_goes_by_the_deviation_of_each_image() -> None:
     random = torch.Generator().manual_seed(0)
     dim = torch.randn(N, 1, 20, 20, generator=random)
     images = torch.cat([dim, 4 * dim])
-    strength = (add_noise(images, 0.5 / NOISE, random) - images).std(dim=(1, 2, 3))
+    strength = (add_noise(images, 0.5 / deformation.NOISE, random) - images).std(dim=(1, 2, 3))
     for own, deviation in ((strength[:N], 1), (strength[N:], 4)):
         assert own.min() < 0.02 * deviation and own.mean() == pytest.approx(
             0.25 * deviation, rel=0.15
@@ -69,3 +71,19 @@ def test_noise_goes_by_the_deviation_of_each_image() -> None:
         assert 0.45 * deviation < own.max() < 0.6 * deviation
     flat = torch.zeros(2, 1, 8, 8)
     assert torch.equal(add_noise(flat, 1.0, random), flat)
+
+
+def test_light_changes_contrast_and_brightness_of_each_image() -> None:
+    random = torch.Generator().manual_seed(0)
+    images = 3 + 2 * torch.randn(N, 3, 12, 12, generator=random)
+    found = relight(images, 0.5, random)
+    own, mean = images.std(dim=(1, 2, 3)), images.mean(dim=(1, 2, 3))
+    contrast = (found.std(dim=(1, 2, 3)) / own).log() / deformation.CONTRAST
+    brightness = (found.mean(dim=(1, 2, 3)) - mean) / own / deformation.BRIGHTNESS
+    for draws in (contrast, brightness):
+        assert 0.45 < draws.max() <= 0.501 and -0.501 <= draws.min() < -0.45
+        assert abs(draws.mean()) < 0.1
+    pattern = (found - found.mean(dim=(1, 2, 3), keepdim=True)) / (
+        images - images.mean(dim=(1, 2, 3), keepdim=True)
+    )
+    assert (pattern.flatten(1).std(dim=1) < 0.05 * pattern.flatten(1).mean(dim=1)).all()

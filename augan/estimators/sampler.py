@@ -47,8 +47,8 @@ class GANSampler(BaseOverSampler):
     spread : float, default=1.0
         How far from the real row to go: in deviations of the class's latents for "latent", in
         half deviations of a column for "data"; images of "data" are turned by up to a fifth of a
-        radian times this, zoomed by up to 15 % and so on [7]_, and get white noise of up to 0.3
-        deviations of their pixels times this.
+        radian times this, zoomed by up to 15 % and so on [7]_, get another brightness and contrast
+        and white noise of up to 0.3 deviations of their pixels times this.
     synthetic_share : "auto", None or float, default="auto"
         None: all rows that `fit_resample` adds are synthetic, and only classes that
         `sampling_strategy` names get any, as in imbalanced-learn. A number between 0 and 1: that

@@ -1,4 +1,4 @@
-"""Images as they might have been: turned, stretched, bent, noisy."""
+"""Images as they might have been: turned, stretched, bent, under another light, noisy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ TURN = 0.2  # radians, at most, for every unit of `amount`; as are the next ones
 ZOOM, STRETCH, SHEAR = 0.15, 0.1, 0.15  # shares of the size
 BEND = 0.05  # deviation of the points of a grid, in half sides of the image
 POINTS = 5  # of the grid, in each direction
-NOISE = 0.3  # at most, in deviations of the image's pixels
+CONTRAST = 0.4  # at most, as a share
+BRIGHTNESS, NOISE = 0.5, 0.3  # at most, in deviations of the image's pixels
 
 
 def deform(images: Tensor, amount: float, random: torch.Generator) -> Tensor:
@@ -40,11 +41,23 @@ def _affine(n: int, amount: float, aspect: float, random: torch.Generator) -> Te
     return torch.stack([across, down], dim=1)
 
 
+def relight(images: Tensor, amount: float, random: torch.Generator) -> Tensor:
+    """Return images (n, C, H, W), each with a contrast and a brightness of its own."""
+    mean, own = images.mean(dim=(1, 2, 3), keepdim=True), _deviation(images)
+    draws = amount * (2 * torch.rand(2, len(images), 1, 1, 1, generator=random) - 1)
+    return mean + (images - mean) * (CONTRAST * draws[0]).exp() + BRIGHTNESS * own * draws[1]
+
+
 def add_noise(images: Tensor, amount: float, random: torch.Generator) -> Tensor:
     """Return images (n, C, H, W) with white noise.
 
     Its deviation is between none and `amount` times `NOISE` times that of the image's own pixels.
     """
-    own = images.std(dim=(1, 2, 3), keepdim=True)
-    strength = NOISE * amount * own * torch.rand(len(images), 1, 1, 1, generator=random)
+    strength = (
+        NOISE * amount * _deviation(images) * torch.rand(len(images), 1, 1, 1, generator=random)
+    )
     return images + strength * torch.randn(images.shape, generator=random)
+
+
+def _deviation(images: Tensor) -> Tensor:
+    return images.std(dim=(1, 2, 3), keepdim=True)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from augan.codecs.spec import ImageSpec, Spec, VectorSpec
 from augan.networks import Networks
-from augan.sampling.deformation import add_noise, deform
+from augan.sampling.deformation import add_noise, deform, relight
 
 BATCH = 1024  # rows that go through a network at once
 PIXELS = 2**24  # that are deformed at once
@@ -167,7 +167,7 @@ class DataNeighbourhood:
 
 
 class ImageNeighbourhood:
-    """Real images, each deformed and with white noise.
+    """Real images, each deformed, under another light and with white noise.
 
     Parameters
     ----------
@@ -189,8 +189,10 @@ class ImageNeighbourhood:
         return torch.cat([self._near(part, random) for part in start.split(at_once)])
 
     def _near(self, start: Tensor, random: torch.Generator) -> Tensor:
-        deformed = deform(self.images[start], self.spread, random)
-        return finished(add_noise(deformed, self.spread, random), self.spec, random)
+        images = self.images[start]
+        for change in (deform, relight, add_noise):
+            images = change(images, self.spread, random)
+        return finished(images, self.spec, random)
 
 
 def finished(rows: Tensor, spec: Spec, random: torch.Generator) -> Tensor:

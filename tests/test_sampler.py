@@ -97,12 +97,17 @@ def test_a_ratio_is_that_of_the_two_classes(rows: Any) -> None:
     assert np.bincount(y_new).tolist() == [300, 150]
 
 
+@pytest.fixture(scope="module")
+def trained_gan(rows: Any) -> GANSampler:
+    """A sampler whose generator has learned the two classes."""
+    return GANSampler(method="gan", **QUICK | {"max_steps": 1000, "width": "auto"}).fit(*rows)
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_new_rows_are_of_their_class(rows: Any, method: str) -> None:
+def test_new_rows_are_of_their_class(rows: Any, trained_gan: GANSampler, method: str) -> None:
     """Two well separated classes: a linear rule of the real rows knows the new ones."""
     X, y = rows
-    steps = {"max_steps": 1000, "width": "auto"} if method == "gan" else {}
-    sampler = GANSampler(method=method, **QUICK | steps).fit(X, y)
+    sampler = trained_gan if method == "gan" else GANSampler(method=method, **QUICK).fit(X, y)
     X_new, y_new = sampler.sample({0: 200, 1: 200})
     rule = LogisticRegression().fit(X, y)
     assert rule.score(X_new, y_new) > 0.95
@@ -400,14 +405,15 @@ def test_nothing_warns(mixed: Any) -> None:
         GANSampler(**QUICK).fit_resample(*mixed)
 
 
-def test_the_generator_is_told_the_class(rows: Any) -> None:
+def test_the_generator_is_told_the_class(rows: Any, trained_gan: GANSampler) -> None:
     """The same latents, another class: rows of the other class."""
     X, y = rows
-    sampler = GANSampler(**QUICK | {"max_steps": 1000, "width": "auto"}).fit(X, y)
-    generator = sampler.networks_.generator
-    z = torch.randn(200, sampler.networks_.latent_dim, generator=torch.Generator().manual_seed(0))
+    generator = trained_gan.networks_.generator
+    z = torch.randn(
+        200, trained_gan.networks_.latent_dim, generator=torch.Generator().manual_seed(0)
+    )
     made = [
-        sampler.codec_.decode(generator(z, torch.eye(2)[[label]].expand(200, 2)))
+        trained_gan.codec_.decode(generator(z, torch.eye(2)[[label]].expand(200, 2)))
         for label in (0, 1)
     ]
     labels = np.repeat([0, 1], 200)

@@ -96,7 +96,7 @@ def fit(
     with plain_errors(lambda: _stopped(checkpoint)):
         _check_writable(out, data)
         if target is not None and normal is None:
-            _check_sampler_options(method, resume=resume)
+            _check_sampler_options(method, resume=resume, skip_bad=skip_bad)
             parts = data, options, target, drop or [], given, out, threads
             say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
             return
@@ -116,10 +116,11 @@ def fit(
         say(_summary(estimator, len(rows), out), quiet=quiet)
 
 
-def _check_sampler_options(method: str, *, resume: bool) -> None:
+def _check_sampler_options(method: str, *, resume: bool, skip_bad: bool) -> None:
     from augan.exceptions import ParameterError
 
-    for option, is_given in (("--resume", resume), ("--method anogan", method == "anogan")):
+    given = {"--resume": resume, "--method anogan": method == "anogan", "--skip-bad": skip_bad}
+    for option, is_given in given.items():
         if is_given:
             raise ParameterError(
                 f"{option} goes with --normal: --target alone trains a sampler of the classes"

@@ -17,6 +17,7 @@ from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 QUICK = {
     "max_steps": 60,
     "pretext_steps": 30,
+    "repair_steps": 10,
     "n_folds": 2,
     "n_critic": 2,
     "width": 32,

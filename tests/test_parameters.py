@@ -77,7 +77,7 @@ CHANGES_SCORES: dict[str, Any] = {
 }
 # what the others change; each has its own test below
 CHANGES_SOMETHING_ELSE = {
-    *("target_fpr", "max_time", "n_iter_no_change", "image_size"),
+    *("target_fpr", "max_time", "n_iter_no_change", "image_size", "detail_size", "repair_steps"),
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
 }
 INVALID: dict[str, list[Any]] = {
@@ -97,6 +97,7 @@ INVALID: dict[str, list[Any]] = {
     "max_steps": [0, "many", 10.0],
     "encoder_steps": [0, None],
     "pretext_steps": [0, None, "many", 2.5],
+    "repair_steps": [0, None, "many", 2.5],
     "n_folds": [1, 0, -2, 2.5, None, "all", True],
     "search_steps": [0, "auto"],
     "search_lr": [0, -1.0, None, np.inf],
@@ -116,8 +117,9 @@ INVALID: dict[str, list[Any]] = {
     "validation_fraction": [0, 1, 0.0, None],
     "n_iter_no_change": [0, -1, 2.5],
     "max_categories": [0, None],
-    "image_size": [7, 0, 16.0, "auto"],
-    "standardize_images": [None, "auto", 2],
+    "image_size": [7, 0, 16.0, "large"],
+    "detail_size": [31, 0, 64.0, "large"],
+    "standardize_images": [None, "yes", 2],
     "callbacks": [print, [1], "print"],
     "checkpoint": [1, True, 2.5, ["a"]],
     "checkpoint_interval": [-1, None, "1m"],

@@ -17,6 +17,8 @@ from augan.exceptions import DataError
 MIN_SIDE = 8
 MAX_SIDE = 64  # larger images are resized to this unless a size is asked for
 POOLED_SIDE = 32  # distances between pixels are taken at this size at most
+COARSE_SIDE = 16  # and of photographs, images larger than MAX_SIDE, at this one
+ENCODED_AT_ONCE = 256
 STANDARD_RANGE = 4.0  # a standardised image lies within ± this many of its deviations
 ROUNDING = 1e-6  # share of the largest pixel below which a deviation is float32's rounding
 LARGEST = 1e37  # above which differences of pixels overflow in float32
@@ -34,6 +36,9 @@ class ImageCodec:
     standardize : bool, default=False
         Subtract each image's own mean and divide by its own deviation: takes out brightness and
         contrast, which in photographs of parts differ more than the defects do.
+    detail_size : int or None, default=None
+        Most pixels of the longer side of the `detail` that the module gives: the image itself, its
+        own mean and deviation taken out. ``None`` keeps the size.
 
     Attributes
     ----------
@@ -45,9 +50,15 @@ class ImageCodec:
 
     kind = "image"
 
-    def __init__(self, image_size: int | None = None, standardize: bool = False) -> None:
+    def __init__(
+        self,
+        image_size: int | None = None,
+        standardize: bool = False,
+        detail_size: int | None = None,
+    ) -> None:
         self.image_size = image_size
         self.standardize = standardize
+        self.detail_size = detail_size
 
     def fit(self, X: NDArray[Any]) -> ImageCodec:
         """Learn shape, dtype and range of the images `X`."""
@@ -61,23 +72,31 @@ class ImageCodec:
         self.mean, self.deviation = 0.0, 1.0
         self._build()
         if self.standardize:
-            moments = [_moments(self.prepare(X[i : i + 256])) for i in range(0, len(X), 256)]
+            starts = range(0, len(X), ENCODED_AT_ONCE)
+            parts = (self.prepare(X[i : i + ENCODED_AT_ONCE]).float() for i in starts)
+            moments = [_moments(part) for part in parts]
             self.mean = float(torch.cat([m for m, _ in moments]).mean())
             self.deviation = float(torch.cat([s for _, s in moments]).mean())
         return self
 
+    @property
+    def is_photograph(self) -> bool:
+        """Whether images are larger than the networks that see all of them at once take."""
+        return max(self.shape[:2]) > MAX_SIDE
+
     def prepare(self, X: NDArray[Any]) -> Tensor:
-        """Return raw images (n, C, H, W) as float32, in their own units."""
+        """Return raw images (n, C, H, W) in their own units: bytes as they are, else float32."""
         if tuple(X.shape[1:]) != self.shape:
             raise DataError(f"images of shape {X.shape[1:]}, in training they had {self.shape}")
         _check_finite(X)
-        images = torch.from_numpy(np.array(X, dtype=np.float32))
-        return images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+        own = X.dtype == np.uint8 and X.flags.writeable and X.flags.c_contiguous
+        images = torch.from_numpy(X if own else np.array(X, dtype=_raw_dtype(X.dtype)))
+        return images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
 
     def encode(self, X: NDArray[Any]) -> Tensor:
         """Encode images as float32 (n, C, height, width)."""
-        encoded: Tensor = self.module(self.prepare(X))[0]
-        return encoded
+        raw = self.prepare(X)
+        return torch.cat([self.module(part)[0] for part in raw.split(ENCODED_AT_ONCE)])
 
     def decode(self, encoded: Tensor, like: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return images as `fit` saw them: shape, dtype and range.
@@ -90,7 +109,7 @@ class ImageCodec:
             if like is None:
                 mean, deviation = torch.tensor(self.mean), torch.tensor(self.deviation)
             else:
-                mean, deviation = _moments(self.prepare(like))
+                mean, deviation = _moments(self.prepare(like).float())
             images = images * STANDARD_RANGE * deviation + mean
         else:
             images = self.low + (images + 1) * (self.high - self.low) / 2
@@ -102,8 +121,13 @@ class ImageCodec:
         return array.astype(self.dtype)
 
     def to_original_size(self, maps: Tensor) -> NDArray[np.float64]:
-        """Return maps (n, height, width) of the working size at the images' own size."""
-        return self._to_original(maps.cpu().unsqueeze(1)).squeeze(1).numpy().astype(np.float64)
+        """Return maps (n, h, w), of the working size or of whole images, at the images' size."""
+        images = maps.cpu().unsqueeze(1)
+        if maps.shape[1:] == self.padded:
+            whole = self._to_original(images)
+        else:
+            whole = vision.resize(images, list(self.shape[:2]), antialias=True)
+        return whole.squeeze(1).numpy().astype(np.float64)
 
     def to_module(self) -> ImageEncoder:
         """Return the encoding as a module: raw images to encoded ones and pooled pixels."""
@@ -111,13 +135,16 @@ class ImageCodec:
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a model file keeps: JSON values, and no arrays."""
-        names = ("image_size", "standardize", "shape", "dtype", "low", "high", "mean", "deviation")
+        names = (
+            *("image_size", "standardize", "detail_size"),
+            *("shape", "dtype", "low", "high", "mean", "deviation"),
+        )
         return {"kind": self.kind, **{name: getattr(self, name) for name in names}}, {}
 
     @classmethod
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ImageCodec:
         """Rebuild a codec from `state`."""
-        codec = cls(values["image_size"], values["standardize"])
+        codec = cls(values["image_size"], values["standardize"], values["detail_size"])
         codec.shape = tuple(values["shape"])
         for name in ("dtype", "low", "high", "mean", "deviation"):
             setattr(codec, name, values[name])
@@ -128,9 +155,8 @@ class ImageCodec:
         height, width = self.shape[:2]
         channels = self.shape[2] if len(self.shape) == 3 else 1
         longest = max(height, width)
-        target = self.image_size or min(longest, MAX_SIDE)
-        scale = target / longest if target != longest else 1.0
-        self.resized = (max(round(height * scale), 1), max(round(width * scale), 1))
+        self.resized = _scaled(height, width, self.image_size or min(longest, MAX_SIDE))
+        self.detailed = _scaled(height, width, min(longest, self.detail_size or longest))
         multiple = 2 ** n_halvings(*self.resized)
         self.padded = (
             -(-self.resized[0] // multiple) * multiple,
@@ -160,27 +186,57 @@ class ImageEncoder(nn.Module):
         vertical, horizontal = (p - r for p, r in zip(codec.padded, codec.resized, strict=True))
         top, left = vertical // 2, horizontal // 2
         self.padding = [left, horizontal - left, top, vertical - top]
+        self.detailed = codec.detailed
+        side = min(COARSE_SIDE, max(codec.resized))
+        self.coarse = _scaled(*codec.resized, side) if codec.is_photograph else None
         factor = -(-max(codec.resized) // POOLED_SIDE)
         self.pool = nn.AvgPool2d(factor, ceil_mode=True) if factor > 1 else nn.Identity()
+        size = self.coarse or tuple(-(-side // factor) for side in codec.resized)
+        self.pooled = (codec.spec.channels, *size)  # shape of the pooled pixels
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return encoded images and the pixels that distances are taken between."""
+        raw = raw.float()
         if self.standardize:
-            mean, deviation = _moments(raw)
-            images = (raw - mean) / deviation / STANDARD_RANGE
+            images = _standardized(raw) / STANDARD_RANGE
         else:
             images = (raw - self.low) * (2 / (self.high - self.low)) - 1
         if self.resized != self.original:
             images = vision.resize(images, list(self.resized), antialias=True)
-        pooled = self.pool(images).flatten(1)
+        if self.coarse is not None:
+            pooled = vision.resize(images, list(self.coarse), antialias=True).flatten(1)
+        else:
+            pooled = self.pool(images).flatten(1)
         if any(self.padding):
             images = F.pad(images, self.padding, mode="replicate")
         return images, pooled
+
+    def detail(self, raw: Tensor) -> Tensor:
+        """Return the images (n, C, h, w) in their own deviations, at the size of details."""
+        images = _standardized(raw.float())
+        if self.detailed == self.original:
+            return images
+        return vision.resize(images, list(self.detailed), antialias=True)
 
 
 def n_halvings(height: int, width: int) -> int:
     """Return how often the networks halve an image: to about 4 pixels a side, at least twice."""
     return max(2, round(np.log2(min(height, width) / 4)))
+
+
+def _scaled(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Return the size of an image whose longer side becomes `longest`."""
+    scale = longest / max(height, width)
+    return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def _raw_dtype(dtype: np.dtype[Any]) -> type:
+    return np.uint8 if dtype == np.uint8 else np.float32
+
+
+def _standardized(raw: Tensor) -> Tensor:
+    mean, deviation = _moments(raw)
+    return (raw - mean) / deviation
 
 
 def _moments(raw: Tensor) -> tuple[Tensor, Tensor]:

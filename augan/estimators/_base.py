@@ -19,14 +19,15 @@ from torch import Tensor
 
 from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream, torch_stream
-from augan.codecs import Codec, ImageCodec, TableCodec
+from augan.codecs import Codec, ImageCodec, ImageSpec, TableCodec
 from augan.codecs.columns import CategoryColumn
-from augan.estimators._defaults import IMAGE, Defaults, table_defaults
+from augan.codecs.image import MAX_SIDE
+from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, table_defaults
 from augan.estimators._input import Data, normal_rows, read_input, take
 from augan.estimators._params import check_params
 from augan.estimators._training import build_scorer, fit_scorer, start_run, train_networks
 from augan.exceptions import DataError, ParameterError
-from augan.networks import PretextNetwork, build_networks, build_pretext
+from augan.networks import PretextNetwork, build_networks, build_pretext, build_repair
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
@@ -35,6 +36,7 @@ from augan.training.rows import TrainingRows, in_small_clusters, split_rows
 Floats = NDArray[np.float64]
 
 SAMPLE_BATCH = 1024
+IMAGE_SETTINGS = ("image_size", "standardize_images", "detail_size")
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):
@@ -228,17 +230,17 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self, "offset_")
         return -float(self.offset_)
 
-    def _auto(self, name: str) -> Any:
+    def _auto(self, name: str, defaults: Defaults | None = None) -> Any:
         """Return a parameter, "auto" replaced by the default for this kind of data."""
         value = getattr(self, name)
-        return (
-            getattr(self._defaults, name) if isinstance(value, str) and value == "auto" else value
-        )
+        if not (isinstance(value, str) and value == "auto"):
+            return value
+        return getattr(defaults or self._defaults, name)
 
     @property
     def _defaults(self) -> Defaults:
         if isinstance(self.codec_, ImageCodec):
-            return IMAGE
+            return PHOTOGRAPH if self.codec_.is_photograph else IMAGE
         columns = [column for column in self.codec_.columns if column.spans()]
         mixed = any(isinstance(column, CategoryColumn) for column in columns)
         return table_defaults(len(columns), mixed=mixed, paper=self.score == "paper")
@@ -258,8 +260,11 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             with_encoder=self._has_encoder,
             seed=self.seed_,
         )
-        if self._needs_pretext:
+        if self._needs("pretext"):
             self.networks_.pretext = self._build_pretext(1)[0]
+        if self._needs("repair"):
+            assert isinstance(self.codec_.spec, ImageSpec)
+            self.networks_.repair = build_repair(self.codec_.spec, seed=self.seed_)
         self.scorer_ = build_scorer(self)
 
     def _build_pretext(self, n_networks: int) -> list[PretextNetwork]:
@@ -272,10 +277,9 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             seed=self.seed_,
         )
 
-    @property
-    def _needs_pretext(self) -> bool:
+    def _needs(self, network: str) -> bool:
         needs = {HEADS[name].needs for name in self._auto("heads")}
-        return self.score == "calibrated" and "pretext" in needs
+        return self.score == "calibrated" and network in needs
 
     def _check_heads(self) -> None:
         images = isinstance(self.codec_, ImageCodec)
@@ -286,7 +290,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
     def _make_codec(self, data: Data) -> Codec:
         if isinstance(data, np.ndarray) and data.ndim > 2:
-            return ImageCodec(self.image_size, bool(self.standardize_images))
+            defaults = PHOTOGRAPH if max(data.shape[1:3]) > MAX_SIDE else IMAGE
+            return ImageCodec(*(self._auto(name, defaults) for name in IMAGE_SETTINGS))
         return TableCodec(self.max_categories)
 
     def _read_training_data(self, X: Any, y: Any) -> Data:

@@ -22,6 +22,11 @@ class Defaults:
     heads: tuple[str, ...]
     fusion: Fusion
     chunk: int
+    n_neighbors: int = 5
+    repair_steps: int = 2000
+    image_size: int | None = None
+    detail_size: int | None = 128
+    standardize_images: bool = False
 
 
 IMAGE = Defaults(
@@ -29,6 +34,17 @@ IMAGE = Defaults(
     heads=("transforms", "pretext_neighbors", "data_neighbors"),
     fusion="mean",
     chunk=128,
+)
+# Photographs of parts, larger than the networks' images: coarse pixels and details, apart. What
+# they show lies in place, so that the one nearest image says more than the mean of five.
+PHOTOGRAPH = Defaults(
+    *(64, 32, 800, 400, 64, 1, 800, 10),
+    heads=("local_neighbors", "data_neighbors", "detail_repair"),
+    fusion="mean",
+    chunk=16,
+    n_neighbors=1,
+    image_size=32,
+    standardize_images=True,
 )
 AUTO_TABLE_HEADS = (
     "pretext_mahalanobis",

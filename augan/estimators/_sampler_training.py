@@ -77,7 +77,7 @@ def _build_codec(sampler: GANSampler, data: Data) -> ImageCodec | TableCodec:
     """Return what encodes the data; images that no network makes keep their size."""
     if not is_image_array(data):
         return TableCodec(sampler.max_categories)
-    size = sampler.image_size
+    size = None if sampler.image_size == "auto" else sampler.image_size
     if size is None and sampler.method in ("auto", "data"):
         size = max(data.shape[1:3])
     return ImageCodec(size)

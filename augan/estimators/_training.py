@@ -6,10 +6,13 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from augan._random import numpy_stream
-from augan.codecs import TableCodec
+from augan.codecs import ImageCodec, TableCodec
+from augan.codecs.image import ENCODED_AT_ONCE
 from augan.exceptions import DataWarning
 from augan.inversion import EncoderInversion, SearchInversion
 from augan.networks import Networks, PretextNetwork
@@ -19,6 +22,7 @@ from augan.training.checkpoint import Checkpointer, check_identity, fingerprint,
 from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
 from augan.training.phases import EncoderPhase, GANPhase, PretextPhase
+from augan.training.repair import RepairPhase
 from augan.training.rows import TrainingRows
 from augan.training.steps import TrainingConfig
 
@@ -26,9 +30,13 @@ if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
     from augan.estimators.sampler import GANSampler
 
-# Shares of max_time by which a phase ends, with pretext networks and without
-TIME_SHARES: dict[Any, float] = {GANPhase: 0.45, EncoderPhase: 0.6, PretextPhase: 1.0}
-TIME_SHARES_ALONE: dict[Any, float] = {GANPhase: 0.75, EncoderPhase: 1.0}
+# What max_time is shared out by, among the phases there are
+TIME_WEIGHTS: dict[Any, float] = {
+    GANPhase: 0.45,
+    EncoderPhase: 0.15,
+    PretextPhase: 0.4,
+    RepairPhase: 1.0,
+}
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "callbacks",
     "checkpoint",
@@ -81,21 +89,33 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
     if networks.pretext is not None:
         members = estimator._build_pretext(int(rows.folds.max()) + 2)[1:]
         networks.folds = nn.ModuleList(members).to(estimator._device)
-    encoded, standard = (part.to(estimator._device) for part in estimator.codec_.module(rows.raw))
+    encoded, standard = (part.to(estimator._device) for part in _encoded(estimator, rows.raw))
     train = encoded[rows.trusted & ~rows.held_out]
     held_out = encoded[rows.trusted & rows.held_out]
     config = training_config(estimator, len(train))
-    for phase, name in _phases(networks):
+    phases = _phases(networks)
+    shares = np.cumsum([TIME_WEIGHTS[phase] for phase, _ in phases])
+    for (phase, name), share in zip(phases, shares / shares[-1], strict=True):
         if phase is PretextPhase:
             assert networks.pretext is not None
             read = standard if networks.pretext.reads_standard else encoded
             kept = rows.trusted
             given: tuple[Any, ...] = (networks, read[kept], rows.folds[kept], config, seed)
+        elif phase is RepairPhase:
+            learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
+            details = estimator.codec_.module.detail, estimator._device
+            given = (networks, rows.raw[learned], rows.raw[looked_at], config, seed, *details)
         else:
             given = (networks, train, held_out, config, seed)
-        share = TIME_SHARES[phase] if networks.pretext is not None else TIME_SHARES_ALONE[phase]
-        run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=share)
+        run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=float(share))
     return run.history
+
+
+def _encoded(estimator: BaseDetector, raw: Tensor) -> list[Tensor]:
+    """Return encoded and standardised rows; images some at a time."""
+    at_once = ENCODED_AT_ONCE if isinstance(estimator.codec_, ImageCodec) else len(raw)
+    parts = [estimator.codec_.module(batch) for batch in raw.split(at_once)]
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
 
 
 def _phases(networks: Networks) -> list[tuple[Any, str]]:
@@ -105,6 +125,8 @@ def _phases(networks: Networks) -> list[tuple[Any, str]]:
         phases.append((EncoderPhase, "encoder_steps"))
     if networks.pretext is not None:
         phases.append((PretextPhase, "pretext_steps"))
+    if networks.repair is not None:
+        phases.append((RepairPhase, "repair_steps"))
     return phases
 
 
@@ -157,7 +179,7 @@ def build_scorer(estimator: BaseDetector) -> AnomalyScorer:
             seed=estimator.seed_,
         )
         paper = AnoGANScore(estimator.feature_weight)
-    sizes = {"n_neighbors": estimator.n_neighbors, "memory_size": estimator.memory_size}
+    sizes = {"n_neighbors": estimator._auto("n_neighbors"), "memory_size": estimator.memory_size}
     return AnomalyScorer(
         codec.module,
         networks,

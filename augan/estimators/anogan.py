@@ -29,15 +29,15 @@ class AnoGAN(BaseDetector):
         Learning rate of the search.
     heads, fusion, n_neighbors, memory_size, contamination, target_fpr, normal_label : object
         As for `FAnoGAN`.
-    latent_dim, width, spectral_norm, max_steps, pretext_steps, n_folds : object
+    latent_dim, width, spectral_norm, max_steps, pretext_steps, repair_steps : object
         As for `FAnoGAN`.
-    max_time, batch_size, n_critic : object
+    n_folds, max_time, batch_size, n_critic : object
         As for `FAnoGAN`.
     gradient_penalty, r1, feature_matching, lr_generator, lr_critic, betas : object
         As for `FAnoGAN`.
     schedule, gradient_clip, ema_decay, validation_fraction, n_iter_no_change : object
         As for `FAnoGAN`.
-    max_categories, image_size, standardize_images : object
+    max_categories, image_size, detail_size, standardize_images : object
         As for `FAnoGAN`.
     callbacks, checkpoint, checkpoint_interval, resume, device, random_state : object
         As for `FAnoGAN`.
@@ -76,7 +76,7 @@ class AnoGAN(BaseDetector):
         search_lr: float = 0.05,
         heads: str | tuple[str, ...] = "auto",
         fusion: str = "auto",
-        n_neighbors: int = 5,
+        n_neighbors: str | int = "auto",
         memory_size: int = 4096,
         contamination: str | float = "auto",
         target_fpr: float = 0.05,
@@ -86,6 +86,7 @@ class AnoGAN(BaseDetector):
         spectral_norm: bool = False,
         max_steps: str | int = "auto",
         pretext_steps: str | int = "auto",
+        repair_steps: str | int = "auto",
         n_folds: str | int = "auto",
         max_time: float | None = None,
         batch_size: str | int = "auto",
@@ -102,8 +103,9 @@ class AnoGAN(BaseDetector):
         validation_fraction: float = 0.2,
         n_iter_no_change: int | None = 8,
         max_categories: int = 50,
-        image_size: int | None = None,
-        standardize_images: bool = False,
+        image_size: str | int | None = "auto",
+        detail_size: str | int | None = "auto",
+        standardize_images: str | bool = "auto",
         callbacks: list[Any] | None = None,
         checkpoint: str | None = None,
         checkpoint_interval: float = 30.0,
@@ -128,6 +130,7 @@ class AnoGAN(BaseDetector):
         self.spectral_norm = spectral_norm
         self.max_steps = max_steps
         self.pretext_steps = pretext_steps
+        self.repair_steps = repair_steps
         self.n_folds = n_folds
         self.max_time = max_time
         self.batch_size = batch_size
@@ -145,6 +148,7 @@ class AnoGAN(BaseDetector):
         self.n_iter_no_change = n_iter_no_change
         self.max_categories = max_categories
         self.image_size = image_size
+        self.detail_size = detail_size
         self.standardize_images = standardize_images
         self.callbacks = callbacks
         self.checkpoint = checkpoint

@@ -34,8 +34,9 @@ class FAnoGAN(BaseDetector):
         Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
         inversion (residuals, latent) count a third. "auto" is "max" for tables with categories,
         else "mean".
-    n_neighbors : int, default=5
-        Nearest training rows whose mean distance the neighbour heads take.
+    n_neighbors : "auto" or int, default="auto"
+        Nearest training rows whose mean distance the neighbour heads take: 5, of images larger
+        than 64 pixels 1.
     memory_size : int, default=4096
         Training rows that each neighbour head keeps at most.
     contamination : "auto" or float, default="auto"
@@ -59,6 +60,8 @@ class FAnoGAN(BaseDetector):
         Most steps of the encoder: 1000 (linear) for tables, 400 for images.
     pretext_steps : "auto" or int, default="auto"
         Steps of the pretext networks: 1500 for tables, 800 for images.
+    repair_steps : "auto" or int, default="auto"
+        Steps of the network that repairs details of images: 2000.
     n_folds : "auto" or int, default="auto"
         Parts that the rows are cut into for calibration: each part is scored by heads and a
         pretext network that were fitted without it; the ones that are kept are fitted to all
@@ -93,10 +96,15 @@ class FAnoGAN(BaseDetector):
         ``None`` never ends it.
     max_categories : int, default=50
         Categories of a column with a channel of their own.
-    image_size : int or None, default=None
-        Longer side that images are worked on at; ``None`` keeps them up to 64 pixels.
-    standardize_images : bool, default=False
-        Take each image's own mean and deviation out first.
+    image_size : "auto", int or None, default="auto"
+        Longer side that the GAN sees images at; ``None`` keeps them up to 64 pixels. "auto" is
+        32 for larger ones, else ``None``.
+    detail_size : "auto", int or None, default="auto"
+        Longer side, at most, that the head "detail_repair" sees images at; ``None`` is their own.
+        "auto" is 128.
+    standardize_images : "auto" or bool, default="auto"
+        Take each image's own mean and deviation out first. "auto" does so with images larger
+        than 64 pixels.
     callbacks : list of callable or None, default=None
         Each is called with a row (dict) of the training history.
     checkpoint : path or None, default=None
@@ -154,7 +162,7 @@ class FAnoGAN(BaseDetector):
         kappa: float = 1.0,
         heads: str | tuple[str, ...] = "auto",
         fusion: str = "auto",
-        n_neighbors: int = 5,
+        n_neighbors: str | int = "auto",
         memory_size: int = 4096,
         contamination: str | float = "auto",
         target_fpr: float = 0.05,
@@ -165,6 +173,7 @@ class FAnoGAN(BaseDetector):
         max_steps: str | int = "auto",
         encoder_steps: str | int = "auto",
         pretext_steps: str | int = "auto",
+        repair_steps: str | int = "auto",
         n_folds: str | int = "auto",
         max_time: float | None = None,
         batch_size: str | int = "auto",
@@ -182,8 +191,9 @@ class FAnoGAN(BaseDetector):
         validation_fraction: float = 0.2,
         n_iter_no_change: int | None = 8,
         max_categories: int = 50,
-        image_size: int | None = None,
-        standardize_images: bool = False,
+        image_size: str | int | None = "auto",
+        detail_size: str | int | None = "auto",
+        standardize_images: str | bool = "auto",
         callbacks: list[Any] | None = None,
         checkpoint: str | None = None,
         checkpoint_interval: float = 30.0,
@@ -207,6 +217,7 @@ class FAnoGAN(BaseDetector):
         self.max_steps = max_steps
         self.encoder_steps = encoder_steps
         self.pretext_steps = pretext_steps
+        self.repair_steps = repair_steps
         self.n_folds = n_folds
         self.max_time = max_time
         self.batch_size = batch_size
@@ -225,6 +236,7 @@ class FAnoGAN(BaseDetector):
         self.n_iter_no_change = n_iter_no_change
         self.max_categories = max_categories
         self.image_size = image_size
+        self.detail_size = detail_size
         self.standardize_images = standardize_images
         self.callbacks = callbacks
         self.checkpoint = checkpoint

@@ -7,22 +7,26 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from augan._random import seeded_layers
-from augan.codecs.spec import Spec, VectorSpec
+from augan.codecs.spec import ImageSpec, Spec, VectorSpec
 from augan.networks import conv, dense
 from augan.networks.conditioning import ClassCritic, ClassGenerator
 from augan.networks.layers import Critic
 from augan.networks.pretext import PretextNetwork, SwapPretext, TransformPretext
+from augan.networks.repair import RepairNetwork
 
 __all__ = [
     "Critic",
     "Networks",
     "PretextNetwork",
+    "RepairNetwork",
     "build_class_networks",
     "build_networks",
     "build_pretext",
+    "build_repair",
 ]
 
 EMBEDDING_DIM = 16  # of a class
+REPAIR_WIDTH = 16  # channels of the repair network's first level
 
 
 @dataclass
@@ -30,8 +34,8 @@ class Networks:
     """The networks of a model.
 
     A detector that searches for latents has no encoder; one whose heads don't ask for it has no
-    pretext network. `folds` are the pretext networks that cross-fitting needs: each is trained
-    without one fold of the rows, and none of them outlives `fit`.
+    pretext network and no repair network. `folds` are the pretext networks that cross-fitting
+    needs: each is trained without one fold of the rows, and none of them outlives `fit`.
     """
 
     generator: nn.Module
@@ -40,6 +44,7 @@ class Networks:
     latent_dim: int
     pretext: PretextNetwork | None = None
     folds: nn.ModuleList | None = None
+    repair: RepairNetwork | None = None
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks by name."""
@@ -49,6 +54,7 @@ class Networks:
             "encoder": self.encoder,
             "pretext": self.pretext,
             "folds": self.folds,
+            "repair": self.repair,
         }
         return {name: module for name, module in named.items() if module is not None}
 
@@ -102,3 +108,9 @@ def build_pretext(
             assert owner is not None
             return [SwapPretext(owner, width=width) for _ in range(n_networks)]
         return [TransformPretext(spec, width=width) for _ in range(n_networks)]
+
+
+def build_repair(spec: ImageSpec, *, seed: int = 0) -> RepairNetwork:
+    """Build the network that repairs details of images."""
+    with seeded_layers(seed, "repair"):
+        return RepairNetwork(spec.channels, width=REPAIR_WIDTH)

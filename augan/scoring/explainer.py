@@ -1,4 +1,4 @@
-"""Which columns, or pixels, of a row are unusual."""
+"""Which columns of a row are unusual."""
 
 from __future__ import annotations
 
@@ -10,42 +10,34 @@ from augan.scoring.head import FittedModule
 
 
 class Explainer(FittedModule):
-    """Squared differences by column, or by pixel, as multiples of what is usual on normals.
+    """Squared differences by column, as multiples of what is usual on normals.
 
     Parameters
     ----------
-    owners : Tensor or None
-        Column that owns each encoded channel and, after those, each standardised one; ``None``
-        for images.
+    owners : tuple of Tensor
+        Column that owns each encoded channel, and each standardised one.
     """
 
     usual: Tensor
 
-    def __init__(self, owners: tuple[Tensor, Tensor] | None) -> None:
+    def __init__(self, owners: tuple[Tensor, Tensor]) -> None:
         super().__init__()
         self.add_buffers("usual")
-        self.owners: Tensor | None = None
-        if owners is not None:
-            self.n_columns = int(max(owner.max() for owner in owners if len(owner))) + 1
-            encoded, standard = owners
-            self.owners = torch.cat([encoded, standard + self.n_columns])
+        self.n_columns = int(max(owner.max() for owner in owners if len(owner))) + 1
+        encoded, standard = owners
+        self.owners = torch.cat([encoded, standard + self.n_columns])
 
     def fit(self, differences: Tensor) -> None:
-        """Learn what is usual, a column or over all pixels."""
-        usual = self._by_column(differences)
-        usual = usual.mean(dim=0) if self.owners is not None else usual.mean()
+        """Learn what is usual of each column."""
+        usual = self._by_column(differences).mean(dim=0)
         floor = max(float(usual.mean()) * FLOOR, torch.finfo(usual.dtype).tiny)
         self.usual = usual.clamp(min=floor)
 
     def forward(self, differences: Tensor) -> Tensor:
-        """Return multiples of what is usual: (B, columns), or (B, height, width)."""
+        """Return multiples of what is usual, (B, columns)."""
         scaled = self._by_column(differences) / self.usual
-        if self.owners is None:
-            return scaled
         return scaled.unflatten(1, (2, self.n_columns)).mean(dim=1)
 
     def _by_column(self, differences: Tensor) -> Tensor:
-        if self.owners is None:
-            return differences.mean(dim=1)
         sums = differences.new_zeros(len(differences), 2 * self.n_columns)
         return sums.index_add(1, self.owners.to(differences.device), differences)

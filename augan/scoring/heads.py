@@ -15,6 +15,7 @@ from augan.scoring.distances import (
     RepairNeighbours,
 )
 from augan.scoring.head import Head
+from augan.scoring.maps import DetailRepair, LocalNeighbours
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3
@@ -86,11 +87,16 @@ HEADS: dict[str, type[Head]] = {
     "repair": Repair,
     "repair_neighbors": RepairNeighbours,
     "transforms": Transforms,
+    "local_neighbors": LocalNeighbours,
+    "detail_repair": DetailRepair,
 }
-TABLE_HEADS, IMAGE_HEADS = ("repair", "repair_neighbors"), ("transforms",)  # of one kind of data
+TABLE_HEADS = ("repair", "repair_neighbors")  # of one kind of data
+IMAGE_HEADS = ("transforms", "local_neighbors", "detail_repair")
 
 
 def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
     """Build the head called `name`."""
     cls = HEADS[name]
-    return cls(n_neighbors, memory_size) if issubclass(cls, Neighbours) else cls()
+    if issubclass(cls, (Neighbours, LocalNeighbours)):
+        return cls(n_neighbors, memory_size)
+    return cls()

@@ -10,14 +10,15 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from augan.codecs.image import ImageEncoder
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, RobustScale, fuse
 from augan.scoring.distances import Neighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import DataResidual, FeatureResidual
+from augan.scoring.maps import Heatmap, LocalNeighbours, MapHead, ResidualMap
 from augan.scoring.view import MAX_BATCH, View
 from augan.training.rows import TrainingRows
 
@@ -25,6 +26,7 @@ PaperScore = Callable[[View], tuple[Tensor, Tensor]]
 
 FIT_ROWS = 10_000  # training rows that the heads learn from
 TRIM_ROUNDS = 2  # of scoring the training rows and leaving the oddest out
+FIT_MAPS = 256  # images whose maps say what is usual
 PAPER_PARTS = ("data_residual", "feature_residual")
 
 
@@ -92,12 +94,12 @@ class AnomalyScorer(nn.Module):
             networks.critic,
             inversion,
         )
-        self.pretext = networks.pretext
+        self.pretext, self.repair = networks.pretext, networks.repair
         self.score, self.fusion, self.paper = score, fusion, paper
         self.heads = nn.ModuleDict(heads if score == "calibrated" else {})
         self.scale = RobustScale()
         self.conformal = Conformal()
-        self.explainer = Explainer(owners)
+        self.explainer = Heatmap() if owners is None else Explainer(owners)
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -108,8 +110,9 @@ class AnomalyScorer(nn.Module):
         """Move what works in float32 to `device`; encoding and p-values stay on the CPU."""
         for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
             part.to(device)
-        if self.pretext is not None:
-            self.pretext.to(device)
+        for network in (self.pretext, self.repair):
+            if network is not None:
+                network.to(device)
         self.explainer.to(device)
         return self
 
@@ -132,7 +135,11 @@ class AnomalyScorer(nn.Module):
 
         `pretext` stands in for the scorer's own pretext network.
         """
-        encoded, standard = self.codec(raw)
+        if raw.shape[0] <= MAX_BATCH:
+            encoded, standard = self.codec(raw)
+        else:
+            parts = [self.codec(batch) for batch in raw.split(MAX_BATCH)]
+            encoded, standard = (torch.cat(part) for part in zip(*parts, strict=True))
         device = next(self.generator.parameters()).device
         return View(
             encoded.to(device),
@@ -141,6 +148,9 @@ class AnomalyScorer(nn.Module):
             generator=self.generator,
             critic=self.critic,
             pretext=pretext or self.pretext,
+            repair=self.repair,
+            codec=self.codec if isinstance(self.codec, ImageEncoder) else None,
+            raw=raw,
         )
 
     @torch.no_grad()
@@ -173,8 +183,9 @@ class AnomalyScorer(nn.Module):
         rows = rows[_at_most(torch.arange(len(rows.raw)), FIT_ROWS, random)]
         if self.heads and trim > 0:
             rows = self._without_oddest(rows, trim, members, random)
-        uses_gan = not self.heads or any(head.needs == "gan" for head in self._heads())
-        calibrating = rows.held_out if uses_gan else torch.ones_like(rows.held_out)
+        once = ("gan", "repair")  # trained once, without the rows that are held out
+        uses_once = not self.heads or any(head.needs in once for head in self._heads())
+        calibrating = rows.held_out if uses_once else torch.ones_like(rows.held_out)
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
             scores = self._cross_fitted_scores(rows, chosen, members, random)
@@ -187,16 +198,26 @@ class AnomalyScorer(nn.Module):
         usual = _at_most(
             (unseen if unseen.any() else rows.held_out).nonzero()[:, 0], n_calibration, random
         )
-        batches = rows.raw[usual].split(MAX_BATCH)
-        self.explainer.fit(torch.cat([self._differences(self.view(batch)) for batch in batches]))
+        if isinstance(self.explainer, Heatmap):
+            maps = self._cross_fitted_maps(rows, usual[:FIT_MAPS], random)
+            self.explainer.fit(maps, random)
+        else:
+            batches = rows.raw[usual].split(MAX_BATCH)
+            found = [self._differences(self.view(batch)) for batch in batches]
+            self.explainer.fit(torch.cat(found))
 
     def explain(self, raw: Tensor) -> Tensor:
         """Return how unusual each column (B, columns), or pixel (B, height, width), of a row is.
 
-        Squared differences to the reconstruction, and, for tables with a pretext network, to what
-        it would repair, as multiples of what held-out normals have.
+        Of columns the squared differences to the reconstruction, and to what a pretext network
+        would repair, as multiples of what held-out normals have. Of pixels the mean of the heads'
+        maps, without such heads that of the reconstruction's residual, in robust z-scores.
         """
-        scaled: Tensor = self.explainer(self._differences(self.view(raw)))
+        view = self.view(raw)
+        if isinstance(self.explainer, Heatmap):
+            heat: Tensor = self.explainer([head.map(view) for head in self._map_heads()])
+            return heat
+        scaled: Tensor = self.explainer(self._differences(view))
         return scaled
 
     def _without_oddest(
@@ -255,6 +276,21 @@ class AnomalyScorer(nn.Module):
             order.append(unseen)
         return torch.cat(parts)[torch.cat(order).argsort()]
 
+    def _cross_fitted_maps(
+        self, rows: TrainingRows, chosen: Tensor, random: np.random.Generator
+    ) -> list[Tensor]:
+        """Return the maps (n, h, w) of the chosen rows, of heads that have not seen them."""
+        parts: list[list[Tensor]] = []
+        for fold in rows.folds[chosen].unique().tolist():
+            heads = copy.deepcopy(nn.ModuleList(self._map_heads()))
+            learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)])
+            unseen = self.view(rows.raw[chosen[rows.folds[chosen] == fold]])
+            for head in heads:
+                assert isinstance(head, MapHead)
+                head.fit(learned, random)
+            parts.append([head.map(unseen) for head in heads if isinstance(head, MapHead)])
+        return [torch.cat(maps) for maps in zip(*parts, strict=True)]
+
     def _fit_heads(
         self,
         heads: nn.ModuleDict,
@@ -268,7 +304,7 @@ class AnomalyScorer(nn.Module):
         p-values would be too high.
         """
         for head in heads.values():
-            if isinstance(head, Neighbours):
+            if isinstance(head, (Neighbours, LocalNeighbours)):
                 head.fit(view, random, n_banked)
             elif isinstance(head, Head):
                 head.fit(view, random)
@@ -279,10 +315,13 @@ class AnomalyScorer(nn.Module):
     def _heads(self) -> list[Head]:
         return [head for head in self.heads.values() if isinstance(head, Head)]
 
+    def _map_heads(self) -> list[MapHead]:
+        """Return what says where in an image something is unusual."""
+        found = [head for head in self.heads.values() if isinstance(head, MapHead)]
+        return found or [ResidualMap()]
+
     def _differences(self, view: View) -> Tensor:
         residual = (view.x - view.x_hat).square()
-        if residual.ndim == 4:
-            return F.avg_pool2d(residual, 3, stride=1, padding=1, count_include_pad=False)
         if self.pretext is None:
             return torch.cat([residual, torch.zeros_like(view.standard)], dim=1)
         return torch.cat([residual, view.repair_error.abs()], dim=1)

@@ -8,10 +8,12 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from augan.networks import Critic, PretextNetwork
+from augan.codecs.image import ImageEncoder
+from augan.networks import Critic, PretextNetwork, RepairNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
 
 MAX_BATCH = 512  # rows that go through a network at once
+MAX_PIXELS = 2**21  # and pixels that go through the repair network
 
 
 class View:
@@ -33,6 +35,10 @@ class View:
         How little the pretext network recognises the transforms of an image, (B,).
     repair_error : Tensor
         Errors (B, S) of a standardised row's repair by the pretext network.
+    coarse : Tensor
+        Standardised images (B, C, h, w).
+    change : Tensor
+        How much the repair network would change each pixel of the details, (B, h, w).
     """
 
     def __init__(
@@ -44,10 +50,14 @@ class View:
         generator: nn.Module,
         critic: Critic,
         pretext: PretextNetwork | None = None,
+        repair: RepairNetwork | None = None,
+        codec: ImageEncoder | None = None,
+        raw: Tensor | None = None,
     ) -> None:
         self.x, self.standard = x, standard
         self._inversion, self._generator, self._critic = inversion, generator, critic
-        self._pretext = pretext
+        self._pretext, self._repair = pretext, repair
+        self._codec, self._raw = codec, raw
 
     @cached_property
     def z(self) -> Tensor:  # noqa: D102
@@ -81,8 +91,24 @@ class View:
         assert isinstance(self._pretext, SwapPretext)
         return _in_batches(self._pretext.repair_error, self.standard)
 
+    @cached_property
+    def change(self) -> Tensor:  # noqa: D102
+        assert self._codec is not None and self._raw is not None and self._repair is not None
+        codec, repair, device = self._codec, self._repair, self.x.device
+        at_once = max(1, MAX_PIXELS // (codec.detailed[0] * codec.detailed[1]))
+        return _in_batches(
+            lambda raw: repair.change(codec.detail(raw).to(device)), self._raw, at_once
+        )
 
-def _in_batches(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    if rows.shape[0] <= MAX_BATCH:
+    @cached_property
+    def coarse(self) -> Tensor:  # noqa: D102
+        assert self._codec is not None
+        return self.standard.unflatten(1, self._codec.pooled)
+
+
+def _in_batches(
+    function: Callable[[Tensor], Tensor], rows: Tensor, size: int = MAX_BATCH
+) -> Tensor:
+    if rows.shape[0] <= size:
         return function(rows)
-    return torch.cat([function(batch) for batch in rows.split(MAX_BATCH)])
+    return torch.cat([function(batch) for batch in rows.split(size)])

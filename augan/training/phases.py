@@ -71,8 +71,8 @@ class GANPhase:
         networks, config = self.networks, self.config
         networks.critic.train()
         networks.generator.train()
-        _set_rate(self.critic_optimizer, config.lr_critic * factor)
-        _set_rate(self.generator_optimizer, config.lr_generator * factor)
+        set_rate(self.critic_optimizer, config.lr_critic * factor)
+        set_rate(self.generator_optimizer, config.lr_generator * factor)
         figures: dict[str, Tensor] = {}
         for _ in range(config.n_critic):
             critic, generator, real = self._draw()
@@ -134,8 +134,8 @@ class GANPhase:
     def finish(self) -> None:
         """Take over the average; freeze both networks."""
         self.networks.generator.load_state_dict(self.average.module.state_dict())
-        _freeze(self.networks.generator)
-        _freeze(self.networks.critic)
+        freeze(self.networks.generator)
+        freeze(self.networks.critic)
 
     def _draw(self) -> tuple[Critic, nn.Module, Tensor]:
         """Return critic and generator, as they are for a batch, and its real rows."""
@@ -152,7 +152,7 @@ class GANPhase:
         return torch.randn(n, dim, generator=random or self.random, device=self.train.device)
 
 
-class _AfterTheGAN:
+class AfterTheGAN:
     """State of a phase with one optimiser; it keeps the networks of earlier phases too."""
 
     networks: Networks
@@ -175,7 +175,7 @@ class _AfterTheGAN:
         self.random.set_state(state["random"].cpu())
 
 
-class EncoderPhase(_AfterTheGAN):
+class EncoderPhase(AfterTheGAN):
     """The encoder on the izi_f loss, through the frozen generator and critic."""
 
     name = "encoder"
@@ -194,7 +194,7 @@ class EncoderPhase(_AfterTheGAN):
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move the encoder once."""
         self.encoder.train()
-        _set_rate(self.optimizer, self.config.lr_encoder * factor)
+        set_rate(self.optimizer, self.config.lr_encoder * factor)
         generator, real = self._draw()
         critic = self.networks.critic
         return encoder_step(self.encoder, generator, critic, self.optimizer, real, self.config)
@@ -217,10 +217,10 @@ class EncoderPhase(_AfterTheGAN):
 
     def finish(self) -> None:
         """Freeze the encoder."""
-        _freeze(self.encoder)
+        freeze(self.encoder)
 
 
-class PretextPhase(_AfterTheGAN):
+class PretextPhase(AfterTheGAN):
     """The pretext networks, side by side: one on all rows, and one without each fold of them.
 
     Parameters
@@ -258,7 +258,7 @@ class PretextPhase(_AfterTheGAN):
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move every pretext network once."""
-        _set_rate(self.optimizer, LR_PRETEXT * factor)
+        set_rate(self.optimizer, LR_PRETEXT * factor)
         return pretext_step(
             [(network, self._batch(rows)) for network, rows in self.members],
             self.optimizer,
@@ -275,7 +275,7 @@ class PretextPhase(_AfterTheGAN):
 
     def finish(self) -> None:
         """Freeze the networks."""
-        _freeze(self.modules)
+        freeze(self.modules)
 
     def _batch(self, rows: Tensor) -> Tensor:
         return self.rows[draw_rows(rows, self.config.batch_size, self.random)]
@@ -291,12 +291,14 @@ def _adam(module: nn.Module, rate: float, config: TrainingConfig) -> torch.optim
     return torch.optim.Adam(module.parameters(), lr=rate, betas=config.betas, fused=True)
 
 
-def _freeze(module: nn.Module) -> None:
+def freeze(module: nn.Module) -> None:
+    """Leave a module as scoring needs it."""
     module.eval()
     module.zero_grad()  # frees the gradients
     module.requires_grad_(False)
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = rate

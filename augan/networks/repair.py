@@ -1,0 +1,94 @@
+"""A network that repairs images: what it would change is where a defect may be."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from augan.networks.pseudo_defects import damage
+
+N_HALVINGS = 4
+STEM = 2  # pixels a side that the first layer takes together
+MAX_GROWTH = 8  # channels double at every halving, up to this many times `width`
+GROUPS = 4  # of channels that are normalised together
+REPAIR_WEIGHT = 10.0  # of replaced pixels, beside 1 of the others
+ROUND_UP_TO = 0.1  # deviations below which an error counts by its square
+
+
+class RepairNetwork(nn.Module):
+    """A U-Net (Ronneberger 2015) that learns to undo made-up defects, and to say where they are.
+
+    Parameters
+    ----------
+    channels : int
+        Of the images.
+    width : int
+        Channels of the first level.
+    """
+
+    def __init__(self, channels: int, *, width: int) -> None:
+        super().__init__()
+        self.channels = channels
+        widths = [width * min(2**i, MAX_GROWTH) for i in range(N_HALVINGS + 1)]
+        before = [channels * STEM**2, *widths[:-1]]
+        self.down = nn.ModuleList(map(_block, before, widths))
+        self.up = nn.ModuleList(_block(deeper + own, own) for own, deeper in pairwise(widths))
+        self.last = nn.Conv2d(width, (channels + 1) * STEM**2, 1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what has to be added to repair images (n, C, h, w), and logits (n, 1, h, w).
+
+        The logits say where something was replaced.
+        """
+        height, width = images.shape[2:]
+        multiple = STEM * 2**N_HALVINGS
+        bottom, right = -height % multiple, -width % multiple
+        x = F.pad(images, (0, right, 0, bottom), mode="replicate")
+        x = F.pixel_unshuffle(x, STEM).contiguous(memory_format=torch.channels_last)
+        passed = []
+        for level, block in enumerate(self.down):
+            x = block(F.avg_pool2d(x, 2) if level else x)
+            passed.append(x)
+        for skip, block in zip(passed[-2::-1], list(self.up)[::-1], strict=True):
+            x = block(torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1))
+        out = F.pixel_shuffle(self.last(x), STEM)[:, :, :height, :width]
+        return out[:, : self.channels], out[:, self.channels :]
+
+    def loss(self, images: Tensor, random: torch.Generator) -> Tensor:
+        """Return the error of the repair, and the cross-entropy of where it was needed."""
+        others = images.roll(1, dims=0)
+        damaged, where = damage(images, others, random)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=_halves_pay(images)):
+            change, logits = self(damaged)
+        weight = 1 + (REPAIR_WEIGHT - 1) * where
+        error = F.smooth_l1_loss(
+            damaged + change.float(), images, reduction="none", beta=ROUND_UP_TO
+        )
+        found = F.binary_cross_entropy_with_logits(logits.float(), where)
+        return (weight * error).mean() + found
+
+    def change(self, images: Tensor) -> Tensor:
+        """Return how much it would change each pixel (n, h, w), in deviations of the image."""
+        change: Tensor = self(images)[0]
+        return change.abs().mean(dim=1)
+
+
+def _block(before: int, after: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, padding=1),
+        nn.GroupNorm(GROUPS, after),
+        nn.SiLU(),
+        nn.Conv2d(after, after, 3, padding=1),
+        nn.GroupNorm(GROUPS, after),
+        nn.SiLU(),
+    )
+
+
+def _halves_pay(images: Tensor) -> bool:
+    """Whether the CPU multiplies bfloat16 faster than float32."""
+    if images.device.type != "cpu":
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

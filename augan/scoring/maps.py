@@ -1,0 +1,145 @@
+"""Heads that say where in an image something is unusual: a map each, and a score from its top."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from augan.scoring.calibration import RobustScale
+from augan.scoring.head import FittedModule, Head
+from augan.scoring.view import View
+
+MAP_SIDE = 16  # most positions a side at which local memories are kept
+PATCH, SMOOTHED = 5, 3  # positions a side that are compared, and that a map is averaged over
+BLUR = 7  # pixels a side that the map of repairs is averaged over
+FITTED_PIXELS = 200_000  # that the heatmap's scale is learned from
+
+
+class MapHead(Head):
+    """A head whose score is the mean over the highest `share` of its map."""
+
+    share: float
+
+    def map(self, view: View) -> Tensor:
+        """Return maps (B, h, w), higher = more abnormal."""
+        raise AssertionError("a subclass says how")  # pragma: no cover
+
+    def forward(self, view: View) -> Tensor:
+        """Return scores (B,)."""
+        values = self.map(view).flatten(1)
+        n_top = max(1, round(self.share * values.shape[1]))
+        return values.topk(n_top, dim=1).values.mean(dim=1)
+
+
+class LocalNeighbours(MapHead):
+    """Distance of each part of an image to the nearest of the same place in training images.
+
+    A memory of patches as PatchCore's (Roth 2022), of coarse pixels instead of a pretrained
+    network's features, and one for each place (cf. PaDiM, Defard 2021).
+    """
+
+    share = 0.2
+    bank: Tensor
+
+    def __init__(self, n_neighbors: int, memory_size: int) -> None:
+        super().__init__()
+        self.n_neighbors, self.memory_size = n_neighbors, memory_size
+        self.add_buffers("bank")
+
+    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
+        """Keep at most `memory_size`, and at most `n_rows`, training images."""
+        images = _coarse(view.coarse)
+        most = min(self.memory_size, n_rows or len(images))
+        if len(images) > most:
+            kept = np.sort(random.choice(len(images), most, replace=False))
+            images = images[torch.from_numpy(kept).to(images.device)]
+        self.bank = images
+
+    def map(self, view: View) -> Tensor:
+        """Return distances (B, h, w) at most `MAP_SIDE` a side."""
+        images, bank = (_padded(part) for part in (_coarse(view.coarse), self.bank))
+        k = min(self.n_neighbors, len(bank))
+        rows = []
+        for top in range(images.shape[2] - PATCH + 1):
+            here, known = (_patches(part[:, :, top : top + PATCH]) for part in (images, bank))
+            distances = torch.cdist(here, known, compute_mode="use_mm_for_euclid_dist")
+            rows.append(distances.topk(k, dim=2, largest=False).values.mean(dim=2).T)
+        return _blurred(torch.stack(rows, dim=1), SMOOTHED)
+
+
+class DetailRepair(MapHead):
+    """How much the repair network would change an image's details."""
+
+    needs, share = "repair", 0.002
+
+    def map(self, view: View) -> Tensor:
+        """Return mean absolute changes (B, h, w), at the size of the details."""
+        return _blurred(view.change, BLUR)
+
+
+class ResidualMap(MapHead):
+    """Squared residual of the reconstruction, at the size of the GAN's images."""
+
+    needs, share = "gan", 1.0
+
+    def map(self, view: View) -> Tensor:
+        """Return mean squared residuals (B, h, w)."""
+        return _blurred((view.x - view.x_hat).square().mean(dim=1), SMOOTHED)
+
+
+class Heatmap(FittedModule):
+    """Several maps as one, in robust z-scores: 0 is usual of normal images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = RobustScale()
+        self.add_buffers("normal")
+
+    normal: Tensor
+
+    def fit(self, maps: list[Tensor], random: np.random.Generator) -> None:
+        """Learn from the maps (n, h, w) of normal images what is usual."""
+        pixels = torch.stack(_one_size(maps)).flatten(1).T
+        n = min(len(pixels), FITTED_PIXELS)
+        chosen = torch.from_numpy(random.choice(len(pixels), n, replace=False))
+        self.scale.fit(pixels[chosen.to(pixels.device)])
+        self.normal = self(maps).flatten(1).amax(dim=1).sort().values
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        """Return the mean of the maps' z-scores (B, h, w), at the size of the largest."""
+        z: Tensor = self.scale(torch.stack(_one_size(maps), dim=-1))
+        return z.mean(dim=-1)
+
+
+def _coarse(images: Tensor) -> Tensor:
+    factor = MAP_SIDE / max(images.shape[2:])
+    if factor >= 1:
+        return images
+    size = [max(1, round(side * factor)) for side in images.shape[2:]]
+    return F.interpolate(images, size=size, mode="bilinear", antialias=True)
+
+
+def _padded(images: Tensor) -> Tensor:
+    return F.pad(images, [PATCH // 2] * 4, mode="replicate")
+
+
+def _patches(strip: Tensor) -> Tensor:
+    """Return the patches (w, n, C * PATCH**2) of a strip (n, C, PATCH, w + PATCH - 1)."""
+    return strip.unfold(3, PATCH, 1).permute(3, 0, 1, 2, 4).flatten(2)
+
+
+def _blurred(maps: Tensor, side: int) -> Tensor:
+    padding = side // 2
+    return F.avg_pool2d(maps, side, stride=1, padding=padding, count_include_pad=False)
+
+
+def _one_size(maps: list[Tensor]) -> list[Tensor]:
+    size = max((part.shape[1:] for part in maps), key=lambda shape: shape[0] * shape[1])
+    return [
+        part
+        if part.shape[1:] == size
+        else F.interpolate(part[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+        for part in maps
+    ]

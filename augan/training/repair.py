@@ -1,0 +1,102 @@
+"""The phase of the repair network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from augan._random import torch_stream
+from augan.networks import Networks
+from augan.training.phases import AfterTheGAN, draw_rows, freeze, set_rate
+from augan.training.steps import TrainingConfig, repair_step
+
+CROP = 128  # pixels a side that it learns from at once
+BATCH = 16
+LR_REPAIR, DECAY_REPAIR = 2e-3, 1e-2  # AdamW's learning rate and weight decay
+
+
+class RepairPhase(AfterTheGAN):
+    """The repair network, on parts of images in which something was replaced.
+
+    Parameters
+    ----------
+    networks : Networks
+        With `repair`.
+    train, held_out : Tensor
+        Raw images (n, C, H, W).
+    detail : callable
+        Raw images to details (n, C, h, w).
+    config : TrainingConfig
+        Gradient clipping.
+    seed : int
+        Seed of the phase's random stream.
+    """
+
+    name = "repair"
+    stops_early = False
+
+    def __init__(
+        self,
+        networks: Networks,
+        train: Tensor,
+        held_out: Tensor,
+        config: TrainingConfig,
+        seed: int,
+        detail: Callable[[Tensor], Tensor],
+        device: torch.device,
+    ) -> None:
+        assert networks.repair is not None
+        self.networks, self.train, self.config = networks, train, config
+        self.detail, self.device, self.seed = detail, device, seed
+        self.repair = networks.repair.to(memory_format=torch.channels_last)
+        self.held_out = detail(held_out[:BATCH]).to(device)
+        self.optimizer = torch.optim.AdamW(
+            self.repair.parameters(), lr=LR_REPAIR, weight_decay=DECAY_REPAIR, fused=True
+        )
+        self.random = torch_stream(seed, "repair", device)
+        self.picking = torch_stream(seed, "repair rows")
+
+    def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
+        """Move the network once."""
+        set_rate(self.optimizer, LR_REPAIR * factor)
+        images = self._crops(self.detail(draw_rows(self.train, BATCH, self.picking)))
+        return repair_step(
+            self.repair,
+            images.to(self.device),
+            self.optimizer,
+            self.random,
+            self.config.gradient_clip,
+        )
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Return the task's loss on held-out images."""
+        random = torch_stream(self.seed, "measure", self.device)
+        return {"held_out_loss": float(self.repair.loss(self.held_out, random))}
+
+    def state_dict(self) -> dict[str, object]:
+        """Return what the next step depends on."""
+        return {**super().state_dict(), "picking": self.picking.get_state()}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go back to `state`."""
+        super().load_state_dict(state)
+        picking = state["picking"]
+        assert isinstance(picking, Tensor)
+        self.picking.set_state(picking.cpu())
+
+    def finish(self) -> None:
+        """Freeze the network; in memory it lies as one that is loaded from a file does."""
+        self.repair.to(memory_format=torch.contiguous_format)
+        freeze(self.repair)
+
+    def _crops(self, images: Tensor) -> Tensor:
+        """Return the same part of each image, `CROP` pixels a side at most, somewhere in it."""
+        height, width = (min(CROP, side) for side in images.shape[2:])
+        top, left = (
+            int(torch.randint(side - kept + 1, (), generator=self.picking))
+            for side, kept in zip(images.shape[2:], (height, width), strict=True)
+        )
+        return images[:, :, top : top + height, left : left + width]

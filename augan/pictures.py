@@ -6,14 +6,18 @@ import os
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
 
 from augan.io.atomic import atomic_path
 from augan.training.monitor import History
 
 Path = str | os.PathLike[str]
+
+LINE = (0, 255, 255)  # around what is hotter than the limit
 
 LOSSES = {
     "gan": ("critic_loss", "generator_loss"),
@@ -50,6 +54,22 @@ def save_reconstructions(
     for row, name in enumerate(("image", "G(E(x))", "difference")):
         axes[row, 0].text(-0.15, 0.5, name, transform=axes[row, 0].transAxes, **_SIDEWAYS)
     _write(figure, path)
+
+
+def overlay(image: NDArray[Any], heat: NDArray[Any], limit: float) -> NDArray[np.uint8]:
+    """Return a grey, RGB or RGBA image (H, W[, C]) as RGB, its heat (H, W) laid over it.
+
+    The hotter, the more opaque; as bright as can be at twice the `limit`, around which is a line.
+    """
+    grey = image[:, :, None] if image.ndim == 2 else image
+    colour = np.repeat(grey[:, :, :1], 3, axis=2) if grey.shape[2] == 1 else grey[:, :, :3]
+    strength = np.clip(heat / (2 * max(limit, 1e-9)), 0, 1)
+    opacity = 0.6 * strength[:, :, None]
+    glow = 255 * colormaps["inferno"](0.25 + 0.75 * strength)[:, :, :3]
+    blended = (1 - opacity) * colour + opacity * glow
+    inside = heat > limit
+    blended[inside & ~binary_erosion(inside)] = LINE
+    return np.round(blended).astype(np.uint8)
 
 
 def save_curves(history: History, path: Path, *, title: str = "") -> None:

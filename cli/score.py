@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,10 @@ def score(
     explain: Annotated[
         bool, typer.Option("--explain", help="Name the columns that make a row unusual.")
     ] = False,
+    heatmaps: Annotated[
+        Path | None,
+        typer.Option(help="New folder for images with their heat, and masks of the defects."),
+    ] = None,
     skip_bad: SkipBad = False,
     json_lines: Annotated[
         bool, typer.Option("--json", help="JSON lines instead of CSV on stdout.")
@@ -72,15 +77,25 @@ def score(
         set_threads(threads)
         estimator = load_detector(model, device)
         limit = flag_limit(estimator, fpr, threshold)
+        if heatmaps is not None:
+            _check_heatmaps(heatmaps, model, estimator)
         batches = model_batches(estimator, model, data, options, skip_bad=skip_bad)
         tally = _Tally()
-        results = tally.count(
-            _results(estimator, batches, data, limit=limit, explain=explain, quiet=quiet)
-        )
-        with open_results(out, json_lines=json_lines) as write:
-            for result in _highest(results, top) if top else results:
+        with (
+            _heatmap_folder(heatmaps, estimator) as write_heat,
+            open_results(out, json_lines=json_lines) as write,
+        ):
+            results = _results(
+                *(estimator, batches, data),
+                limit=limit,
+                explain=explain,
+                quiet=quiet,
+                write_heat=write_heat,
+            )
+            counted = tally.count(results)
+            for result in _highest(counted, top) if top else counted:
                 write(result)
-        where = f"; wrote {out}" if out else ""
+        where = "".join(f"; wrote {path}" for path in (out, heatmaps) if path)
         say(f"{tally.n_flagged} of {tally.n_rows} rows are anomalies{where}", quiet=quiet)
 
 
@@ -110,8 +125,51 @@ def _check_out(out: Path, model: Path, data: Path) -> None:
         raise ParameterError(f"--out {out}: the model or the data")
 
 
+def _check_heatmaps(folder: Path, model: Path, estimator: Any) -> None:
+    """Fail now rather than after the scoring."""
+    from augan.codecs import ImageCodec
+    from augan.exceptions import ParameterError
+    from augan.io.images import check_image_folder
+
+    if not isinstance(estimator.codec_, ImageCodec):
+        raise ParameterError(f"--heatmaps {folder}: {model} was trained on a table")
+    check_image_folder(folder)
+
+
+def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
+    """Return what gives a function that writes a heatmap, or None."""
+    from augan.io.heatmaps import open_heatmap_folder
+
+    if folder is None:
+        return contextlib.nullcontext()
+    codec = estimator.codec_
+    limit = estimator.pixel_threshold_
+    return open_heatmap_folder(folder, limit=limit, low=codec.low, high=codec.high)
+
+
+def _write_heatmaps(
+    write: Any, estimator: Any, path: Path, names: Any, images: Any, flagged: Any
+) -> None:
+    """Write the heatmaps of a batch; images of a folder are read again, at their own size."""
+    from augan.io.decoding import read_form, read_image
+
+    heat = estimator.explain(images)
+    for i, name in enumerate(names):
+        image = images[i]
+        if names.name == "path":
+            image = read_image(path / name, read_form(path / name))
+        write(str(name), image, heat[i], bool(flagged[i]))
+
+
 def _results(
-    estimator: Any, batches: Iterator[Any], path: Path, *, limit: float, explain: bool, quiet: bool
+    estimator: Any,
+    batches: Iterator[Any],
+    path: Path,
+    *,
+    limit: float,
+    explain: bool,
+    quiet: bool,
+    write_heat: Any = None,
 ) -> Iterator[Any]:
     """Give the result table of each batch."""
     import pandas as pd
@@ -125,6 +183,8 @@ def _results(
                 "is_anomaly": scores > limit,
             }
         )
+        if write_heat is not None:
+            _write_heatmaps(write_heat, estimator, path, names, rows, scores > limit)
         if explain:
             result["explanation"] = _explanations(estimator, rows)
         yield result

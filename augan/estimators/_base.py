@@ -31,6 +31,7 @@ from augan.networks import PretextNetwork, build_networks, build_pretext, build_
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
+from augan.scoring.maps import Heatmap
 from augan.training.rows import TrainingRows, in_small_clusters, split_rows
 
 Floats = NDArray[np.float64]
@@ -141,8 +142,9 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> pd.DataFrame | Floats:
         """Return where rows differ from normal ones.
 
-        As multiples of the difference that held-out normals have: a DataFrame (n, columns) for
-        tables, an array (n, H, W) for images.
+        For tables a DataFrame (n, columns), in multiples of the difference that held-out normals
+        have. For images heatmaps (n, H, W), in robust z-scores of the pixels of held-out
+        normals; ``explain(X) > pixel_threshold_`` are the defects of images that are anomalies.
         """
         check_is_fitted(self, "scorer_")
         data = self._read(X)
@@ -229,6 +231,15 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """The `anomaly_score` above which a row is an anomaly."""
         check_is_fitted(self, "offset_")
         return -float(self.offset_)
+
+    @property
+    def pixel_threshold_(self) -> float:
+        """The heat of `explain` that 1 % of the pixels of normal images lie above."""
+        check_is_fitted(self, "scorer_")
+        if not isinstance(self.codec_, ImageCodec):
+            raise AttributeError("pixel_threshold_: a model of tables has none")
+        assert isinstance(self.scorer_.explainer, Heatmap)
+        return float(self.scorer_.explainer.limit)
 
     def _auto(self, name: str, defaults: Defaults | None = None) -> Any:
         """Return a parameter, "auto" replaced by the default for this kind of data."""

@@ -34,8 +34,6 @@ def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[Writ
     ParameterError
         When the folder is there and not empty, or two classes would share a folder.
     """
-    check_image_folder(folder)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     counts: Counter[tuple[str, str]] = Counter()
     names: dict[str, Any] = {}
 
@@ -55,8 +53,23 @@ def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[Writ
             )
             counts[below, prefix] += 1
 
-    try:
+    with new_folder(folder) as temporary:
         yield write
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder` when all went well.
+
+    Raises
+    ------
+    ParameterError
+        When `folder` is there and not empty.
+    """
+    check_image_folder(folder)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield temporary
         if folder.exists():
             folder.rmdir()
         os.chmod(temporary, 0o755)

@@ -15,6 +15,7 @@ MAP_SIDE = 16  # most positions a side at which local memories are kept
 PATCH, SMOOTHED = 5, 3  # positions a side that are compared, and that a map is averaged over
 BLUR = 7  # pixels a side that the map of repairs is averaged over
 FITTED_PIXELS = 200_000  # that the heatmap's scale is learned from
+PIXEL_FPR = 0.01  # share of the pixels of normal images that are hotter than the limit
 
 
 class MapHead(Head):
@@ -90,14 +91,17 @@ class ResidualMap(MapHead):
 
 
 class Heatmap(FittedModule):
-    """Several maps as one, in robust z-scores: 0 is usual of normal images."""
+    """Several maps as one, in robust z-scores: 0 is usual of normal images.
+
+    `limit` is the heat that `PIXEL_FPR` of the pixels of normal images lie above.
+    """
+
+    limit: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.scale = RobustScale()
-        self.add_buffers("normal")
-
-    normal: Tensor
+        self.add_buffers("limit")
 
     def fit(self, maps: list[Tensor], random: np.random.Generator) -> None:
         """Learn from the maps (n, h, w) of normal images what is usual."""
@@ -105,7 +109,7 @@ class Heatmap(FittedModule):
         n = min(len(pixels), FITTED_PIXELS)
         chosen = torch.from_numpy(random.choice(len(pixels), n, replace=False))
         self.scale.fit(pixels[chosen.to(pixels.device)])
-        self.normal = self(maps).flatten(1).amax(dim=1).sort().values
+        self.limit = pixels.new_tensor(np.quantile(self(maps).cpu().numpy(), 1 - PIXEL_FPR))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         """Return the mean of the maps' z-scores (B, h, w), at the size of the largest."""

@@ -24,8 +24,8 @@ def is_label(labels: Any, label: str, where: str, kind: str) -> Any:
 
 def read_anomalies(
     path: Path, options: Any, target: str, *, anomaly: str | None, normal: str | None
-) -> Any:
-    """Return which rows of a file are anomalies; each row has a label, both kinds are there."""
+) -> tuple[Any, Any]:
+    """Return which rows of a file are anomalies, and their labels; both kinds are there."""
     from augan.exceptions import DataError, ParameterError
 
     if (anomaly is None) == (normal is None):
@@ -34,10 +34,11 @@ def read_anomalies(
     if anomaly is not None:
         label, kind, others = anomaly, "anomalies", "normal rows"
     where = f"{path}: column {target!r}"
-    mask = is_label(_labels(path, options, target), label, where, kind)
+    labels = _labels(path, options, target)
+    mask = is_label(labels, label, where, kind)
     if mask.all():
         raise DataError(f"{where} is {label!r} in every row: no {others}")
-    return mask if normal is None else ~mask
+    return (mask if normal is None else ~mask), labels
 
 
 def _labels(path: Path, options: Any, target: str) -> Any:

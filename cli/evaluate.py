@@ -25,13 +25,16 @@ from ._console import (
 from ._labels import read_anomalies
 from ._models import load_detector
 from ._parameters import Assignments, assignments
+from ._pixels import Pixels, open_pixels
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
+MAX_KINDS = 20  # of anomalies, that have figures of their own
 FIGURES = {
     "auroc": "AUROC",
     "average_precision": "average precision",
     "recall_at_1pct_fpr": "recall at 1 % FPR",
     "fpr_at_95pct_recall": "FPR at 95 % recall",
+    "f1_max": "F1, best threshold",
     "precision": "precision, flagged rows",
     "recall": "recall, flagged rows",
     "fpr": "FPR, flagged rows",
@@ -66,6 +69,10 @@ def evaluate(
     ] = None,
     normal: Annotated[
         str | None, typer.Option(help="Or label of the normal rows; all others are anomalies.")
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder with masks of the defects, if not MVTec's ground_truth."),
     ] = None,
     fpr: Fpr = None,
     threshold: Threshold = None,
@@ -111,15 +118,26 @@ def evaluate(
         estimator = load_detector(model, device)
         limit = _finite(flag_limit(estimator, fpr, threshold))
         target = _target(estimator, model, target)
-        is_anomaly = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
+        is_anomaly, labels = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
         batches = model_batches(estimator, model, data, options, target=target)
-        scored = scored_batches(estimator, batches, data, quiet=quiet)
-        scores = [score for *_, score in scored]
-        report = _report(estimator, data, is_anomaly, scores, limit, bootstrap, seed)
+        pixels: Pixels | None = open_pixels(data, masks, _is_image_folder(data), is_anomaly)
+        scores = []
+        for names, rows, score in scored_batches(estimator, batches, data, quiet=quiet):
+            scores.append(score)
+            if pixels is not None:
+                pixels.add(estimator, names, rows)
+        kinds = _kinds(labels, is_anomaly)
+        report = _report(estimator, data, is_anomaly, kinds, scores, limit, bootstrap, seed)
+        of_pixels = None if pixels is None else pixels.report()
         if json_:
-            print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
+            found = report.to_dict()
+            if of_pixels is not None:
+                found["pixels"] = of_pixels.to_dict()
+            print(json.dumps(found, indent=2, allow_nan=False))
         else:
             _print_report(report)
+            if of_pixels is not None:
+                _print_pixels(of_pixels)
 
 
 def _check_request(
@@ -162,10 +180,26 @@ def _target(estimator: Any, model: Path, target: str | None) -> str:
     return str(name)
 
 
+def _is_image_folder(path: Path) -> bool:
+    from augan.io.image_folder import ImageFolder
+    from augan.io.sources import open_data
+
+    return path.is_dir() and isinstance(open_data(path), ImageFolder)
+
+
+def _kinds(labels: Any, is_anomaly: Any) -> Any:
+    """Return the labels where they tell some kinds of anomalies apart."""
+    import pandas as pd
+
+    n_kinds = pd.Series(labels)[is_anomaly].nunique()
+    return labels if 1 < n_kinds <= MAX_KINDS else None
+
+
 def _report(
     estimator: Any,
     path: Path,
     is_anomaly: Any,
+    kinds: Any,
     scores: list[Any],
     limit: float,
     n_bootstrap: int,
@@ -183,6 +217,7 @@ def _report(
             score,
             threshold=limit,
             p_values=estimator.p_value_of(score),
+            kinds=kinds,
             n_calibration=n_held_out(estimator),
             n_bootstrap=n_bootstrap,
             random_state=seed,
@@ -204,6 +239,8 @@ def _print_report(report: Any) -> None:
     figures = Table("figure", "value", interval)
     for name, text in FIGURES.items():
         figures.add_row(text, *_cells(getattr(report, name)))
+    for kind, figure in report.by_kind.items():
+        figures.add_row(f"AUROC of {kind}", *_cells(figure))
     console.print(figures)
     checks = Table("normal rows", "share", interval, "expected", "99 % band", "")
     for check in report.p_values:
@@ -212,6 +249,19 @@ def _print_report(report: Any) -> None:
         cells = (*_cells(check.share), f"{check.expected:.3f}", band, verdict)
         checks.add_row(f"p <= {check.alpha:.2f}", *cells)
     console.print(checks)
+
+
+def _print_pixels(report: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("pixels", "value")
+    table.add_row("AUROC", f"{report.auroc:.3f}")
+    table.add_row("average precision", f"{report.average_precision:.3f}")
+    table.add_row("AUPRO, up to 30 % FPR", f"{report.aupro:.3f}")
+    table.add_row("defective, share", f"{report.prevalence:.4f}")
+    table.add_row("regions", str(report.n_regions))
+    Console(highlight=False).print(table)
 
 
 def _cells(figure: Any) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from augan.exceptions import AuganError, DataError, ParameterError
 SCORES = ["distinct", "tied", "few values", "rare", "constant"]
 AT_THRESHOLD = ("precision", "recall", "fpr", "f1")
 FIGURES = (
-    *("auroc", "average_precision", "recall_at_1pct_fpr", "fpr_at_95pct_recall"),
+    *("auroc", "average_precision", "recall_at_1pct_fpr", "fpr_at_95pct_recall", "f1_max"),
     *AT_THRESHOLD,
 )
 
@@ -46,9 +46,11 @@ def plain_figures(anomaly: Any, score: Any, threshold: float) -> dict[str, float
     """Work every figure out from its definition, one row and one threshold at a time."""
     normal, abnormal = score[~anomaly], score[anomaly]
     pairs = [(a > n) + 0.5 * (a == n) for a in abnormal for n in normal]
-    best_recall, best_fpr, ap, last = 0.0, 1.0, 0.0, 0.0
+    best_recall, best_fpr, best_f1, ap, last = 0.0, 1.0, 0.0, 0.0, 0.0
     for limit in sorted(set(score), reverse=True):
         recall, fpr = (abnormal >= limit).mean(), (normal >= limit).mean()
+        hit = anomaly[score >= limit].mean()
+        best_f1 = max(best_f1, 2 * hit * recall / (hit + recall) if hit else 0.0)
         ap += (recall - last) * anomaly[score >= limit].mean()
         last = recall
         if fpr <= 0.01:
@@ -63,6 +65,7 @@ def plain_figures(anomaly: Any, score: Any, threshold: float) -> dict[str, float
         "average_precision": ap,
         "recall_at_1pct_fpr": best_recall,
         "fpr_at_95pct_recall": best_fpr,
+        "f1_max": best_f1,
         "precision": precision,
         "recall": recall,
         "fpr": flagged[~anomaly].mean(),
@@ -75,7 +78,9 @@ def weighted_figures(anomaly: Any, score: Any, threshold: float, weight: Any) ->
     given = {"sample_weight": weight}
     fprs, recalls, _ = metrics.roc_curve(anomaly, score, drop_intermediate=False, **given)
     flagged = score > threshold
+    precisions, hits, _ = metrics.precision_recall_curve(anomaly, score, **given)
     return {
+        "f1_max": (2 * precisions * hits / np.maximum(precisions + hits, 1e-12)).max(),
         "auroc": metrics.roc_auc_score(anomaly, score, **given),
         "average_precision": metrics.average_precision_score(anomaly, score, **given),
         "recall_at_1pct_fpr": recalls[fprs <= 0.01].max(),

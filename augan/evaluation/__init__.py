@@ -10,26 +10,31 @@ if TYPE_CHECKING:
     from augan.evaluation.detection import detection_metrics, evaluate_detector
     from augan.evaluation.fidelity import fidelity_metrics
     from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
+    from augan.evaluation.pixels import PixelReport, pixel_metrics
 
 __all__ = [
     "AugmentationReport",
     "DetectionReport",
     "Figure",
     "PValueCheck",
+    "PixelReport",
     "detection_metrics",
     "evaluate_augmentation",
     "evaluate_detector",
     "fidelity_metrics",
+    "pixel_metrics",
 ]
 _HOMES = {
     "AugmentationReport": "augmentation",
     "DetectionReport": "figures",
     "Figure": "figures",
     "PValueCheck": "figures",
+    "PixelReport": "pixels",
     "detection_metrics": "detection",
     "evaluate_augmentation": "augmentation",
     "evaluate_detector": "detection",
     "fidelity_metrics": "fidelity",
+    "pixel_metrics": "pixels",
 }
 
 

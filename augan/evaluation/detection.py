@@ -35,6 +35,7 @@ def detection_metrics(
     *,
     threshold: float | None = None,
     p_values: Any = None,
+    kinds: Any = None,
     n_calibration: int | None = None,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
@@ -57,6 +58,8 @@ def detection_metrics(
         Score above which a row is flagged; without it there is no precision, recall, FPR and F1.
     p_values : array-like of shape (n,), optional
         P-values of the rows, to be checked on the normal ones.
+    kinds : array-like of shape (n,), optional
+        What kind of anomaly a row is; that of normal rows is not looked at.
     n_calibration : int, optional
         How many held-out scores conformal p-values were counted from. The fewer, the more the share
         of normal rows with ``p <= alpha`` varies from one calibration to the next, as a beta
@@ -103,6 +106,16 @@ def detection_metrics(
             share = float((p <= alpha).mean())
             drawn = resample_share(share, len(p), n_bootstrap, seed, f"p-values {alpha}")
             checks.append(_check_p(alpha, _figure(share, drawn, confidence), len(p), n_calibration))
+    by_kind = {}
+    if kinds is not None:
+        labels = _read_labels(kinds, "kinds")
+        if len(labels) != len(anomaly):
+            raise DataError(f"kinds has {len(labels)} labels for {len(anomaly)} rows")
+        for kind in pd.unique(labels[anomaly]):
+            rows = ~anomaly | (labels == kind)
+            some = resample_figures(anomaly[rows], score[rows], None, n_bootstrap, seed)["auroc"]
+            auroc = float(roc_auc_score(anomaly[rows], score[rows]))
+            by_kind[str(kind)] = _figure(auroc, some, confidence)
     return DetectionReport(
         n_normal=int((~anomaly).sum()),
         n_anomaly=int(anomaly.sum()),
@@ -111,6 +124,7 @@ def detection_metrics(
         p_values=tuple(checks),
         n_bootstrap=int(n_bootstrap),
         confidence=float(confidence),
+        by_kind=dict(sorted(by_kind.items())),
         **figures,
     )
 
@@ -186,6 +200,7 @@ def _figures(anomaly: Mask, score: Floats, threshold: float | None) -> dict[str,
         "average_precision": average_precision_score(anomaly, score),
         "recall_at_1pct_fpr": recalls[fprs <= MAX_FPR].max(),
         "fpr_at_95pct_recall": fprs[recalls >= MIN_RECALL].min(),
+        "f1_max": _f1_max(fprs * (~anomaly).sum(), recalls * anomaly.sum()),
     }
     if threshold is not None:
         flagged = score > threshold
@@ -195,6 +210,10 @@ def _figures(anomaly: Mask, score: Floats, threshold: float | None) -> dict[str,
         fpr = flagged[~anomaly].mean()
         figures |= {"precision": precision, "recall": recall, "fpr": fpr, "f1": f1}
     return {name: float(value) for name, value in figures.items()}
+
+
+def _f1_max(fp: Floats, tp: Floats) -> float:
+    return float((2 * tp / (tp + fp + tp[-1])).max())
 
 
 def _figure(value: float, samples: Floats, confidence: float) -> Figure:

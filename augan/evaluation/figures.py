@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -67,12 +67,16 @@ class DetectionReport:
         Largest share of anomalies that a threshold finds which flags at most 1 % of normal rows.
     fpr_at_95pct_recall : Figure
         Smallest share of normal rows flagged by a threshold that finds at least 95 % of anomalies.
+    f1_max : Figure
+        F1 of the threshold that is best for these rows: what could be had, not what is.
     threshold : float or None
         Rows with a higher score count as flagged in the four figures that follow.
     precision, recall, fpr, f1 : Figure or None
         At `threshold`; None without one. Precision is 0 where nothing is flagged.
     p_values : tuple of PValueCheck
         Calibration of the p-values at 1, 5 and 10 %; empty without p-values.
+    by_kind : dict of str to Figure
+        AUROC of each kind of anomalies against all normal rows; empty where they have no kinds.
     n_bootstrap : int
         Resamples that the intervals come from.
     confidence : float
@@ -86,6 +90,7 @@ class DetectionReport:
     average_precision: Figure
     recall_at_1pct_fpr: Figure
     fpr_at_95pct_recall: Figure
+    f1_max: Figure
     threshold: float | None
     precision: Figure | None
     recall: Figure | None
@@ -94,6 +99,7 @@ class DetectionReport:
     p_values: tuple[PValueCheck, ...]
     n_bootstrap: int
     confidence: float
+    by_kind: dict[str, Figure] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as nested dicts and lists that JSON can hold."""

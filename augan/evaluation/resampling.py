@@ -71,6 +71,7 @@ def figures_of_counts(
         "average_precision": (anomalies * precision).sum(axis=1) / n_anomaly,
         "recall_at_1pct_fpr": np.where(fpr <= MAX_FPR, recall, 0.0).max(axis=1),
         "fpr_at_95pct_recall": np.where(recall >= MIN_RECALL, fpr, 1.0).min(axis=1),
+        "f1_max": (2 * tp / (tp + fp + n_anomaly[:, None])).max(axis=1),
     }
     if n_flagged is not None:
         above = np.arange(fp.shape[1]) < n_flagged

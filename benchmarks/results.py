@@ -22,6 +22,7 @@ PACKAGES = (
     "numpy",
     "imbalanced-learn",
     "ctgan",
+    "anomalib",
 )
 
 

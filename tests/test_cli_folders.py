@@ -133,3 +133,109 @@ def test_rare_classes_of_a_folder_are_filled_up(parts: Path, tmp_path: Path) -> 
     assert "b.csv: " in refused(*request, tmp_path / "b.csv")
     (tmp_path / "few" / "a.png").write_bytes((parts / "test" / "bar" / "00.png").read_bytes())
     assert "a.png: not in a folder" in refused(*request, tmp_path / "c")
+
+
+# Heatmaps and masks
+
+
+def opened(file: Path) -> Image.Image:
+    with Image.open(file) as image:
+        return image.copy()
+
+
+@pytest.fixture(scope="module")
+def photographs(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MVTec's layout of larger crops, with masks of the bars."""
+    folder = tmp_path_factory.mktemp("photographs")
+    random = np.random.default_rng(0)
+    roof = load_sample_image("china.jpg")
+    for name, n in (("train/good", 20), ("test/good", 4), ("test/bar", 4)):
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            top, left = random.integers(200, 300), random.integers(100, 500)
+            crop = roof[top : top + 80, left : left + 100].copy()
+            if "bar" in name:
+                crop[30:40] = (255, 0, 0)
+                mask = np.zeros((80, 100), dtype=np.uint8)
+                mask[30:40] = 255
+                (folder / "ground_truth" / "bar").mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(folder / "ground_truth" / "bar" / f"{i:02d}_mask.png")
+            Image.fromarray(crop).save(folder / name / f"{i:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photo_model(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("model") / "p.augan"
+    done("fit", photographs, "--out", out, *QUICK, "--set", "repair_steps=10")
+    return out
+
+
+def test_heatmaps_and_masks_have_the_size_of_their_images(
+    photographs: Path, photo_model: Path, tmp_path: Path
+) -> None:
+    larger = tmp_path / "new" / "large.png"
+    larger.parent.mkdir()
+    opened(photographs / "test" / "bar" / "00.png").resize((150, 120)).save(larger)
+    grey = opened(photographs / "test" / "good" / "00.png").convert("L")
+    grey.save(larger.with_name("grey.png"))
+    result = done(
+        *("score", photo_model, larger.parent, "--out", tmp_path / "s.csv"),
+        *("--heatmaps", tmp_path / "heat", "--threshold", "-100"),
+    )
+    assert f"wrote {tmp_path / 'heat'}" in result.stderr
+    for name, size in (("large.png", (150, 120)), ("grey.png", (100, 80))):
+        overlay = opened(tmp_path / "heat" / "overlays" / f"{name}.png")
+        mask = opened(tmp_path / "heat" / "masks" / f"{name}.png")
+        assert (overlay.size, overlay.mode, mask.size, mask.mode) == (size, "RGB", size, "L")
+        assert set(np.unique(mask)) <= {0, 255}
+    done(
+        *("score", photo_model, larger.parent, "--out", tmp_path / "t.csv"),
+        *("--heatmaps", tmp_path / "none", "--threshold", "100"),
+    )
+    assert not np.asarray(opened(tmp_path / "none" / "masks" / "large.png.png")).any()
+
+
+def test_heatmaps_of_arrays_and_mistakes(
+    photographs: Path, photo_model: Path, model: Path, parts: Path, tmp_path: Path
+) -> None:
+    files = sorted((photographs / "test").rglob("*.png"))
+    np.save(tmp_path / "x.npy", np.stack([np.asarray(opened(file)) for file in files]))
+    done("score", photo_model, tmp_path / "x.npy", "--heatmaps", tmp_path / "h", "-q")
+    assert len(list((tmp_path / "h" / "overlays").glob("*.png"))) == 8
+    said = refused("score", photo_model, tmp_path / "x.npy", "--heatmaps", tmp_path / "h")
+    assert "exists already" in said
+    done("score", model, parts, "--heatmaps", tmp_path / "small", "-q")
+    assert len(list((tmp_path / "small" / "masks").rglob("*.png"))) == 12
+
+
+def test_pixels_are_evaluated_where_there_are_masks(photographs: Path, photo_model: Path) -> None:
+    words = ("evaluate", photo_model, photographs, "--target", "folder", "--normal", "good")
+    report = json.loads(done(*words, "--json", "--bootstrap", 20).stdout)
+    assert report["pixels"]["n_images"] == 8 and report["pixels"]["n_regions"] == 4
+    assert report["pixels"]["prevalence"] == pytest.approx(0.0625, abs=0.01)
+    assert 0 <= report["pixels"]["aupro"] <= 1 and report["pixels"]["auroc"] > 0.5
+    printed = done(*words, "--bootstrap", 0).stdout
+    assert "AUPRO" in printed and f"{report['pixels']['auroc']:.3f}" in printed
+
+
+def test_a_missing_mask_is_named(photographs: Path, photo_model: Path, tmp_path: Path) -> None:
+    words = ("evaluate", photo_model, photographs, "--target", "folder", "--normal", "good")
+    said = refused(*words, "--masks", tmp_path, "--quiet")
+    assert "test/bar/00.png: an anomaly, but no mask in" in said
+    assert "no such folder of masks" in refused(*words, "--masks", tmp_path / "no", "--quiet")
+
+
+def test_kinds_of_defects_have_figures_of_their_own(
+    photographs: Path, photo_model: Path, tmp_path: Path
+) -> None:
+    for kind in ("bar", "dent", "good"):
+        (tmp_path / kind).mkdir()
+        source = "good" if kind == "good" else "bar"
+        for file in (photographs / "test" / source).glob("*.png"):
+            (tmp_path / kind / file.name).symlink_to(file)
+    words = ("evaluate", photo_model, tmp_path, "--target", "folder", "--normal", "good")
+    report = json.loads(done(*words, "--json", "--bootstrap", 20).stdout)
+    assert set(report["by_kind"]) == {"bar", "dent"} and "pixels" not in report
+    assert report["by_kind"]["bar"] == report["by_kind"]["dent"]
+    assert "AUROC of dent" in done(*words, "--bootstrap", 0).stdout

@@ -1,0 +1,242 @@
+"""Defects of magnetic tiles: good ones train, the other good ones and all defective ones test.
+
+Photographs of MT_Free are dealt out at random, 80 % to train ("magnetic_tile"), or all photographs
+of a tile go to one side ("magnetic_tile_by_tile"): a tile was photographed under up to six lights,
+so that at random nearly every good test image has a twin among the training images, and methods
+that remember images look better than they are.
+
+No method has pretrained weights. The peers: distances to the nearest training images and what
+principal components leave over (each image standardised, 32 x 32 pixels), patches of an untrained
+ResNet-18's features in a memory (Roth 2022), and Ganomaly as anomalib trains it, where that is
+installed. Every finished fit is a line of results/defects.jsonl.
+
+    python benchmarks/defects.py --data DIR [--seeds 2] [--sets magnetic_tile ...]
+    python benchmarks/defects.py --data DIR --arrange FOLDER   (the first split, in MVTec's layout)
+    python benchmarks/defects.py --report
+
+DIR holds the folder magnetic_tile (Huang 2018).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from formatting import markdown_table
+from measuring import quality, timed
+from numpy.typing import NDArray
+from peers_images import ganomaly, nearest_images, patch_memory, principal_residual
+from results import FOLDER, Result, read
+from running import add_common_options, parse, run_missing, threads
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+
+from augan import FAnoGAN
+from augan.evaluation import pixel_metrics
+from augan.io.decoding import Form
+from augan.io.image_folder import ImageFolder
+from augan.io.masks import mask_file, read_mask
+
+Images = NDArray[np.uint8]
+Maps = NDArray[np.floating[Any]]
+Found = tuple[NDArray[np.float64], Maps | None]  # scores (n,) and heat (n, h, w)
+
+KEY = ("set", "seed", "method")
+MOST_FRAMES = 2000  # most between two photographs of a tile
+COMPARED = 256  # pixels a side that heat and masks are compared at, at most
+FIGURES = ("auroc", "ap", "pixel_auroc", "pixel_ap", "aupro", "fit_wall_seconds")
+DECIMALS = {"fit_wall_seconds": 0}
+
+
+@dataclass(frozen=True)
+class Task:
+    """Images (n, H, W) of one size, the kinds of the test images, and their masks."""
+
+    train: Images
+    test: Images
+    kinds: NDArray[Any]
+    masks: list[NDArray[np.bool_]]
+    folder: Path
+
+
+def main() -> None:
+    arguments = _arguments()
+    if arguments.arrange is not None:
+        arrange(arguments.data / "magnetic_tile", arguments.arrange, seed=0, by_tile=False)
+        return
+    file = arguments.results or FOLDER / "defects.jsonl"
+    if not arguments.report:
+        with threads(arguments.threads):
+            run_missing(file, _jobs(arguments), _measure, key=KEY, fresh=arguments.fresh)
+    print(_report(read(file, KEY)))
+
+
+def arrange(tiles: Path, folder: Path, *, seed: int, by_tile: bool) -> None:
+    """Lay the tiles out as MVTec does, with links to the images."""
+    good = sorted((tiles / "MT_Free" / "Imgs").glob("*.jpg"))
+    splitter: Any = GroupShuffleSplit if by_tile else ShuffleSplit
+    split = splitter(1, test_size=0.2, random_state=seed).split(good, groups=tile_of(good))
+    train, test = next(split)
+    for name, chosen in (("train/good", train), ("test/good", test)):
+        for i in chosen:
+            _link(good[i], folder / name / good[i].name)
+    for kind in ("Blowhole", "Break", "Crack", "Fray", "Uneven"):
+        for image in (tiles / f"MT_{kind}" / "Imgs").glob("*.jpg"):
+            _link(image, folder / "test" / kind.lower() / image.name)
+            mask = folder / "ground_truth" / kind.lower() / f"{image.stem}_mask.png"
+            _link(image.with_suffix(".png"), mask)
+
+
+def tile_of(files: list[Path]) -> NDArray[np.int64]:
+    """Return which tile each photograph shows.
+
+    Files are named after light and frame. A tile's frames follow each other, from one light to
+    the next, so where the lights begin again or many frames are left out there is another tile.
+    """
+    numbers = [tuple(map(int, re.findall(r"\d+", file.stem))) for file in files]
+    table = pd.DataFrame(numbers, columns=["light", "frame"]).sort_values("frame")
+    begun = table["light"].diff().le(0) | table["frame"].diff().gt(MOST_FRAMES)
+    return np.asarray(begun.cumsum().sort_index().to_numpy(), dtype=np.int64)
+
+
+def load(folder: Path) -> Task:
+    """Read images and masks of MVTec's layout, as `augan fit` and `augan evaluate` do."""
+    training, testing = ImageFolder(folder, training=True), ImageFolder(folder)
+    form = training.form()
+    batches = list(testing.named_batches(Form(form.height, form.width, 1, form.dtype)))
+    names = [name for batch, _ in batches for name in batch]
+    scale = min(1.0, COMPARED / max(form.height, form.width))
+    size = (round(form.height * scale), round(form.width * scale))
+    files = [mask_file(folder / "ground_truth", name) for name in names]
+    masks = [
+        np.zeros(size, dtype=bool) if file is None else read_mask(file, size) for file in files
+    ]
+    kinds = testing.labels("folder")
+    return Task(
+        training.rows(), np.concatenate([part for _, part in batches]), kinds, masks, folder
+    )
+
+
+def _augan(**params: Any) -> Callable[[Task, int], tuple[Result, Found]]:
+    def run(task: Task, seed: int) -> tuple[Result, Found]:
+        detector = FAnoGAN(random_state=seed, **params)
+        fitting, _ = timed("fit", detector.fit, task.train)
+        scoring, scores = timed("score", detector.anomaly_score, task.test)
+        flagged = scores > detector.threshold_
+        good = task.kinds == "good"
+        verdict = {"fpr": float(flagged[good].mean()), "recall": float(flagged[~good].mean())}
+        parts = detector.score_parts(task.test)
+        heads = {name: round(float(roc_auc_score(~good, parts[name])), 4) for name in parts}
+        return fitting | scoring | verdict | {"heads": heads}, (scores, detector.explain(task.test))
+
+    return run
+
+
+def _peer(find: Callable[..., Found]) -> Callable[[Task, int], tuple[Result, Found]]:
+    def run(task: Task, seed: int) -> tuple[Result, Found]:
+        return timed("fit", find, task.train, task.test, seed)
+
+    return run
+
+
+def _ganomaly(task: Task, seed: int) -> tuple[Result, Found]:
+    return timed("fit", ganomaly, task.folder, seed)
+
+
+METHODS: dict[str, Callable[[Task, int], tuple[Result, Found]]] = {
+    "augan (default)": _augan(),
+    "augan (paper's score)": _augan(score="paper"),
+    "nearest images": _peer(nearest_images),
+    "PCA residual": _peer(principal_residual),
+    "patch memory": _peer(patch_memory),
+    "Ganomaly": _ganomaly,
+}
+SETS = {"magnetic_tile": False, "magnetic_tile_by_tile": True}
+
+
+def _measure(job: Result, task: Task) -> list[Result]:
+    seconds, (scores, heat) = METHODS[job["method"]](task, job["seed"])
+    good = task.kinds == "good"
+    of_kinds = {
+        str(kind): round(float(roc_auc_score(task.kinds[rows] == kind, scores[rows])), 4)
+        for kind in np.unique(task.kinds[~good])
+        for rows in [good | (task.kinds == kind)]
+    }
+    figures = quality((~good).astype(np.int64), scores) | {"kinds": of_kinds} | seconds
+    if heat is not None:
+        found = pixel_metrics(task.masks, _resized(heat, task.masks[0].shape))
+        figures |= {"pixel_auroc": round(found.auroc, 6), "aupro": round(found.aupro, 6)}
+        figures["pixel_ap"] = round(found.average_precision, 6)
+    return [figures]
+
+
+def _resized(heat: Maps, size: tuple[int, ...]) -> Maps:
+    maps = torch.from_numpy(heat.astype(np.float32))[:, None]
+    resized = torch.nn.functional.interpolate(maps, size=size, mode="bilinear", antialias=True)
+    return np.asarray(resized[:, 0].numpy())
+
+
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Task]]:
+    for name in arguments.sets:
+        for seed in range(arguments.seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                tiles = arguments.data / "magnetic_tile"
+                arrange(tiles, Path(folder), seed=seed, by_tile=SETS[name])
+                task = load(Path(folder))
+                sizes = {"n_train": len(task.train), "n_test": len(task.test)}
+                for method in arguments.methods:
+                    yield {"set": name, "seed": seed, "method": method} | sizes, task
+
+
+def _link(file: Path, link: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(file.resolve())
+
+
+def _report(results: list[Result]) -> str:
+    """Return the tables in Markdown: a row for each method, means and each seed."""
+    lines = pd.DataFrame([result for result in results if "error" not in result])
+    blocks = []
+    for name, own in lines.groupby("set", sort=False):
+        seeds = sorted(own["seed"].unique())
+        rows = [
+            [str(method), *(_cell(part, figure, seeds) for figure in FIGURES)]
+            for method, part in own.groupby("method", sort=False)
+        ]
+        header = [f"{name}, seeds {', '.join(map(str, seeds))}", *FIGURES]
+        blocks.append(markdown_table([text.replace("_", " ") for text in header], rows))
+    return "\n\n".join(blocks)
+
+
+def _cell(lines: pd.DataFrame, figure: str, seeds: list[int]) -> str:
+    """Return a figure's mean and its value for each seed."""
+    if figure not in lines or lines[figure].isna().all():
+        return "-"
+    values = lines.set_index("seed")[figure].reindex(seeds)
+    digits = DECIMALS.get(figure, 3)
+    found = ["-" if np.isnan(value) else f"{value:.{digits}f}" for value in values]
+    mean = "-" if "-" in found else f"{values.mean():.{digits}f}"
+    return f"{mean} ({', '.join(found)})"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_common_options(parser)
+    add = parser.add_argument
+    add("--seeds", type=int, default=2, help="how many, from 0 on")
+    add("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    add("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="METHOD")
+    add("--arrange", type=Path, help="only write the images in MVTec's layout to this folder")
+    return parse(parser)
+
+
+if __name__ == "__main__":
+    main()

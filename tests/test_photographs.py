@@ -1,0 +1,212 @@
+"""Images larger than the networks' own: coarse pixels, details, heatmaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_sample_image
+from sklearn.metrics import roc_auc_score
+
+import augan
+from augan import FAnoGAN
+from augan.codecs.image import ImageCodec
+from augan.networks.pseudo_defects import damage, draw_regions
+from augan.networks.repair import RepairNetwork
+from augan.scoring.maps import Heatmap, LocalNeighbours
+
+QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
+TRAINED = {**QUICK, "repair_steps": 60, "random_state": 0}
+
+
+def crops(n: int, seed: int, size: tuple[int, int] = (80, 72)) -> np.ndarray:
+    """Return grey crops of a roof, at random places."""
+    random = np.random.default_rng(seed)
+    roof = load_sample_image("china.jpg").mean(axis=2).astype(np.uint8)
+    places = random.integers((180, 100), (300, 500), (n, 2))
+    return np.stack([roof[a : a + size[0], b : b + size[1]] for a, b in places])
+
+
+def scratched(images: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return images with a bright scratch, and its masks."""
+    random = np.random.default_rng(seed)
+    masks = np.zeros(images.shape, dtype=bool)
+    for mask in masks:
+        top, left = random.integers(10, 40, 2)
+        mask[top : top + 30, left : left + 5] = True
+    return np.where(masks, 255, images).astype(np.uint8), masks
+
+
+@pytest.fixture(scope="module")
+def detector() -> FAnoGAN:
+    return FAnoGAN(**TRAINED).fit(crops(60, 0))
+
+
+def test_defects_score_higher_and_are_hotter(detector: FAnoGAN) -> None:
+    good = crops(20, 1)
+    bad, masks = scratched(crops(20, 2))
+    scores = detector.anomaly_score(np.concatenate([good, bad]))
+    assert roc_auc_score(np.repeat([0, 1], 20), scores) > 0.75
+    heat = detector.explain(bad)
+    assert heat.shape == bad.shape
+    assert roc_auc_score(masks.ravel(), heat.ravel()) > 0.8
+    assert (detector.explain(good) > detector.pixel_threshold_).mean() < 0.1
+
+
+def test_the_heads_are_those_of_photographs(detector: FAnoGAN) -> None:
+    names = ["local_neighbors", "data_neighbors", "detail_repair"]
+    assert list(detector.score_parts(crops(3, 1))) == names
+    assert detector.codec_.standardize and detector.codec_.resized == (32, 29)
+    assert detector.networks_.pretext is None
+
+
+def test_brightness_and_contrast_do_not_count(detector: FAnoGAN) -> None:
+    images = crops(5, 3) // 2
+    brighter = (images + 100).astype(np.uint8)
+    np.testing.assert_allclose(
+        detector.anomaly_score(brighter), detector.anomaly_score(images), atol=1e-2
+    )
+
+
+def test_a_loaded_model_has_the_same_scores_and_heat(detector: FAnoGAN, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.augan")
+    loaded = augan.load(tmp_path / "m.augan")
+    images = crops(7, 4)
+    assert np.array_equal(loaded.anomaly_score(images), detector.anomaly_score(images))
+    assert np.array_equal(loaded.explain(images), detector.explain(images))
+    assert loaded.pixel_threshold_ == detector.pixel_threshold_
+
+
+def test_an_image_is_scored_the_same_whatever_stands_beside_it(detector: FAnoGAN) -> None:
+    images = crops(20, 5)
+    together = detector.anomaly_score(images)
+    alone = np.concatenate([detector.anomaly_score(image[None]) for image in images])
+    assert np.array_equal(together, alone)
+
+
+@pytest.mark.parametrize("name, value", [("repair_steps", 5), ("detail_size", 40)])
+def test_parameters_of_details_change_scores(name: str, value: int) -> None:
+    few = {**QUICK, "repair_steps": 3, "random_state": 0}
+    changed = FAnoGAN(**{**few, name: value}).fit(crops(20, 0))
+    other = FAnoGAN(**few).fit(crops(20, 0))
+    images = crops(5, 1)
+    assert not np.allclose(changed.anomaly_score(images), other.anomaly_score(images))
+
+
+def test_a_stopped_run_is_resumed_in_the_repair(tmp_path: Path) -> None:
+    params = {**QUICK, "repair_steps": 20, "random_state": 0}
+    whole = FAnoGAN(**params).fit(crops(20, 0))
+    file = tmp_path / "state"
+
+    def stop(row: dict[str, Any]) -> None:
+        if row["phase"] == "repair" and row["step"] == 10:
+            raise KeyboardInterrupt
+
+    stopped = FAnoGAN(**params, checkpoint=file, checkpoint_interval=0, callbacks=[stop])
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(crops(20, 0))
+    resumed = FAnoGAN(**params, checkpoint=file, resume=True).fit(crops(20, 0))
+    images = crops(5, 1)
+    assert np.array_equal(resumed.anomaly_score(images), whole.anomaly_score(images))
+
+
+def test_colour_and_float_images_are_photographs_too() -> None:
+    china = load_sample_image("china.jpg")[:80, :600]
+    images = np.stack([china[:, i : i + 80] for i in range(0, 500, 20)])
+    fitted = FAnoGAN(**{**QUICK, "repair_steps": 2}).fit(images / 255.0)
+    assert fitted.explain(images[:3] / 255.0).shape == (3, 80, 80)
+    assert fitted.sample(2).shape == (2, 80, 80, 3)
+
+
+# The parts
+
+
+def test_a_local_memory_equals_a_plain_loop() -> None:
+    random = torch.Generator().manual_seed(0)
+    known, asked = (torch.randn(n, 2, 9, 7, generator=random) for n in (12, 4))
+    head = LocalNeighbours(n_neighbors=2, memory_size=100)
+    head.fit(_CoarseView(known), np.random.default_rng(0))
+    pad = torch.nn.functional.pad
+    wide_known, wide = (pad(part, (2, 2, 2, 2), mode="replicate") for part in (known, asked))
+    plain = torch.zeros(4, 9, 7)
+    for i in range(9):
+        for j in range(7):
+            here = wide[:, :, i : i + 5, j : j + 5].flatten(1)
+            there = wide_known[:, :, i : i + 5, j : j + 5].flatten(1)
+            plain[:, i, j] = torch.cdist(here, there).topk(2, largest=False).values.mean(dim=1)
+    expected = torch.nn.functional.avg_pool2d(plain, 3, 1, 1, count_include_pad=False)
+    found = head.map(_CoarseView(asked))
+    assert torch.allclose(found, expected, atol=1e-3)
+    scores = head(_CoarseView(asked))
+    n_top = round(0.2 * 63)
+    assert torch.allclose(scores, expected.flatten(1).topk(n_top).values.mean(dim=1), atol=1e-3)
+
+
+class _CoarseView:
+    """What a local memory asks for."""
+
+    def __init__(self, coarse: torch.Tensor) -> None:
+        self.coarse = coarse
+
+
+def test_a_memory_keeps_what_it_may() -> None:
+    head = LocalNeighbours(n_neighbors=1, memory_size=5)
+    head.fit(_CoarseView(torch.randn(30, 1, 8, 8)), np.random.default_rng(0))
+    assert len(head.bank) == 5
+
+
+def test_a_heatmap_is_on_the_scale_of_normal_pixels() -> None:
+    random = torch.Generator().manual_seed(0)
+    maps = [torch.randn(50, size, size, generator=random).exp() * 7 for size in (8, 16)]
+    heatmap = Heatmap()
+    heatmap.fit(maps, np.random.default_rng(0))
+    heat = heatmap(maps)
+    assert heat.shape == (50, 16, 16)
+    assert abs(float(heat.median())) < 0.1
+    assert float((heat > heatmap.limit).float().mean()) == pytest.approx(0.01, abs=2e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_made_up_defects_replace_a_part(channels: int) -> None:
+    images = torch.randn(64, channels, 48, 40, generator=torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(1)
+    damaged, where = damage(images, images.roll(1, 0), random)
+    assert damaged.shape == images.shape and where.shape == (64, 1, 48, 40)
+    changed = (damaged - images).abs().amax(dim=1, keepdim=True)
+    assert torch.isfinite(damaged).all()
+    assert (changed[where == 0].mean() < 0.2 * changed[where == 1].mean()).item()
+    assert 0.02 < where.mean() < 0.5
+    again = damage(images, images.roll(1, 0), torch.Generator().manual_seed(1))
+    assert torch.equal(again[0], damaged) and torch.equal(again[1], where)
+
+
+def test_regions_have_many_sizes() -> None:
+    regions = draw_regions(400, 64, 64, torch.Generator().manual_seed(0))
+    assert regions.shape == (400, 1, 64, 64) and regions.min() >= 0 and regions.max() <= 1
+    shares = regions.mean(dim=(1, 2, 3))
+    assert shares.quantile(0.2) < 0.02 and shares.quantile(0.9) > 0.2
+
+
+@pytest.mark.parametrize("size", [(8, 8), (33, 47), (64, 32), (100, 9)])
+def test_a_repair_has_the_size_of_the_image(size: tuple[int, int]) -> None:
+    network = RepairNetwork(3, width=4)
+    images = torch.randn(2, 3, *size)
+    assert network.change(images).shape == (2, *size)
+    assert torch.isfinite(network.loss(images, torch.Generator().manual_seed(0)))
+
+
+def test_training_teaches_the_repair(detector: FAnoGAN) -> None:
+    losses = [row["repair_loss"] for row in detector.history_ if "repair_loss" in row]
+    assert losses[-1] < losses[0]
+
+
+def test_bytes_are_not_copied_to_floats() -> None:
+    images = crops(4, 0)
+    codec = ImageCodec(32, True, 64).fit(images)
+    assert codec.prepare(images).dtype == torch.uint8
+    assert codec.module.detail(codec.prepare(images)).shape == (4, 1, 64, 58)
+    detail = codec.module.detail(codec.prepare(images))
+    assert detail.mean().abs() < 0.05 and abs(float(detail.std()) - 1) < 0.3

@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from formatting import markdown_table
 from measuring import quality, timed
 from numpy.typing import NDArray
 from peers_images import ganomaly, nearest_images, patch_memory, principal_residual
+from PIL import Image
 from results import FOLDER, Result, read
 from running import add_common_options, parse, run_missing, threads
 from sklearn.metrics import roc_auc_score
@@ -41,9 +41,9 @@ from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
 from augan import FAnoGAN
 from augan.evaluation import pixel_metrics
-from augan.io.decoding import Form
+from augan.io.decoding import Form, read_form
 from augan.io.image_folder import ImageFolder
-from augan.io.masks import mask_file, read_mask
+from augan.io.masks import mask_of
 
 Images = NDArray[np.uint8]
 Maps = NDArray[np.floating[Any]]
@@ -51,7 +51,7 @@ Found = tuple[NDArray[np.float64], Maps | None]  # scores (n,) and heat (n, h, w
 
 KEY = ("set", "seed", "method")
 MOST_FRAMES = 2000  # most between two photographs of a tile
-COMPARED = 256  # pixels a side that heat and masks are compared at, at most
+COMPARED = 0.4  # of the photographs' own size is what heat and masks are compared at
 FIGURES = ("auroc", "ap", "pixel_auroc", "pixel_ap", "aupro", "fit_wall_seconds")
 DECIMALS = {"fit_wall_seconds": 0}
 
@@ -83,8 +83,8 @@ def arrange(tiles: Path, folder: Path, *, seed: int, by_tile: bool) -> None:
     """Lay the tiles out as MVTec does, with links to the images."""
     good = sorted((tiles / "MT_Free" / "Imgs").glob("*.jpg"))
     splitter: Any = GroupShuffleSplit if by_tile else ShuffleSplit
-    split = splitter(1, test_size=0.2, random_state=seed).split(good, groups=tile_of(good))
-    train, test = next(split)
+    groups = tile_of(good) if by_tile else None
+    train, test = next(splitter(1, test_size=0.2, random_state=seed).split(good, groups=groups))
     for name, chosen in (("train/good", train), ("test/good", test)):
         for i in chosen:
             _link(good[i], folder / name / good[i].name)
@@ -113,16 +113,18 @@ def load(folder: Path) -> Task:
     form = training.form()
     batches = list(testing.named_batches(Form(form.height, form.width, 1, form.dtype)))
     names = [name for batch, _ in batches for name in batch]
-    scale = min(1.0, COMPARED / max(form.height, form.width))
-    size = (round(form.height * scale), round(form.width * scale))
-    files = [mask_file(folder / "ground_truth", name) for name in names]
-    masks = [
-        np.zeros(size, dtype=bool) if file is None else read_mask(file, size) for file in files
-    ]
     kinds = testing.labels("folder")
-    return Task(
-        training.rows(), np.concatenate([part for _, part in batches]), kinds, masks, folder
-    )
+    masks = [
+        mask_of(folder, folder / "ground_truth", name, kind != "good", _size(folder / name))
+        for name, kind in zip(names, kinds, strict=True)
+    ]
+    test = np.concatenate([part for _, part in batches])
+    return Task(training.rows(), test, kinds, masks, folder)
+
+
+def _size(file: Path) -> tuple[int, int]:
+    form = read_form(file)
+    return round(COMPARED * form.height), round(COMPARED * form.width)
 
 
 def _augan(**params: Any) -> Callable[[Task, int], tuple[Result, Found]]:
@@ -172,16 +174,18 @@ def _measure(job: Result, task: Task) -> list[Result]:
     }
     figures = quality((~good).astype(np.int64), scores) | {"kinds": of_kinds} | seconds
     if heat is not None:
-        found = pixel_metrics(task.masks, _resized(heat, task.masks[0].shape))
+        found = pixel_metrics(task.masks, _resized(heat, task.masks))
         figures |= {"pixel_auroc": round(found.auroc, 6), "aupro": round(found.aupro, 6)}
         figures["pixel_ap"] = round(found.average_precision, 6)
     return [figures]
 
 
-def _resized(heat: Maps, size: tuple[int, ...]) -> Maps:
-    maps = torch.from_numpy(heat.astype(np.float32))[:, None]
-    resized = torch.nn.functional.interpolate(maps, size=size, mode="bilinear", antialias=True)
-    return np.asarray(resized[:, 0].numpy())
+def _resized(heat: Maps, masks: list[NDArray[np.bool_]]) -> list[Maps]:
+    """Return the heat (h, w) of each image at the size of its mask."""
+    return [
+        np.asarray(Image.fromarray(own).resize(mask.shape[::-1], Image.Resampling.BILINEAR))
+        for own, mask in zip(heat.astype(np.float32), masks, strict=True)
+    ]
 
 
 def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Task]]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-LONGEST = 256  # pixels a side that heat and masks are compared at, at most
+LARGEST = 2**17  # pixels an image at which heat and masks are compared, at most
 
 
 class Pixels:
     """Heat and masks of the images that pass, to be compared at the end."""
 
-    def __init__(self, path: Path, masks: Path, is_anomaly: Any) -> None:
-        self.path, self.folder, self.is_anomaly = path, masks, is_anomaly
+    def __init__(self, path: Path, names: list[str], masks: Path, is_anomaly: Any) -> None:
+        self.path, self.names, self.folder = path, names, masks
+        self.is_anomaly = is_anomaly
+        self.scale: float | None = None
         self.masks: list[Any] = []
         self.heat: list[Any] = []
 
@@ -21,17 +23,26 @@ class Pixels:
         import numpy as np
         from PIL import Image
 
-        from augan.io.masks import masks_of
+        from augan.io.masks import mask_of
 
-        height, width = images.shape[1:3]
-        scale = min(1.0, LONGEST / max(height, width))
-        size = (round(height * scale), round(width * scale))
-        start = len(self.masks)
-        own = self.is_anomaly[start : start + len(images)]
-        self.masks += masks_of(self.path, self.folder, list(names), own, size)
-        for heat in estimator.explain(images).astype(np.float32):
-            resized = Image.fromarray(heat).resize(size[::-1], Image.Resampling.BILINEAR)
+        for name, heat in zip(names, estimator.explain(images).astype(np.float32), strict=True):
+            is_anomaly = bool(self.is_anomaly[len(self.masks)])
+            mask = mask_of(self.path, self.folder, str(name), is_anomaly, self._size(str(name)))
+            size = mask.shape[::-1]
+            resized = Image.fromarray(heat).resize(size, Image.Resampling.BILINEAR)
+            self.masks.append(mask)
             self.heat.append(np.asarray(resized))
+
+    def _size(self, name: str) -> tuple[int, int]:
+        """Return the size (H, W) that an image is compared at: its own, all scaled alike."""
+        from augan.io.decoding import read_form
+
+        if self.scale is None:
+            forms = [read_form(self.path / each) for each in self.names]
+            most = max(form.height * form.width for form in forms)
+            self.scale = min(1.0, (LARGEST / most) ** 0.5)
+        form = read_form(self.path / name)
+        return max(1, round(form.height * self.scale)), max(1, round(form.width * self.scale))
 
     def report(self) -> Any:
         """Return the figures."""
@@ -40,14 +51,17 @@ class Pixels:
         return pixel_metrics(self.masks, self.heat)
 
 
-def open_pixels(path: Path, masks: Path | None, names_are_files: bool, is_anomaly: Any) -> Any:
+def open_pixels(path: Path, masks: Path | None, is_anomaly: Any) -> Pixels | None:
     """Return what compares heat with masks, or None where there are no masks."""
     from augan.exceptions import ParameterError
+    from augan.io.image_folder import ImageFolder
     from augan.io.masks import masks_folder
+    from augan.io.sources import open_data
 
-    if not names_are_files:
+    source = open_data(path) if path.is_dir() else None
+    if not isinstance(source, ImageFolder):
         if masks is not None:
             raise ParameterError(f"--masks {masks}: goes with a folder of images, not {path}")
         return None
     folder = masks_folder(path, masks)
-    return None if folder is None else Pixels(path, folder, is_anomaly)
+    return None if folder is None else Pixels(path, source.names, folder, is_anomaly)

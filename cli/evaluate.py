@@ -25,7 +25,7 @@ from ._console import (
 from ._labels import read_anomalies
 from ._models import load_detector
 from ._parameters import Assignments, assignments
-from ._pixels import Pixels, open_pixels
+from ._pixels import open_pixels
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
 MAX_KINDS = 20  # of anomalies, that have figures of their own
@@ -120,7 +120,7 @@ def evaluate(
         target = _target(estimator, model, target)
         is_anomaly, labels = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
         batches = model_batches(estimator, model, data, options, target=target)
-        pixels: Pixels | None = open_pixels(data, masks, _is_image_folder(data), is_anomaly)
+        pixels = open_pixels(data, masks, is_anomaly)
         scores = []
         for names, rows, score in scored_batches(estimator, batches, data, quiet=quiet):
             scores.append(score)
@@ -178,13 +178,6 @@ def _target(estimator: Any, model: Path, target: str | None) -> str:
     if isinstance(codec, TableCodec) and name in [column.name for column in codec.columns]:
         raise ParameterError(f"--target {name}: {model} was trained on this column")
     return str(name)
-
-
-def _is_image_folder(path: Path) -> bool:
-    from augan.io.image_folder import ImageFolder
-    from augan.io.sources import open_data
-
-    return path.is_dir() and isinstance(open_data(path), ImageFolder)
 
 
 def _kinds(labels: Any, is_anomaly: Any) -> Any:

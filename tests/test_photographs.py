@@ -17,16 +17,17 @@ from augan.codecs.image import ImageCodec
 from augan.networks.pseudo_defects import damage, draw_regions
 from augan.networks.repair import RepairNetwork
 from augan.scoring.maps import Heatmap, LocalNeighbours
+from augan.training.repair import mirrored_alike
 
 QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
 TRAINED = {**QUICK, "repair_steps": 60, "random_state": 0}
 
 
 def crops(n: int, seed: int, size: tuple[int, int] = (80, 72)) -> np.ndarray:
-    """Return grey crops of a roof, at random places."""
+    """Return grey photographs of a part of a roof, not quite from the same place."""
     random = np.random.default_rng(seed)
     roof = load_sample_image("china.jpg").mean(axis=2).astype(np.uint8)
-    places = random.integers((180, 100), (300, 500), (n, 2))
+    places = random.integers((180, 100), (188, 108), (n, 2))
     return np.stack([roof[a : a + size[0], b : b + size[1]] for a, b in places])
 
 
@@ -49,7 +50,7 @@ def test_defects_score_higher_and_are_hotter(detector: FAnoGAN) -> None:
     good = crops(20, 1)
     bad, masks = scratched(crops(20, 2))
     scores = detector.anomaly_score(np.concatenate([good, bad]))
-    assert roc_auc_score(np.repeat([0, 1], 20), scores) > 0.75
+    assert roc_auc_score(np.repeat([0, 1], 20), scores) > 0.9
     heat = detector.explain(bad)
     assert heat.shape == bad.shape
     assert roc_auc_score(masks.ravel(), heat.ravel()) > 0.8
@@ -57,7 +58,7 @@ def test_defects_score_higher_and_are_hotter(detector: FAnoGAN) -> None:
 
 
 def test_the_heads_are_those_of_photographs(detector: FAnoGAN) -> None:
-    names = ["local_neighbors", "data_neighbors", "detail_repair"]
+    names = ["local_neighbors", "image_neighbors", "detail_repair"]
     assert list(detector.score_parts(crops(3, 1))) == names
     assert detector.codec_.standardize and detector.codec_.resized == (32, 29)
     assert detector.networks_.pretext is None
@@ -67,7 +68,7 @@ def test_brightness_and_contrast_do_not_count(detector: FAnoGAN) -> None:
     images = crops(5, 3) // 2
     brighter = (images + 100).astype(np.uint8)
     np.testing.assert_allclose(
-        detector.anomaly_score(brighter), detector.anomaly_score(images), atol=1e-2
+        detector.anomaly_score(brighter), detector.anomaly_score(images), atol=0.05
     )
 
 
@@ -210,3 +211,11 @@ def test_bytes_are_not_copied_to_floats() -> None:
     assert codec.module.detail(codec.prepare(images)).shape == (4, 1, 64, 58)
     detail = codec.module.detail(codec.prepare(images))
     assert detail.mean().abs() < 0.05 and abs(float(detail.std()) - 1) < 0.3
+
+
+def test_images_are_mirrored_where_they_may_be() -> None:
+    assert mirrored_alike(torch.randn(50, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
+    left = torch.zeros(50, 3, 32, 32)
+    left[:, :, :, :8] = 1
+    left += 0.2 * torch.randn(left.shape, generator=torch.Generator().manual_seed(0))
+    assert not mirrored_alike(left)

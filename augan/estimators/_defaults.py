@@ -39,8 +39,8 @@ IMAGE = Defaults(
 # they show lies in place, so that the one nearest image says more than the mean of five.
 PHOTOGRAPH = Defaults(
     *(64, 32, 800, 400, 64, 1, 800, 10),
-    heads=("local_neighbors", "data_neighbors", "detail_repair"),
-    fusion="mean",
+    heads=("local_neighbors", "image_neighbors", "detail_repair"),
+    fusion="top2",
     chunk=16,
     n_neighbors=1,
     image_size=32,

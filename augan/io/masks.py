@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,14 +49,11 @@ def read_mask(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(mask.resize(size[::-1], Image.Resampling.NEAREST)) > 0
 
 
-def masks_of(
-    path: Path, masks: Path, names: Sequence[str], anomaly: NDArray[np.bool_], size: tuple[int, int]
-) -> list[NDArray[np.bool_]]:
-    """Return the masks (H, W) of images; those of normal images may be missing, and are empty."""
-    found = []
-    for name, is_anomaly in zip(names, anomaly, strict=True):
-        file = mask_file(masks, name)
-        if file is None and is_anomaly:
-            raise DataError(f"{path / name}: an anomaly, but no mask in {masks}")
-        found.append(np.zeros(size, dtype=bool) if file is None else read_mask(file, size))
-    return found
+def mask_of(
+    path: Path, masks: Path, name: str, is_anomaly: bool, size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return the mask (H, W) of an image; that of a normal one may be missing, and is empty."""
+    file = mask_file(masks, name)
+    if file is None and is_anomaly:
+        raise DataError(f"{path / name}: an anomaly, but no mask in {masks}")
+    return np.zeros(size, dtype=bool) if file is None else read_mask(file, size)

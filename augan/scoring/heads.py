@@ -15,7 +15,7 @@ from augan.scoring.distances import (
     RepairNeighbours,
 )
 from augan.scoring.head import Head
-from augan.scoring.maps import DetailRepair, LocalNeighbours
+from augan.scoring.maps import CoarseMemory, DetailRepair, ImageNeighbours, LocalNeighbours
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3
@@ -88,15 +88,16 @@ HEADS: dict[str, type[Head]] = {
     "repair_neighbors": RepairNeighbours,
     "transforms": Transforms,
     "local_neighbors": LocalNeighbours,
+    "image_neighbors": ImageNeighbours,
     "detail_repair": DetailRepair,
 }
 TABLE_HEADS = ("repair", "repair_neighbors")  # of one kind of data
-IMAGE_HEADS = ("transforms", "local_neighbors", "detail_repair")
+IMAGE_HEADS = ("transforms", "local_neighbors", "image_neighbors", "detail_repair")
 
 
 def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
     """Build the head called `name`."""
     cls = HEADS[name]
-    if issubclass(cls, (Neighbours, LocalNeighbours)):
+    if issubclass(cls, (Neighbours, CoarseMemory)):
         return cls(n_neighbors, memory_size)
     return cls()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +14,8 @@ from augan.scoring.head import FittedModule, Head
 from augan.scoring.view import View
 
 MAP_SIDE = 16  # most positions a side at which local memories are kept
-PATCH, SMOOTHED = 5, 3  # positions a side that are compared, and that a map is averaged over
+PATCH = 5  # positions a side that are compared
+SMOOTHED, WIDELY = 3, 9  # positions a side that maps are averaged over
 BLUR = 7  # pixels a side that the map of repairs is averaged over
 FITTED_PIXELS = 200_000  # that the heatmap's scale is learned from
 PIXEL_FPR = 0.01  # share of the pixels of normal images that are hotter than the limit
@@ -34,14 +37,9 @@ class MapHead(Head):
         return values.topk(n_top, dim=1).values.mean(dim=1)
 
 
-class LocalNeighbours(MapHead):
-    """Distance of each part of an image to the nearest of the same place in training images.
+class CoarseMemory(MapHead):
+    """A head that keeps coarse training images, standardised, to compare others with."""
 
-    A memory of patches as PatchCore's (Roth 2022), of coarse pixels instead of a pretrained
-    network's features, and one for each place (cf. PaDiM, Defard 2021).
-    """
-
-    share = 0.2
     bank: Tensor
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
@@ -58,6 +56,16 @@ class LocalNeighbours(MapHead):
             images = images[torch.from_numpy(kept).to(images.device)]
         self.bank = images
 
+
+class LocalNeighbours(CoarseMemory):
+    """Distance of each part of an image to the nearest of the same place in training images.
+
+    A memory of patches as PatchCore's (Roth 2022), of coarse pixels instead of a pretrained
+    network's features, and one for each place (cf. PaDiM, Defard 2021).
+    """
+
+    share = 0.2
+
     def map(self, view: View) -> Tensor:
         """Return distances (B, h, w) at most `MAP_SIDE` a side."""
         images, bank = (_padded(part) for part in (_coarse(view.coarse), self.bank))
@@ -68,6 +76,25 @@ class LocalNeighbours(MapHead):
             distances = torch.cdist(here, known, compute_mode="use_mm_for_euclid_dist")
             rows.append(distances.topk(k, dim=2, largest=False).values.mean(dim=2).T)
         return _blurred(torch.stack(rows, dim=1), SMOOTHED)
+
+
+class ImageNeighbours(CoarseMemory):
+    """Mean distance to the nearest training images, and where an image differs from them."""
+
+    def forward(self, view: View) -> Tensor:
+        """Return scores (B,)."""
+        return self._nearest(_coarse(view.coarse)).values.mean(dim=1)
+
+    def map(self, view: View) -> Tensor:
+        """Return mean absolute differences (B, h, w) at most `MAP_SIDE` a side."""
+        images = _coarse(view.coarse)
+        neighbours = self.bank[self._nearest(images).indices]
+        return _blurred((images[:, None] - neighbours).abs().mean(dim=(1, 2)), WIDELY)
+
+    def _nearest(self, images: Tensor) -> Any:
+        known, mode = self.bank.flatten(1), "use_mm_for_euclid_dist"
+        distances = torch.cdist(images.flatten(1), known, compute_mode=mode)
+        return distances.topk(min(self.n_neighbors, len(known)), dim=1, largest=False)
 
 
 class DetailRepair(MapHead):

@@ -18,7 +18,7 @@ from augan.scoring.distances import Neighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import DataResidual, FeatureResidual
-from augan.scoring.maps import Heatmap, LocalNeighbours, MapHead, ResidualMap
+from augan.scoring.maps import CoarseMemory, Heatmap, MapHead, ResidualMap
 from augan.scoring.view import MAX_BATCH, View
 from augan.training.rows import TrainingRows
 
@@ -304,7 +304,7 @@ class AnomalyScorer(nn.Module):
         p-values would be too high.
         """
         for head in heads.values():
-            if isinstance(head, (Neighbours, LocalNeighbours)):
+            if isinstance(head, (Neighbours, CoarseMemory)):
                 head.fit(view, random, n_banked)
             elif isinstance(head, Head):
                 head.fit(view, random)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from augan._random import torch_stream
 from augan.networks import Networks
@@ -14,6 +15,11 @@ from augan.training.steps import TrainingConfig, repair_step
 
 CROP = 128  # pixels a side that it learns from at once
 BATCH = 16
+LOOKED_AT, LOOKED_SIDE = (
+    200,
+    16,
+)  # images, and pixels a side, that tell whether they may be mirrored
+ALIKE = 1.1  # times as far as images from each other, mirrored images may be from them
 LR_REPAIR, DECAY_REPAIR = 2e-3, 1e-2  # AdamW's learning rate and weight decay
 
 
@@ -52,6 +58,7 @@ class RepairPhase(AfterTheGAN):
         self.detail, self.device, self.seed = detail, device, seed
         self.repair = networks.repair.to(memory_format=torch.channels_last)
         self.held_out = detail(held_out[:BATCH]).to(device)
+        self.mirrors = mirrored_alike(detail(train[:LOOKED_AT]))
         self.optimizer = torch.optim.AdamW(
             self.repair.parameters(), lr=LR_REPAIR, weight_decay=DECAY_REPAIR, fused=True
         )
@@ -93,10 +100,26 @@ class RepairPhase(AfterTheGAN):
         freeze(self.repair)
 
     def _crops(self, images: Tensor) -> Tensor:
-        """Return the same part of each image, `CROP` pixels a side at most, somewhere in it."""
+        """Return the same part of each image, `CROP` pixels a side at most, some mirrored."""
         height, width = (min(CROP, side) for side in images.shape[2:])
         top, left = (
             int(torch.randint(side - kept + 1, (), generator=self.picking))
             for side, kept in zip(images.shape[2:], (height, width), strict=True)
         )
-        return images[:, :, top : top + height, left : left + width]
+        crops = images[:, :, top : top + height, left : left + width]
+        if self.mirrors:
+            mirrored = torch.rand(len(crops), generator=self.picking) < 0.5
+            crops = torch.where(mirrored[:, None, None, None], crops.flip(3), crops)
+        return crops
+
+
+def mirrored_alike(images: Tensor) -> bool:
+    """Whether images (n, C, h, w), left and right swapped, could be others of the same kind.
+
+    They could where they are hardly farther from the others than those from each other.
+    """
+    small = F.interpolate(images, size=(LOOKED_SIDE, LOOKED_SIDE), mode="bilinear", antialias=True)
+    rows, mirrored = small.flatten(1), small.flip(3).flatten(1)
+    others = ~torch.eye(len(rows), dtype=torch.bool)
+    apart, across = torch.cdist(rows, rows)[others], torch.cdist(mirrored, rows)[others]
+    return bool(across.mean() <= ALIKE * apart.mean())

@@ -33,6 +33,7 @@ from ._samplers import fit_sampler
 from ._scoring import warn_of_skipped
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
+READ_AT = 512  # pixels a side that images of a folder have at most, unless more are asked for
 OWN = {  # parameters that the command gives itself
     "callbacks": "only from Python",
     "checkpoint": "it is kept beside --out",
@@ -101,7 +102,9 @@ def fit(
             say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
             return
         labelled = data, target, normal, drop or []
-        rows, context = _training_rows(*labelled, options=options, skip_bad=skip_bad)
+        rows, context = _training_rows(
+            *labelled, options=options, skip_bad=skip_bad, longest=_longest_side(given)
+        )
         set_threads(threads, small_batches=rows.ndim == 2)
         estimator = build_estimator(METHODS[method], given, OWN)
         with progress(quiet) as display:
@@ -114,6 +117,14 @@ def fit(
                 estimator.fit(rows)
         _save(estimator, out, context, checkpoint)
         say(_summary(estimator, len(rows), out), quiet=quiet)
+
+
+def _longest_side(given: dict[str, Any]) -> int | None:
+    """Return how many pixels a side photographs are read at: no more than are looked at."""
+    sizes = [given.get(name, 0) for name in ("detail_size", "image_size")]
+    if None in sizes:
+        return None
+    return max(READ_AT, *(size for size in sizes if isinstance(size, int)))
 
 
 def _check_sampler_options(method: str, *, resume: bool, skip_bad: bool) -> None:
@@ -159,11 +170,16 @@ def _training_rows(
     *,
     options: Any,
     skip_bad: bool,
+    longest: int | None,
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the normal rows of a file, and what the model should remember of the file."""
+    """Return the normal rows of a file, and what the model should remember of the file.
+
+    Images of a folder have at most `longest` pixels a side.
+    """
     import numpy as np
 
     from augan.exceptions import DataError, ParameterError
+    from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
     if normal is not None and target is None:
@@ -179,9 +195,16 @@ def _training_rows(
     else:
         if drop:
             raise ParameterError(f"--drop {drop[0]}: {path} has no named columns")
-        rows = np.asarray(source.rows())
-        warn_of_skipped(source)
         labels = source.labels(target) if target else None
+        if isinstance(source, ImageFolder):
+            if labels is not None:
+                where = f"{path}: column {target!r}"
+                source.keep(is_label(labels, str(normal), where, "normal rows"))
+                labels = None
+            rows = source.rows(longest)
+        else:
+            rows = np.asarray(source.rows())
+        warn_of_skipped(source)
     if labels is not None:
         rows = rows[is_label(labels, str(normal), f"{path}: column {target!r}", "normal rows")]
     return rows, {"target": target, "dropped": drop}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 from sklearn.datasets import load_sample_image
 
 from augan.exceptions import DataError
@@ -183,3 +183,26 @@ def test_folders_without_images_are_named(tmp_path: Path) -> None:
     (tmp_path / "test" / "good" / "0.png").write_bytes(b"")
     with pytest.raises(DataError, match="none of 1 images can be read"):
         ImageFolder(tmp_path, skip_bad=True).rows()
+
+
+def test_many_images_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(5):
+        pixels = np.full((20, 30, 3), 40 * i, dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    in_memory = ImageFolder(tmp_path).rows()
+    monkeypatch.setattr("augan.io.image_folder.MAPPED_BYTES", 100)
+    mapped = ImageFolder(tmp_path).rows()
+    assert isinstance(mapped, np.memmap) and not isinstance(in_memory, np.memmap)
+    assert np.array_equal(mapped, in_memory)
+    assert ImageFolder(tmp_path).rows(longest=15).shape == (5, 10, 15, 3)
+
+
+def test_a_scaled_jpeg_is_upright_and_whole(tmp_path: Path) -> None:
+    pixels = np.zeros((400, 800), dtype=np.uint8)
+    pixels[:, 600:] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the camera was turned: columns become rows
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif)
+    (image,) = ImageFolder(tmp_path).rows(longest=80)
+    assert image.shape == (80, 40)
+    assert image[:55].max() < 30 and image[65:].min() > 220

@@ -25,14 +25,20 @@ from augan.codecs.image import MAX_SIDE
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, table_defaults
 from augan.estimators._input import Data, normal_rows, read_input, take
 from augan.estimators._params import check_params
-from augan.estimators._training import build_scorer, fit_scorer, start_run, train_networks
+from augan.estimators._training import (
+    build_scorer,
+    encode_rows,
+    fit_scorer,
+    start_run,
+    train_networks,
+)
 from augan.exceptions import DataError, ParameterError
 from augan.networks import PretextNetwork, build_networks, build_pretext, build_repair
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.scoring.maps import Heatmap
-from augan.training.rows import TrainingRows, in_small_clusters, split_rows
+from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
 
 Floats = NDArray[np.float64]
 
@@ -332,11 +338,12 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _split(self, raw: Tensor) -> TrainingRows:
         trusted = torch.ones(len(raw), dtype=torch.bool)
         if self.contamination != "auto":
-            standard = self.codec_.module(raw)[1]
+            standard = encode_rows(self, raw)[1]
             random = numpy_stream(self.seed_, "trust")
             trusted = ~in_small_clusters(standard, self.contamination, random)
+        images = isinstance(self.codec_, ImageCodec)
         return split_rows(
-            *(raw, trusted),
+            *(LazyRows(raw) if images else raw, trusted),
             validation_fraction=self.validation_fraction,
             n_folds=self._auto("n_folds"),
             seed=self.seed_,

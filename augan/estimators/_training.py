@@ -23,7 +23,7 @@ from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
 from augan.training.phases import EncoderPhase, GANPhase, PretextPhase
 from augan.training.repair import RepairPhase
-from augan.training.rows import TrainingRows
+from augan.training.rows import LazyRows, TrainingRows
 from augan.training.steps import TrainingConfig
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
     if networks.pretext is not None:
         members = estimator._build_pretext(int(rows.folds.max()) + 2)[1:]
         networks.folds = nn.ModuleList(members).to(estimator._device)
-    encoded, standard = (part.to(estimator._device) for part in _encoded(estimator, rows.raw))
+    encoded, standard = (part.to(estimator._device) for part in encode_rows(estimator, rows.raw))
     train = encoded[rows.trusted & ~rows.held_out]
     held_out = encoded[rows.trusted & rows.held_out]
     config = training_config(estimator, len(train))
@@ -103,6 +103,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
             given: tuple[Any, ...] = (networks, read[kept], rows.folds[kept], config, seed)
         elif phase is RepairPhase:
             learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
+            assert isinstance(rows.raw, LazyRows)
             details = estimator.codec_.module.detail, estimator._device
             given = (networks, rows.raw[learned], rows.raw[looked_at], config, seed, *details)
         else:
@@ -111,7 +112,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
     return run.history
 
 
-def _encoded(estimator: BaseDetector, raw: Tensor) -> list[Tensor]:
+def encode_rows(estimator: BaseDetector, raw: Tensor | LazyRows) -> list[Tensor]:
     """Return encoded and standardised rows; images some at a time."""
     at_once = ENCODED_AT_ONCE if isinstance(estimator.codec_, ImageCodec) else len(raw)
     parts = [estimator.codec_.module(batch) for batch in raw.split(at_once)]

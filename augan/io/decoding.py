@@ -63,6 +63,8 @@ def read_image(file: Path, form: Form) -> NDArray[Any]:
         _, dtype = _kind(image)
         if dtype != form.dtype:
             raise DataError(f"{file}: pixels of type {dtype}, the others are {form.dtype}")
+        longest = max(form.height, form.width)
+        image.draft(None, (longest, longest))  # of a JPEG, no more is decoded than is needed
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels] if dtype == "uint8" else "F"
         pixels = np.asarray(_resized(ImageOps.exif_transpose(image.convert(mode)), form))
     if pixels.dtype != dtype:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from augan.io.decoding import ENDINGS, Form, read_form, read_image
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 2**26
+MAPPED_BYTES = 2**30
 MAX_WORKERS = 8
 LABELS = "folder"  # what the labels are called: the folder that an image is in
 
@@ -72,8 +74,15 @@ class ImageFolder:
             )
         return np.array(labels)
 
-    def form(self) -> Form:
-        """Return the form to read all images in: the middle size, the most channels."""
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Leave out all images but the chosen ones, (n,)."""
+        self.names = [name for name, kept in zip(self.names, chosen, strict=True) if kept]
+
+    def form(self, longest: int | None = None) -> Form:
+        """Return the form to read all images in: the middle size, the most channels.
+
+        At most `longest` pixels a side.
+        """
         found = list(self._in_order(self.names, read_form))
         if not found:
             raise DataError(f"{self.path}: none of {len(self.skipped)} images can be read")
@@ -87,14 +96,26 @@ class ImageFolder:
         channels = sorted({form.channels for form in forms})
         wanted = 3 if channels[-1] == 4 and len(channels) > 1 else channels[-1]
         sizes = np.array([(form.height, form.width) for form in forms])
-        height, width = np.median(sizes, axis=0).round().astype(int).tolist()
+        middle = np.median(sizes, axis=0)
+        if longest is not None:
+            middle = middle * min(1.0, longest / middle.max())
+        height, width = middle.round().astype(int).clip(min=1).tolist()
         return Form(height, width, wanted, dtype)
 
-    def rows(self) -> NDArray[Any]:
-        """Return all images, (n, H, W[, C]), in one form; those that are skipped have no name."""
-        batches = list(self.named_batches(self.form()))
-        self.names = [name for names, _ in batches for name in names]
-        return np.concatenate([images for _, images in batches])
+    def rows(self, longest: int | None = None) -> NDArray[Any]:
+        """Return all images, (n, H, W[, C]), in one form; those that are skipped have no name.
+
+        At most `longest` pixels a side. Where they are many, they lie in a file without a name
+        that memory is mapped to.
+        """
+        form = self.form(longest)
+        rows = _room(len(self.names), form)
+        read: list[str] = []
+        for names, images in self.named_batches(form):
+            rows[len(read) : len(read) + len(names)] = images
+            read += names
+        self.names = read
+        return rows[: len(read)]
 
     def named_batches(self, form: Form) -> Iterator[tuple[list[str], NDArray[Any]]]:
         """Give images in order, some at a time, and their names."""
@@ -139,6 +160,15 @@ class ImageFolder:
     def _labels(self) -> list[str]:
         folders = [(self.path / name).relative_to(self._top).parts[:-1] for name in self.names]
         return [parts[0] if parts else "" for parts in folders]
+
+
+def _room(n: int, form: Form) -> NDArray[Any]:
+    """Return an array for `n` images: in memory, or in a file where that is large."""
+    shape, dtype = (n, *form.shape), np.dtype(form.dtype)
+    if n * int(np.prod(form.shape)) * dtype.itemsize <= MAPPED_BYTES:
+        return np.empty(shape, dtype)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, mode="w+", shape=shape)
 
 
 def is_mvtec(path: Path) -> bool:

@@ -20,7 +20,7 @@ from augan.scoring.head import Head
 from augan.scoring.heads import DataResidual, FeatureResidual
 from augan.scoring.maps import CoarseMemory, Heatmap, MapHead, ResidualMap
 from augan.scoring.view import MAX_BATCH, View
-from augan.training.rows import TrainingRows
+from augan.training.rows import LazyRows, TrainingRows
 
 PaperScore = Callable[[View], tuple[Tensor, Tensor]]
 
@@ -130,12 +130,12 @@ class AnomalyScorer(nn.Module):
         parts = self.scale(_raw_parts(self.heads, view))
         return self._fused(parts), parts
 
-    def view(self, raw: Tensor, pretext: PretextNetwork | None = None) -> View:
+    def view(self, raw: Tensor | LazyRows, pretext: PretextNetwork | None = None) -> View:
         """Encode raw rows; the networks run when a head asks for what they give.
 
         `pretext` stands in for the scorer's own pretext network.
         """
-        if raw.shape[0] <= MAX_BATCH:
+        if isinstance(raw, Tensor) and raw.shape[0] <= MAX_BATCH:
             encoded, standard = self.codec(raw)
         else:
             parts = [self.codec(batch) for batch in raw.split(MAX_BATCH)]

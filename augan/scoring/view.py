@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from augan.codecs.image import ImageEncoder
 from augan.networks import Critic, PretextNetwork, RepairNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
+from augan.training.rows import LazyRows
 
 MAX_BATCH = 512  # rows that go through a network at once
 MAX_PIXELS = 2**21  # and pixels that go through the repair network
@@ -52,7 +53,7 @@ class View:
         pretext: PretextNetwork | None = None,
         repair: RepairNetwork | None = None,
         codec: ImageEncoder | None = None,
-        raw: Tensor | None = None,
+        raw: Tensor | LazyRows | None = None,
     ) -> None:
         self.x, self.standard = x, standard
         self._inversion, self._generator, self._critic = inversion, generator, critic
@@ -107,8 +108,8 @@ class View:
 
 
 def _in_batches(
-    function: Callable[[Tensor], Tensor], rows: Tensor, size: int = MAX_BATCH
+    function: Callable[[Tensor], Tensor], rows: Tensor | LazyRows, size: int = MAX_BATCH
 ) -> Tensor:
-    if rows.shape[0] <= size:
+    if isinstance(rows, Tensor) and rows.shape[0] <= size:
         return function(rows)
     return torch.cat([function(batch) for batch in rows.split(size)])

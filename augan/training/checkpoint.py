@@ -17,8 +17,10 @@ from torch import Tensor
 
 from augan.exceptions import CheckpointError, TrainingWarning
 from augan.io.atomic import atomic_path, check_writable
+from augan.training.rows import LazyRows
 
 FORMAT = 1
+HASHED_AT_ONCE = 256  # rows
 KEYS = {"format", "identity", "phase", "progress", "seconds_before", "state", "history"}
 
 
@@ -103,10 +105,11 @@ def _plain(identity: dict[str, Any]) -> dict[str, Any]:
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in identity.items()}
 
 
-def fingerprint(*data: Tensor) -> str:
+def fingerprint(*data: Tensor | LazyRows) -> str:
     """Return a hash of the rows that a run learns from and is measured on."""
     digest = hashlib.sha256()
     for rows in data:
-        digest.update(str((rows.dtype, tuple(rows.shape))).encode())
-        digest.update(np.ascontiguousarray(rows.detach().cpu().numpy()).data)
+        for part in [rows] if isinstance(rows, Tensor) else rows.split(HASHED_AT_ONCE):
+            digest.update(str((part.dtype, tuple(part.shape))).encode())
+            digest.update(np.ascontiguousarray(part.detach().cpu().numpy()).data)
     return digest.hexdigest()[:16]

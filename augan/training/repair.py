@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from augan._random import torch_stream
 from augan.networks import Networks
-from augan.training.phases import AfterTheGAN, draw_rows, freeze, set_rate
+from augan.training.phases import AfterTheGAN, freeze, set_rate
+from augan.training.rows import LazyRows
 from augan.training.steps import TrainingConfig, repair_step
 
 CROP = 128  # pixels a side that it learns from at once
@@ -30,7 +31,7 @@ class RepairPhase(AfterTheGAN):
     ----------
     networks : Networks
         With `repair`.
-    train, held_out : Tensor
+    train, held_out : LazyRows
         Raw images (n, C, H, W).
     detail : callable
         Raw images to details (n, C, h, w).
@@ -46,8 +47,8 @@ class RepairPhase(AfterTheGAN):
     def __init__(
         self,
         networks: Networks,
-        train: Tensor,
-        held_out: Tensor,
+        train: LazyRows,
+        held_out: LazyRows,
         config: TrainingConfig,
         seed: int,
         detail: Callable[[Tensor], Tensor],
@@ -57,8 +58,8 @@ class RepairPhase(AfterTheGAN):
         self.networks, self.train, self.config = networks, train, config
         self.detail, self.device, self.seed = detail, device, seed
         self.repair = networks.repair.to(memory_format=torch.channels_last)
-        self.held_out = detail(held_out[:BATCH]).to(device)
-        self.mirrors = mirrored_alike(detail(train[:LOOKED_AT]))
+        self.held_out = detail(held_out.first(BATCH)).to(device)
+        self.mirrors = mirrored_alike(detail(train.first(LOOKED_AT)))
         self.optimizer = torch.optim.AdamW(
             self.repair.parameters(), lr=LR_REPAIR, weight_decay=DECAY_REPAIR, fused=True
         )
@@ -68,7 +69,8 @@ class RepairPhase(AfterTheGAN):
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move the network once."""
         set_rate(self.optimizer, LR_REPAIR * factor)
-        images = self._crops(self.detail(draw_rows(self.train, BATCH, self.picking)))
+        drawn = torch.randint(len(self.train), (BATCH,), generator=self.picking)
+        images = self._crops(self.detail(self.train[drawn].first(BATCH)))
         return repair_step(
             self.repair,
             images.to(self.device),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +22,37 @@ SMALLEST_CLUSTER, CORE_ROWS = 5, 15  # rows of a cluster, and around each of its
 REFERENCE_ROWS = 4096  # among which clusters are sought
 
 
+class LazyRows:
+    """Chosen rows of a tensor that is larger than memory may be: copied some at a time."""
+
+    def __init__(self, rows: Tensor, index: Tensor | None = None) -> None:
+        self.rows = rows
+        self.index = torch.arange(len(rows)) if index is None else index
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, chosen: Tensor) -> LazyRows:
+        """Return the chosen rows, not copied."""
+        return LazyRows(self.rows, self.index[chosen])
+
+    def first(self, n: int) -> Tensor:
+        """Return the first rows, at most `n`."""
+        return self.rows[self.index[:n]]
+
+    def split(self, n: int) -> Iterator[Tensor]:
+        """Give the rows, `n` at a time."""
+        for part in self.index.split(n):
+            yield self.rows[part]
+
+
 @dataclass(frozen=True)
 class TrainingRows:
     """Raw rows (n, ...) and, for each of them (n,), what it is used for.
 
     Attributes
     ----------
-    raw : Tensor
+    raw : Tensor or LazyRows
         The rows.
     trusted : Tensor
         Whether networks and heads learn from it. Calibration has the others as well.
@@ -37,19 +62,19 @@ class TrainingRows:
         Its part in cross-fitting.
     """
 
-    raw: Tensor
+    raw: Tensor | LazyRows
     trusted: Tensor
     held_out: Tensor
     folds: Tensor
 
     def __getitem__(self, chosen: Tensor) -> TrainingRows:
         """Return the chosen rows."""
-        parts = (self.raw, self.trusted, self.held_out, self.folds)
-        return TrainingRows(*(part[chosen] for part in parts))
+        parts = (self.trusted, self.held_out, self.folds)
+        return TrainingRows(self.raw[chosen], *(part[chosen] for part in parts))
 
 
 def split_rows(
-    raw: Tensor, trusted: Tensor, *, validation_fraction: float, n_folds: int, seed: int
+    raw: Tensor | LazyRows, trusted: Tensor, *, validation_fraction: float, n_folds: int, seed: int
 ) -> TrainingRows:
     """Split raw rows at random, and those that are not trusted in the same shares."""
     n = len(raw)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-QUICK = ["--steps", "50", "--set", "encoder_steps=50", "--set", "repair_steps=100"]
+QUICK = ["--steps", "20", "--set", "encoder_steps=20", "--set", "repair_steps=50"]
 
 
 def main(directory: Path) -> None:
@@ -28,7 +28,7 @@ def write_photographs(folder: Path) -> None:
     """Write parts of a roof in MVTec's layout, some with a scratch, and masks of the scratches."""
     random = np.random.default_rng(0)
     roof = load_sample_image("china.jpg")
-    for place, n in (("train/good", 150), ("test/good", 15), ("test/scratch", 15)):
+    for place, n in (("train/good", 120), ("test/good", 15), ("test/scratch", 15)):
         (folder / place).mkdir(parents=True, exist_ok=True)
         for i in range(n):
             top, left = random.integers(180, 188), random.integers(100, 108)

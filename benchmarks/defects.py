@@ -208,6 +208,8 @@ def _link(file: Path, link: Path) -> None:
 def _report(results: list[Result]) -> str:
     """Return the tables in Markdown: a row for each method, means and each seed."""
     lines = pd.DataFrame([result for result in results if "error" not in result])
+    if lines.empty:
+        return "nothing has been run"
     blocks = []
     for name, own in lines.groupby("set", sort=False):
         seeds = sorted(own["seed"].unique())

@@ -24,6 +24,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,8 @@ def _ganomaly(task: Task, seed: int) -> tuple[Result, Found]:
 METHODS: dict[str, Callable[[Task, int], tuple[Result, Found]]] = {
     "augan (default)": _augan(),
     "augan (paper's score)": _augan(score="paper"),
-    "nearest images": _peer(nearest_images),
+    "5 nearest images, 32 pixels": _peer(nearest_images),
+    "nearest image, 16 pixels": _peer(partial(nearest_images, side=16, n_neighbors=1)),
     "PCA residual": _peer(principal_residual),
     "patch memory": _peer(patch_memory),
     "Ganomaly": _ganomaly,

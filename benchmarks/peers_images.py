@@ -24,13 +24,15 @@ MEMORY_SIDE, MEMORY, TOP = 128, 10_000, 0.01  # pixels a side, patches, share th
 GANOMALY_SIDE, GANOMALY_EPOCHS = 64, 15
 
 
-def nearest_images(train: Images, test: Images, seed: int) -> Found:
-    """Mean distance to the five nearest standardised images; heat: the difference to them."""
-    known, asked = (_standardised(part, SIDE)[:, 0].flatten(1).numpy() for part in (train, test))
-    neighbours = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(known)
+def nearest_images(
+    train: Images, test: Images, seed: int, *, side: int = SIDE, n_neighbors: int = NEIGHBOURS
+) -> Found:
+    """Mean distance to the nearest standardised images; heat: the difference to them."""
+    known, asked = (_standardised(part, side)[:, 0].flatten(1).numpy() for part in (train, test))
+    neighbours = NearestNeighbors(n_neighbors=n_neighbors).fit(known)
     distances, nearest = neighbours.kneighbors(asked)
     differences = np.abs(asked[:, None] - known[nearest]).mean(axis=1)
-    return distances.mean(axis=1), _smooth(differences.reshape(-1, SIDE, SIDE))
+    return distances.mean(axis=1), _smooth(differences.reshape(-1, side, side))
 
 
 def principal_residual(train: Images, test: Images, seed: int) -> Found:

@@ -270,6 +270,7 @@ def test_works_inside_a_pipeline(rows: Any, search: bool, tmp_path: Any) -> None
         assert scores["test_score"].min() > 0.95
 
 
+@pytest.mark.slow
 def test_rows_from_the_latents_teach_more_than_copies() -> None:
     """A floor on real data: fifteen tumours of 200, a forest, mean of five splits."""
     X, y = load_breast_cancer(return_X_y=True)

@@ -14,7 +14,7 @@ class Pixels:
     def __init__(self, path: Path, names: list[str], masks: Path, is_anomaly: Any) -> None:
         self.path, self.names, self.folder = path, names, masks
         self.is_anomaly = is_anomaly
-        self.scale: float | None = None
+        self.forms: dict[str, Any] = {}  # of all images, once one is asked for
         self.masks: list[Any] = []
         self.heat: list[Any] = []
 
@@ -37,12 +37,11 @@ class Pixels:
         """Return the size (H, W) that an image is compared at: its own, all scaled alike."""
         from augan.io.decoding import read_form
 
-        if self.scale is None:
-            forms = [read_form(self.path / each) for each in self.names]
-            most = max(form.height * form.width for form in forms)
-            self.scale = min(1.0, (LARGEST / most) ** 0.5)
-        form = read_form(self.path / name)
-        return max(1, round(form.height * self.scale)), max(1, round(form.width * self.scale))
+        if not self.forms:
+            self.forms = {each: read_form(self.path / each) for each in self.names}
+        most = max(form.height * form.width for form in self.forms.values())
+        scale, form = min(1.0, (LARGEST / most) ** 0.5), self.forms[name]
+        return max(1, round(form.height * scale)), max(1, round(form.width * scale))
 
     def report(self) -> Any:
         """Return the figures."""

@@ -47,7 +47,8 @@ def evaluate(
         Path | None, typer.Argument(help="Model file written by augan fit; goes with DATA.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Argument(help="CSV, Parquet, a directory of either, .npy or .npz.")
+        Path | None,
+        typer.Argument(help="CSV, Parquet, a directory of either or of images, .npy or .npz."),
     ] = None,
     augmentation: Annotated[
         Path | None,

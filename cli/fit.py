@@ -184,6 +184,7 @@ def _training_rows(
 
     if normal is not None and target is None:
         raise ParameterError("--normal needs --target, the column whose value it is")
+    where = f"{path}: column {target!r}"
     source: Any = open_data(path, options, training=True, skip_bad=skip_bad)
     if source.is_table:
         rows = source.read()
@@ -198,7 +199,6 @@ def _training_rows(
         labels = source.labels(target) if target else None
         if isinstance(source, ImageFolder):
             if labels is not None:
-                where = f"{path}: column {target!r}"
                 source.keep(is_label(labels, str(normal), where, "normal rows"))
                 labels = None
             rows = source.rows(longest)
@@ -206,7 +206,7 @@ def _training_rows(
             rows = np.asarray(source.rows())
         warn_of_skipped(source)
     if labels is not None:
-        rows = rows[is_label(labels, str(normal), f"{path}: column {target!r}", "normal rows")]
+        rows = rows[is_label(labels, str(normal), where, "normal rows")]
     return rows, {"target": target, "dropped": drop}
 
 

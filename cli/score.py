@@ -138,10 +138,10 @@ def _check_heatmaps(folder: Path, model: Path, estimator: Any) -> None:
 
 def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
     """Return what gives a function that writes a heatmap, or None."""
-    from augan.io.heatmaps import open_heatmap_folder
-
     if folder is None:
         return contextlib.nullcontext()
+    from augan.io.heatmaps import open_heatmap_folder
+
     codec = estimator.codec_
     limit = estimator.pixel_threshold_
     return open_heatmap_folder(folder, limit=limit, low=codec.low, high=codec.high)

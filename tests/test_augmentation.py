@@ -229,6 +229,8 @@ def test_the_command_prints_verdict_and_arms(file: Path, report: AugmentationRep
     given = json.loads(run(*words, "--json").stdout)
     assert given["verdict"] == report.verdict and given["positive"] == "malignant"
     assert len(given["scores"]) == 2 * 3 * len(ARMS)
+    named = json.loads(run(*words, "--json", "--positive", "malignant").stdout)
+    assert named["scores"] == given["scores"]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ class ImageCodec:
             raise DataError(f"images of shape {X.shape[1:]}, in training they had {self.shape}")
         _check_finite(X)
         own = X.dtype == np.uint8 and X.flags.writeable and X.flags.c_contiguous
-        images = torch.from_numpy(X if own else np.array(X, dtype=_raw_dtype(X.dtype)))
+        dtype = np.uint8 if X.dtype == np.uint8 else np.float32
+        images = torch.from_numpy(X if own else np.array(X, dtype=dtype))
         return images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
 
     def encode(self, X: NDArray[Any]) -> Tensor:
@@ -228,10 +229,6 @@ def _scaled(height: int, width: int, longest: int) -> tuple[int, int]:
     """Return the size of an image whose longer side becomes `longest`."""
     scale = longest / max(height, width)
     return max(round(height * scale), 1), max(round(width * scale), 1)
-
-
-def _raw_dtype(dtype: np.dtype[Any]) -> type:
-    return np.uint8 if dtype == np.uint8 else np.float32
 
 
 def _standardized(raw: Tensor) -> Tensor:

@@ -26,14 +26,17 @@ class FAnoGAN(BaseDetector):
         trained beside the critic to tell which columns were swapped and what stood there, or how
         an image was turned and shifted [4]_: "pretext_mahalanobis", "pretext_neighbors",
         "pretext_deviation", "repair" and "repair_neighbors" (tables only), "transforms" (images
-        only); of the rows alone: "data_neighbors". "auto" is pretext_mahalanobis,
+        only); of a network that repairs made-up defects: "detail_repair" (images only); of the
+        rows alone: "data_neighbors", "local_neighbors" and "image_neighbors" (the latter two
+        images only). "auto" is pretext_mahalanobis,
         pretext_neighbors, repair_neighbors and data_neighbors for tables, pretext_deviation too
-        where a column has categories; transforms, pretext_neighbors and data_neighbors for images.
+        where a column has categories; transforms, pretext_neighbors and data_neighbors for images;
+        local_neighbors, image_neighbors and detail_repair for images larger than 64 pixels.
         The GAN then serves `sample`, `reconstruct` and `explain` only.
     fusion : {"auto", "mean", "top2", "max"}, default="auto"
         Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
         inversion (residuals, latent) count a third. "auto" is "max" for tables with categories,
-        else "mean".
+        "top2" for images larger than 64 pixels, else "mean".
     n_neighbors : "auto" or int, default="auto"
         Nearest training rows whose mean distance the neighbour heads take: 5, of images larger
         than 64 pixels 1.
@@ -65,7 +68,7 @@ class FAnoGAN(BaseDetector):
     n_folds : "auto" or int, default="auto"
         Parts that the rows are cut into for calibration: each part is scored by heads and a
         pretext network that were fitted without it; the ones that are kept are fitted to all
-        rows. 4 for tables, 3 for images.
+        rows. 4 for tables, 3 for images, 10 for images larger than 64 pixels.
     max_time : float or None, default=None
         Seconds that training may take; what is reached by then is scored with.
     batch_size : "auto" or int, default="auto"
@@ -90,7 +93,7 @@ class FAnoGAN(BaseDetector):
         Decay of the generator's moving average, which is the generator that is used.
     validation_fraction : float, default=0.2
         Share of the rows that the GAN does not train on, for early stopping. They alone
-        calibrate when `heads` has one of the GAN's, or ``score="paper"``.
+        calibrate when `heads` has one of the GAN's or "detail_repair", or ``score="paper"``.
     n_iter_no_change : int or None, default=8
         Measures on held-out rows (one every 50 steps) without improvement that end a phase;
         ``None`` never ends it.

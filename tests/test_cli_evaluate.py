@@ -166,13 +166,15 @@ def test_images_with_their_labels_are_evaluated(folder: Path) -> None:
 
 def test_a_table_is_printed_for_people(words: list[Any]) -> None:
     result = done("evaluate", *words, "--anomaly", "bad")
-    assert result.stderr == "" and result.stdout.startswith("87 normal rows, 13 anomalies")
+    verdict, rows, *_ = result.stdout.splitlines()
+    assert result.stderr == "" and verdict.startswith("The scores find anomalies: one is above")
+    assert rows.startswith("87 normal rows, 13 anomalies")
     report = report_of(*words, "--anomaly", "bad")
     for name in ("auroc", "average_precision", "recall_at_1pct_fpr", "f1"):
         assert f"{report[name]['value']:.3f}" in result.stdout
     for text in ("AUROC", "average precision", "recall at 1 % FPR", "95 % interval", "p <= 0.05"):
         assert text in result.stdout
-    assert max(map(len, result.stdout.splitlines()[1:])) <= 80
+    assert max(map(len, result.stdout.splitlines()[2:])) <= 80
     bare = done("evaluate", *words, "--anomaly", "bad", "--bootstrap", 0).stdout
     assert len(bare.split("-")) < len(result.stdout.split("-"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,34 @@ def test_kinds_of_defects_have_figures_of_their_own(
     assert set(report["by_kind"]) == {"bar", "dent"} and "pixels" not in report
     assert report["by_kind"]["bar"] == report["by_kind"]["dent"]
     assert "AUROC of dent" in done(*words, "--bootstrap", 0).stdout
+
+
+def test_the_report_shows_misses_with_their_masks(
+    photographs: Path, photo_model: Path, tmp_path: Path
+) -> None:
+    words = ("evaluate", photo_model, photographs, "--target", "folder", "--normal", "good")
+    page = tmp_path / "page.html"
+    done(*words, "--bootstrap", 0, "--threshold", 100, "--report", page)
+    misses = page.read_text().split("<h2>Worst misses</h2>")[1].split("<h2>")[0]
+    for i in range(4):
+        for kind in ("", "Heat of ", "Mask of "):
+            assert misses.count(f'alt="{kind}test/bar/{i:02d}.png"') == 1
+    done(*words, "--bootstrap", 0, "--threshold", -100, "--report", page, "--quiet")
+    alarms = page.read_text().split("<h2>Worst false alarms</h2>")[1].split("<h2>")[0]
+    assert alarms.count("<img") == 8 and "Mask of" not in alarms
+    assert "None: every anomaly is flagged." in page.read_text()
+
+
+def test_bad_images_can_be_left_out_of_an_evaluation(
+    photographs: Path, photo_model: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(photographs, copy)
+    words = ("evaluate", photo_model, copy, "--target", "folder", "--normal", "good", "--json")
+    whole = json.loads(done(*words, "--bootstrap", 0).stdout)
+    (copy / "test" / "bar" / "0a.png").write_bytes(b"")
+    (copy / "test" / "good" / "zz.png").write_bytes(b"no image")
+    assert "0a.png: the file is empty" in refused(*words, "--quiet")
+    left = done(*words, "--bootstrap", 0, "--skip-bad")
+    assert "0a.png" in left.stderr and "zz.png" in left.stderr
+    assert json.loads(left.stdout) == whole

@@ -101,6 +101,46 @@ class DetectionReport:
     confidence: float
     by_kind: dict[str, Figure] = field(default_factory=dict)
 
+    @property
+    def verdict(self) -> str:
+        """What the figures say, in words: of the scores, of the threshold, of the p-values."""
+        return " ".join(
+            filter(None, (self._of_scores(), self._of_threshold(), self._of_p_values()))
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as nested dicts and lists that JSON can hold."""
-        return asdict(self) | {"p_values": [asdict(check) for check in self.p_values]}
+        checks = [asdict(check) for check in self.p_values]
+        return {"verdict": self.verdict} | asdict(self) | {"p_values": checks}
+
+    def _of_scores(self) -> str:
+        value, low, high = self.auroc.value, self.auroc.low, self.auroc.high
+        interval = "" if low is None else f", {low:.3f} to {high:.3f}"
+        auroc = f"(AUROC {value:.3f}{interval})"
+        if (value if low is None else low) > 0.5:
+            share = f"{100 * value:.0f} of 100 times"
+            return f"The scores find anomalies: one is above a normal row {share} {auroc}."
+        if (value if high is None else high) < 0.5:
+            return f"The scores are the wrong way round: anomalies look more normal {auroc}."
+        return f"The scores tell anomalies from normal rows no better than chance {auroc}."
+
+    def _of_threshold(self) -> str:
+        if self.recall is None or self.fpr is None or self.precision is None:
+            return ""
+        found, alarms = f"{self.recall.value:.1%}", f"{self.fpr.value:.1%}"
+        flagged = f"The threshold flags {found} of the anomalies and {alarms} of the normal rows"
+        if self.recall.value == self.fpr.value == 0:
+            return f"{flagged}."
+        return f"{flagged}: {self.precision.value:.1%} of what it flags are anomalies."
+
+    def _of_p_values(self) -> str:
+        outside = [check for check in self.p_values if not check.within]
+        if not outside:
+            return "Low p-values are as frequent as they should be." if self.p_values else ""
+        check = outside[-1]
+        more = "more" if check.share.value > check.expected else "fewer"
+        share, expected = f"{check.share.value:.1%}", f"{check.expected:.1%}"
+        return (
+            f"P-values are off: {share} of the normal rows have one of at most {check.alpha:g}, "
+            f"{more} than the {expected} there should be."
+        )

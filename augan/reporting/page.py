@@ -1,0 +1,249 @@
+"""The page of an evaluation: verdict, figures, charts, the worst errors and the rows to sort."""
+
+from __future__ import annotations
+
+import datetime
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from augan.codecs import ImageCodec
+from augan.evaluation.figures import DetectionReport
+from augan.evaluation.pixels import PixelReport
+from augan.io.atomic import atomic_path
+from augan.io.images import as_bytes
+from augan.reporting.charts import precision_recall_chart, roc_chart, score_chart
+from augan.reporting.pictures import heat_picture, picture
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+ReadImage = Callable[[str], NDArray[Any]]
+ReadMask = Callable[[str, tuple[int, int]], NDArray[np.bool_]]
+
+N_WORST = 12  # false alarms, and misses, that are shown
+N_TOP = 100  # rows of a table that are listed, the highest scores
+N_LISTED = 2000  # images that are listed, the highest scores
+N_REASONS = 4  # columns a row
+OUTCOMES = {
+    (True, True): "found",
+    (True, False): "missed",
+    (False, True): "false alarm",
+    (False, False): "passed",
+}
+
+
+class Kept(NamedTuple):
+    """A row that is shown: ordered by `order`, then the earlier one first."""
+
+    order: float
+    turn: int
+    i: int
+    row: Any
+
+
+class Highest:
+    """The `n` rows of highest order among all that pass, in memory."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._heap: list[Kept] = []
+
+    def offer(self, order: float, i: int, rows: Any, at: int) -> None:
+        """Keep row `i` of all, which is row `at` of these, if its order is high enough."""
+        if len(self._heap) == self.n and order <= self._heap[0].order:
+            return
+        kept = Kept(order, -i, i, rows[at : at + 1].copy())
+        (heapq.heappush if len(self._heap) < self.n else heapq.heapreplace)(self._heap, kept)
+
+    def sorted(self) -> list[Kept]:
+        """Return what was kept, highest first."""
+        return sorted(self._heap, key=lambda kept: (-kept.order, kept.i))
+
+
+@dataclass
+class Shown:
+    """A row on the page."""
+
+    name: str
+    label: str
+    score: float
+    p_value: float
+    outcome: str
+    reasons: Sequence[tuple[str, str, float]] = ()
+    image: str = ""
+    heat: str = ""
+    mask: str = ""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """All rows that were scored, (n,) each."""
+
+    names: list[str]
+    labels: list[str]
+    scores: Floats
+    is_anomaly: Mask
+    p_values: Floats
+    flagged: Mask
+
+    def shown(self, i: int) -> Shown:
+        return Shown(
+            name=self.names[i],
+            label=self.labels[i],
+            score=float(self.scores[i]),
+            p_value=float(self.p_values[i]),
+            outcome=OUTCOMES[bool(self.is_anomaly[i]), bool(self.flagged[i])],
+        )
+
+
+class EvaluationPage:
+    """Gathers what the page of an evaluation shows, batch by batch, and writes it.
+
+    Parameters
+    ----------
+    detector : AnoGAN or FAnoGAN
+        A fitted detector.
+    limit : float
+        Score above which a row is flagged.
+    read_image : callable, optional
+        Returns the image of a name at its own size; of images that are rows of an array, None.
+    read_mask : callable, optional
+        Returns the mask (H, W) of a name at a size (H, W).
+    """
+
+    def __init__(
+        self,
+        detector: Any,
+        limit: float,
+        *,
+        read_image: ReadImage | None = None,
+        read_mask: ReadMask | None = None,
+    ) -> None:
+        self.detector, self.limit = detector, limit
+        self.read_image, self.read_mask = read_image, read_mask
+        self.of_images = isinstance(detector.codec_, ImageCodec)
+        self.names: list[str] = []
+        self.labels: list[str] = []
+        self.scores: list[Floats] = []
+        self.is_anomaly: list[Mask] = []
+        self.false_alarms, self.misses = Highest(N_WORST), Highest(N_WORST)
+        self.top = Highest(0 if self.of_images else N_TOP)
+
+    def add(self, names: Any, rows: Any, scores: Floats, is_anomaly: Mask, labels: Any) -> None:
+        """Look at the next rows (b, ...): their names, scores, kinds and labels, (b,) each."""
+        start = len(self.names)
+        self.names += map(str, names)
+        self.labels += map(str, labels)
+        self.scores.append(scores)
+        self.is_anomaly.append(is_anomaly)
+        for at, (score, bad) in enumerate(zip(scores.tolist(), is_anomaly, strict=True)):
+            if score > self.limit and not bad:
+                self.false_alarms.offer(score, start + at, rows, at)
+            elif score <= self.limit and bad:
+                self.misses.offer(-score, start + at, rows, at)
+            if self.top.n:
+                self.top.offer(score, start + at, rows, at)
+
+    def write(
+        self,
+        file: Path,
+        report: DetectionReport,
+        pixels: PixelReport | None,
+        *,
+        model: str,
+        data: str,
+    ) -> None:
+        """Write the page of a report, in which `model` was tried on `data`."""
+        scores, is_anomaly = np.concatenate(self.scores), np.concatenate(self.is_anomaly)
+        given = (is_anomaly, scores, self.limit)
+        rows = _Rows(
+            *(self.names, self.labels, scores, is_anomaly),
+            p_values=self.detector.p_value_of(scores),
+            flagged=scores > self.limit,
+        )
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("augan.reporting", "."),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        text = environment.get_template("page.html.j2").render(
+            model=model,
+            data=data,
+            date=datetime.date.today().isoformat(),
+            report=report,
+            pixels=pixels,
+            of_images=self.of_images,
+            charts=[
+                ("ROC curve", roc_chart(*given)),
+                ("Precision and recall", precision_recall_chart(*given)),
+                ("Scores", score_chart(*given)),
+            ],
+            false_alarms=self._shown(self.false_alarms.sorted(), rows),
+            misses=self._shown(self.misses.sorted(), rows),
+            listed=self._listed(rows),
+            n_rows=len(scores),
+        )
+        with atomic_path(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def _listed(self, rows: _Rows) -> list[Shown]:
+        """Return the rows to sort: of tables those kept, with reasons."""
+        if not self.of_images:
+            return self._shown(self.top.sorted(), rows)
+        order = np.argsort(-rows.scores, kind="stable")[:N_LISTED]
+        return [rows.shown(int(i)) for i in order]
+
+    def _shown(self, kept: list[Kept], rows: _Rows) -> list[Shown]:
+        shown = [rows.shown(each.i) for each in kept]
+        if not kept:
+            return shown
+        if self.of_images:
+            images = np.concatenate([each.row for each in kept])
+            heat = self.detector.explain(images)
+            for row, image, own in zip(shown, images, heat, strict=True):
+                self._add_pictures(row, image, own)
+        else:
+            self._add_reasons(shown, [each.row for each in kept])
+        return shown
+
+    def _add_pictures(self, shown: Shown, image: NDArray[Any], heat: NDArray[Any]) -> None:
+        if self.read_image is not None:
+            image = self.read_image(shown.name)
+        codec = self.detector.codec_
+        pixels = as_bytes(image, codec.low, codec.high)
+        shown.image = picture(pixels)
+        shown.heat = heat_picture(pixels, heat, self.detector.pixel_threshold_)
+        if self.read_mask is not None:
+            mask = self.read_mask(shown.name, pixels.shape[:2])
+            if mask.any():
+                shown.mask = picture((255 * mask).astype(np.uint8))
+
+    def _add_reasons(self, shown: list[Shown], parts: list[Any]) -> None:
+        """Name the columns that make each row unusual, its value there, and how unusual."""
+        frames = isinstance(parts[0], pd.DataFrame)
+        rows = pd.concat(parts, ignore_index=True) if frames else np.concatenate(parts)
+        unusual = self.detector.explain(rows)
+        values = rows if frames else pd.DataFrame(rows, columns=unusual.columns)
+        for i, row in enumerate(shown):
+            highest = unusual.iloc[i].sort_values(ascending=False, kind="stable")[:N_REASONS]
+            row.reasons = [
+                (str(name), _text(values[name].iloc[i]), float(times))
+                for name, times in highest.items()
+            ]
+
+
+def _text(value: Any) -> str:
+    if pd.isna(value):
+        return "missing"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.6g}"
+    return str(value).removesuffix(" 00:00:00")  # of a day

@@ -1,0 +1,193 @@
+"""`augan evaluate MODEL DATA`: how well a model finds the anomalies of labelled data."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ._console import data_errors
+from ._labels import Labelled, read_anomalies
+from ._pixels import Pixels, open_pixels
+from ._scoring import flag_limit, model_batches, scored_batches
+
+MAX_KINDS = 20  # of anomalies, that have figures of their own
+FIGURES = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "recall_at_1pct_fpr": "recall at 1 % FPR",
+    "fpr_at_95pct_recall": "FPR at 95 % recall",
+    "f1_max": "F1, best threshold",
+    "precision": "precision, flagged rows",
+    "recall": "recall, flagged rows",
+    "fpr": "FPR, flagged rows",
+    "f1": "F1, flagged rows",
+}
+
+
+def evaluate_model(
+    estimator: Any,
+    model: Path,
+    data: Path,
+    options: Any,
+    *,
+    labels: tuple[str | None, str | None, str | None],
+    masks: Path | None,
+    flag: tuple[float | None, float | None],
+    page: Path | None,
+    skip_bad: bool,
+    n_bootstrap: int,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print how well an estimator, of the file `model`, does; write it as a page too.
+
+    `labels` are the options --target, --anomaly and --normal, `flag` --fpr and --threshold.
+    """
+    import numpy as np
+
+    target, anomaly, normal = labels
+    limit = _finite(flag_limit(estimator, *flag))
+    target = _target(estimator, model, target)
+    known = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
+    batches = model_batches(estimator, model, data, options, target=target, skip_bad=skip_bad)
+    pixels = open_pixels(data, masks, skip_bad=skip_bad)
+    shown = None if page is None else _open_page(estimator, data, limit, pixels)
+    scores, places = [], []
+    for names, rows, score in scored_batches(estimator, batches, data, quiet=quiet):
+        where = known.places(names)
+        scores.append(score)
+        places.append(where)
+        if pixels is not None:
+            pixels.add(estimator, names, rows, known.is_anomaly[where])
+        if shown is not None:
+            shown.add(names, rows, score, known.is_anomaly[where], known.labels[where])
+    scored = known.only(np.concatenate(places))
+    report = _report(estimator, data, scored, np.concatenate(scores), limit, n_bootstrap, seed)
+    of_pixels = None if pixels is None else pixels.report()
+    if shown is not None:
+        shown.write(page, report, of_pixels, model=model.name, data=data.name)
+    if as_json:
+        found = report.to_dict()
+        if of_pixels is not None:
+            found["pixels"] = of_pixels.to_dict()
+        print(json.dumps(found, indent=2, allow_nan=False))
+    else:
+        _print_report(report)
+        if of_pixels is not None:
+            _print_pixels(of_pixels)
+
+
+def _finite(limit: float) -> float:
+    from augan.exceptions import ParameterError
+
+    if not math.isfinite(limit):
+        raise ParameterError(f"--threshold {limit}: must be finite")
+    return limit
+
+
+def _target(estimator: Any, model: Path, target: str | None) -> str:
+    """Return the column with the labels, which must not be one that the model looks at."""
+    from augan.codecs import TableCodec
+    from augan.exceptions import ParameterError
+    from augan.io.model_file import read_manifest
+
+    name = target or read_manifest(model)["context"].get("target")
+    if name is None:
+        raise ParameterError(f"--target: name the column with the labels; {model} knows of none")
+    codec = estimator.codec_
+    if isinstance(codec, TableCodec) and name in [column.name for column in codec.columns]:
+        raise ParameterError(f"--target {name}: {model} was trained on this column")
+    return str(name)
+
+
+def _open_page(estimator: Any, data: Path, limit: float, pixels: Pixels | None) -> Any:
+    """Return what gathers the report's page."""
+    from augan.io.image_folder import ImageFolder
+    from augan.io.sources import open_data
+    from augan.reporting.page import EvaluationPage
+
+    def read_image(name: str) -> Any:
+        from augan.io.decoding import read_form, read_image
+
+        return read_image(data / name, read_form(data / name))
+
+    in_files = data.is_dir() and isinstance(open_data(data), ImageFolder)
+    return EvaluationPage(
+        *(estimator, limit),
+        read_image=read_image if in_files else None,
+        read_mask=None if pixels is None else pixels.mask,
+    )
+
+
+def _report(
+    estimator: Any,
+    path: Path,
+    known: Labelled,
+    score: Any,
+    limit: float,
+    n_bootstrap: int,
+    seed: int,
+) -> Any:
+    from augan.evaluation import detection_metrics
+    from augan.evaluation.detection import n_held_out
+
+    with data_errors(path):
+        return detection_metrics(
+            known.is_anomaly,
+            score,
+            threshold=limit,
+            p_values=estimator.p_value_of(score),
+            kinds=known.kinds(MAX_KINDS),
+            n_calibration=n_held_out(estimator),
+            n_bootstrap=n_bootstrap,
+            random_state=seed,
+        )
+
+
+def _print_report(report: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(report.verdict, soft_wrap=True)
+    interval = f"{100 * report.confidence:g} % interval"
+    console.print(
+        f"{report.n_normal} normal rows, {report.n_anomaly} anomalies "
+        f"(prevalence {report.prevalence:.3f}, the average precision of random scores); "
+        f"flagged: anomaly_score > {report.threshold:.4g}",
+        soft_wrap=True,
+    )
+    figures = Table("figure", "value", interval)
+    for name, text in FIGURES.items():
+        figures.add_row(text, *_cells(getattr(report, name)))
+    for kind, figure in report.by_kind.items():
+        figures.add_row(f"AUROC of {kind}", *_cells(figure))
+    console.print(figures)
+    checks = Table("normal rows", "share", interval, "expected", "99 % band", "")
+    for check in report.p_values:
+        band = f"{check.low:.3f}-{check.high:.3f}"
+        verdict = "as expected" if check.within else "outside"
+        cells = (*_cells(check.share), f"{check.expected:.3f}", band, verdict)
+        checks.add_row(f"p <= {check.alpha:.2f}", *cells)
+    console.print(checks)
+
+
+def _print_pixels(report: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("pixels", "value")
+    table.add_row("AUROC", f"{report.auroc:.3f}")
+    table.add_row("average precision", f"{report.average_precision:.3f}")
+    table.add_row("AUPRO, up to 30 % FPR", f"{report.aupro:.3f}")
+    table.add_row("defective, share", f"{report.prevalence:.4f}")
+    table.add_row("regions", str(report.n_regions))
+    Console(highlight=False).print(table)
+
+
+def _cells(figure: Any) -> tuple[str, str]:
+    interval = "" if figure.low is None else f"{figure.low:.3f}-{figure.high:.3f}"
+    return f"{figure.value:.3f}", interval

@@ -21,7 +21,8 @@ def main(directory: Path) -> None:
     model, heatmaps = directory / "roofs.augan", directory / "heatmaps"
     augan("fit", parts, "--out", model, "--threads", 1, *QUICK)
     augan("score", model, parts, "--top", 5, "--heatmaps", heatmaps)
-    augan("evaluate", model, parts, "--target", "folder", "--normal", "good")
+    page = directory / "roofs.html"
+    augan("evaluate", model, parts, "--target", "folder", "--normal", "good", "--report", page)
 
 
 def write_photographs(folder: Path) -> None:
@@ -32,7 +33,7 @@ def write_photographs(folder: Path) -> None:
         (folder / place).mkdir(parents=True, exist_ok=True)
         for i in range(n):
             top, left = random.integers(180, 188), random.integers(100, 108)
-            part = roof[top : top + 96, left : left + 128].copy()
+            part = roof[top : top + 96, left : left + 128] + random.normal(0, 4, (96, 128, 3))
             if "scratch" in place:
                 mask = np.zeros(part.shape[:2], dtype=bool)
                 down, across = random.integers(5, 60), random.integers(5, 110)
@@ -41,7 +42,9 @@ def write_photographs(folder: Path) -> None:
                 masks = folder / "ground_truth" / "scratch"
                 masks.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(mask).save(masks / f"{i:03d}_mask.png")
-            Image.fromarray(part).save(folder / place / f"{i:03d}.png")
+            Image.fromarray(part.clip(0, 255).astype(np.uint8)).save(
+                folder / place / f"{i:03d}.png"
+            )
 
 
 def augan(*words: object) -> None:

@@ -12,7 +12,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from augan import AnoGAN, FAnoGAN
-from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
+from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS
 
 QUICK = {
     "max_steps": 60,
@@ -25,7 +25,7 @@ QUICK = {
     "random_state": 0,
 }
 HEADS_OF_TABLES = tuple(name for name in HEADS if name not in IMAGE_HEADS)
-HEADS_OF_IMAGES = tuple(name for name in HEADS if name not in TABLE_HEADS)
+HEADS_OF_IMAGES = tuple(name for name in HEADS if name not in TABLE_HEADS + BACKBONE_HEADS)
 
 
 @pytest.fixture(autouse=True, scope="session")

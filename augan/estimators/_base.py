@@ -33,10 +33,16 @@ from augan.estimators._training import (
     train_networks,
 )
 from augan.exceptions import DataError, ParameterError
-from augan.networks import PretextNetwork, build_networks, build_pretext, build_repair
+from augan.networks import (
+    PretextNetwork,
+    build_backbone,
+    build_networks,
+    build_pretext,
+    build_repair,
+)
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
-from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
+from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.scoring.maps import Heatmap
 from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
 
@@ -83,6 +89,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         self.seed_ = run.seed
         self.codec_ = self._make_codec(data).fit(data)
         self._build()
+        if self.networks_.backbone is not None:
+            self.networks_.backbone.load(self.backbone_weights)
         self.scorer_.place(device)
         rows = self._split(self.codec_.prepare(data))
         self.history_ = train_networks(self, run, rows)
@@ -257,7 +265,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     @property
     def _defaults(self) -> Defaults:
         if isinstance(self.codec_, ImageCodec):
-            return PHOTOGRAPH if self.codec_.is_photograph else IMAGE
+            defaults = PHOTOGRAPH if self.codec_.is_photograph else IMAGE
+            return defaults if self.backbone is None else defaults.with_backbone()
         columns = [column for column in self.codec_.columns if column.spans()]
         mixed = any(isinstance(column, CategoryColumn) for column in columns)
         return table_defaults(len(columns), mixed=mixed, paper=self.score == "paper")
@@ -282,6 +291,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         if self._needs("repair"):
             assert isinstance(self.codec_.spec, ImageSpec)
             self.networks_.repair = build_repair(self.codec_.spec, seed=self.seed_)
+        if self.backbone is not None:
+            self.networks_.backbone = build_backbone(self.backbone)
         self.scorer_ = build_scorer(self)
 
     def _build_pretext(self, n_networks: int) -> list[PretextNetwork]:
@@ -304,6 +315,11 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         if wrong:
             kind = "tables" if images else "images"
             raise ParameterError(f"heads={self.heads!r}: {min(wrong)!r} is for {kind} only")
+        if self.backbone is not None and not images:
+            raise ParameterError(f"backbone={self.backbone!r}: is for images only")
+        deep = set(self._auto("heads")) & set(BACKBONE_HEADS)
+        if deep and self.backbone is None:
+            raise ParameterError(f"heads={self.heads!r}: {min(deep)!r} needs backbone")
 
     def _make_codec(self, data: Data) -> Codec:
         if isinstance(data, np.ndarray) and data.ndim > 2:

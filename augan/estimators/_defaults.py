@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from augan.scoring.calibration import Fusion
+from augan.scoring.heads import BACKBONE_HEADS
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Defaults:
     image_size: int | None = None
     detail_size: int | None = 128
     standardize_images: bool = False
+
+    def with_backbone(self) -> Defaults:
+        """Return the same with the backbone's heads; one of them needs the repair network."""
+        repairs = "detail_repair" in self.heads
+        return replace(self, heads=(*self.heads, *BACKBONE_HEADS[: 1 + repairs]))
 
 
 IMAGE = Defaults(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from augan.exceptions import ParameterError
+from augan.networks.backbone import BACKBONES
 from augan.sampling import FILTERS
 from augan.scoring.heads import HEADS
 
@@ -154,6 +155,8 @@ CHECKS: dict[str, Check] = {
     "image_size": _or("auto", _or(None, _integer(8))),
     "detail_size": _or("auto", _or(None, _integer(32))),
     "standardize_images": _or("auto", FLAG),
+    "backbone": _or(None, _one_of(*BACKBONES)),
+    "backbone_weights": (_is_path, "None or a path"),
     "diff_augment": FLAG,
     "callbacks": (_is_callbacks, "None or a list of functions"),
     "checkpoint": (_is_path, "None or a path"),
@@ -171,3 +174,7 @@ def check_params(params: dict[str, Any]) -> None:
             raise ParameterError(f"{name}={value!r}: must be {CHECKS[name][1]}")
     if params.get("resume") and params.get("checkpoint") is None:
         raise ParameterError("resume=True needs checkpoint, the file to resume from")
+    if params.get("backbone_weights") is not None and params.get("backbone") is None:
+        raise ParameterError(
+            f"backbone_weights={params['backbone_weights']!r}: needs backbone, what they are of"
+        )

@@ -38,6 +38,8 @@ TIME_WEIGHTS: dict[Any, float] = {
     RepairPhase: 1.0,
 }
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
+    "backbone",
+    "backbone_weights",
     "callbacks",
     "checkpoint",
     "checkpoint_interval",

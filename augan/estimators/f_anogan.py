@@ -28,10 +28,11 @@ class FAnoGAN(BaseDetector):
         "pretext_deviation", "repair" and "repair_neighbors" (tables only), "transforms" (images
         only); of a network that repairs made-up defects: "detail_repair" (images only); of the
         rows alone: "data_neighbors", "local_neighbors" and "image_neighbors" (the latter two
-        images only). "auto" is pretext_mahalanobis,
-        pretext_neighbors, repair_neighbors and data_neighbors for tables, pretext_deviation too
-        where a column has categories; transforms, pretext_neighbors and data_neighbors for images;
-        local_neighbors, image_neighbors and detail_repair for images larger than 64 pixels.
+        images only); of a `backbone`: "backbone_memory" and "backbone_residual". "auto" is
+        pretext_mahalanobis, pretext_neighbors, repair_neighbors and data_neighbors for tables,
+        pretext_deviation too where a column has categories; transforms, pretext_neighbors and
+        data_neighbors for images; local_neighbors, image_neighbors and detail_repair for images
+        larger than 64 pixels; those of a backbone too where there is one.
         The GAN then serves `sample`, `reconstruct` and `explain` only.
     fusion : {"auto", "mean", "top2", "max"}, default="auto"
         Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
@@ -108,6 +109,14 @@ class FAnoGAN(BaseDetector):
     standardize_images : "auto" or bool, default="auto"
         Take each image's own mean and deviation out first. "auto" does so with images larger
         than 64 pixels.
+    backbone : str or None, default=None
+        A torchvision ResNet ("resnet18", "wide_resnet50_2" ...) that was trained on other images:
+        its features of the details are two more heads, "backbone_memory" (PatchCore's memory of
+        patches [5]_) and "backbone_residual" (how far they turn when the repair network repairs
+        a patch; larger images only). The model file keeps what it needs of the network.
+    backbone_weights : path or None, default=None
+        File with its weights (a ``state_dict``, or .safetensors); ``None`` is torchvision's own,
+        which are downloaded once.
     callbacks : list of callable or None, default=None
         Each is called with a row (dict) of the training history.
     checkpoint : path or None, default=None
@@ -144,6 +153,7 @@ class FAnoGAN(BaseDetector):
     .. [3] Goodfellow et al. "Generative adversarial nets." NeurIPS, 2014.
     .. [4] Golan and El-Yaniv. "Deep anomaly detection using geometric transformations."
        NeurIPS, 2018.
+    .. [5] Roth et al. "Towards total recall in industrial anomaly detection." CVPR, 2022.
 
     Examples
     --------
@@ -197,6 +207,8 @@ class FAnoGAN(BaseDetector):
         image_size: str | int | None = "auto",
         detail_size: str | int | None = "auto",
         standardize_images: str | bool = "auto",
+        backbone: str | None = None,
+        backbone_weights: str | None = None,
         callbacks: list[Any] | None = None,
         checkpoint: str | None = None,
         checkpoint_interval: float = 30.0,
@@ -241,6 +253,8 @@ class FAnoGAN(BaseDetector):
         self.image_size = image_size
         self.detail_size = detail_size
         self.standardize_images = standardize_images
+        self.backbone = backbone
+        self.backbone_weights = backbone_weights
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.checkpoint_interval = checkpoint_interval

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 5
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
-NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False}
+NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False, "backbone_weights": None}
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
 MAX_PIXELS = 2**28  # of one image: a file that claims more would eat the memory
 MANIFEST_TYPES: dict[str, tuple[type, ...]] = {

@@ -9,16 +9,19 @@ from torch import Tensor, nn
 from augan._random import seeded_layers
 from augan.codecs.spec import ImageSpec, Spec, VectorSpec
 from augan.networks import conv, dense
+from augan.networks.backbone import Backbone
 from augan.networks.conditioning import ClassCritic, ClassGenerator
 from augan.networks.layers import Critic
 from augan.networks.pretext import PretextNetwork, SwapPretext, TransformPretext
 from augan.networks.repair import RepairNetwork
 
 __all__ = [
+    "Backbone",
     "Critic",
     "Networks",
     "PretextNetwork",
     "RepairNetwork",
+    "build_backbone",
     "build_class_networks",
     "build_networks",
     "build_pretext",
@@ -35,7 +38,8 @@ class Networks:
 
     A detector that searches for latents has no encoder; one whose heads don't ask for it has no
     pretext network and no repair network. `folds` are the pretext networks that cross-fitting
-    needs: each is trained without one fold of the rows, and none of them outlives `fit`.
+    needs: each is trained without one fold of the rows, and none of them outlives `fit`. The
+    backbone was trained on other images and is none of the `modules` that training changes.
     """
 
     generator: nn.Module
@@ -45,6 +49,7 @@ class Networks:
     pretext: PretextNetwork | None = None
     folds: nn.ModuleList | None = None
     repair: RepairNetwork | None = None
+    backbone: Backbone | None = None
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks by name."""
@@ -108,6 +113,12 @@ def build_pretext(
             assert owner is not None
             return [SwapPretext(owner, width=width) for _ in range(n_networks)]
         return [TransformPretext(spec, width=width) for _ in range(n_networks)]
+
+
+def build_backbone(name: str) -> Backbone:
+    """Build a network of torchvision's, whose weights are yet to be loaded."""
+    with seeded_layers(0, "backbone"):
+        return Backbone(name)
 
 
 def build_repair(spec: ImageSpec, *, seed: int = 0) -> RepairNetwork:

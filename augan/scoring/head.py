@@ -34,7 +34,7 @@ class Head(FittedModule):
 
     `weight` is what the calibrated head counts in the fused score: heads that depend on the
     inversion say less, since a GAN can often make anomalies too. `needs` says whose networks it
-    asks: those of the GAN, the pretext network, the repair network, or none.
+    asks: those of the GAN, the pretext network, the repair network, or none that is trained.
     """
 
     weight: float = 1.0

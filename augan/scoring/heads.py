@@ -15,7 +15,14 @@ from augan.scoring.distances import (
     RepairNeighbours,
 )
 from augan.scoring.head import Head
-from augan.scoring.maps import CoarseMemory, DetailRepair, ImageNeighbours, LocalNeighbours
+from augan.scoring.maps import (
+    BackboneMemory,
+    BackboneResidual,
+    CoarseMemory,
+    DetailRepair,
+    ImageNeighbours,
+    LocalNeighbours,
+)
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3
@@ -90,14 +97,20 @@ HEADS: dict[str, type[Head]] = {
     "local_neighbors": LocalNeighbours,
     "image_neighbors": ImageNeighbours,
     "detail_repair": DetailRepair,
+    "backbone_memory": BackboneMemory,
+    "backbone_residual": BackboneResidual,
 }
 TABLE_HEADS = ("repair", "repair_neighbors")  # of one kind of data
-IMAGE_HEADS = ("transforms", "local_neighbors", "image_neighbors", "detail_repair")
+BACKBONE_HEADS = ("backbone_memory", "backbone_residual")
+IMAGE_HEADS = (
+    *("transforms", "local_neighbors", "image_neighbors", "detail_repair"),
+    *BACKBONE_HEADS,
+)
 
 
 def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
     """Build the head called `name`."""
     cls = HEADS[name]
-    if issubclass(cls, (Neighbours, CoarseMemory)):
+    if issubclass(cls, (Neighbours, CoarseMemory, BackboneMemory)):
         return cls(n_neighbors, memory_size)
     return cls()

@@ -17,6 +17,7 @@ MAP_SIDE = 16  # most positions a side at which local memories are kept
 PATCH = 5  # positions a side that are compared
 SMOOTHED, WIDELY = 3, 9  # positions a side that maps are averaged over
 BLUR = 7  # pixels a side that the map of repairs is averaged over
+BANKED_IMAGES = 256  # whose patches a backbone's memory is drawn from
 FITTED_PIXELS = 200_000  # that the heatmap's scale is learned from
 PIXEL_FPR = 0.01  # share of the pixels of normal images that are hotter than the limit
 
@@ -105,6 +106,47 @@ class DetailRepair(MapHead):
     def map(self, view: View) -> Tensor:
         """Return mean absolute changes (B, h, w), at the size of the details."""
         return _blurred(view.change, BLUR)
+
+
+class BackboneMemory(MapHead):
+    """Distance of each patch to the nearest of training images, in a backbone's features.
+
+    PatchCore (Roth 2022) with a random choice of patches in place of its coreset.
+    """
+
+    share = 0.01
+    bank: Tensor
+
+    def __init__(self, n_neighbors: int, memory_size: int) -> None:
+        super().__init__()
+        self.n_neighbors, self.memory_size = n_neighbors, memory_size
+        self.add_buffers("bank")
+
+    def fit(self, view: View, random: np.random.Generator) -> None:
+        """Keep at most `memory_size` patches, of at most `BANKED_IMAGES` images."""
+        n = len(view.x)
+        images = np.sort(random.choice(n, min(n, BANKED_IMAGES), replace=False))
+        patches = view.deep_of(torch.from_numpy(images)).movedim(1, -1).flatten(0, 2)
+        kept = random.choice(len(patches), min(len(patches), self.memory_size), replace=False)
+        self.bank = patches[torch.from_numpy(np.sort(kept)).to(patches.device)]
+
+    def map(self, view: View) -> Tensor:
+        """Return distances (B, h, w)."""
+        patches, k = view.deep.movedim(1, -1), min(self.n_neighbors, len(self.bank))
+        mode = "use_mm_for_euclid_dist"
+        distances = torch.cdist(patches.flatten(1, 2), self.bank, compute_mode=mode)
+        nearest = distances.topk(k, dim=2, largest=False).values.mean(dim=2)
+        return _blurred(nearest.unflatten(1, patches.shape[1:3]), SMOOTHED)
+
+
+class BackboneResidual(MapHead):
+    """How far a backbone's features of a patch turn when the repair network repairs it."""
+
+    needs, share = "repair", 0.02
+
+    def map(self, view: View) -> Tensor:
+        """Return 1 - cosine (B, h, w) of the features before and after."""
+        return _blurred(1 - F.cosine_similarity(view.deep, view.deep_repaired), SMOOTHED)
 
 
 class ResidualMap(MapHead):

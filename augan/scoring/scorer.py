@@ -94,7 +94,11 @@ class AnomalyScorer(nn.Module):
             networks.critic,
             inversion,
         )
-        self.pretext, self.repair = networks.pretext, networks.repair
+        self.pretext, self.repair, self.backbone = (
+            networks.pretext,
+            networks.repair,
+            networks.backbone,
+        )
         self.score, self.fusion, self.paper = score, fusion, paper
         self.heads = nn.ModuleDict(heads if score == "calibrated" else {})
         self.scale = RobustScale()
@@ -110,7 +114,7 @@ class AnomalyScorer(nn.Module):
         """Move what works in float32 to `device`; encoding and p-values stay on the CPU."""
         for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
             part.to(device)
-        for network in (self.pretext, self.repair):
+        for network in (self.pretext, self.repair, self.backbone):
             if network is not None:
                 network.to(device)
         self.explainer.to(device)
@@ -149,6 +153,7 @@ class AnomalyScorer(nn.Module):
             critic=self.critic,
             pretext=pretext or self.pretext,
             repair=self.repair,
+            backbone=self.backbone,
             codec=self.codec if isinstance(self.codec, ImageEncoder) else None,
             raw=raw,
         )

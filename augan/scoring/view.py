@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.image import ImageEncoder
-from augan.networks import Critic, PretextNetwork, RepairNetwork
+from augan.networks import Backbone, Critic, PretextNetwork, RepairNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
 from augan.training.rows import LazyRows
 
 MAX_BATCH = 512  # rows that go through a network at once
-MAX_PIXELS = 2**21  # and pixels that go through the repair network
+MAX_PIXELS = 2**21  # and pixels of details
 
 
 class View:
@@ -40,6 +40,8 @@ class View:
         Standardised images (B, C, h, w).
     change : Tensor
         How much the repair network would change each pixel of the details, (B, h, w).
+    deep, deep_repaired : Tensor
+        Backbone's features (B, F, h, w) of the details, and of what their repair makes of them.
     """
 
     def __init__(
@@ -52,12 +54,13 @@ class View:
         critic: Critic,
         pretext: PretextNetwork | None = None,
         repair: RepairNetwork | None = None,
+        backbone: Backbone | None = None,
         codec: ImageEncoder | None = None,
         raw: Tensor | LazyRows | None = None,
     ) -> None:
         self.x, self.standard = x, standard
         self._inversion, self._generator, self._critic = inversion, generator, critic
-        self._pretext, self._repair = pretext, repair
+        self._pretext, self._repair, self._backbone = pretext, repair, backbone
         self._codec, self._raw = codec, raw
 
     @cached_property
@@ -94,17 +97,38 @@ class View:
 
     @cached_property
     def change(self) -> Tensor:  # noqa: D102
-        assert self._codec is not None and self._raw is not None and self._repair is not None
-        codec, repair, device = self._codec, self._repair, self.x.device
-        at_once = max(1, MAX_PIXELS // (codec.detailed[0] * codec.detailed[1]))
-        return _in_batches(
-            lambda raw: repair.change(codec.detail(raw).to(device)), self._raw, at_once
-        )
+        assert self._repair is not None
+        return self._of_details(self._repair.change)
+
+    @cached_property
+    def deep(self) -> Tensor:  # noqa: D102
+        assert self._backbone is not None
+        return self._of_details(self._backbone)
+
+    @cached_property
+    def deep_repaired(self) -> Tensor:  # noqa: D102
+        repair, backbone = self._repair, self._backbone
+        assert repair is not None and backbone is not None
+        return self._of_details(lambda images: backbone(images + repair(images)[0]))
+
+    def deep_of(self, rows: Tensor) -> Tensor:
+        """Return the backbone's features (n, F, h, w) of some rows (n,) alone."""
+        assert self._backbone is not None and self._raw is not None
+        return self._of_details(self._backbone, self._raw[rows])
 
     @cached_property
     def coarse(self) -> Tensor:  # noqa: D102
         assert self._codec is not None
         return self.standard.unflatten(1, self._codec.pooled)
+
+    def _of_details(
+        self, function: Callable[[Tensor], Tensor], raw: Tensor | LazyRows | None = None
+    ) -> Tensor:
+        raw = self._raw if raw is None else raw
+        assert self._codec is not None and raw is not None
+        codec, device = self._codec, self.x.device
+        at_once = max(1, MAX_PIXELS // (codec.detailed[0] * codec.detailed[1]))
+        return _in_batches(lambda batch: function(codec.detail(batch).to(device)), raw, at_once)
 
 
 def _in_batches(

@@ -17,7 +17,7 @@ from augan.codecs.image import ImageCodec
 from augan.networks.pseudo_defects import damage, draw_regions
 from augan.networks.repair import RepairNetwork
 from augan.scoring.maps import Heatmap, LocalNeighbours
-from augan.training.repair import mirrored_alike
+from augan.training.repair import turned_alike
 
 QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
 TRAINED = {**QUICK, "repair_steps": 60, "random_state": 0}
@@ -213,9 +213,13 @@ def test_bytes_are_not_copied_to_floats() -> None:
     assert detail.mean().abs() < 0.05 and abs(float(detail.std()) - 1) < 0.3
 
 
-def test_images_are_mirrored_where_they_may_be() -> None:
-    assert mirrored_alike(torch.randn(50, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
-    left = torch.zeros(50, 3, 32, 32)
-    left[:, :, :, :8] = 1
-    left += 0.2 * torch.randn(left.shape, generator=torch.Generator().manual_seed(0))
-    assert not mirrored_alike(left)
+def test_images_are_turned_as_far_as_they_may_be() -> None:
+    images = torch.randn(50, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert turned_alike(images) == ["left_right", "up_down", "diagonal"]
+    assert turned_alike(images[:, :, :, :24]) == ["left_right", "up_down"]
+    left, top = images.clone(), images.clone()
+    left[:, :, :, :16] += 5
+    top[:, :, :16] += 5
+    assert turned_alike(left) == ["up_down"]
+    assert turned_alike(top) == ["left_right"]
+    assert turned_alike(top + left) == ["diagonal"]

@@ -39,7 +39,7 @@ class AnoGAN(BaseDetector):
         As for `FAnoGAN`.
     max_categories, image_size, detail_size, standardize_images : object
         As for `FAnoGAN`.
-    backbone, backbone_weights : object
+    diff_augment, backbone, backbone_weights : object
         As for `FAnoGAN`.
     callbacks, checkpoint, checkpoint_interval, resume, device, random_state : object
         As for `FAnoGAN`.
@@ -108,6 +108,7 @@ class AnoGAN(BaseDetector):
         image_size: str | int | None = "auto",
         detail_size: str | int | None = "auto",
         standardize_images: str | bool = "auto",
+        diff_augment: str | bool = "auto",
         backbone: str | None = None,
         backbone_weights: str | None = None,
         callbacks: list[Any] | None = None,
@@ -154,6 +155,7 @@ class AnoGAN(BaseDetector):
         self.image_size = image_size
         self.detail_size = detail_size
         self.standardize_images = standardize_images
+        self.diff_augment = diff_augment
         self.backbone = backbone
         self.backbone_weights = backbone_weights
         self.callbacks = callbacks

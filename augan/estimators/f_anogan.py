@@ -109,6 +109,9 @@ class FAnoGAN(BaseDetector):
     standardize_images : "auto" or bool, default="auto"
         Take each image's own mean and deviation out first. "auto" does so with images larger
         than 64 pixels.
+    diff_augment : "auto" or bool, default="auto"
+        Show the critic images in other places, brighter and of other contrast (DiffAugment [6]_).
+        "auto" does so where no more than 200 images train it.
     backbone : str or None, default=None
         A torchvision ResNet ("resnet18", "wide_resnet50_2" ...) that was trained on other images:
         its features of the details are two more heads, "backbone_memory" (PatchCore's memory of
@@ -154,6 +157,8 @@ class FAnoGAN(BaseDetector):
     .. [4] Golan and El-Yaniv. "Deep anomaly detection using geometric transformations."
        NeurIPS, 2018.
     .. [5] Roth et al. "Towards total recall in industrial anomaly detection." CVPR, 2022.
+    .. [6] Zhao et al. "Differentiable augmentation for data-efficient GAN training." NeurIPS,
+       2020.
 
     Examples
     --------
@@ -207,6 +212,7 @@ class FAnoGAN(BaseDetector):
         image_size: str | int | None = "auto",
         detail_size: str | int | None = "auto",
         standardize_images: str | bool = "auto",
+        diff_augment: str | bool = "auto",
         backbone: str | None = None,
         backbone_weights: str | None = None,
         callbacks: list[Any] | None = None,
@@ -253,6 +259,7 @@ class FAnoGAN(BaseDetector):
         self.image_size = image_size
         self.detail_size = detail_size
         self.standardize_images = standardize_images
+        self.diff_augment = diff_augment
         self.backbone = backbone
         self.backbone_weights = backbone_weights
         self.callbacks = callbacks

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from augan.networks.layers import Critic
+
 SHIFT = 0.125  # of an image's height and width
 BRIGHTNESS = 0.25  # half of the range that is added, in units of pixels from -1 to 1
 CONTRAST = (0.5, 1.5)  # range of factors of the deviation from the mean
@@ -42,3 +44,19 @@ def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
     picked = torch.arange(n, device=device)[:, None, None]
     moved = images.permute(0, 2, 3, 1)[picked, rows[:, :, None], columns[:, None, :]]
     return moved.permute(0, 3, 1, 2)
+
+
+class AugmentingCritic(Critic):
+    """A critic that sees images, real or not, only augmented, each time in another way."""
+
+    def __init__(self, critic: Critic, random: torch.Generator) -> None:
+        super().__init__(critic.backbone, critic.head, critic.n_features)
+        self.critic, self.random = critic, random
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the activations that the head reads, (n, F)."""
+        return self.critic.features(diff_augment(x, self.random))
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Return the output (n,) on features."""
+        return self.critic.judge(features)

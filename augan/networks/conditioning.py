@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -64,30 +63,11 @@ class GivenGenerator(nn.Module):
 
 
 class GivenCritic(Critic):
-    """D(., y) for the classes of one batch, which it may see augmented.
+    """D(., y) for the classes of one batch, conditions (B, n_classes) as in `ClassGenerator`."""
 
-    Parameters
-    ----------
-    critic : ClassCritic
-        D.
-    conditions : Tensor
-        Classes (B, n_classes) as in `ClassGenerator`.
-    augment : callable, optional
-        What is done to rows, real or not, before they are judged.
-    """
-
-    def __init__(
-        self,
-        critic: ClassCritic,
-        conditions: Tensor,
-        augment: Callable[[Tensor], Tensor] | None = None,
-    ) -> None:
+    def __init__(self, critic: ClassCritic, conditions: Tensor) -> None:
         super().__init__(critic.backbone, critic.head, critic.n_features)
-        self.critic, self.conditions, self.augment = critic, conditions, augment
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the activations that the head reads, (n, F)."""
-        return super().features(x if self.augment is None else self.augment(x))
+        self.critic, self.conditions = critic, conditions
 
     def judge(self, features: Tensor) -> Tensor:
         """Return outputs (B,) on features (B, F) of rows of the batch's classes."""

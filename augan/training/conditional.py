@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augan.networks import Critic, Networks
-from augan.networks.augment import diff_augment
 from augan.networks.conditioning import ClassCritic, ClassGenerator, GivenCritic, GivenGenerator
 from augan.training.phases import EncoderPhase, GANPhase
 from augan.training.steps import TrainingConfig
@@ -79,10 +76,9 @@ class ClassGANPhase(GANPhase):
         *,
         augmented: bool = False,
     ) -> None:
-        super().__init__(networks, train, held_out, config, seed)
+        super().__init__(networks, train, held_out, config, seed, augmented=augmented)
         self.rows = ClassRows(labels)
         self.held_out_conditions = _one_hot(held_out_labels[: len(self.held_out)], self.rows)
-        self.augmented = augmented
         self.weight = 0.0  # how much the class counts, from 0 to 1
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
@@ -96,8 +92,7 @@ class ClassGANPhase(GANPhase):
         conditions = self.weight * self.rows.conditions(drawn)
         generator, critic = self.networks.generator, self.networks.critic
         assert isinstance(generator, ClassGenerator) and isinstance(critic, ClassCritic)
-        augment = partial(diff_augment, random=self.random) if self.augmented else None
-        given = GivenCritic(critic, conditions, augment), GivenGenerator(generator, conditions)
+        given = self._seen(GivenCritic(critic, conditions)), GivenGenerator(generator, conditions)
         return *given, self.train[drawn]
 
     def _generate(self, n: int, random: torch.Generator) -> Tensor:

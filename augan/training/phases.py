@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from augan._random import torch_stream
 from augan.networks import Critic, Networks, PretextNetwork
+from augan.networks.augment import AugmentingCritic
 from augan.training.ema import ExponentialMovingAverage
 from augan.training.monitor import coverage, sliced_wasserstein
 from augan.training.steps import (
@@ -56,10 +57,17 @@ class GANPhase:
     stops_early = True
 
     def __init__(
-        self, networks: Networks, train: Tensor, held_out: Tensor, config: TrainingConfig, seed: int
+        self,
+        networks: Networks,
+        train: Tensor,
+        held_out: Tensor,
+        config: TrainingConfig,
+        seed: int,
+        *,
+        augmented: bool = False,
     ) -> None:
         self.networks, self.train, self.config, self.seed = networks, train, config, seed
-        self.held_out = held_out[:MAX_HELD_OUT]
+        self.held_out, self.augmented = held_out[:MAX_HELD_OUT], augmented
         self.average = ExponentialMovingAverage(networks.generator, config.ema_decay)
         self.critic_optimizer = _adam(networks.critic, config.lr_critic, config)
         self.generator_optimizer = _adam(networks.generator, config.lr_generator, config)
@@ -140,7 +148,11 @@ class GANPhase:
     def _draw(self) -> tuple[Critic, nn.Module, Tensor]:
         """Return critic and generator, as they are for a batch, and its real rows."""
         real = draw_rows(self.train, self.config.batch_size, self.random)
-        return self.networks.critic, self.networks.generator, real
+        return self._seen(self.networks.critic), self.networks.generator, real
+
+    def _seen(self, critic: Critic) -> Critic:
+        """Return a critic that sees images as it should: augmented, or as they are."""
+        return AugmentingCritic(critic, self.random) if self.augmented else critic
 
     def _generate(self, n: int, random: torch.Generator) -> Tensor:
         """Return `n` rows of the averaged generator."""

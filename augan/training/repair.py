@@ -14,14 +14,18 @@ from augan.training.phases import AfterTheGAN, freeze, set_rate
 from augan.training.rows import LazyRows
 from augan.training.steps import TrainingConfig, repair_step
 
+Turn = Callable[[Tensor], Tensor]
+
 CROP = 128  # pixels a side that it learns from at once
 BATCH = 16
-LOOKED_AT, LOOKED_SIDE = (
-    200,
-    16,
-)  # images, and pixels a side, that tell whether they may be mirrored
-ALIKE = 1.1  # times as far as images from each other, mirrored images may be from them
+LOOKED_AT, LOOKED_SIDE = 200, 16  # images, and pixels a side, that tell how they may be turned
+ALIKE = 1.1  # times as far as images from each other, turned images may be from them
 LR_REPAIR, DECAY_REPAIR = 2e-3, 1e-2  # AdamW's learning rate and weight decay
+TURNS: dict[str, Turn] = {  # any of them, one after the other, are all turns of a square
+    "left_right": lambda images: images.flip(3),
+    "up_down": lambda images: images.flip(2),
+    "diagonal": lambda images: images.transpose(2, 3),
+}
 
 
 class RepairPhase(AfterTheGAN):
@@ -59,7 +63,7 @@ class RepairPhase(AfterTheGAN):
         self.detail, self.device, self.seed = detail, device, seed
         self.repair = networks.repair.to(memory_format=torch.channels_last)
         self.held_out = detail(held_out.first(BATCH)).to(device)
-        self.mirrors = mirrored_alike(detail(train.first(LOOKED_AT)))
+        self.turns = turned_alike(detail(train.first(LOOKED_AT)))
         self.optimizer = torch.optim.AdamW(
             self.repair.parameters(), lr=LR_REPAIR, weight_decay=DECAY_REPAIR, fused=True
         )
@@ -102,26 +106,31 @@ class RepairPhase(AfterTheGAN):
         freeze(self.repair)
 
     def _crops(self, images: Tensor) -> Tensor:
-        """Return the same part of each image, `CROP` pixels a side at most, some mirrored."""
+        """Return the same part of each image, `CROP` pixels a side at most, some turned."""
         height, width = (min(CROP, side) for side in images.shape[2:])
         top, left = (
             int(torch.randint(side - kept + 1, (), generator=self.picking))
             for side, kept in zip(images.shape[2:], (height, width), strict=True)
         )
         crops = images[:, :, top : top + height, left : left + width]
-        if self.mirrors:
-            mirrored = torch.rand(len(crops), generator=self.picking) < 0.5
-            crops = torch.where(mirrored[:, None, None, None], crops.flip(3), crops)
+        for name in self.turns:
+            turned = torch.rand(len(crops), generator=self.picking) < 0.5
+            crops = torch.where(turned[:, None, None, None], TURNS[name](crops), crops)
         return crops
 
 
-def mirrored_alike(images: Tensor) -> bool:
-    """Whether images (n, C, h, w), left and right swapped, could be others of the same kind.
+def turned_alike(images: Tensor) -> list[str]:
+    """Return the `TURNS` that make of images (n, C, h, w) what could be others of the same kind.
 
-    They could where they are hardly farther from the others than those from each other.
+    It could where turned images are hardly farther from the others than those from each other.
     """
     small = F.interpolate(images, size=(LOOKED_SIDE, LOOKED_SIDE), mode="bilinear", antialias=True)
-    rows, mirrored = small.flatten(1), small.flip(3).flatten(1)
-    others = ~torch.eye(len(rows), dtype=torch.bool)
-    apart, across = torch.cdist(rows, rows)[others], torch.cdist(mirrored, rows)[others]
-    return bool(across.mean() <= ALIKE * apart.mean())
+    rows, others = small.flatten(1), ~torch.eye(len(small), dtype=torch.bool)
+    apart = torch.cdist(rows, rows)[others].mean()
+    square = images.shape[2] == images.shape[3]
+    found = []
+    for name, turn in TURNS.items():
+        across = torch.cdist(turn(small).flatten(1), rows)[others].mean()
+        if across <= ALIKE * apart and (square or name != "diagonal"):
+            found.append(name)
+    return found

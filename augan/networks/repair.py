@@ -9,7 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augan.networks.pseudo_defects import damage
+from augan.networks.tiling import in_tiles
 
+LEARNED_SIDE = 128  # pixels a side, at most, of what it learns from
+OVERLAP = 32  # pixels that tiles of larger images share
+PIXELS_AT_ONCE = 2**20
 N_HALVINGS = 4
 STEM = 2  # pixels a side that the first layer takes together
 MAX_GROWTH = 8  # channels double at every halving, up to this many times `width`
@@ -70,10 +74,23 @@ class RepairNetwork(nn.Module):
         found = F.binary_cross_entropy_with_logits(logits.float(), where)
         return (weight * error).mean() + found
 
+    def repair(self, images: Tensor) -> Tensor:
+        """Return what it would add to images (n, C, h, w).
+
+        Images larger than those it learned from are seen in tiles: its layers normalise over all
+        that they see, so that the whole would be another task.
+        """
+        return in_tiles(
+            lambda tiles: self(tiles)[0],
+            images,
+            side=LEARNED_SIDE,
+            overlap=OVERLAP,
+            at_once=max(1, PIXELS_AT_ONCE // LEARNED_SIDE**2),
+        )
+
     def change(self, images: Tensor) -> Tensor:
         """Return how much it would change each pixel (n, h, w), in deviations of the image."""
-        change: Tensor = self(images)[0]
-        return change.abs().mean(dim=1)
+        return self.repair(images).abs().mean(dim=1)
 
 
 def _block(before: int, after: int) -> nn.Module:

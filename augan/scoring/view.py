@@ -109,7 +109,7 @@ class View:
     def deep_repaired(self) -> Tensor:  # noqa: D102
         repair, backbone = self._repair, self._backbone
         assert repair is not None and backbone is not None
-        return self._of_details(lambda images: backbone(images + repair(images)[0]))
+        return self._of_details(lambda images: backbone(images + repair.repair(images)))
 
     def deep_of(self, rows: Tensor) -> Tensor:
         """Return the backbone's features (n, F, h, w) of some rows (n,) alone."""

@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 from augan._random import torch_stream
 from augan.networks import Networks
+from augan.networks.repair import LEARNED_SIDE
 from augan.training.phases import AfterTheGAN, freeze, set_rate
 from augan.training.rows import LazyRows
 from augan.training.steps import TrainingConfig, repair_step
 
 Turn = Callable[[Tensor], Tensor]
 
-CROP = 128  # pixels a side that it learns from at once
 BATCH = 16
 LOOKED_AT, LOOKED_SIDE = 200, 16  # images, and pixels a side, that tell how they may be turned
 ALIKE = 1.1  # times as far as images from each other, turned images may be from them
@@ -106,8 +106,8 @@ class RepairPhase(AfterTheGAN):
         freeze(self.repair)
 
     def _crops(self, images: Tensor) -> Tensor:
-        """Return the same part of each image, `CROP` pixels a side at most, some turned."""
-        height, width = (min(CROP, side) for side in images.shape[2:])
+        """Return the same part of each image, `LEARNED_SIDE` pixels a side at most, some turned."""
+        height, width = (min(LEARNED_SIDE, side) for side in images.shape[2:])
         top, left = (
             int(torch.randint(side - kept + 1, (), generator=self.picking))
             for side, kept in zip(images.shape[2:], (height, width), strict=True)

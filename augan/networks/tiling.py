@@ -1,0 +1,62 @@
+"""A function of small images, applied to large ones: tile by tile, without seams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Function = Callable[[Tensor], Tensor]
+
+
+def in_tiles(
+    function: Function, images: Tensor, *, side: int, overlap: int, at_once: int
+) -> Tensor:
+    """Return what `function` makes of images (n, C, H, W): of whole ones, or of tiles, blended.
+
+    Tiles overlap by at least `overlap` pixels, in which one fades into the next.
+
+    Parameters
+    ----------
+    function : callable
+        Images (n, C, h, w) to maps (n, K, h, w) of the same size.
+    images : Tensor
+        Images of any size.
+    side : int
+        Pixels a side of a tile, at most.
+    overlap : int
+        Less than `side`.
+    at_once : int
+        Tiles that `function` is given at once.
+    """
+    n, _, height, width = images.shape
+    if max(height, width) <= side:
+        return function(images)
+    high, wide = min(side, height), min(side, width)
+    places = [
+        (top, left)
+        for top in _starts(height, high, overlap)
+        for left in _starts(width, wide, overlap)
+    ]
+    fade = _fade(high, overlap, images)[:, None] * _fade(wide, overlap, images)
+    weight = images.new_zeros(height, width)
+    tiles = torch.cat([images[:, :, y : y + high, x : x + wide] for y, x in places])
+    found = torch.cat([function(batch) for batch in tiles.split(at_once)]).unflatten(0, (-1, n))
+    total = images.new_zeros(n, found.shape[2], height, width)
+    for (top, left), maps in zip(places, found, strict=True):
+        total[:, :, top : top + high, left : left + wide] += fade * maps
+        weight[top : top + high, left : left + wide] += fade
+    return total / weight
+
+
+def _starts(length: int, side: int, overlap: int) -> list[int]:
+    """Return where tiles begin along a side: evenly, the last at the end."""
+    n_steps = -(-(length - side) // (side - overlap))
+    return [round(i * (length - side) / n_steps) for i in range(n_steps + 1)] if n_steps else [0]
+
+
+def _fade(side: int, overlap: int, like: Tensor) -> Tensor:
+    """Return weights (side,) that rise over the overlap at each end."""
+    inside = torch.arange(side, dtype=like.dtype, device=like.device) + 0.5
+    return (torch.minimum(inside, side - inside) / max(overlap, 1)).clamp(max=1.0)

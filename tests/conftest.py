@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
 from augan import AnoGAN, FAnoGAN
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS
@@ -29,8 +30,11 @@ HEADS_OF_IMAGES = tuple(name for name in HEADS if name not in TABLE_HEADS + BACK
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
+def _one_thread() -> Iterator[None]:
+    """Let tests that run side by side keep to a core each."""
     torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from augan import GANSampler
+from augan import FAnoGAN, GANSampler
 from augan.networks.augment import diff_augment
 
 
@@ -54,5 +54,15 @@ def test_it_changes_what_a_sampler_of_images_learns_and_nothing_in_tables() -> N
         with_it, without = (
             GANSampler(diff_augment=flag, **params).fit(X, y).sample(20)[0]
             for flag in (True, False)
+        )
+        assert (not np.array_equal(with_it, without)) == differ
+
+
+def test_it_changes_what_a_detector_of_images_learns_and_nothing_in_tables() -> None:
+    images = load_digits().images[:60]
+    steps = {"max_steps": 5, "encoder_steps": 5, "pretext_steps": 1, "width": 4, "random_state": 0}
+    for X, differ in ((images, True), (images.reshape(len(images), -1), False)):
+        with_it, without = (
+            FAnoGAN(diff_augment=flag, **steps).fit(X).sample(20) for flag in (True, False)
         )
         assert (not np.array_equal(with_it, without)) == differ

@@ -79,7 +79,7 @@ CHANGES_SCORES: dict[str, Any] = {
 CHANGES_SOMETHING_ELSE = {
     *("target_fpr", "max_time", "n_iter_no_change", "image_size", "detail_size", "repair_steps"),
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
-    *("backbone", "backbone_weights"),
+    *("backbone", "backbone_weights", "diff_augment"),
 }
 INVALID: dict[str, list[Any]] = {
     "gan": ["wgan", None, 1],
@@ -121,6 +121,7 @@ INVALID: dict[str, list[Any]] = {
     "image_size": [7, 0, 16.0, "large"],
     "detail_size": [31, 0, 64.0, "large"],
     "standardize_images": [None, "yes", 2],
+    "diff_augment": ["yes", 1, None],
     "backbone": ["vgg16", 18, "auto"],
     "backbone_weights": [1, True, "weights.pt"],  # a file, but no network that it is of
     "callbacks": [print, [1], "print"],

@@ -16,7 +16,8 @@ from augan import FAnoGAN
 from augan.codecs.image import ImageCodec
 from augan.networks.pseudo_defects import damage, draw_regions
 from augan.networks.repair import RepairNetwork
-from augan.scoring.maps import Heatmap, LocalNeighbours
+from augan.scoring.maps import Heatmap, ImageNeighbours, LocalNeighbours
+from augan.scoring.view import View
 from augan.training.repair import turned_alike
 
 QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
@@ -223,3 +224,23 @@ def test_images_are_turned_as_far_as_they_may_be() -> None:
     assert turned_alike(left) == ["up_down"]
     assert turned_alike(top) == ["left_right"]
     assert turned_alike(top + left) == ["diagonal"]
+
+
+def test_a_large_defect_leaves_the_rest_of_the_heat_alone() -> None:
+    """Bright over a third of an image, it moves mean and deviation of all."""
+    images = crops(30, 0).astype(np.float32)
+    codec = ImageCodec(image_size=32, standardize=True, detail_size=64).fit(images)
+    bad = images[:1].copy()
+    bad[:, :, :24] += 100
+    known, defective = (standardised(codec, part) for part in (images, bad))
+    head = ImageNeighbours(1, 100)
+    head.fit(known, np.random.default_rng(0))
+    heat, plain = head.map(defective)[0], (defective.coarse - known.coarse[:1]).abs()[0, 0]
+    inside, outside = slice(0, 3), slice(9, None)
+    assert plain[:, outside].mean() > 0.3 * plain[:, inside].mean()
+    assert heat[:, outside].mean() < 0.05 * heat[:, inside].mean()
+
+
+def standardised(codec: ImageCodec, images: np.ndarray) -> View:
+    networks: dict[str, Any] = dict.fromkeys(("inversion", "generator", "critic"))
+    return View(*codec.module(codec.prepare(images)), **networks, codec=codec.module)

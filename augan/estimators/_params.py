@@ -157,7 +157,7 @@ CHECKS: dict[str, Check] = {
     "standardize_images": _or("auto", FLAG),
     "backbone": _or(None, _one_of(*BACKBONES)),
     "backbone_weights": (_is_path, "None or a path"),
-    "diff_augment": _or("auto", FLAG),
+    "diff_augment": FLAG,
     "callbacks": (_is_callbacks, "None or a list of functions"),
     "checkpoint": (_is_path, "None or a path"),
     "checkpoint_interval": _real(0, np.inf),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -37,7 +38,6 @@ TIME_WEIGHTS: dict[Any, float] = {
     PretextPhase: 0.4,
     RepairPhase: 1.0,
 }
-FEW_IMAGES = 200  # up to which a critic would learn them by heart
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "backbone",
     "backbone_weights",
@@ -111,10 +111,10 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
             given = (networks, rows.raw[learned], rows.raw[looked_at], config, seed, *details)
         else:
             given = (networks, train, held_out, config, seed)
-        augmented = {"augmented": _augments(estimator, train)} if phase is GANPhase else {}
-        run_phase(
-            phase(*given, **augmented), run, n_steps=estimator._auto(name), time_share=float(share)
-        )
+        if phase is GANPhase:
+            augmented = estimator.diff_augment and isinstance(estimator.codec_, ImageCodec)
+            phase = partial(GANPhase, augmented=augmented)
+        run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=float(share))
     return run.history
 
 
@@ -135,15 +135,6 @@ def _phases(networks: Networks) -> list[tuple[Any, str]]:
     if networks.repair is not None:
         phases.append((RepairPhase, "repair_steps"))
     return phases
-
-
-def _augments(estimator: BaseDetector, train: Tensor) -> bool:
-    """Whether the critic sees its images augmented."""
-    if not isinstance(estimator.codec_, ImageCodec):
-        return False
-    if estimator.diff_augment == "auto":
-        return len(train) <= FEW_IMAGES
-    return bool(estimator.diff_augment)
 
 
 def fit_scorer(estimator: BaseDetector, rows: TrainingRows) -> None:

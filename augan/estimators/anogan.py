@@ -108,7 +108,7 @@ class AnoGAN(BaseDetector):
         image_size: str | int | None = "auto",
         detail_size: str | int | None = "auto",
         standardize_images: str | bool = "auto",
-        diff_augment: str | bool = "auto",
+        diff_augment: bool = False,
         backbone: str | None = None,
         backbone_weights: str | None = None,
         callbacks: list[Any] | None = None,

@@ -16,6 +16,9 @@ from augan.scoring.view import View
 MAP_SIDE = 16  # most positions a side at which local memories are kept
 PATCH = 5  # positions a side that are compared
 SMOOTHED, WIDELY = 3, 9  # positions a side that maps are averaged over
+FITTING_ROUNDS = 8  # of fitting brightness and contrast
+CONTRASTS = (0.5, 2.0)  # that images may differ by
+USUAL_TIMES, SMALLEST = 1.5, 1e-3  # medians of the differences at which a pixel counts a quarter
 BLUR = 7  # pixels a side that the map of repairs is averaged over
 BANKED_IMAGES = 256  # whose patches a backbone's memory is drawn from
 FITTED_PIXELS = 200_000  # that the heatmap's scale is learned from
@@ -90,7 +93,9 @@ class ImageNeighbours(CoarseMemory):
         """Return mean absolute differences (B, h, w) at most `MAP_SIDE` a side."""
         images = _coarse(view.coarse)
         neighbours = self.bank[self._nearest(images).indices]
-        return _blurred((images[:, None] - neighbours).abs().mean(dim=(1, 2)), WIDELY)
+        differences = _after_fitting(neighbours.flatten(2), images.flatten(1)[:, None])
+        maps = differences.abs().mean(dim=1).view_as(images).mean(dim=1)
+        return _blurred(maps, WIDELY)
 
     def _nearest(self, images: Tensor) -> Any:
         known, mode = self.bank.flatten(1), "use_mm_for_euclid_dist"
@@ -192,6 +197,28 @@ def _coarse(images: Tensor) -> Tensor:
         return images
     size = [max(1, round(side * factor)) for side in images.shape[2:]]
     return F.interpolate(images, size=size, mode="bilinear", antialias=True)
+
+
+def _after_fitting(known: Tensor, images: Tensor) -> Tensor:
+    """Return what images (B, 1, P) differ by from known ones (B, k, P) in the same light.
+
+    A large defect moves an image's own mean and deviation, so that all else seems to differ too.
+    Brightness and contrast of each known image are fitted once more, by least squares in which
+    pixels count the less the more they differ (Geman and McClure 1985).
+    """
+    weight = torch.ones_like(known)
+    differences = images - known
+    for _ in range(FITTING_ROUNDS):
+        total = weight.sum(dim=2, keepdim=True)
+        known_mean = (weight * known).sum(dim=2, keepdim=True) / total
+        mean = (weight * images).sum(dim=2, keepdim=True) / total
+        around, spread = known - known_mean, weight * (known - known_mean)
+        slope = (spread * (images - mean)).sum(dim=2, keepdim=True)
+        slope = slope / (spread * around).sum(dim=2, keepdim=True).clamp(min=SMALLEST)
+        differences = images - mean - slope.clamp(*CONTRASTS) * around
+        usual = differences.abs().median(dim=2, keepdim=True).values.clamp(min=SMALLEST)
+        weight = (1 + (differences / (USUAL_TIMES * usual)).square()).pow(-2)
+    return differences
 
 
 def _padded(images: Tensor) -> Tensor:

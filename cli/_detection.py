@@ -66,7 +66,7 @@ def evaluate_model(
             shown.add(names, rows, score, known.is_anomaly[where], known.labels[where])
     scored = known.only(np.concatenate(places))
     report = _report(estimator, data, scored, np.concatenate(scores), limit, n_bootstrap, seed)
-    of_pixels = None if pixels is None else pixels.report()
+    of_pixels = None if pixels is None else pixels.report(scored.kinds(MAX_KINDS))
     if shown is not None:
         shown.write(page, report, of_pixels, model=model.name, data=data.name)
     if as_json:
@@ -105,9 +105,9 @@ def _target(estimator: Any, model: Path, target: str | None) -> str:
 
 def _open_page(estimator: Any, data: Path, limit: float, pixels: Pixels | None) -> Any:
     """Return what gathers the report's page."""
+    from augan.evaluation.report.page import EvaluationPage
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
-    from augan.reporting.page import EvaluationPage
 
     def read_image(name: str) -> Any:
         from augan.io.decoding import read_form, read_image
@@ -179,12 +179,11 @@ def _print_pixels(report: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("pixels", "value")
-    table.add_row("AUROC", f"{report.auroc:.3f}")
-    table.add_row("average precision", f"{report.average_precision:.3f}")
-    table.add_row("AUPRO, up to 30 % FPR", f"{report.aupro:.3f}")
-    table.add_row("defective, share", f"{report.prevalence:.4f}")
-    table.add_row("regions", str(report.n_regions))
+    table = Table("pixels of", "AUROC", "AP", "AUPRO to 30 % FPR", "defective", "regions")
+    for name, part in {"all images": report, **report.by_kind}.items():
+        figures = (part.auroc, part.average_precision, part.aupro)
+        shown = [f"{figure:.3f}" for figure in figures]
+        table.add_row(name, *shown, f"{part.prevalence:.4f}", str(part.n_regions))
     Console(highlight=False).print(table)
 
 

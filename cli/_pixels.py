@@ -58,11 +58,11 @@ class Pixels:
                     raise
         return forms
 
-    def report(self) -> Any:
-        """Return the figures."""
+    def report(self, kinds: Any) -> Any:
+        """Return the figures, also those of each kind of defects where there are some."""
         from augan.evaluation import pixel_metrics
 
-        return pixel_metrics(self.masks, self.heat)
+        return pixel_metrics(self.masks, self.heat, kinds=kinds)
 
 
 def open_pixels(path: Path, masks: Path | None, *, skip_bad: bool) -> Pixels | None:

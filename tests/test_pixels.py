@@ -55,6 +55,18 @@ def test_figures_equal_their_definitions() -> None:
     assert PixelReport(**report.to_dict()) == report
 
 
+def test_each_kind_is_compared_with_the_good_images() -> None:
+    masks, heats = make_maps()
+    kinds = ["good", "dent", "scratch", "dent", "scratch", "dent"]
+    report = pixel_metrics(masks, heats, kinds=kinds)
+    assert list(report.by_kind) == ["dent", "scratch"]
+    for kind, part in report.by_kind.items():
+        rows = [i for i, name in enumerate(kinds) if name in (kind, "good")]
+        assert part == pixel_metrics([masks[i] for i in rows], [heats[i] for i in rows])
+    with pytest.raises(DataError, match="2 kinds for 6 images"):
+        pixel_metrics(masks, heats, kinds=["good", "dent"])
+
+
 def test_small_regions_count_as_much_as_large_ones() -> None:
     mask = np.zeros((30, 30), dtype=bool)
     mask[:20, :20] = mask[25, 25] = True

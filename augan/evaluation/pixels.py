@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from augan.exceptions import DataError
+
+Pairs = list[tuple[NDArray[np.bool_], NDArray[np.floating[Any]]]]
 
 MAX_PRO_FPR = 0.3  # up to which regions' overlap is integrated
 N_THRESHOLDS = 5000
@@ -34,6 +36,8 @@ class PixelReport:
     aupro : float
         Share of each region that is found, its mean over regions of whatever size, integrated up
         to 30 % of good pixels and divided by .3 (Bergmann 2021).
+    by_kind : dict of str to PixelReport
+        The same of each kind of defects and the images without any; empty where they have no kinds.
     """
 
     n_images: int
@@ -42,13 +46,16 @@ class PixelReport:
     auroc: float
     average_precision: float
     aupro: float
+    by_kind: dict[str, PixelReport] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as a dict that JSON can hold."""
         return asdict(self)
 
 
-def pixel_metrics(masks: Sequence[Any], heatmaps: Sequence[Any]) -> PixelReport:
+def pixel_metrics(
+    masks: Sequence[Any], heatmaps: Sequence[Any], *, kinds: Sequence[Any] | None = None
+) -> PixelReport:
     """Compare heatmaps with masks of the defects.
 
     Figures come from 5,000 thresholds, so that millions of pixels need no sorting.
@@ -59,6 +66,8 @@ def pixel_metrics(masks: Sequence[Any], heatmaps: Sequence[Any]) -> PixelReport:
         True, or not 0, where an image is defective; sizes may differ from image to image.
     heatmaps : sequence of array-like of shape (H, W)
         Heat of the same images' pixels, hotter = more abnormal.
+    kinds : sequence of str, optional
+        What kind of defect an image has; that of images with an empty mask is not looked at.
 
     Returns
     -------
@@ -68,8 +77,8 @@ def pixel_metrics(masks: Sequence[Any], heatmaps: Sequence[Any]) -> PixelReport:
     Raises
     ------
     DataError
-        When masks and heatmaps don't go together, heat is not finite, or all pixels are of one
-        kind.
+        When masks, heatmaps and kinds don't go together, heat is not finite, or all pixels are
+        defective or none is.
 
     Examples
     --------
@@ -81,6 +90,22 @@ def pixel_metrics(masks: Sequence[Any], heatmaps: Sequence[Any]) -> PixelReport:
     1.0
     """
     pairs = _read(masks, heatmaps)
+    return replace(_report(pairs), by_kind={} if kinds is None else _by_kind(pairs, list(kinds)))
+
+
+def _by_kind(pairs: Pairs, kinds: list[Any]) -> dict[str, PixelReport]:
+    if len(kinds) != len(pairs):
+        raise DataError(f"{len(kinds)} kinds for {len(pairs)} images")
+    defective = [bool(mask.any()) for mask, _ in pairs]
+    found = sorted({str(kind) for kind, bad in zip(kinds, defective, strict=True) if bad})
+    marked = list(zip(pairs, map(str, kinds), defective, strict=True))
+    return {
+        name: _report([pair for pair, kind, bad in marked if not bad or kind == name])
+        for name in found
+    }
+
+
+def _report(pairs: Pairs) -> PixelReport:
     thresholds = _thresholds(pairs)
     n_steps = len(thresholds) + 1
     good, bad = np.zeros(n_steps), np.zeros(n_steps)
@@ -111,9 +136,7 @@ def pixel_metrics(masks: Sequence[Any], heatmaps: Sequence[Any]) -> PixelReport:
     )
 
 
-def _read(
-    masks: Iterable[Any], heatmaps: Iterable[Any]
-) -> list[tuple[NDArray[np.bool_], NDArray[np.floating[Any]]]]:
+def _read(masks: Iterable[Any], heatmaps: Iterable[Any]) -> Pairs:
     found = [np.asarray(mask) for mask in masks]
     heats = [np.asarray(heat) for heat in heatmaps]
     if len(found) != len(heats) or not found:
@@ -126,7 +149,7 @@ def _read(
     return [(mask != 0, heat) for mask, heat in zip(found, heats, strict=True)]
 
 
-def _thresholds(pairs: list[tuple[Any, Any]]) -> NDArray[Any]:
+def _thresholds(pairs: Pairs) -> NDArray[Any]:
     """Return all values, or quantiles of those of defective and of good pixels."""
     parts = []
     for defective in (True, False):

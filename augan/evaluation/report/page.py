@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from augan.codecs import ImageCodec
 from augan.evaluation.figures import DetectionReport
 from augan.evaluation.pixels import PixelReport
+from augan.evaluation.report.charts import precision_recall_chart, roc_chart, score_chart
+from augan.evaluation.report.pictures import heat_picture, picture
 from augan.io.atomic import atomic_path
 from augan.io.images import as_bytes
-from augan.reporting.charts import precision_recall_chart, roc_chart, score_chart
-from augan.reporting.pictures import heat_picture, picture
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -169,7 +169,7 @@ class EvaluationPage:
             flagged=scores > self.limit,
         )
         environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("augan.reporting", "."),
+            loader=jinja2.PackageLoader("augan.evaluation.report", "."),
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,

@@ -15,7 +15,7 @@ from augan.scoring.view import View
 
 MAP_SIDE = 16  # most positions a side at which local memories are kept
 PATCH = 5  # positions a side that are compared
-SMOOTHED, WIDELY = 3, 9  # positions a side that maps are averaged over
+SMOOTHED, WIDELY = 3, 5  # positions a side that maps are averaged over
 FITTING_ROUNDS = 8  # of fitting brightness and contrast
 CONTRASTS = (0.5, 2.0)  # that images may differ by
 USUAL_TIMES, SMALLEST = 1.5, 1e-3  # medians of the differences at which a pixel counts a quarter

@@ -23,7 +23,7 @@ def main() -> None:
     kept = np.sort(np.concatenate([np.flatnonzero(y_train == 0), rare]))
     X_train, y_train = X_train.iloc[kept], y_train.iloc[kept]
 
-    steps = {"max_steps": 600, "encoder_steps": 400, "random_state": 0}
+    steps = {"max_steps": 300, "encoder_steps": 200, "random_state": 0}
     sampler = GANSampler(**steps)
     balanced, labels = sampler.fit_resample(X_train, y_train)
     print("rows of each class:", labels.value_counts().to_dict(), "made from", sampler.methods_)
@@ -31,7 +31,7 @@ def main() -> None:
     large, _ = sampler.sample({1: 3}, where={"mean radius": (18, None)})
     print("large ones:", large["mean radius"].round(1).tolist())
 
-    forest = RandomForestClassifier(300, random_state=0)
+    forest = RandomForestClassifier(100, random_state=0)
     arms = {
         "no new rows": [],
         "as many as of the other class": [sampler],

@@ -29,7 +29,7 @@ def write_photographs(folder: Path) -> None:
     """Write parts of a roof in MVTec's layout, some with a scratch, and masks of the scratches."""
     random = np.random.default_rng(0)
     roof = load_sample_image("china.jpg")
-    for place, n in (("train/good", 120), ("test/good", 15), ("test/scratch", 15)):
+    for place, n in (("train/good", 100), ("test/good", 15), ("test/scratch", 15)):
         (folder / place).mkdir(parents=True, exist_ok=True)
         for i in range(n):
             top, left = random.integers(180, 188), random.integers(100, 108)

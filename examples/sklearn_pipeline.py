@@ -26,11 +26,11 @@ def main() -> None:
     y = (target == 0).astype(int)  # malignant tumours are the anomalies
 
     columns = ColumnTransformer([("means", "passthrough", list(X.columns[:10]))])
-    steps = {"max_steps": 100, "encoder_steps": 100, "pretext_steps": 200}
+    steps = {"max_steps": 100, "encoder_steps": 100, "pretext_steps": 100}
     detector = FAnoGAN(normal_label=0, **steps, random_state=0)
     search = GridSearchCV(
         make_pipeline(columns, detector),
-        {"fanogan__n_neighbors": [1, 5], "fanogan__fusion": ["top2", "mean"]},
+        {"fanogan__fusion": ["top2", "mean"]},
         scoring=average_precision,
         cv=StratifiedKFold(2),
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.spec import VectorSpec
-from augan.networks.layers import SLOPE, Critic, normalised
+from augan.networks.layers import SLOPE, Critic, SteadyLinear, normalised
 
 
 class DenseGenerator(nn.Module):
@@ -15,7 +15,7 @@ class DenseGenerator(nn.Module):
     def __init__(self, spec: VectorSpec, *, latent_dim: int, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim, width),
+            SteadyLinear(latent_dim, width),
             nn.ReLU(),
             nn.Linear(width, width),
             nn.ReLU(),
@@ -41,7 +41,7 @@ class DenseCritic(Critic):
     """Encoded rows (n, D) to a number each; both hidden layers are features."""
 
     def __init__(self, spec: VectorSpec, *, width: int, spectral_norm: bool) -> None:
-        first = normalised(nn.Linear(spec.size, width), spectral_norm)
+        first = normalised(SteadyLinear(spec.size, width), spectral_norm)
         second = normalised(nn.Linear(width, width), spectral_norm)
         head = normalised(nn.Linear(2 * width, 1), spectral_norm)
         super().__init__(_HiddenLayers(first, second), head, 2 * width)
@@ -66,16 +66,4 @@ def dense_encoder(spec: VectorSpec, *, latent_dim: int) -> nn.Module:
     It is linear: a deep one learns to find latents for anomalies too. Over ADBench's tables the
     paper's score separates better with it than with one or two hidden layers of any width.
     """
-    return _SteadyLinear(spec.size, latent_dim)
-
-
-class _SteadyLinear(nn.Linear):
-    """A linear layer that gives a row the same output wherever it stands in a batch.
-
-    With few outputs, the rows' product with the weights may depend in the last digit on where a
-    row lies in memory; that of the weights with the rows does not.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        outputs = self.weight @ x.T + self.bias[:, None]
-        return outputs.T.contiguous()
+    return SteadyLinear(spec.size, latent_dim)

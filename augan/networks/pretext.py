@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from augan.codecs.spec import ImageSpec
 from augan.networks.conv import halving_channels
-from augan.networks.layers import SLOPE
+from augan.networks.layers import SLOPE, SteadyLinear
 
 MAX_SWAPPED = 0.5  # share of a row's columns that are replaced at most
 REPAIR_WEIGHT = 1.0  # of what stood there, beside which columns were replaced
@@ -62,7 +62,7 @@ class SwapPretext(PretextNetwork):
         size, self.n_columns = len(owner), int(owner.max()) + 1
         self.register_buffer("owner", owner, persistent=False)
         self.layers = nn.ModuleList(
-            [nn.Linear(size, width), nn.Linear(width, width), nn.Linear(width, width)]
+            [SteadyLinear(size, width), nn.Linear(width, width), nn.Linear(width, width)]
         )
         self.detect = nn.Linear(width, self.n_columns)
         self.repair = nn.Linear(width, size)

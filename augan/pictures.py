@@ -59,11 +59,12 @@ def save_reconstructions(
 def overlay(image: NDArray[Any], heat: NDArray[Any], limit: float) -> NDArray[np.uint8]:
     """Return a grey, RGB or RGBA image (H, W[, C]) as RGB, its heat (H, W) laid over it.
 
-    The hotter, the more opaque; as bright as can be at twice the `limit`, around which is a line.
+    The hotter, the more opaque; brightest where the image is hottest, or at twice the `limit` if
+    that is more. Around what is hotter than the `limit` is a line.
     """
     grey = image[:, :, None] if image.ndim == 2 else image
     colour = np.repeat(grey[:, :, :1], 3, axis=2) if grey.shape[2] == 1 else grey[:, :, :3]
-    strength = np.clip(heat / (2 * max(limit, 1e-9)), 0, 1)
+    strength = np.clip(heat / max(2 * limit, float(heat.max()), 1e-9), 0, 1)
     opacity = 0.6 * strength[:, :, None]
     glow = 255 * colormaps["inferno"](0.25 + 0.75 * strength)[:, :, :3]
     blended = (1 - opacity) * colour + opacity * glow

@@ -271,3 +271,33 @@ def test_bad_images_can_be_left_out_of_an_evaluation(
     left = done(*words, "--bootstrap", 0, "--skip-bad")
     assert "0a.png" in left.stderr and "zz.png" in left.stderr
     assert json.loads(left.stdout) == whole
+
+
+def test_a_mask_of_another_size_is_named(
+    photographs: Path, photo_model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(photographs / "ground_truth", tmp_path / "masks" / "test")
+    mask = tmp_path / "masks" / "test" / "bar" / "01_mask.png"
+    opened(mask).resize((50, 80)).save(mask)
+    words = ("evaluate", photo_model, photographs, "--target", "folder", "--normal", "good")
+    said = refused(*words, "--masks", tmp_path / "masks", "--quiet")
+    assert f"{mask}: the mask of" in said
+    assert "has 50x80 pixels, the image 100x80" in said
+
+
+def test_scores_depend_on_neither_format_nor_the_number_of_workers(
+    photographs: Path, photo_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = sorted((photographs / "test").rglob("*.png"))
+    (tmp_path / "webp").mkdir()
+    for i, file in enumerate(images):
+        opened(file).save(tmp_path / "webp" / f"{i:02d}.webp", lossless=True)
+    scores = []
+    for folder, workers in ((photographs, 1), (photographs, 7), (tmp_path / "webp", 3)):
+        monkeypatch.setattr("augan.io.image_folder.MAX_WORKERS", workers)
+        monkeypatch.setattr("os.cpu_count", lambda: 8)
+        out = tmp_path / f"{workers}.csv"
+        done("score", photo_model, folder, "--out", out, "-q")
+        scores.append(pd.read_csv(out)["anomaly_score"].to_numpy())
+    assert len(scores[0]) == 8
+    assert np.array_equal(scores[0], scores[1]) and np.array_equal(scores[0], scores[2])

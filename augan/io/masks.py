@@ -54,6 +54,12 @@ def mask_of(
 ) -> NDArray[np.bool_]:
     """Return the mask (H, W) of an image; that of a normal one may be missing, and is empty."""
     file = mask_file(masks, name)
-    if file is None and is_anomaly:
-        raise DataError(f"{path / name}: an anomaly, but no mask in {masks}")
-    return np.zeros(size, dtype=bool) if file is None else read_mask(file, size)
+    if file is None:
+        if is_anomaly:
+            raise DataError(f"{path / name}: an anomaly, but no mask in {masks}")
+        return np.zeros(size, dtype=bool)
+    own, image = read_form(file), read_form(path / name)
+    if (own.height, own.width) != (image.height, image.width):
+        sizes = f"{own.width}x{own.height} pixels, the image {image.width}x{image.height}"
+        raise DataError(f"{file}: the mask of {path / name} has {sizes}")
+    return read_mask(file, size)

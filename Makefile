@@ -13,10 +13,10 @@ demo: .venv/installed
 	$(BIN)/augan demo --out demo-output
 
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: .venv/installed
-	$(BIN)/python -m pytest -q -n auto --dist loadfile -m 'slow or not slow'
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder -m 'slow or not slow'
 
 lint: .venv/installed
 	$(BIN)/ruff check .

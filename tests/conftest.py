@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +38,21 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(scope="session")
+def run_alone() -> Callable[..., str]:
+    """Return what runs a command in a process of its own, on one thread, and gives its output."""
+
+    def run(*command: str, cwd: Any) -> str:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        result = subprocess.run(
+            command, cwd=cwd, capture_output=True, text=True, timeout=300, env=environment
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_readme_python_runs(tmp_path, run_alone):
     run_alone(sys.executable, "readme.py", cwd=tmp_path)
 
 
-def test_readme_commandsrun_alone(tmp_path, run_alone):
+def test_readme_commands_run(tmp_path, run_alone):
     """Every `augan` line of the README's shell blocks, in order, on the table that it makes."""
     lines = [line for block in _readme_blocks("sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(("augan ", "python -c"))]

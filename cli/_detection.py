@@ -48,13 +48,16 @@ def evaluate_model(
     """
     import numpy as np
 
+    from augan.exceptions import DataError
+
     target, anomaly, normal = labels
     limit = _finite(flag_limit(estimator, *flag))
     target = _target(estimator, model, target)
     known = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
     batches = model_batches(estimator, model, data, options, target=target, skip_bad=skip_bad)
-    pixels = open_pixels(data, masks, skip_bad=skip_bad)
-    shown = None if page is None else _open_page(estimator, data, limit, pixels)
+    pixels = open_pixels(data, known.names, masks, skip_bad=skip_bad)
+    in_files = known.names is not None
+    shown = None if page is None else _open_page(estimator, data, limit, pixels, in_files=in_files)
     scores, places = [], []
     for names, rows, score in scored_batches(estimator, batches, data, quiet=quiet):
         where = known.places(names)
@@ -64,6 +67,8 @@ def evaluate_model(
             pixels.add(estimator, names, rows, known.is_anomaly[where])
         if shown is not None:
             shown.add(names, rows, score, known.is_anomaly[where], known.labels[where])
+    if not places:
+        raise DataError(f"{data}: none of {len(known.labels)} images can be read")
     scored = known.only(np.concatenate(places))
     report = _report(estimator, data, scored, np.concatenate(scores), limit, n_bootstrap, seed)
     of_pixels = None if pixels is None else pixels.report(scored.kinds(MAX_KINDS))
@@ -103,18 +108,17 @@ def _target(estimator: Any, model: Path, target: str | None) -> str:
     return str(name)
 
 
-def _open_page(estimator: Any, data: Path, limit: float, pixels: Pixels | None) -> Any:
-    """Return what gathers the report's page."""
+def _open_page(
+    estimator: Any, data: Path, limit: float, pixels: Pixels | None, *, in_files: bool
+) -> Any:
+    """Return what gathers the report's page; `in_files` says that DATA is a folder of images."""
     from augan.evaluation.report.page import EvaluationPage
-    from augan.io.image_folder import ImageFolder
-    from augan.io.sources import open_data
 
     def read_image(name: str) -> Any:
         from augan.io.decoding import read_form, read_image
 
         return read_image(data / name, read_form(data / name))
 
-    in_files = data.is_dir() and isinstance(open_data(data), ImageFolder)
     return EvaluationPage(
         *(estimator, limit),
         read_image=read_image if in_files else None,

@@ -65,19 +65,17 @@ class Pixels:
         return pixel_metrics(self.masks, self.heat, kinds=kinds)
 
 
-def open_pixels(path: Path, masks: Path | None, *, skip_bad: bool) -> Pixels | None:
-    """Return what compares heat with masks, or None where there are no masks."""
-    from augan.exceptions import ParameterError
-    from augan.io.image_folder import ImageFolder
-    from augan.io.masks import masks_folder
-    from augan.io.sources import open_data
+def open_pixels(path: Path, names: Any, masks: Path | None, *, skip_bad: bool) -> Pixels | None:
+    """Return what compares heat with masks, or None where there are no masks.
 
-    source = open_data(path) if path.is_dir() else None
-    if not isinstance(source, ImageFolder):
+    `names` are those of the images in a folder; None of other data.
+    """
+    from augan.exceptions import ParameterError
+    from augan.io.masks import masks_folder
+
+    if names is None:
         if masks is not None:
             raise ParameterError(f"--masks {masks}: goes with a folder of images, not {path}")
         return None
     folder = masks_folder(path, masks)
-    if folder is None:
-        return None
-    return Pixels(path, source.names, folder, skip_bad=skip_bad)
+    return None if folder is None else Pixels(path, list(names), folder, skip_bad=skip_bad)

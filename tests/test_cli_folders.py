@@ -271,6 +271,11 @@ def test_bad_images_can_be_left_out_of_an_evaluation(
     left = done(*words, "--bootstrap", 0, "--skip-bad")
     assert "0a.png" in left.stderr and "zz.png" in left.stderr
     assert json.loads(left.stdout) == whole
+    for file in (copy / "test").rglob("*.png"):
+        file.write_bytes(b"")
+    said = run(*words, "--bootstrap", 0, "--skip-bad", "--quiet")
+    assert said.exit_code == 1 and said.stdout == ""
+    assert "none of 10 images can be read" in said.stderr.splitlines()[-1]
 
 
 def test_a_mask_of_another_size_is_named(

@@ -6,9 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["AnoGAN", "FAnoGAN", "GANSampler", "__version__", "load"]
+__all__ = [
+    "AnoGAN",
+    "FAnoGAN",
+    "GANSampler",
+    "OnnxDetector",
+    "OnnxGenerator",
+    "__version__",
+    "load",
+]
 
 if TYPE_CHECKING:
+    from augan.deploy.detector import OnnxDetector
+    from augan.deploy.generator import OnnxGenerator
     from augan.estimators.anogan import AnoGAN
     from augan.estimators.f_anogan import FAnoGAN
     from augan.estimators.sampler import GANSampler
@@ -18,6 +28,8 @@ _HOMES = {
     "AnoGAN": "augan.estimators.anogan",
     "FAnoGAN": "augan.estimators.f_anogan",
     "GANSampler": "augan.estimators.sampler",
+    "OnnxDetector": "augan.deploy.detector",
+    "OnnxGenerator": "augan.deploy.generator",
     "load": "augan.io.model_file",
 }
 

@@ -29,6 +29,10 @@ class ModelFileError(AuganError, ValueError):
     """A model file is missing, damaged, unsafe or made by a newer augan."""
 
 
+class ExportError(AuganError, ValueError):
+    """A model cannot be exported, or the exported file would not score as the model does."""
+
+
 class DataWarning(UserWarning):
     """The data can be used, but something about it is worth a look."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
 from augan.io.atomic import atomic_path
-from augan.training.monitor import History
+
+if TYPE_CHECKING:
+    from augan.training.monitor import History
 
 Path = str | os.PathLike[str]
 

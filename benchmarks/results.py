@@ -17,6 +17,7 @@ FOLDER = Path(__file__).resolve().with_name("results")
 PACKAGES = (
     "augan",
     "torch",
+    "onnxruntime-gpu",
     "pyod",
     "scikit-learn",
     "numpy",

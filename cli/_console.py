@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ._models import is_onnx
+
 Data = Annotated[
     Path,
     typer.Argument(
@@ -50,12 +52,16 @@ def csv_options(
     return CsvOptions(delimiter, encoding, tuple(missing or ()), names)
 
 
-def set_threads(threads: int | None, *, small_batches: bool = False) -> None:
-    """Give torch its threads, once, for the whole process.
+def set_threads(
+    threads: int | None, *, small_batches: bool = False, model: Path | None = None
+) -> None:
+    """Give torch its threads, once, for the whole process; an exported `model` has its own.
 
     Small batches gain little from a second thread, and where other work holds the cores the
     threads wait for each other.
     """
+    if is_onnx(model):
+        return
     import torch
 
     if small_batches:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ._console import data_errors
 from ._labels import Labelled, read_anomalies
+from ._models import model_context
 from ._pixels import Pixels, open_pixels
 from ._scoring import flag_limit, model_batches, scored_batches
 
@@ -58,27 +59,29 @@ def evaluate_model(
     pixels = open_pixels(data, known.names, masks, skip_bad=skip_bad)
     in_files = known.names is not None
     shown = None if page is None else _open_page(estimator, data, limit, pixels, in_files=in_files)
-    scores, places = [], []
-    for names, rows, score in scored_batches(estimator, batches, data, quiet=quiet):
+    scores, p_values, places = [], [], []
+    for names, rows, found in scored_batches(estimator, batches, data, quiet=quiet):
         where = known.places(names)
-        scores.append(score)
+        scores.append(found.anomaly_score)
+        p_values.append(found.p_value)
         places.append(where)
         if pixels is not None:
             pixels.add(estimator, names, rows, known.is_anomaly[where])
         if shown is not None:
-            shown.add(names, rows, score, known.is_anomaly[where], known.labels[where])
+            shown.add(names, rows, found, known.is_anomaly[where], known.labels[where])
     if not places:
         raise DataError(f"{data}: none of {len(known.labels)} images can be read")
     scored = known.only(np.concatenate(places))
-    report = _report(estimator, data, scored, np.concatenate(scores), limit, n_bootstrap, seed)
+    given = (np.concatenate(scores), np.concatenate(p_values))
+    report = _report(estimator, data, scored, given, limit, n_bootstrap, seed)
     of_pixels = None if pixels is None else pixels.report(scored.kinds(MAX_KINDS))
     if shown is not None:
         shown.write(page, report, of_pixels, model=model.name, data=data.name)
     if as_json:
-        found = report.to_dict()
+        figures = report.to_dict()
         if of_pixels is not None:
-            found["pixels"] = of_pixels.to_dict()
-        print(json.dumps(found, indent=2, allow_nan=False))
+            figures["pixels"] = of_pixels.to_dict()
+        print(json.dumps(figures, indent=2, allow_nan=False))
     else:
         _print_report(report)
         if of_pixels is not None:
@@ -95,15 +98,13 @@ def _finite(limit: float) -> float:
 
 def _target(estimator: Any, model: Path, target: str | None) -> str:
     """Return the column with the labels, which must not be one that the model looks at."""
-    from augan.codecs import TableCodec
     from augan.exceptions import ParameterError
-    from augan.io.model_file import read_manifest
 
-    name = target or read_manifest(model)["context"].get("target")
+    name = target or model_context(estimator, model).get("target")
     if name is None:
         raise ParameterError(f"--target: name the column with the labels; {model} knows of none")
     codec = estimator.codec_
-    if isinstance(codec, TableCodec) and name in [column.name for column in codec.columns]:
+    if codec.kind == "table" and name in [column.name for column in codec.columns]:
         raise ParameterError(f"--target {name}: {model} was trained on this column")
     return str(name)
 
@@ -130,7 +131,7 @@ def _report(
     estimator: Any,
     path: Path,
     known: Labelled,
-    score: Any,
+    given: tuple[Any, Any],
     limit: float,
     n_bootstrap: int,
     seed: int,
@@ -141,9 +142,9 @@ def _report(
     with data_errors(path):
         return detection_metrics(
             known.is_anomaly,
-            score,
+            given[0],
             threshold=limit,
-            p_values=estimator.p_value_of(score),
+            p_values=given[1],
             kinds=known.kinds(MAX_KINDS),
             n_calibration=n_held_out(estimator),
             n_bootstrap=n_bootstrap,

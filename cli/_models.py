@@ -5,10 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+PROVIDERS = {None: "auto", "auto": "auto", "cpu": "cpu", "cuda": "cuda", "tensorrt": "tensorrt"}
 
-def load_detector(path: Path, device: str | None) -> Any:
+
+def is_onnx(path: Path | None) -> bool:
+    """Whether a file is an exported one, which runs without torch."""
+    return path is not None and path.suffix.lower() == ".onnx"
+
+
+def load_detector(path: Path, device: str | None, threads: int | None = None) -> Any:
     """Return the detector in a file; ModelFileError for a sampler."""
     from augan.exceptions import ModelFileError
+
+    if is_onnx(path):
+        from augan.deploy.detector import OnnxDetector
+
+        return OnnxDetector(path, providers=providers(device), threads=threads).fit()
     from augan.io.model_file import load
 
     estimator = load(path, device=device)
@@ -18,3 +30,22 @@ def load_detector(path: Path, device: str | None) -> Any:
             "augan fit with --normal trains a detector"
         )
     return estimator
+
+
+def providers(device: str | None) -> str:
+    """Return what ONNX Runtime is to run on."""
+    from augan.exceptions import ParameterError
+
+    if device not in PROVIDERS:
+        listed = ", ".join(name for name in PROVIDERS if name)
+        raise ParameterError(f"--device {device}: an ONNX file runs on one of {listed}")
+    return PROVIDERS[device]
+
+
+def model_context(estimator: Any, path: Path) -> dict[str, Any]:
+    """Return what is known of the data beside the model, such as the target column."""
+    if is_onnx(path):
+        return dict(estimator.metadata_["context"])
+    from augan.io.model_file import read_manifest
+
+    return dict(read_manifest(path)["context"])

@@ -10,7 +10,7 @@ RANGE = ".."  # between the two ends of a range
 
 def read_where(texts: list[str], codec: Any) -> dict[str, Any] | None:
     """Return the conditions that ``--where COL=VALUE`` and ``--where COL=LOW..HIGH`` give."""
-    from augan.codecs import TableCodec
+    from augan.codecs.table import TableCodec
     from augan.exceptions import ParameterError
 
     if texts and not isinstance(codec, TableCodec):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ._console import progress
+from ._models import is_onnx, model_context, providers
 from ._requests import read_class, read_range, read_where
 from ._samplers import BATCH_ROWS
 
@@ -26,24 +27,22 @@ class Request:
 
 def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet: bool) -> str:
     """Write rows of a model; return what has been written, in words."""
-    from augan.codecs import ImageCodec
     from augan.exceptions import ParameterError
-    from augan.io.model_file import load, read_manifest
     from augan.io.results import FORMATS, open_results
 
-    estimator = load(model, device=device)
+    estimator = _load(model, device, request)
     codec, labelled = estimator.codec_, hasattr(estimator, "classes_")
     parts = _parts(estimator, model, request)
-    asked: dict[str, Any] = {
-        "where": read_where(request.where, codec),
-        "score_range": read_range(request.score_range),
-    }
+    asked: dict[str, Any] = {}
+    if not is_onnx(model):
+        asked["where"] = read_where(request.where, codec)
+        asked["score_range"] = read_range(request.score_range)
     batches = _batches(estimator, parts, asked, request.seed, quiet=quiet)
     suffix = out.suffix.lower()
-    if not isinstance(codec, ImageCodec):
+    if codec.kind != "image":
         if suffix not in FORMATS:
             raise ParameterError(f"--out {out}: {model} makes a table; use {', '.join(FORMATS)}")
-        context = read_manifest(model)["context"]
+        context = model_context(estimator, model)
         with open_results(out) as write:
             for rows, classes in batches:
                 write(_as_table(rows, classes, codec, context))
@@ -54,9 +53,25 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
     else:
         endings = "a new folder" if labelled else "a new folder or .npy"
         raise ParameterError(f"--out {out}: {model} makes images; use {endings}")
-    made = f"{request.number} new {'images' if isinstance(codec, ImageCodec) else 'rows'}"
+    made = f"{request.number} new {'images' if codec.kind == 'image' else 'rows'}"
     classes = ", ".join(f"{n} of {label}" for label, n in parts if label is not None)
     return f"{made}{f' ({classes})' if classes else ''}; wrote {out}"
+
+
+def _load(model: Path, device: str, request: Request) -> Any:
+    """Return the model of a file, or the generator of an exported one."""
+    from augan.exceptions import ParameterError
+
+    if not is_onnx(model):
+        from augan.io.model_file import load
+
+        return load(model, device=device)
+    if request.where or request.score_range is not None:
+        option = "--where" if request.where else "--score-range"
+        raise ParameterError(f"{option}: {model} is an exported generator; use the .augan file")
+    from augan.deploy.generator import OnnxGenerator
+
+    return OnnxGenerator(model, providers=providers(device))
 
 
 def _parts(estimator: Any, model: Path, request: Request) -> list[tuple[Any, int]]:

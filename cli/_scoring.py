@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ._console import data_errors, progress, say
+from ._models import model_context
 
 Fpr = Annotated[
     float | None, typer.Option(help="Share of normal rows that may be flagged, 0 to 1.")
@@ -31,7 +32,7 @@ def flag_limit(estimator: Any, fpr: float | None, threshold: float | None) -> fl
         return float(estimator.threshold_)
     if not 0 < fpr < 1:
         raise ParameterError(f"--fpr {fpr}: must be above 0 and below 1")
-    return float(estimator.scorer_.conformal.threshold(fpr))
+    return float(estimator.threshold_at(fpr))
 
 
 def model_batches(
@@ -48,14 +49,12 @@ def model_batches(
     An index "row" counts the rows, for images of a folder "path" names their files. `target` is no
     surprise.
     """
-    from augan.codecs import TableCodec
     from augan.exceptions import DataError
     from augan.io.image_folder import ImageFolder
-    from augan.io.model_file import read_manifest
     from augan.io.sources import open_data
 
     source: Any = open_data(path, options, skip_bad=skip_bad)
-    is_table_model = isinstance(estimator.codec_, TableCodec)
+    is_table_model = estimator.codec_.kind == "table"
     if isinstance(source, ImageFolder):
         if is_table_model:
             raise DataError(f"{path}: images, but {model} was trained on a table")
@@ -72,7 +71,7 @@ def model_batches(
     if absent:
         listed = ", ".join(map(repr, absent))
         raise DataError(f"{path}: no column {listed}, which {model} was trained with")
-    context = read_manifest(model)["context"]
+    context = model_context(estimator, model)
     expected = {*types, target, context.get("target"), *context.get("dropped", [])}
     extra = [name for name in found if name not in expected]
     if extra:
@@ -109,15 +108,20 @@ def warn_of_skipped(source: Any) -> None:
 
 
 def scored_batches(
-    estimator: Any, batches: Iterator[tuple[Any, Any]], path: Path, *, quiet: bool
+    estimator: Any,
+    batches: Iterator[tuple[Any, Any]],
+    path: Path,
+    *,
+    quiet: bool,
+    explain: bool = False,
 ) -> Iterator[tuple[Any, Any, Any]]:
-    """Give each batch of rows, what they are called before them, their scores after them."""
+    """Give each batch of rows, what they are called before them, their assessment after them."""
     done = 0
     with progress(quiet) as display:
         task = display.add_task("score", total=None, note="")
         for names, rows in batches:
             with data_errors(path):
-                scores = estimator.anomaly_score(rows)
-            yield names, rows, scores
-            done += len(scores)
+                found = estimator.assess(rows, explain=explain)
+            yield names, rows, found
+            done += len(found.anomaly_score)
             display.update(task, completed=done)

@@ -8,6 +8,7 @@ import typer
 
 from .demo import demo
 from .evaluate import evaluate
+from .export import export
 from .fit import fit
 from .info import info
 from .sample import sample
@@ -24,6 +25,7 @@ app.command()(fit)
 app.command()(score)
 app.command()(sample)
 app.command()(evaluate)
+app.command()(export)
 app.command()(info)
 app.command()(demo)
 

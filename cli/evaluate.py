@@ -28,7 +28,8 @@ from ._scoring import Fpr, Threshold
 
 def evaluate(
     model: Annotated[
-        Path | None, typer.Argument(help="Model file written by augan fit; goes with DATA.")
+        Path | None,
+        typer.Argument(help="File written by augan fit or augan export; goes with DATA."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -92,7 +93,7 @@ def evaluate(
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         _check_request(model, data, augmentation, positive, set_, page)
-        set_threads(threads, small_batches=augmentation is not None)
+        set_threads(threads, small_batches=augmentation is not None, model=model)
         if augmentation is not None:
             evaluate_table(
                 *(augmentation, options, target, positive),
@@ -106,7 +107,7 @@ def evaluate(
             return
         assert model is not None and data is not None
         evaluate_model(
-            *(load_detector(model, device), model, data, options),
+            *(load_detector(model, device, threads), model, data, options),
             labels=(target, anomaly, normal),
             masks=masks,
             flag=(fpr, threshold),

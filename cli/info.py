@@ -9,27 +9,48 @@ from typing import Annotated, Any
 import typer
 
 from ._console import plain_errors
+from ._models import is_onnx
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
+    model: Annotated[Path, typer.Argument(help="File written by augan fit or augan export.")],
     json_: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
 ) -> None:
     """Show what MODEL was trained on, how, and what its score or its rows are made of."""
     with plain_errors():
-        from augan.io.model_file import load
-
-        facts = _facts(load(model, device="cpu"), model)
+        facts = _of_onnx(model) if is_onnx(model) else _of_model(model)
         if json_:
             print(json.dumps(facts, indent=2))
         else:
             _print_facts(facts)
 
 
-def _facts(estimator: Any, path: Path) -> dict[str, Any]:
-    from augan.codecs import TableCodec
-    from augan.io.model_file import read_manifest
+def _of_onnx(path: Path) -> dict[str, Any]:
+    """Return what an exported file says of itself."""
+    from augan.deploy.raw import ImageForm, form_of
+    from augan.deploy.session import read_metadata
 
+    facts = read_metadata(path)
+    form = form_of(facts)
+    if isinstance(form, ImageForm):
+        data: dict[str, Any] = {"image_shape": list(form.shape), "dtype": form.dtype}
+    else:
+        data = {"columns": {c.name: f"{c.kind} ({c.dtype})" for c in form.columns}}
+    names = (
+        *("format", "augan", "libraries", "class", "columns", "labels", "image", "chunk", "kind"),
+        *("n_features_in", "feature_names_in", "array_dtype"),
+    )
+    rest = {name: value for name, value in facts.items() if name not in names}
+    made_by = {"augan": facts["augan"], **facts["libraries"]}
+    method = {"method": facts["class"], "made_by": made_by, "bytes": path.stat().st_size}
+    return {**method, **data, **rest}
+
+
+def _of_model(path: Path) -> dict[str, Any]:
+    from augan.codecs.table import TableCodec
+    from augan.io.model_file import load, read_manifest
+
+    estimator = load(path, device="cpu")
     manifest = read_manifest(path)
     codec = estimator.codec_
     if isinstance(codec, TableCodec):
@@ -42,6 +63,7 @@ def _facts(estimator: Any, path: Path) -> dict[str, Any]:
     own = _of_sampler if hasattr(estimator, "classes_") else _of_detector
     return {
         "method": type(estimator).__name__,
+        "trained": manifest["trained"],
         "made_by": {"augan": manifest["augan"], **manifest["libraries"]},
         "bytes": path.stat().st_size,
         **data,

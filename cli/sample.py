@@ -37,7 +37,7 @@ def sample(
         typer.Option(help="File to write: .csv, .parquet or .jsonl; for images a new folder."),
     ],
     model: Annotated[
-        Path | None, typer.Argument(help="Model file written by augan fit; goes with -n.")
+        Path | None, typer.Argument(help="File written by augan fit or augan export; goes with -n.")
     ] = None,
     number: Annotated[
         int | None, typer.Option("--number", "-n", min=1, help="How many new rows of MODEL.")
@@ -97,7 +97,7 @@ def sample(
         of_model |= {"--where": where, "--score-range": score_range}
         of_table = {"--target": target, "--ratio": ratio, "--drop": drop, "--set": set_}
         _check_request(model, balance, of_model, of_table)
-        set_threads(threads, small_batches=balance is not None)
+        set_threads(threads, small_batches=balance is not None, model=model)
         if model is not None:
             assert number is not None
             _check_out(out, model)

@@ -32,7 +32,7 @@ N_REASONS = 3
 
 
 def score(
-    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
+    model: Annotated[Path, typer.Argument(help="Model file written by augan fit or augan export.")],
     data: Data,
     out: Annotated[
         Path | None, typer.Option(help="File to write: .csv, .parquet or .jsonl; else stdout.")
@@ -74,8 +74,8 @@ def score(
 
         if out is not None:
             _check_out(out, model, data)
-        set_threads(threads)
-        estimator = load_detector(model, device)
+        set_threads(threads, model=model)
+        estimator = load_detector(model, device, threads)
         limit = flag_limit(estimator, fpr, threshold)
         if heatmaps is not None:
             _check_heatmaps(heatmaps, model, estimator)
@@ -127,11 +127,10 @@ def _check_out(out: Path, model: Path, data: Path) -> None:
 
 def _check_heatmaps(folder: Path, model: Path, estimator: Any) -> None:
     """Fail now rather than after the scoring."""
-    from augan.codecs import ImageCodec
     from augan.exceptions import ParameterError
     from augan.io.images import check_image_folder
 
-    if not isinstance(estimator.codec_, ImageCodec):
+    if estimator.codec_.kind != "image":
         raise ParameterError(f"--heatmaps {folder}: {model} was trained on a table")
     check_image_folder(folder)
 
@@ -148,12 +147,11 @@ def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
 
 
 def _write_heatmaps(
-    write: Any, estimator: Any, path: Path, names: Any, images: Any, flagged: Any
+    write: Any, heat: Any, path: Path, names: Any, images: Any, flagged: Any
 ) -> None:
     """Write the heatmaps of a batch; images of a folder are read again, at their own size."""
     from augan.io.decoding import read_form, read_image
 
-    heat = estimator.explain(images)
     for i, name in enumerate(names):
         image = images[i]
         if names.name == "path":
@@ -174,28 +172,29 @@ def _results(
     """Give the result table of each batch."""
     import pandas as pd
 
-    for names, rows, scores in scored_batches(estimator, batches, path, quiet=quiet):
+    wanted = explain or write_heat is not None
+    for names, rows, found in scored_batches(estimator, batches, path, quiet=quiet, explain=wanted):
+        scores = found.anomaly_score
         result = pd.DataFrame(
             {
                 names.name: names.to_numpy(),
                 "anomaly_score": scores,
-                "p_value": estimator.p_value_of(scores),
+                "p_value": found.p_value,
                 "is_anomaly": scores > limit,
             }
         )
         if write_heat is not None:
-            _write_heatmaps(write_heat, estimator, path, names, rows, scores > limit)
+            _write_heatmaps(write_heat, found.explanation, path, names, rows, scores > limit)
         if explain:
-            result["explanation"] = _explanations(estimator, rows)
+            result["explanation"] = _explanations(found.explanation)
         yield result
 
 
-def _explanations(estimator: Any, rows: Any) -> list[str]:
+def _explanations(differences: Any) -> list[str]:
     """Name the columns, or the pixel, with the largest differences of each row."""
     import numpy as np
     import pandas as pd
 
-    differences = estimator.explain(rows)
     if not isinstance(differences, pd.DataFrame):
         places = differences.reshape(len(differences), -1).argmax(axis=1)
         width = differences.shape[2]

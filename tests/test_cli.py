@@ -156,17 +156,17 @@ def test_top_shows_the_highest_sorted_and_counts_all(folder: Path, model: Path) 
     expected = every.sort_values("anomaly_score", ascending=False, kind="stable").head(7)
     assert top["row"].tolist() == expected["row"].tolist()
     assert np.array_equal(top["anomaly_score"], expected["anomaly_score"])
-    limit = augan.load(model).scorer_.conformal.threshold(0.3)
+    limit = augan.load(model).threshold_at(0.3)
     n_flagged = int((every["anomaly_score"] > limit).sum())
     assert n_flagged > 7
     assert f"{n_flagged} of {len(every)} rows are anomalies" in result.stderr
 
 
 def test_fpr_and_threshold_move_the_verdict(folder: Path, model: Path) -> None:
-    conformal = augan.load(model).scorer_.conformal
-    middle = float(conformal.scores.median())
+    detector = augan.load(model)
+    middle = float(detector.scorer_.conformal.scores.median())
     for words, limit in (
-        (["--fpr", 0.2], conformal.threshold(0.2)),
+        (["--fpr", 0.2], detector.threshold_at(0.2)),
         (["--threshold", middle], middle),
     ):
         found = parse_csv(done("score", model, folder / "data.csv", *words).stdout)

@@ -90,7 +90,7 @@ def test_json_holds_the_figures_that_python_gives(folder: Path, words: list[Any]
     expected = evaluate_detector(detector, frame, labels, **given).to_dict()
     assert report_of(*words, "--target", "label", "--anomaly", "bad") == expected
     assert expected["n_anomaly"] == (labels == "bad").sum() and len(expected["p_values"]) == 3
-    limit = detector.scorer_.conformal.threshold(0.2)
+    limit = detector.threshold_at(0.2)
     for flag, threshold in ((["--fpr", 0.2], limit), (["--threshold", 1.5], 1.5)):
         report = evaluate_detector(detector, frame, labels, threshold=threshold, **given)
         assert report_of(*words, "--anomaly", "bad", *flag) == report.to_dict() != expected

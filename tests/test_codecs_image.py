@@ -11,7 +11,9 @@ import torch
 from torch.nn import functional as F
 
 from augan import FAnoGAN
-from augan.codecs import ImageCodec, ImageSpec, codec_from_state
+from augan.codecs.codec import codec_from_state
+from augan.codecs.image import ImageCodec
+from augan.codecs.spec import ImageSpec
 from augan.exceptions import DataError
 from augan.networks import build_networks
 
@@ -91,9 +93,9 @@ def test_large_images_are_resized_and_come_back_at_their_size(shape: tuple[int, 
 def test_maps_come_back_at_the_size_of_the_images(shape: tuple[int, ...]) -> None:
     codec = ImageCodec().fit(make_images(shape))
     maps = torch.rand(5, codec.spec.height, codec.spec.width)
-    original = codec.to_original_size(maps)
+    original = codec.at_original_size(maps)
     assert original.shape == (5, *shape[:2])
-    assert original.dtype == np.float64
+    assert original.dtype == torch.float32
 
 
 @pytest.mark.parametrize(("size", "resized"), [(8, (8, 5)), (33, (33, 20)), (200, (200, 120))])

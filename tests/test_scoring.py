@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from augan import AnoGAN, FAnoGAN
-from augan.codecs import ImageCodec
+from augan.codecs.image import ImageCodec
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
 from augan.networks import build_networks, build_pretext, build_repair
 from augan.scoring.calibration import Conformal, RobustScale, fuse

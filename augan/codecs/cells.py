@@ -107,9 +107,9 @@ def read_numbers(values: pd.Series, name: str, quantity: Quantity) -> Array:
     if wrong.any() or np.isinf(numbers).any():
         row = int((wrong | np.isinf(numbers)).argmax())
         what = {"time": "a date", "duration": "a duration"}.get(quantity, "a finite number")
-        raise DataError(
-            f"column {name!r}, row {plain.index[row]}: {plain.iloc[row]!r} is not {what}"
-        )
+        value = plain.iloc[row]
+        value = value.item() if isinstance(value, np.generic) else value
+        raise DataError(f"column {name!r}, row {plain.index[row]}: {value!r} is not {what}")
     return numbers
 
 

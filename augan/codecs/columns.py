@@ -45,8 +45,8 @@ class Column:
         """Return one number a row (n,), which the encoding goes on with."""
         raise AssertionError("a subclass reads")  # pragma: no cover
 
-    def from_encoded(self, block: Array) -> pd.Series:
-        """Return the column (n,) that encoded channels (n, k) stand for."""
+    def from_raw(self, raw: Array) -> pd.Series:
+        """Return the column (n,), typed as it came, that numbers as `to_raw`'s stand for."""
         raise AssertionError("a subclass decodes")  # pragma: no cover
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -80,10 +80,10 @@ class ConstantColumn(Column):
         codes = category_codes(values, codes_by_key((self.value,)), 1)
         return (~((codes == 0) | self._same_number(values)) | missing).astype(np.float64)
 
-    def from_encoded(self, block: Array) -> pd.Series:
+    def from_raw(self, raw: Array) -> pd.Series:
         """Return the constant, once a row."""
-        values = np.empty(len(block), dtype=object)
-        values[:] = [self.value] * len(block)
+        values = np.empty(len(raw), dtype=object)
+        values[:] = [self.value] * len(raw)
         return self.origin.from_values(values)
 
     def _same_number(self, values: pd.Series) -> Any:
@@ -137,29 +137,10 @@ class NumericColumn(Column):
         check_cells(values, self.name)
         return read_numbers(values, self.name, self.origin.quantity)
 
-    def from_encoded(self, block: Array) -> pd.Series:
-        """Invert the encoding (n, 1 + n_modes): numbers within bounds, rounded, typed."""
-        numbers = self.from_normal(block[:, 0])
-        missing = np.zeros(len(block), dtype=bool)
-        if self.n_modes:
-            mode = block[:, 1:].argmax(axis=1)
-            for i, mass in enumerate(self.masses, start=1):
-                numbers[mode == i] = mass
-            missing = (mode == self.n_modes - 1) & self.has_missing
-        numbers = np.clip(numbers, self.low, self.high)
-        if self.step is not None:
-            numbers = rounded(numbers, self.step)
-        return self.origin.from_numbers(numbers, missing)
-
-    def from_normal(self, normals: Array) -> Array:
-        """Map normal quantiles (n,) back to values, the tails by their own inverse."""
-        low, high = self.normals[0], self.normals[-1]
-        unit = self.unit
-        numbers = np.interp(normals, self.normals, self.knots / unit) * unit
-        with np.errstate(over="ignore"):
-            above = self.knots[-1] + self.tail * from_tail(np.maximum(normals - high, 0))
-            below = self.knots[0] - self.tail * from_tail(np.maximum(low - normals, 0))
-        return np.where(normals > high, above, np.where(normals < low, below, numbers))
+    def from_raw(self, raw: Array) -> pd.Series:
+        """Return numbers, typed; NaN is missing."""
+        missing = np.isnan(raw)
+        return self.origin.from_numbers(np.where(missing, self.low, raw), missing)
 
 
 @dataclass(frozen=True)
@@ -185,26 +166,18 @@ class CategoryColumn(Column):
         check_cells(values, self.name)
         return category_codes(values, codes_by_key(self.categories), len(self.categories))
 
-    def from_encoded(self, block: Array) -> pd.Series:
-        """Return the most likely category of each row (n, n_codes), typed as it came."""
-        allowed = block.copy()
-        if not self.rare:
-            allowed[:, len(self.categories)] = -np.inf
-        values = np.empty(self.n_codes, dtype=object)  # None: missing
+    def from_raw(self, raw: Array) -> pd.Series:
+        """Return the categories of codes, typed; the first rare one stands for all "other"."""
+        values = np.empty(len(self.categories) + 2, dtype=object)  # None: missing
         values[: len(self.categories)] = self.categories
-        values[len(self.categories)] = self.rare[0] if self.rare else None
-        return self.origin.from_values(values[allowed.argmax(axis=1)])
+        values[-2] = self.rare[0] if self.rare else None
+        codes = np.where(np.isnan(raw), len(values) - 1, raw).astype(np.intp)
+        return self.origin.from_values(values[codes])
 
 
 KINDS: dict[str, type[Column]] = {
     cls.kind: cls for cls in (ConstantColumn, NumericColumn, CategoryColumn)
 }
-
-
-def from_tail(units: Array) -> Array:
-    """Invert `TableEncoder`'s tails: linear up to `LINEAR_TAIL`, exponential beyond."""
-    beyond = LINEAR_TAIL * np.exp(np.maximum(units / LINEAR_TAIL, 1) - 1)
-    return np.where(units <= LINEAR_TAIL, units, beyond)
 
 
 def column_from_state(values: dict[str, Any], arrays: dict[str, Array]) -> Column:

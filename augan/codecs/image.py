@@ -105,30 +105,33 @@ class ImageCodec:
         `like`, the images that `encoded` reconstructs, gives standardised images their own mean
         and deviation back; without it they get the average of the training images.
         """
-        images = encoded.detach().cpu().float()
-        if self.standardize:
-            if like is None:
-                mean, deviation = torch.tensor(self.mean), torch.tensor(self.deviation)
-            else:
-                mean, deviation = _moments(self.prepare(like).float())
-            images = images * STANDARD_RANGE * deviation + mean
-        else:
-            images = self.low + (images + 1) * (self.high - self.low) / 2
-        pixels = self._to_original(images).clamp(self.low, self.high)
-        pixels = pixels.squeeze(1) if len(self.shape) == 2 else pixels.permute(0, 2, 3, 1)
-        array = pixels.numpy()
-        if np.dtype(self.dtype).kind in "bui":
-            array = np.round(array)
-        return array.astype(self.dtype)
+        own = (
+            _moments(self.prepare(like).float()) if self.standardize and like is not None else None
+        )
+        array: NDArray[Any] = self.pixels(encoded.detach().cpu().float(), own).numpy()
+        return array.reshape(len(array), *self.shape).astype(self.dtype)
 
-    def to_original_size(self, maps: Tensor) -> NDArray[np.float64]:
+    def pixels(self, encoded: Tensor, own: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Return images (n, H, W, C) of encoded ones, as numbers of the range of training.
+
+        `own` are the means and deviations (n, 1, 1, 1) of standardised images.
+        """
+        if self.standardize:
+            mean, deviation = own or (self.mean, self.deviation)
+            images = encoded * STANDARD_RANGE * deviation + mean
+        else:
+            images = self.low + (encoded + 1) * (self.high - self.low) / 2
+        pixels = self._to_original(images).clamp(self.low, self.high).permute(0, 2, 3, 1)
+        return pixels.round() if np.dtype(self.dtype).kind in "bui" else pixels
+
+    def at_original_size(self, maps: Tensor) -> Tensor:
         """Return maps (n, h, w), of the working size or of whole images, at the images' size."""
-        images = maps.cpu().unsqueeze(1)
+        images = maps.unsqueeze(1)
         if maps.shape[1:] == self.padded:
             whole = self._to_original(images)
         else:
             whole = vision.resize(images, list(self.shape[:2]), antialias=True)
-        return whole.squeeze(1).numpy().astype(np.float64)
+        return whole.squeeze(1)
 
     def to_module(self) -> ImageEncoder:
         """Return the encoding as a module: raw images to encoded ones and pooled pixels."""

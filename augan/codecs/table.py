@@ -15,6 +15,7 @@ from augan.codecs.columns import CategoryColumn, column_from_state
 from augan.codecs.fit_columns import fit_column
 from augan.codecs.origin import from_json, to_json
 from augan.codecs.spec import Span, VectorSpec
+from augan.codecs.table_decoder import TableDecoder
 from augan.codecs.table_encoder import TableEncoder
 from augan.exceptions import DataError, DataWarning
 
@@ -74,12 +75,8 @@ class TableCodec:
 
     def decode(self, encoded: Tensor, like: Any = None) -> pd.DataFrame | NDArray[Any]:
         """Return rows as `fit` saw them: columns, order, dtypes, bounds and rounding."""
-        block = encoded.detach().cpu().numpy().astype(np.float64)
-        start, series = 0, {}
-        for i, column in enumerate(self.columns):
-            size = sum(n for _, n in column.spans())
-            series[i] = column.from_encoded(block[:, start : start + size])
-            start += size
+        raw = self.decoder(encoded.detach().cpu()).numpy()
+        series = {i: column.from_raw(raw[:, i]) for i, column in enumerate(self.columns)}
         frame = pd.DataFrame(series)
         if self.array_dtype is not None:
             return frame.to_numpy(dtype=self.array_dtype)
@@ -134,6 +131,7 @@ class TableCodec:
                 spans.append(Span(column.name, start, start + size, activation))  # type: ignore[arg-type]
         self.spec = VectorSpec(tuple(spans))
         self.module = self.to_module()
+        self.decoder = TableDecoder(self.columns)
 
     def _warn_of_high_cardinality(self, frame: pd.DataFrame) -> None:
         for i, column in enumerate(self.columns):

@@ -33,6 +33,7 @@ class TableEncoder(nn.Module):
     normals: Tensor
     last: Tensor
     tail: Tensor
+    most_tails: Tensor
     unit: Tensor
     median: Tensor
     mean: Tensor
@@ -40,6 +41,7 @@ class TableEncoder(nn.Module):
     masses: Tensor
     value_channel: Tensor
     mode_channel: Tensor
+    with_modes: Tensor
     missing_mode: Tensor
     missing_weight: Tensor
     categorical: Tensor
@@ -86,8 +88,7 @@ class TableEncoder(nn.Module):
         order = torch.arange(1, self.masses.shape[1] + 1, device=raw.device)
         mode = (equal * order).amax(dim=2)
         mode = torch.where(missing, self.missing_mode, mode)
-        known = self.mode_channel >= 0
-        channels = (self.mode_channel + mode)[:, known]
+        channels = (self.mode_channel + mode)[:, self.with_modes]
         encoded.scatter_(1, channels, torch.ones_like(channels, dtype=encoded.dtype))
         deviations = ((values - self.mean) / self.scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
         n = len(self.numeric)
@@ -105,8 +106,8 @@ class TableEncoder(nn.Module):
         low = self.knots[:, :1]
         high = self.knots.gather(1, self.last.unsqueeze(1))
         tail = self.tail.unsqueeze(1)
-        above = _to_tail(((columns - high).clamp(min=0) / tail).clamp(max=MAX_TAILS))
-        below = _to_tail(((low - columns).clamp(min=0) / tail).clamp(max=MAX_TAILS))
+        above = _to_tail(torch.minimum((columns - high).clamp(min=0) / tail, self.most_tails))
+        below = _to_tail(torch.minimum((low - columns).clamp(min=0) / tail, self.most_tails))
         return (y0 + share * (y1 - y0) + above - below).T
 
     def _encode_categorical(self, raw: Tensor, encoded: Tensor, standard: Tensor) -> None:
@@ -137,6 +138,7 @@ class TableEncoder(nn.Module):
         )
         self._add("last", [len(c.knots) - 1 for c in columns], torch.long)
         self._add("tail", [c.tail / c.unit for c in columns])
+        self._add("most_tails", MAX_TAILS)
         self._add("unit", [c.unit for c in columns])
         for name in ("median", "mean", "scale"):
             self._add(name, [getattr(c, name) for c in columns])
@@ -145,6 +147,7 @@ class TableEncoder(nn.Module):
         self._add("value_channel", [starts[i] for i, _ in numeric], torch.long)
         modes = [starts[i] + 1 if c.n_modes else -1 for i, c in numeric]
         self._add("mode_channel", modes, torch.long)
+        self._add("with_modes", np.flatnonzero(np.array(modes) >= 0), torch.long)
         missing = [c.n_modes - 1 if c.has_missing else 0 for c in columns]
         self._add("missing_mode", missing, torch.long)
         self._add("missing_weight", [1.0 if c.has_missing else UNEXPECTED for c in columns])

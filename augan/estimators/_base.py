@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,37 +19,24 @@ from torch import Tensor
 
 from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream, torch_stream
-from augan.codecs import Codec, ImageCodec, ImageSpec, TableCodec
+from augan.assessment import Assessment, Floats
 from augan.codecs.columns import CategoryColumn
-from augan.codecs.image import MAX_SIDE
+from augan.codecs.image import ImageCodec
+from augan.estimators._build import build, make_codec
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, table_defaults
 from augan.estimators._input import Data, normal_rows, read_input, take
 from augan.estimators._params import check_params
-from augan.estimators._training import (
-    build_scorer,
-    encode_rows,
-    fit_scorer,
-    start_run,
-    train_networks,
-)
-from augan.exceptions import DataError, ParameterError
-from augan.networks import (
-    PretextNetwork,
-    build_backbone,
-    build_networks,
-    build_pretext,
-    build_repair,
-)
+from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
+from augan.exceptions import DataError
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
-from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.scoring.maps import Heatmap
 from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from augan.deploy.export import ExportReport
 
 SAMPLE_BATCH = 1024
-IMAGE_SETTINGS = ("image_size", "standardize_images", "detail_size")
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):
@@ -87,8 +74,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         data = self._read_training_data(X, y)
         run = start_run(self, draw_seed(params["random_state"]))
         self.seed_ = run.seed
-        self.codec_ = self._make_codec(data).fit(data)
-        self._build()
+        self.codec_ = make_codec(self, data).fit(data)
+        build(self)
         if self.networks_.backbone is not None:
             self.networks_.backbone.load(self.backbone_weights)
         self.scorer_.place(device)
@@ -96,6 +83,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         self.history_ = train_networks(self, run, rows)
         fit_scorer(self, rows)
         self.offset_ = -self._threshold(data)
+        self.trained_ = now()
         return self
 
     def score_samples(self, X: Any) -> Floats:
@@ -115,8 +103,37 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
     def anomaly_score(self, X: Any) -> Floats:
         """Return scores (n,) of rows, higher = more abnormal."""
+        return self.assess(X).anomaly_score
+
+    def assess(self, X: Any, *, explain: bool = False) -> Assessment:
+        """Return all that one pass over rows gives: scores, p-values, parts, explanations.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Rows, as for `score_samples`.
+        explain : bool, default=False
+            Whether to explain as well, as `explain` does.
+
+        Returns
+        -------
+        assessment : Assessment
+            Arrays (n, ...) of what `anomaly_score`, `p_value`, `score_parts` and `explain` return.
+        """
         check_is_fitted(self, "scorer_")
-        return self._score(self._read(X))[0]
+        data = self._read(X)
+        scorer = self.scorer_
+
+        def answers(rows: Tensor) -> tuple[Tensor, ...]:
+            view = scorer.view(rows)
+            found = scorer.score_of(view)
+            return (*found, scorer.explanation_of(view)) if explain else found
+
+        found = self._in_chunks(self.codec_.prepare(data), answers)
+        scores = found[0].double().numpy()
+        parts = pd.DataFrame(found[1].double().numpy(), columns=list(scorer.part_names))
+        explanation = self._explanation(found[2]) if explain else None
+        return Assessment(scores, self.p_value_of(scores), parts, explanation)
 
     def decision_function(self, X: Any) -> Floats:
         """Return ``score_samples(X) - offset_`` (n,): below zero is an anomaly."""
@@ -143,15 +160,18 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         given = torch.as_tensor(scores, dtype=torch.float64)
         return self.scorer_.conformal.p_value(given).numpy()
 
+    def threshold_at(self, target_fpr: float) -> float:
+        """Return the `anomaly_score` above which at most a share of normal rows lies."""
+        check_is_fitted(self, "scorer_")
+        return float(self.scorer_.conformal.threshold(target_fpr))
+
     def score_parts(self, X: Any) -> pd.DataFrame:
         """Return what the score is made of, (n, heads), higher = more abnormal.
 
         Robust z-scores of each head's logarithm for ``score="calibrated"``; the two terms of
         the sum for ``score="paper"``.
         """
-        check_is_fitted(self, "scorer_")
-        parts = self._score(self._read(X))[1]
-        return pd.DataFrame(parts, columns=list(self.scorer_.part_names))
+        return self.assess(X).score_parts
 
     def explain(self, X: Any) -> pd.DataFrame | Floats:
         """Return where rows differ from normal ones.
@@ -161,19 +181,14 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         normals; ``explain(X) > pixel_threshold_`` are the defects of images that are anomalies.
         """
         check_is_fitted(self, "scorer_")
-        data = self._read(X)
-        differences = self._in_chunks(self.codec_.prepare(data), self.scorer_.explain)
-        if isinstance(self.codec_, ImageCodec):
-            return self.codec_.to_original_size(differences)
-        names = [column.name for column in self.codec_.columns]
-        return pd.DataFrame(differences.double().cpu().numpy(), columns=names)
+        return self.assess(X, explain=True).explanation
 
     def reconstruct(self, X: Any) -> Any:
         """Return the nearest normal rows that the generator makes, G(z): same type as `X`."""
         check_is_fitted(self, "scorer_")
         data = self._read(X)
         raw = self.codec_.prepare(data)
-        x_hat = self._in_chunks(raw, lambda rows: self.scorer_.view(rows).x_hat)
+        (x_hat,) = self._in_chunks(raw, lambda rows: (self.scorer_.view(rows).x_hat,))
         return self.codec_.decode(x_hat, like=data)
 
     def sample(
@@ -233,6 +248,39 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         low, high = score_range
         return torch.from_numpy((quantile >= low) & (quantile <= high)).to(rows.device)
 
+    def export_onnx(
+        self, path: str | os.PathLike[str], *, part: str = "scorer", X: Any = None, **options: Any
+    ) -> ExportReport:
+        """Write one ONNX file that takes raw rows and gives scores, or makes rows, without torch.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, usually ``.onnx``.
+        part : {"scorer", "generator", "encoder"}, default="scorer"
+            What the file does: raw rows to scores, p-values and decisions; latents to rows; raw
+            rows to latents.
+        X : as in `fit`, optional
+            Real normal rows that the file is tried with, besides made-up ones; lower precisions
+            need them.
+        **options
+            `precision` and `bank`, as in `augan.deploy.export.export_onnx`.
+
+        Returns
+        -------
+        report : ExportReport
+            Size, opset, and how far the file's scores lie from torch's.
+
+        Raises
+        ------
+        ExportError
+            When the model cannot be exported, or the file would score differently.
+        """
+        from augan.deploy.export import export_onnx
+
+        check_is_fitted(self, "scorer_")
+        return export_onnx(self, path, part=part, X=X, **options)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` (``.augan``), whole or not at all, without pickle."""
         from augan.io.model_file import save
@@ -245,6 +293,12 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """The `anomaly_score` above which a row is an anomaly."""
         check_is_fitted(self, "offset_")
         return -float(self.offset_)
+
+    @property
+    def n_calibration_(self) -> int:
+        """How many unseen normal rows the p-values come from."""
+        check_is_fitted(self, "scorer_")
+        return len(self.scorer_.conformal.scores)
 
     @property
     def pixel_threshold_(self) -> float:
@@ -274,58 +328,6 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     @property
     def _device(self) -> torch.device:
         return next(self.networks_.generator.parameters()).device
-
-    def _build(self) -> None:
-        """Build networks and scorer for `codec_`, before any training."""
-        self._check_heads()
-        self.networks_ = build_networks(
-            self.codec_.spec,
-            latent_dim=self._auto("latent_dim"),
-            width=self._auto("width"),
-            spectral_norm=self.spectral_norm,
-            with_encoder=self._has_encoder,
-            seed=self.seed_,
-        )
-        if self._needs("pretext"):
-            self.networks_.pretext = self._build_pretext(1)[0]
-        if self._needs("repair"):
-            assert isinstance(self.codec_.spec, ImageSpec)
-            self.networks_.repair = build_repair(self.codec_.spec, seed=self.seed_)
-        if self.backbone is not None:
-            self.networks_.backbone = build_backbone(self.backbone)
-        self.scorer_ = build_scorer(self)
-
-    def _build_pretext(self, n_networks: int) -> list[PretextNetwork]:
-        codec = self.codec_
-        owner = codec.owners()[1] if isinstance(codec, TableCodec) else None
-        return build_pretext(
-            *(codec.spec, owner),
-            width=self._auto("width"),
-            n_networks=n_networks,
-            seed=self.seed_,
-        )
-
-    def _needs(self, network: str) -> bool:
-        needs = {HEADS[name].needs for name in self._auto("heads")}
-        return self.score == "calibrated" and network in needs
-
-    def _check_heads(self) -> None:
-        images = isinstance(self.codec_, ImageCodec)
-        wrong = set(self._auto("heads")) & set(TABLE_HEADS if images else IMAGE_HEADS)
-        if wrong:
-            kind = "tables" if images else "images"
-            raise ParameterError(f"heads={self.heads!r}: {min(wrong)!r} is for {kind} only")
-        if self.backbone is not None and not images:
-            raise ParameterError(f"backbone={self.backbone!r}: is for images only")
-        deep = set(self._auto("heads")) & set(BACKBONE_HEADS)
-        if deep and self.backbone is None:
-            raise ParameterError(f"heads={self.heads!r}: {min(deep)!r} needs backbone")
-
-    def _make_codec(self, data: Data) -> Codec:
-        if isinstance(data, np.ndarray) and data.ndim > 2:
-            defaults = PHOTOGRAPH if max(data.shape[1:3]) > MAX_SIDE else IMAGE
-            return ImageCodec(*(self._auto(name, defaults) for name in IMAGE_SETTINGS))
-        return TableCodec(self.max_categories)
 
     def _read_training_data(self, X: Any, y: Any) -> Data:
         """Read `X`, remember its features, keep the normal rows."""
@@ -368,34 +370,33 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _threshold(self, data: Data) -> float:
         """Return the threshold that `contamination` or `target_fpr` asks for."""
         if self.contamination == "auto":
-            return self.scorer_.conformal.threshold(self.target_fpr)
-        return float(np.percentile(self._score(data)[0], 100 * (1 - self.contamination)))
+            return self.threshold_at(self.target_fpr)
+        scores = self.assess(data).anomaly_score
+        return float(np.percentile(scores, 100 * (1 - self.contamination)))
 
     def _calibration_rows(self) -> int:
         return 10_000
 
-    def _score(self, data: Data) -> tuple[Floats, Floats]:
-        """Return scores (n,) and their parts (n, heads)."""
-        raw = self.codec_.prepare(data)
-
-        def joined(rows: Tensor) -> Tensor:
-            score, parts = self.scorer_(rows)
-            return torch.cat([score.unsqueeze(1), parts], dim=1)
-
-        columns = self._in_chunks(raw, joined).double().cpu().numpy()
-        return columns[:, 0], columns[:, 1:]
+    def _explanation(self, found: Tensor) -> pd.DataFrame | Floats:
+        """Return the scorer's explanations as `explain` does."""
+        if isinstance(self.codec_, ImageCodec):
+            return self.codec_.at_original_size(found).double().numpy()
+        names = [column.name for column in self.codec_.columns]
+        return pd.DataFrame(found.double().numpy(), columns=names)
 
     @torch.no_grad()
-    def _in_chunks(self, raw: Tensor, function: Any) -> Tensor:
-        """Apply `function` to chunks of one size, the last one padded.
+    def _in_chunks(
+        self, raw: Tensor, function: Callable[[Tensor], tuple[Tensor, ...]]
+    ) -> list[Tensor]:
+        """Apply `function` to chunks of one size, the last one padded; join each of its results.
 
         So every row goes through the same arithmetic, alone or among a million others.
         """
         chunk, results = self._defaults.chunk, []
         for rows in raw.split(chunk):
             padded = rows[torch.arange(chunk).clamp(max=len(rows) - 1)]
-            results.append(function(padded)[: len(rows)].cpu())
-        return torch.cat(results)
+            results.append([part[: len(rows)].cpu() for part in function(padded)])
+        return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

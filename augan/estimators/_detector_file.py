@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from augan.codecs import ImageCodec
+from augan.codecs.image import ImageCodec
+from augan.estimators._build import build
 from augan.inversion import SearchInversion
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def from_file(
     if not detector._has_encoder and tensors["inversion.starts"].shape[1] != latent_dim:
         raise ValueError(f"latent_dim={latent_dim} is not what the weights have")
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # of odd sizes
-        detector._build()
+        build(detector)
     detector.scorer_.load_state_dict(tensors, assign=True)
     detector.scorer_.requires_grad_(False).eval().place(device)
     _score_one_row(detector)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream
-from augan.codecs import ImageCodec, TableCodec
+from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
 from augan.estimators._input import Data, is_image_array, take
 from augan.estimators._params import check_params
 from augan.estimators._sampler_input import warn_of_columns
-from augan.estimators._training import training_config
+from augan.estimators._training import now, training_config
 from augan.exceptions import ParameterError
 from augan.networks import Networks, build_class_networks
 from augan.sampling.ladder import choose
@@ -50,7 +51,7 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     counts = np.bincount(codes)
     names, method = sampler.classes_.tolist(), sampler._auto("method")
     sampler.methods_ = {name: choose(method, n) for name, n in zip(names, counts, strict=True)}
-    sampler.networks_, sampler.history_ = None, History()
+    sampler.networks_, sampler.history_, sampler.trained_ = None, History(), now()
     held_out = torch.zeros(len(encoded), dtype=torch.bool)
     if method != "data":
         sampler.networks_ = build_networks(sampler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from dataclasses import dataclass
 from functools import partial
@@ -12,13 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from augan._random import numpy_stream
-from augan.codecs import ImageCodec, TableCodec
-from augan.codecs.image import ENCODED_AT_ONCE
+from augan.codecs.image import ENCODED_AT_ONCE, ImageCodec
+from augan.estimators._build import pretext_networks
 from augan.exceptions import DataWarning
-from augan.inversion import EncoderInversion, SearchInversion
 from augan.networks import Networks, PretextNetwork
-from augan.scoring.heads import build_head
-from augan.scoring.scorer import AnoGANScore, AnomalyScorer, FAnoGANScore
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
 from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
@@ -90,7 +88,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
     )
     networks, seed = estimator.networks_, estimator.seed_
     if networks.pretext is not None:
-        members = estimator._build_pretext(int(rows.folds.max()) + 2)[1:]
+        members = pretext_networks(estimator, int(rows.folds.max()) + 2)[1:]
         networks.folds = nn.ModuleList(members).to(estimator._device)
     encoded, standard = (part.to(estimator._device) for part in encode_rows(estimator, rows.raw))
     train = encoded[rows.trusted & ~rows.held_out]
@@ -116,6 +114,11 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
             phase = partial(GANPhase, augmented=augmented)
         run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=float(share))
     return run.history
+
+
+def now() -> str:
+    """Return date and time, in UTC, as ISO 8601 writes them."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def encode_rows(estimator: BaseDetector, raw: Tensor | LazyRows) -> list[Tensor]:
@@ -166,37 +169,6 @@ def training_config(estimator: BaseDetector | GANSampler, n_rows: int) -> Traini
         )
     chosen["betas"] = tuple(params["betas"])
     return TrainingConfig(**chosen)
-
-
-def build_scorer(estimator: BaseDetector) -> AnomalyScorer:
-    """Build the scorer of an estimator around its networks."""
-    networks, codec = estimator.networks_, estimator.codec_
-    paper: FAnoGANScore | AnoGANScore
-    if networks.encoder is not None:
-        inversion: nn.Module = EncoderInversion(networks.encoder)
-        paper = FAnoGANScore(estimator.kappa)
-    else:
-        inversion = SearchInversion(
-            networks.generator,
-            networks.critic,
-            latent_dim=networks.latent_dim,
-            n_steps=estimator.search_steps,
-            lr=estimator.search_lr,
-            feature_weight=estimator.feature_weight,
-            seed=estimator.seed_,
-        )
-        paper = AnoGANScore(estimator.feature_weight)
-    sizes = {"n_neighbors": estimator._auto("n_neighbors"), "memory_size": estimator.memory_size}
-    return AnomalyScorer(
-        codec.module,
-        networks,
-        inversion,
-        heads={name: build_head(name, **sizes) for name in estimator._auto("heads")},
-        paper=paper,
-        score=estimator.score,
-        fusion=estimator._auto("fusion"),
-        owners=codec.owners() if isinstance(codec, TableCodec) else None,
-    ).eval()
 
 
 def _identity(estimator: BaseDetector, seed: int, data: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from augan._random import draw_seed, numpy_stream, torch_stream
-from augan.codecs import ImageCodec
+from augan.codecs.image import ImageCodec
 from augan.estimators._defaults import IMAGE_SAMPLER, SamplerDefaults, table_sampler_defaults
 from augan.estimators._input import is_image_array, read_input, take
 from augan.estimators._params import check_params

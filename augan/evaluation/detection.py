@@ -173,12 +173,12 @@ def evaluate_detector(
     """
     _check_options(threshold, None, n_bootstrap, confidence, random_state)
     is_anomaly = _equal_labels(y, anomaly, len(X))
-    score = detector.anomaly_score(X)
+    found = detector.assess(X)
     return detection_metrics(
         is_anomaly,
-        score,
+        found.anomaly_score,
         threshold=detector.threshold_ if threshold is None else threshold,
-        p_values=detector.p_value_of(score),
+        p_values=found.p_value,
         n_calibration=n_held_out(detector),
         n_bootstrap=n_bootstrap,
         confidence=confidence,
@@ -188,8 +188,8 @@ def evaluate_detector(
 
 def n_held_out(detector: Any) -> int | None:
     """Return how many scores a detector's p-values are counted from, if it has them at hand."""
-    conformal = getattr(getattr(detector, "scorer_", None), "conformal", None)
-    return None if conformal is None else len(conformal.scores)
+    number: int | None = getattr(detector, "n_calibration_", None)
+    return number
 
 
 def _figures(anomaly: Mask, score: Floats, threshold: float | None) -> dict[str, float]:

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from augan import __version__
 from augan._device import resolve_device
-from augan.codecs import ImageCodec, codec_from_state
+from augan.codecs.codec import codec_from_state
+from augan.codecs.image import ImageCodec
 from augan.exceptions import ModelFileError, ParameterError
 from augan.io.atomic import atomic_path
 from augan.training.monitor import History
@@ -40,6 +41,7 @@ MAX_PIXELS = 2**28  # of one image: a file that claims more would eat the memory
 MANIFEST_TYPES: dict[str, tuple[type, ...]] = {
     "augan": (str,),
     "libraries": (dict,),
+    "trained": (str,),
     "class": (str,),
     "params": (dict,),
     "seed": (int,),
@@ -79,6 +81,7 @@ def save(
         "format_version": FORMAT_VERSION,
         "augan": __version__,
         "libraries": {name: version(name) for name in LIBRARIES},
+        "trained": estimator.trained_,
         "class": type(estimator).__name__,
         "params": _plain_params(estimator),
         "seed": estimator.seed_,
@@ -213,6 +216,7 @@ def _rebuild(manifest: dict[str, Any], tensors: dict[str, Tensor], device: str |
     if device is not None:
         estimator.set_params(device=device)
     estimator.seed_ = int(manifest["seed"])
+    estimator.trained_ = manifest["trained"]
     estimator.n_features_in_ = int(manifest["n_features_in"])
     if manifest["feature_names_in"]:
         estimator.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)

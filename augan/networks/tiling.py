@@ -42,7 +42,8 @@ def in_tiles(
     fade = _fade(high, overlap, images)[:, None] * _fade(wide, overlap, images)
     weight = images.new_zeros(height, width)
     tiles = torch.cat([images[:, :, y : y + high, x : x + wide] for y, x in places])
-    found = torch.cat([function(batch) for batch in tiles.split(at_once)]).unflatten(0, (-1, n))
+    batches = (tiles,) if torch.compiler.is_exporting() else tiles.split(at_once)
+    found = torch.cat([function(batch) for batch in batches]).unflatten(0, (-1, n))
     total = images.new_zeros(n, found.shape[2], height, width)
     for (top, left), maps in zip(places, found, strict=True):
         total[:, :, top : top + high, left : left + wide] += fade * maps

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
-from augan.codecs import Codec, TableCodec
 from augan.codecs.cells import category_key, codes_by_key
+from augan.codecs.codec import Codec
 from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
+from augan.codecs.table import TableCodec
 from augan.exceptions import ParameterError
 
 Mask = NDArray[np.bool_]

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augan.codecs import Codec, TableCodec
+from augan.codecs.codec import Codec
+from augan.codecs.table import TableCodec
 from augan.exceptions import DataError
 from augan.sampling.conditions import Conditions
 from augan.sampling.drawing import Check, draw_passing

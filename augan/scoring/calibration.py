@@ -60,14 +60,15 @@ class Conformal(FittedModule):
         below = torch.searchsorted(self.scores, scores.double().contiguous())
         return (1 + len(self.scores) - below).double() / (len(self.scores) + 1)
 
-    def threshold(self, target_fpr: float) -> float:
-        """Return the score above which at most `target_fpr` of normal rows lie.
+    def threshold(self, target_fpr: float | Tensor) -> Tensor:
+        """Return the score () above which at most `target_fpr` of normal rows lie.
 
         Above it p <= target_fpr. Where the held-out rows are too few to tell, the largest of
         their scores.
         """
-        rank = max(1, int(target_fpr * (len(self.scores) + 1) + 1e-9))
-        return float(self.scores[-rank])
+        n = len(self.scores)
+        rank = (torch.as_tensor(target_fpr, dtype=torch.float64) * (n + 1) + 1e-9).long()
+        return self.scores[n - rank.clamp(1, n)]
 
 
 def fuse(parts: Tensor, weights: Tensor, fusion: Fusion) -> Tensor:

@@ -39,5 +39,5 @@ class Explainer(FittedModule):
         return scaled.unflatten(1, (2, self.n_columns)).mean(dim=1)
 
     def _by_column(self, differences: Tensor) -> Tensor:
-        sums = differences.new_zeros(len(differences), 2 * self.n_columns)
+        sums = differences.new_zeros(differences.shape[0], 2 * self.n_columns)
         return sums.index_add(1, self.owners.to(differences.device), differences)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +9,7 @@ from torch.nn import functional as F
 
 from augan.scoring.calibration import RobustScale
 from augan.scoring.head import FittedModule, Head
+from augan.scoring.nearest import nearest
 from augan.scoring.view import View
 
 MAP_SIDE = 16  # most positions a side at which local memories are kept
@@ -73,12 +72,10 @@ class LocalNeighbours(CoarseMemory):
     def map(self, view: View) -> Tensor:
         """Return distances (B, h, w) at most `MAP_SIDE` a side."""
         images, bank = (_padded(part) for part in (_coarse(view.coarse), self.bank))
-        k = min(self.n_neighbors, len(bank))
         rows = []
         for top in range(images.shape[2] - PATCH + 1):
             here, known = (_patches(part[:, :, top : top + PATCH]) for part in (images, bank))
-            distances = torch.cdist(here, known, compute_mode="use_mm_for_euclid_dist")
-            rows.append(distances.topk(k, dim=2, largest=False).values.mean(dim=2).T)
+            rows.append(nearest(here, known, self.n_neighbors)[0].mean(dim=2).T)
         return _blurred(torch.stack(rows, dim=1), SMOOTHED)
 
 
@@ -87,20 +84,18 @@ class ImageNeighbours(CoarseMemory):
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        return self._nearest(_coarse(view.coarse)).values.mean(dim=1)
+        return self._nearest(_coarse(view.coarse))[0].mean(dim=1)
 
     def map(self, view: View) -> Tensor:
         """Return mean absolute differences (B, h, w) at most `MAP_SIDE` a side."""
         images = _coarse(view.coarse)
-        neighbours = self.bank[self._nearest(images).indices]
+        neighbours = self.bank[self._nearest(images)[1]]
         differences = _after_fitting(neighbours.flatten(2), images.flatten(1)[:, None])
         maps = differences.abs().mean(dim=1).view_as(images).mean(dim=1)
         return _blurred(maps, WIDELY)
 
-    def _nearest(self, images: Tensor) -> Any:
-        known, mode = self.bank.flatten(1), "use_mm_for_euclid_dist"
-        distances = torch.cdist(images.flatten(1), known, compute_mode=mode)
-        return distances.topk(min(self.n_neighbors, len(known)), dim=1, largest=False)
+    def _nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return nearest(images.flatten(1), self.bank.flatten(1), self.n_neighbors)
 
 
 class DetailRepair(MapHead):
@@ -137,11 +132,9 @@ class BackboneMemory(MapHead):
 
     def map(self, view: View) -> Tensor:
         """Return distances (B, h, w)."""
-        patches, k = view.deep.movedim(1, -1), min(self.n_neighbors, len(self.bank))
-        mode = "use_mm_for_euclid_dist"
-        distances = torch.cdist(patches.flatten(1, 2), self.bank, compute_mode=mode)
-        nearest = distances.topk(k, dim=2, largest=False).values.mean(dim=2)
-        return _blurred(nearest.unflatten(1, patches.shape[1:3]), SMOOTHED)
+        patches = view.deep.movedim(1, -1)
+        distances, _ = nearest(patches.flatten(1, 2), self.bank, self.n_neighbors)
+        return _blurred(distances.mean(dim=2).unflatten(1, patches.shape[1:3]), SMOOTHED)
 
 
 class BackboneResidual(MapHead):

@@ -19,7 +19,7 @@ from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import DataResidual, FeatureResidual
 from augan.scoring.maps import CoarseMemory, Heatmap, MapHead, ResidualMap
-from augan.scoring.view import MAX_BATCH, View
+from augan.scoring.view import MAX_BATCH, View, fits
 from augan.training.rows import LazyRows, TrainingRows
 
 PaperScore = Callable[[View], tuple[Tensor, Tensor]]
@@ -127,7 +127,10 @@ class AnomalyScorer(nn.Module):
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (B,), higher = more abnormal, and their parts (B, H)."""
-        view = self.view(raw)
+        return self.score_of(self.view(raw))
+
+    def score_of(self, view: View) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does, of rows as the model sees them."""
         if self.score == "paper":
             parts = torch.stack(self.paper(view), dim=1)
             return parts.sum(dim=1), parts
@@ -139,7 +142,7 @@ class AnomalyScorer(nn.Module):
 
         `pretext` stands in for the scorer's own pretext network.
         """
-        if isinstance(raw, Tensor) and raw.shape[0] <= MAX_BATCH:
+        if fits(raw, MAX_BATCH):
             encoded, standard = self.codec(raw)
         else:
             parts = [self.codec(batch) for batch in raw.split(MAX_BATCH)]
@@ -211,14 +214,13 @@ class AnomalyScorer(nn.Module):
             found = [self._differences(self.view(batch)) for batch in batches]
             self.explainer.fit(torch.cat(found))
 
-    def explain(self, raw: Tensor) -> Tensor:
+    def explanation_of(self, view: View) -> Tensor:
         """Return how unusual each column (B, columns), or pixel (B, height, width), of a row is.
 
         Of columns the squared differences to the reconstruction, and to what a pretext network
         would repair, as multiples of what held-out normals have. Of pixels the mean of the heads'
         maps, without such heads that of the reconstruction's residual, in robust z-scores.
         """
-        view = self.view(raw)
         if isinstance(self.explainer, Heatmap):
             heat: Tensor = self.explainer([head.map(view) for head in self._map_heads()])
             return heat

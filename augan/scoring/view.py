@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -131,9 +132,14 @@ class View:
         return _in_batches(lambda batch: function(codec.detail(batch).to(device)), raw, at_once)
 
 
+def fits(rows: Tensor | LazyRows, size: int) -> TypeGuard[Tensor]:
+    """Whether rows need no splitting; an exported graph takes batches of any size whole."""
+    return torch.compiler.is_exporting() or (isinstance(rows, Tensor) and rows.shape[0] <= size)
+
+
 def _in_batches(
     function: Callable[[Tensor], Tensor], rows: Tensor | LazyRows, size: int = MAX_BATCH
 ) -> Tensor:
-    if isinstance(rows, Tensor) and rows.shape[0] <= size:
+    if fits(rows, size):
         return function(rows)
     return torch.cat([function(batch) for batch in rows.split(size)])

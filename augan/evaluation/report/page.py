@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from augan.codecs import ImageCodec
+from augan.assessment import Assessment
 from augan.evaluation.figures import DetectionReport
 from augan.evaluation.pixels import PixelReport
 from augan.evaluation.report.charts import precision_recall_chart, roc_chart, score_chart
@@ -128,20 +128,23 @@ class EvaluationPage:
     ) -> None:
         self.detector, self.limit = detector, limit
         self.read_image, self.read_mask = read_image, read_mask
-        self.of_images = isinstance(detector.codec_, ImageCodec)
+        self.of_images = detector.codec_.kind == "image"
         self.names: list[str] = []
         self.labels: list[str] = []
         self.scores: list[Floats] = []
+        self.p_values: list[Floats] = []
         self.is_anomaly: list[Mask] = []
         self.false_alarms, self.misses = Highest(N_WORST), Highest(N_WORST)
         self.top = Highest(0 if self.of_images else N_TOP)
 
-    def add(self, names: Any, rows: Any, scores: Floats, is_anomaly: Mask, labels: Any) -> None:
+    def add(self, names: Any, rows: Any, found: Assessment, is_anomaly: Mask, labels: Any) -> None:
         """Look at the next rows (b, ...): their names, scores, kinds and labels, (b,) each."""
+        scores = found.anomaly_score
         start = len(self.names)
         self.names += map(str, names)
         self.labels += map(str, labels)
         self.scores.append(scores)
+        self.p_values.append(found.p_value)
         self.is_anomaly.append(is_anomaly)
         for at, (score, bad) in enumerate(zip(scores.tolist(), is_anomaly, strict=True)):
             if score > self.limit and not bad:
@@ -165,7 +168,7 @@ class EvaluationPage:
         given = (is_anomaly, scores, self.limit)
         rows = _Rows(
             *(self.names, self.labels, scores, is_anomaly),
-            p_values=self.detector.p_value_of(scores),
+            p_values=np.concatenate(self.p_values),
             flagged=scores > self.limit,
         )
         environment = jinja2.Environment(

@@ -1,0 +1,16 @@
+"""The codec of a kind of data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
+
+Codec = TableCodec | ImageCodec
+
+
+def codec_from_state(values: dict[str, Any], arrays: dict[str, Any]) -> Codec:
+    """Rebuild the codec that `state` described."""
+    kinds: dict[str, type[Codec]] = {"table": TableCodec, "image": ImageCodec}
+    return kinds[values["kind"]].from_state(values, arrays)

@@ -1,0 +1,282 @@
+"""`OnnxDetector`: an exported scorer behind scikit-learn's methods, without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from augan.assessment import Assessment, Floats
+from augan.deploy.inputs import (
+    IMAGES,
+    MATRIX,
+    TARGET_FPR,
+    is_text,
+    mark_of,
+    series_of,
+    to_input,
+    to_matrix,
+)
+from augan.deploy.raw import ImageForm, TableForm, form_of
+from augan.deploy.session import Session, in_chunks, joined
+from augan.estimators._input import Data, read_input
+from augan.exceptions import DataError, ParameterError
+
+
+class OnnxDetector(OutlierMixin, BaseEstimator):
+    """Scores rows or images with a file that ``export_onnx`` wrote; needs no torch.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, of a whole scorer.
+    providers : str or sequence of str, default="auto"
+        Where it runs: "auto" (CUDA where there is a device, else the CPU with one notice), "cpu",
+        "cuda", "tensorrt", or ONNX Runtime's own names.
+    threads : int, default=None
+        CPU threads; ``None`` takes as many as ONNX Runtime does.
+    target_fpr : float, default=None
+        Share of normal rows that may be flagged; ``None`` takes the model's own threshold.
+    io_binding : bool, default=None
+        Whether inputs and outputs are bound; ``None`` does so on a GPU. Strings cannot be.
+
+    Attributes
+    ----------
+    threshold_, offset_ : float
+        The `anomaly_score` above which, and the `score_samples` below which, a row is an anomaly.
+    pixel_threshold_ : float
+        Of images: the heat that 1 % of the pixels of normal images lie above.
+    n_features_in_ : int
+        Columns, or pixels times channels.
+    feature_names_in_ : ndarray of str
+        Column names, of a model that was fitted to a DataFrame.
+    metadata_ : dict
+        What the file says of itself.
+
+    Examples
+    --------
+    >>> from augan import OnnxDetector
+    >>> detector = OnnxDetector("fraud.onnx", providers="cpu")  # doctest: +SKIP
+    >>> detector.predict(rows)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        providers: str | Sequence[str] = "auto",
+        threads: int | None = None,
+        target_fpr: float | None = None,
+        io_binding: bool | None = None,
+    ) -> None:
+        self.path = path
+        self.providers = providers
+        self.threads = threads
+        self.target_fpr = target_fpr
+        self.io_binding = io_binding
+
+    def fit(self, X: Any = None, y: Any = None) -> OnnxDetector:
+        """Open the file; the model is trained already and `X` is not looked at.
+
+        Raises
+        ------
+        ModelFileError
+            When the file cannot be read or is none of augan's scorers.
+        ParameterError
+            For a provider that there is not, or another wrong parameter.
+        """
+        self._session: Session | None = None
+        self._opened()
+        return self
+
+    def assess(self, X: Any, *, explain: bool = False) -> Assessment:
+        """Return all that one pass gives, as `FAnoGAN.assess` does."""
+        found = self._run(X, self.target_fpr)
+        explanation = self._explanation(found["explanation"]) if explain else None
+        names = self._opened().metadata["parts"]
+        parts = pd.DataFrame(found["score_parts"].astype(np.float64), columns=names)
+        scores = found["anomaly_score"].astype(np.float64)
+        return Assessment(scores, found["p_value"], parts, explanation)
+
+    def anomaly_score(self, X: Any) -> Floats:
+        """Return scores (n,) of rows, higher = more abnormal."""
+        return self.assess(X).anomaly_score
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return the negated `anomaly_score` (n,): lower = more abnormal."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return ``score_samples(X) - offset_`` (n,): below zero is an anomaly."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return 1 for normal rows and -1 for anomalies, (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
+        """Open the file, then predict (n,)."""
+        return self.fit().predict(X)
+
+    def p_value(self, X: Any) -> Floats:
+        """Return conformal p-values (n,): how rare so high a score is among unseen normals."""
+        return self.assess(X).p_value
+
+    def score_parts(self, X: Any) -> pd.DataFrame:
+        """Return what the score is made of, (n, heads), higher = more abnormal."""
+        return self.assess(X).score_parts
+
+    def explain(self, X: Any) -> pd.DataFrame | Floats:
+        """Return where rows differ from normal ones: (n, columns), or heat (n, H, W)."""
+        explanation = self.assess(X, explain=True).explanation
+        assert explanation is not None
+        return explanation
+
+    def threshold_at(self, target_fpr: float) -> float:
+        """Return the `anomaly_score` above which at most a share of normal rows lies."""
+        return float(self._run_chunk(self._opened(), self._probe(), target_fpr)["threshold"])
+
+    @property
+    def threshold_(self) -> float:
+        """The `anomaly_score` above which a row is an anomaly."""
+        if self.target_fpr is not None:
+            return self.threshold_at(self.target_fpr)
+        return float(self._opened().metadata["threshold"])
+
+    @property
+    def offset_(self) -> float:
+        """The negated `threshold_`."""
+        return -self.threshold_
+
+    @property
+    def pixel_threshold_(self) -> float:
+        """The heat of `explain` that 1 % of the pixels of normal images lie above."""
+        found = self._opened().metadata.get("pixel_threshold")
+        if found is None:
+            raise AttributeError("pixel_threshold_: a model of tables has none")
+        return float(found)
+
+    @property
+    def metadata_(self) -> dict[str, Any]:
+        """What the file says of itself."""
+        return self._opened().metadata
+
+    @property
+    def codec_(self) -> TableForm | ImageForm:
+        """What rows look like: columns, or shape and dtype of images."""
+        self._opened()
+        return self._form
+
+    @property
+    def n_calibration_(self) -> int:
+        """How many unseen normal rows the p-values come from."""
+        return int(self._opened().metadata["n_calibration"])
+
+    def _opened(self) -> Session:
+        """Return the session, opened when it is first needed."""
+        session: Session | None = getattr(self, "_session", None)
+        if session is not None:
+            return session
+        fpr = self.target_fpr
+        if fpr is not None and not 0 < float(fpr) < 1:
+            raise ParameterError(f"target_fpr={fpr!r}: must be above 0 and below 1, or None")
+        session = Session(
+            self.path,
+            part="scorer",
+            providers=self.providers,
+            threads=self.threads,
+            io_binding=self.io_binding,
+        )
+        self._take(session)
+        return session
+
+    def _take(self, session: Session) -> None:
+        """Take over a session, and what its file says of rows."""
+        metadata = session.metadata
+        self._form = form_of(metadata)
+        self.n_features_in_ = int(metadata["n_features_in"])
+        if metadata["feature_names_in"]:
+            self.feature_names_in_ = np.array(metadata["feature_names_in"], dtype=object)
+        self._session = session
+
+    def _run(self, X: Any, target_fpr: float | None) -> dict[str, NDArray[Any]]:
+        session = self._opened()
+        feeds = self._feeds(X)
+        n = len(next(iter(feeds.values())))
+        results = [
+            self._run_chunk(session, {k: v[rows] for k, v in feeds.items()}, target_fpr)
+            for rows in in_chunks(n, int(session.metadata["chunk"]))
+        ]
+        return joined(results)
+
+    def _run_chunk(
+        self, session: Session, feeds: dict[str, NDArray[Any]], target_fpr: float | None
+    ) -> dict[str, NDArray[Any]]:
+        asked = {} if target_fpr is None else {TARGET_FPR: np.array(target_fpr, dtype=np.float64)}
+        found = session.run(feeds | asked)
+        if "heatmap" in found:
+            found["explanation"] = found.pop("heatmap")
+        return found
+
+    def _feeds(self, X: Any) -> dict[str, NDArray[Any]]:
+        """Return the graph's inputs; DataError names the row and column of what it cannot take."""
+        data, form = self._read(X), self._form
+        if isinstance(form, ImageForm):
+            assert isinstance(data, np.ndarray)
+            return {IMAGES: form.to_input(data)}
+        if form.is_matrix:
+            return {MATRIX: to_matrix(form.columns, data)}
+        columns = zip(form.names, form.columns, series_of(data), strict=True)
+        return {name: to_input(column, values) for name, column, values in columns}
+
+    def _probe(self) -> dict[str, NDArray[Any]]:
+        """Return one row, of nothing but missing values, or one black image."""
+        form = self.codec_
+        if isinstance(form, ImageForm):
+            return {IMAGES: form.to_input(np.full((1, *form.shape), form.low, dtype=form.dtype))}
+        if form.is_matrix:
+            return {MATRIX: np.full((1, len(form.columns)), np.nan)}
+        return {
+            name: np.array([[mark_of(c)]], dtype=object) if is_text(c) else np.array([[np.nan]])
+            for name, c in zip(form.names, form.columns, strict=True)
+        }
+
+    def _read(self, X: Any) -> Data:
+        data = read_input(X, self)
+        images = isinstance(data, np.ndarray) and data.ndim > 2
+        if images != isinstance(self._form, ImageForm):
+            trained = "images" if not images else "a table"
+            raise DataError(f"X holds {'images' if images else 'a table'}, in training {trained}")
+        if not images:
+            validate_data(self, data, reset=False, skip_check_array=True)
+        return data
+
+    def _explanation(self, found: NDArray[Any]) -> pd.DataFrame | Floats:
+        if isinstance(self._form, ImageForm):
+            return found.astype(np.float64)
+        names = [column.name for column in self._form.columns]
+        return pd.DataFrame(found.astype(np.float64), columns=names)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True  # the file is
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_session", None)  # opened again where it is needed
+        return state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.requires_fit = False
+        return tags

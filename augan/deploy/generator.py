@@ -1,0 +1,152 @@
+"""`OnnxGenerator`: an exported generator that makes rows or images, without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from augan.codecs.columns import CategoryColumn
+from augan.codecs.origin import from_json
+from augan.deploy.inputs import IMAGES, MATRIX, is_text, text_codes
+from augan.deploy.raw import ImageForm, TableForm, form_of
+from augan.deploy.session import Session, in_chunks, joined
+from augan.exceptions import ParameterError
+
+CHUNK = 1024  # rows that the graph is given at once
+
+
+class OnnxGenerator:
+    """Makes rows or images with a generator that ``export_onnx`` wrote; needs no torch.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, of a generator.
+    providers, threads, io_binding
+        As in `OnnxDetector`.
+
+    Attributes
+    ----------
+    latent_dim : int
+        Dimensions of a latent.
+    metadata_ : dict
+        What the file says of itself.
+
+    Raises
+    ------
+    ModelFileError
+        When the file cannot be read or is none of augan's generators.
+    ParameterError
+        For a provider that there is not.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        providers: str | Sequence[str] = "auto",
+        threads: int | None = None,
+        io_binding: bool | None = None,
+    ) -> None:
+        self._session = Session(
+            path,
+            part="generator",
+            providers=providers,
+            threads=threads,
+            io_binding=io_binding,
+        )
+        self.metadata_ = self._session.metadata
+        self.latent_dim = int(self.metadata_["latent_dim"])
+        self.codec_: TableForm | ImageForm = form_of(self.metadata_)
+        classes = self.metadata_["classes"]
+        if classes is not None:
+            self.classes_ = np.array(from_json(classes["labels"]), dtype=classes["dtype"])
+            self._shares = np.array(classes["shares"])
+
+    def sample(self, n_samples: int | Mapping[Any, int] = 1, *, random_state: Any = None) -> Any:
+        """Return new rows of the columns and dtypes of training, and classes where it had some.
+
+        Parameters
+        ----------
+        n_samples : int or mapping of class to int, default=1
+            How many; of all classes as frequent as they were in training, or of each.
+        random_state : int, RandomState or None, default=None
+            Seed.
+
+        Returns
+        -------
+        rows : DataFrame or ndarray
+            New rows, as the generator makes them: a model file's filters, conditions and real
+            rows to start from are not in an ONNX file.
+        classes : ndarray of shape (n,)
+            Only of models with classes.
+
+        Raises
+        ------
+        ParameterError
+            For a class that training has not seen, or a number below one.
+        """
+        random = check_random_state(random_state)
+        labels = self._labels(n_samples, random)
+        n = len(labels) if labels is not None else _checked(n_samples)
+        z = random.standard_normal((n, self.latent_dim)).astype(np.float32)
+        rows = self.generate(z, labels)
+        return rows if labels is None else (rows, self.classes_[labels])
+
+    def generate(self, z: NDArray[np.float32], label: NDArray[np.int64] | None = None) -> Any:
+        """Return the rows or images of latents (n, latent_dim), and of numbers of classes (n,)."""
+        feeds: dict[str, NDArray[Any]] = {"z": np.asarray(z, dtype=np.float32)}
+        if feeds["z"].ndim != 2 or feeds["z"].shape[1] != self.latent_dim:
+            shape = feeds["z"].shape
+            raise ParameterError(f"z of shape {shape}: need (n, {self.latent_dim})")
+        if label is not None:
+            feeds["label"] = np.asarray(label, dtype=np.int64)
+        results = [
+            self._session.run({name: value[rows] for name, value in feeds.items()})
+            for rows in in_chunks(len(z), CHUNK)
+        ]
+        return self._typed(joined(results))
+
+    def _typed(self, found: dict[str, NDArray[Any]]) -> Any:
+        form = self.codec_
+        if isinstance(form, ImageForm):
+            return form.typed(found[IMAGES])
+        if form.is_matrix:
+            return form.typed(found[MATRIX])
+        columns = []
+        for name, column in zip(form.names, form.columns, strict=True):
+            values = found[name][:, 0]
+            if is_text(column):
+                codes, _ = text_codes(column)
+                other = len(column.categories) if isinstance(column, CategoryColumn) else 0
+                values = np.array([codes.get(text, other) for text in values])
+            columns.append(values.astype(np.float64))
+        return form.typed(np.stack(columns, axis=1))
+
+    def _labels(self, n_samples: Any, random: Any) -> NDArray[np.int64] | None:
+        """Return the number of the class of each row, class by class; None without classes."""
+        if self.metadata_["classes"] is None:
+            if isinstance(n_samples, Mapping):
+                raise ParameterError(f"n_samples: {self._session.path} has no classes")
+            return None
+        known = {label: code for code, label in enumerate(self.classes_.tolist())}
+        if not isinstance(n_samples, Mapping):
+            counts = random.multinomial(_checked(n_samples), self._shares / self._shares.sum())
+            return np.repeat(np.arange(len(known)), counts)
+        for label in n_samples:
+            if label not in known:
+                found = ", ".join(map(repr, sorted(known, key=str)[:5]))
+                raise ParameterError(f"n_samples: no class {label!r} in training; it had {found}")
+        codes = [known[label] for label in n_samples]
+        return np.repeat(codes, [_checked(n) for n in n_samples.values()])
+
+
+def _checked(n: Any) -> int:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ParameterError(f"n_samples={n!r}: must be a whole number above 0")
+    return int(n)

@@ -1,0 +1,113 @@
+"""Rows as an exported graph takes them: one array a column, or one matrix of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from augan.codecs.cells import (
+    BOOL_ALIASES,
+    category_key,
+    check_cells,
+    codes_by_key,
+    factorized,
+    parse_numbers,
+    read_numbers,
+    undo_categorical,
+)
+from augan.codecs.columns import CategoryColumn, Column, ConstantColumn
+
+INNER = "augan/"  # before the names of all that is inside a graph
+MATRIX = "X"  # name of the one input of models of arrays
+IMAGES = "images"
+OUTPUTS = ("anomaly_score", "p_value", "is_anomaly", "score_parts", "explanation", "threshold")
+TARGET_FPR = "target_fpr"
+RESERVED = (MATRIX, IMAGES, *OUTPUTS, "heatmap", TARGET_FPR, "z", "label")
+MISSING_MARKS = ("", "<missing>", "<NA>")  # the first that is no category stands for missing
+
+
+def is_text(column: Column) -> bool:
+    """Whether the graph takes the column as strings; else as float64."""
+    return column.origin.quantity == "text"
+
+
+def takes_matrix(columns: Sequence[Column], array_dtype: str | None) -> bool:
+    """Whether the graph takes one matrix: of models that were fitted to an array of numbers."""
+    return array_dtype is not None and not any(map(is_text, columns))
+
+
+def value_names(columns: Sequence[Column]) -> list[str]:
+    """Return what the columns' inputs, or outputs, are called: their names, where none clash."""
+    names: list[str] = []
+    for column in columns:
+        name = column.name
+        while name in RESERVED or name in names or not name or name.startswith(INNER):
+            name = f"column:{name}"
+        names.append(name)
+    return names
+
+
+def text_codes(column: Column) -> tuple[dict[str, float], float]:
+    """Return the raw number of each text of a column, NaN for missing, and that of all others."""
+    if isinstance(column, CategoryColumn):
+        found: dict[str, float] = dict(codes_by_key(column.categories))
+        codes, missing, other = found, np.nan, float(len(column.categories))
+    else:
+        assert isinstance(column, ConstantColumn)
+        value, other = column.value, 1.0
+        codes = {} if value is None else dict.fromkeys(codes_by_key((value,)), 0.0)
+        missing = 0.0 if value is None else 1.0
+    for key in BOOL_ALIASES:
+        if key in codes:
+            codes |= dict.fromkeys((key.title(), key.upper()), codes[key])
+    return codes | {missing_mark(codes): missing}, other
+
+
+def missing_mark(codes: Any) -> str:
+    """Return the text that stands for a missing value beside the texts that are known."""
+    return next(mark for mark in MISSING_MARKS if mark not in codes)
+
+
+def mark_of(column: Column) -> str:
+    """Return the text that stands for a missing value in a column."""
+    if isinstance(column, CategoryColumn):
+        return missing_mark(codes_by_key(column.categories))
+    assert isinstance(column, ConstantColumn)
+    return missing_mark(() if column.value is None else codes_by_key((column.value,)))
+
+
+def to_matrix(columns: Sequence[Column], X: pd.DataFrame | NDArray[Any]) -> NDArray[np.float64]:
+    """Return rows of numbers (n, d) as one matrix; DataError for what is no number."""
+    if isinstance(X, np.ndarray) and X.dtype.kind in "buif":
+        matrix = X.astype(np.float64)
+        if not np.isinf(matrix).any():
+            return matrix
+    return np.hstack([to_input(c, v) for c, v in zip(columns, series_of(X), strict=True)])
+
+
+def to_input(column: Column, values: pd.Series) -> NDArray[Any]:
+    """Return a column (n, 1) of float64, dates as seconds since 1970, or of strings."""
+    if not is_text(column):
+        if isinstance(column, ConstantColumn):  # anything but the constant differs from it
+            check_cells(values, column.name)
+            numbers = parse_numbers(undo_categorical(values), column.origin.quantity)
+        else:
+            check_cells(values, column.name)
+            numbers = read_numbers(values, column.name, column.origin.quantity)
+        return numbers[:, None]
+    check_cells(values, column.name)
+    index, distinct = factorized(values)
+    texts = [category_key(value) for value in distinct]
+    return np.array([*texts, mark_of(column)], dtype=object)[index][:, None]
+
+
+def series_of(X: pd.DataFrame | NDArray[Any]) -> list[pd.Series]:
+    """Return the columns of a table, typed."""
+    if isinstance(X, pd.DataFrame):
+        return [X.iloc[:, i] for i in range(X.shape[1])]
+    frame = pd.DataFrame(X)
+    return series_of(frame.infer_objects() if X.dtype == object else frame)

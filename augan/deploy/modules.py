@@ -1,0 +1,149 @@
+"""What is exported: the modules that score and generate in torch, raw data to final answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from augan.codecs.cells import parse_numbers
+from augan.codecs.columns import Column, ConstantColumn
+from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
+from augan.deploy.inputs import is_text
+from augan.networks.conditioning import ClassGenerator
+from augan.scoring.scorer import AnomalyScorer
+
+Verdict = tuple[Tensor, ...]
+
+
+class Decision(nn.Module):
+    """Scores to p-values and decisions."""
+
+    threshold: Tensor
+
+    def __init__(self, scorer: AnomalyScorer, threshold: float) -> None:
+        super().__init__()
+        self.conformal = scorer.conformal
+        limit = torch.tensor(threshold, dtype=torch.float64)
+        self.register_buffer("threshold", limit, persistent=False)
+
+    def forward(self, scores: Tensor, target_fpr: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return p-values (B,), which are anomalies (B,), and the threshold () that says so.
+
+        A `target_fpr` () that is not a number stands for the model's own threshold.
+        """
+        own = torch.isnan(target_fpr)
+        asked = self.conformal.threshold(torch.where(own, 0.5, target_fpr))
+        limit = torch.where(own, self.threshold, asked)
+        return self.conformal.p_value(scores), scores.double() > limit, limit
+
+
+class TableScorer(nn.Module):
+    """Numbers and category codes (B, d) float64 to scores."""
+
+    def __init__(self, scorer: AnomalyScorer, codec: TableCodec, threshold: float) -> None:
+        super().__init__()
+        self.scorer, self.constants = scorer, Constants(codec.columns)
+        self.decision = Decision(scorer, threshold)
+
+    def forward(self, raw: Tensor, target_fpr: Tensor) -> Verdict:
+        """Return scores, p-values, decisions, parts, explanations (B, d) and the threshold."""
+        view = self.scorer.view(self.constants(raw))
+        scores, parts = self.scorer.score_of(view)
+        p_value, is_anomaly, limit = self.decision(scores, target_fpr)
+        return scores, p_value, is_anomaly, parts, self.scorer.explanation_of(view), limit
+
+
+class ImageScorer(nn.Module):
+    """Images (B, H, W, C), bytes or float32, to scores."""
+
+    def __init__(self, scorer: AnomalyScorer, codec: ImageCodec, threshold: float) -> None:
+        super().__init__()
+        self.scorer, self.codec = scorer, codec
+        self.decision = Decision(scorer, threshold)
+
+    def forward(self, images: Tensor, target_fpr: Tensor) -> Verdict:
+        """Return scores, p-values, decisions, parts, heat (B, H, W) and the threshold."""
+        view = self.scorer.view(images.permute(0, 3, 1, 2))
+        scores, parts = self.scorer.score_of(view)
+        p_value, is_anomaly, limit = self.decision(scores, target_fpr)
+        heat = self.codec.at_original_size(self.scorer.explanation_of(view))
+        return scores, p_value, is_anomaly, parts, heat, limit
+
+
+class LatentEncoder(nn.Module):
+    """Raw rows, or images (B, H, W, C), to latents (B, latent_dim)."""
+
+    def __init__(self, scorer: AnomalyScorer, codec: TableCodec | ImageCodec) -> None:
+        super().__init__()
+        self.scorer = scorer
+        self.constants = Constants(codec.columns) if isinstance(codec, TableCodec) else None
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Return latents."""
+        rows = raw.permute(0, 3, 1, 2) if self.constants is None else self.constants(raw)
+        return self.scorer.view(rows).z
+
+
+class RowGenerator(nn.Module):
+    """Latents (B, latent_dim), and labels (B,) of classes, to raw rows or images (B, H, W, C)."""
+
+    def __init__(self, generator: nn.Module, codec: TableCodec | ImageCodec) -> None:
+        super().__init__()
+        self.generator, self.codec = generator, codec
+        self.decoder = codec.decoder if isinstance(codec, TableCodec) else None
+        self.constants = Constants(codec.columns) if isinstance(codec, TableCodec) else None
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return raw rows float64, or images of the dtype of training."""
+        if isinstance(self.generator, ClassGenerator):
+            assert label is not None
+            n_classes = self.generator.embedding.shape[0]
+            one_hot = label[:, None] == torch.arange(n_classes, device=label.device)
+            encoded = self.generator(z, one_hot.to(z.dtype))
+        else:
+            encoded = self.generator(z)
+        if self.decoder is not None and self.constants is not None:
+            return self.constants.filled(self.decoder(encoded))
+        assert isinstance(self.codec, ImageCodec)
+        pixels = self.codec.pixels(encoded)
+        return pixels.to(torch.uint8) if self.codec.dtype == "uint8" else pixels
+
+
+class Constants(nn.Module):
+    """Columns of numbers that never varied: raw 0 where a row has the number, else 1."""
+
+    is_constant: Tensor
+    numbers: Tensor
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__()
+        found = [constant_number(column) for column in columns]
+        constant = torch.tensor([number is not None for number in found])
+        numbers = torch.tensor([0.0 if n is None else n for n in found], dtype=torch.float64)
+        self.register_buffer("is_constant", constant, persistent=False)
+        self.register_buffer("numbers", numbers, persistent=False)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Return raw rows (B, d) as the codec reads them."""
+        both_missing = torch.isnan(raw) & torch.isnan(self.numbers)
+        differs = ~((raw == self.numbers) | both_missing)
+        return torch.where(self.is_constant, differs.to(raw.dtype), raw)
+
+    def filled(self, raw: Tensor) -> Tensor:
+        """Return raw rows (B, d) with the numbers themselves."""
+        return torch.where(self.is_constant, self.numbers, raw)
+
+
+def constant_number(column: Column) -> float | None:
+    """Return the number that a column of numbers always has, NaN if it is always missing."""
+    if not isinstance(column, ConstantColumn) or is_text(column):
+        return None
+    if column.value is None:
+        return math.nan
+    import pandas as pd
+
+    return float(parse_numbers(pd.Series([column.value]), column.origin.quantity)[0])

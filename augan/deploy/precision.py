@@ -1,0 +1,162 @@
+"""Smaller files and faster networks: half precision, eight bits, compressed banks."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from sklearn.cluster import MiniBatchKMeans
+
+NETWORKS = ("pretext", "repair", "backbone", "generator", "critic", "inversion")
+HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+SUBSPACE = 2  # numbers that share a byte
+CODES = 256
+CENTRED_ON = 4096  # rows, at most, that the codes are learned from
+
+
+def network_nodes(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the nodes that are layers of networks, not distances or scales."""
+    names = []
+    for node in model.graph.node:
+        scopes = {prop.key: prop.value for prop in node.metadata_props}.get("namespace", "")
+        paths = (scope.split(":")[0].split(".") for scope in scopes.split("/"))
+        layers = any(len(path) > 2 and path[1] in NETWORKS for path in paths)
+        if layers and node.op_type in HEAVY:
+            names.append(node.name)
+    return names
+
+
+def to_half(model: onnx.ModelProto, nodes: list[str]) -> onnx.ModelProto:
+    """Compute some nodes in float16; what goes in and comes out stays float32."""
+    halves: dict[str, str] = {}
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    rebuilt: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        if node.name not in nodes:
+            rebuilt.append(node)
+            continue
+        for i, name in enumerate(node.input):
+            if not name:
+                continue
+            if name not in halves:
+                halves[name] = f"{name}/half"
+                if name in tensors:
+                    half = numpy_helper.to_array(tensors[name]).astype(np.float16)
+                    model.graph.initializer.append(numpy_helper.from_array(half, halves[name]))
+                else:
+                    rebuilt.append(_cast(name, halves[name], onnx.TensorProto.FLOAT16))
+            node.input[i] = halves[name]
+        output = node.output[0]
+        node.output[0] = f"{output}/in-half"
+        rebuilt += [node, _cast(node.output[0], output, onnx.TensorProto.FLOAT)]
+    _replace_nodes(model, rebuilt)
+    return model
+
+
+def to_int8(
+    model: onnx.ModelProto, nodes: list[str], feeds: list[dict[str, NDArray[Any]]]
+) -> onnx.ModelProto:
+    """Compute some nodes in eight bits; their ranges come from `feeds`."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left: Iterator[dict[str, NDArray[Any]]] = iter(feeds)
+
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
+            return next(self.left, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, shaped, quantised = (Path(folder) / f"{i}.onnx" for i in range(3))
+        onnx.save(model, plain)
+        quant_pre_process(plain, shaped, skip_optimization=True, skip_symbolic_shape=True)
+        quantize_static(
+            *(shaped, quantised, Reader()),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            nodes_to_quantize=nodes,
+            op_types_to_quantize=list(HEAVY),
+        )
+        return onnx.load(quantised)
+
+
+def bank_tensors(model: onnx.ModelProto) -> list[str]:
+    """Return the names of the tensors that hold heads' banks."""
+    return [t.name for t in model.graph.initializer if t.name.endswith(".bank")]
+
+
+def compress_banks(model: onnx.ModelProto, names: list[str], how: str) -> None:
+    """Keep banks as "fp16", or as codes of "pq"; they are float32 again before they are used."""
+    graph, before = model.graph, []
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for name in names:
+        bank = numpy_helper.to_array(tensors[name])
+        if how == "pq" and len(bank) <= CODES * 4:
+            continue  # the codes' meanings would take more than they save
+        graph.initializer.remove(tensors[name])
+        if how == "fp16":
+            half = numpy_helper.from_array(bank.astype(np.float16), f"{name}/half")
+            graph.initializer.append(half)
+            before.append(_cast(half.name, name, onnx.TensorProto.FLOAT))
+        else:
+            before += _quantised(graph, name, bank)
+    _replace_nodes(model, [*before, *graph.node])
+
+
+def _quantised(graph: onnx.GraphProto, name: str, bank: NDArray[Any]) -> list[onnx.NodeProto]:
+    """Return nodes that look codes of subspaces up (product quantisation, Jegou 2011)."""
+    rows = bank.reshape(len(bank), -1)
+    n_features = rows.shape[1]
+    padded = np.pad(rows, ((0, 0), (0, -n_features % SUBSPACE)))
+    n_parts = padded.shape[1] // SUBSPACE
+    parts = padded.reshape(len(rows), n_parts, SUBSPACE)
+    n_codes = min(CODES, len(rows))
+    books = np.zeros((n_parts * n_codes, SUBSPACE), dtype=np.float32)
+    codes = np.zeros((len(rows), n_parts), dtype=np.uint8)
+    for i in range(n_parts):
+        means = MiniBatchKMeans(n_codes, n_init=1, random_state=0, batch_size=CENTRED_ON)
+        codes[:, i] = means.fit_predict(parts[:, i])
+        books[i * n_codes : (i + 1) * n_codes] = means.cluster_centers_
+    firsts = (n_codes * np.arange(n_parts)).astype(np.int64)
+    kept = {"codes": codes, "firsts": firsts, "books": books}
+    shapes = {"padded": np.array([len(rows), -1]), "shape": np.array(bank.shape)}
+    cut = {"from": np.array([0]), "to": np.array([n_features]), "axis": np.array([1])}
+    for key, value in (kept | shapes | cut).items():
+        graph.initializer.append(numpy_helper.from_array(value, f"{name}/{key}"))
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("Cast", ["codes"], "places", {"to": onnx.TensorProto.INT64}),
+        ("Add", ["places", "firsts"], "entries", {}),
+        ("Gather", ["books", "entries"], "found", {}),
+        ("Reshape", ["found", "padded"], "rows", {}),
+        ("Slice", ["rows", "from", "to", "axis"], "cut", {}),
+    ]
+    nodes = [
+        helper.make_node(op, [f"{name}/{i}" for i in given], [f"{name}/{out}"], **attributes)
+        for op, given, out, attributes in steps
+    ]
+    nodes.append(helper.make_node("Reshape", [f"{name}/cut", f"{name}/shape"], [name]))
+    for i, node in enumerate(nodes):
+        node.name = f"{name}/{i}"
+    return nodes
+
+
+def _cast(name: str, to: str, kind: int) -> onnx.NodeProto:
+    return helper.make_node("Cast", [name], [to], f"{to}/cast", to=kind)
+
+
+def _replace_nodes(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> None:
+    kept = list(nodes)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    used = {name for node in kept for name in node.input}
+    outputs = {value.name for value in model.graph.output}
+    tensors = [t for t in model.graph.initializer if t.name in used | outputs]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(tensors)

@@ -1,0 +1,99 @@
+"""What rows and images look like outside a graph, as its metadata describes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from augan.codecs.columns import Column, column_from_state
+from augan.codecs.origin import from_json
+from augan.deploy.inputs import takes_matrix, value_names
+from augan.exceptions import DataError
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """Columns, and the labels that they had in training."""
+
+    columns: list[Column]
+    labels: tuple[Any, ...]
+    array_dtype: str | None
+    kind = "table"
+
+    @cached_property
+    def is_matrix(self) -> bool:
+        """Whether the graph takes, or makes, one matrix."""
+        return takes_matrix(self.columns, self.array_dtype)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What the columns' inputs and outputs are called."""
+        return value_names(self.columns)
+
+    def typed(self, raw: NDArray[np.float64]) -> pd.DataFrame | NDArray[Any]:
+        """Return rows as they came in training of raw numbers and codes (n, d)."""
+        frame = pd.DataFrame({i: c.from_raw(raw[:, i]) for i, c in enumerate(self.columns)})
+        if self.array_dtype is not None:
+            return frame.to_numpy(dtype=self.array_dtype)
+        frame.columns = pd.Index(self.labels)
+        return frame
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """Shape (H, W) or (H, W, C), dtype and range of images."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    low: float
+    high: float
+    kind = "image"
+
+    def to_input(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Return images (n, H, W, C) of bytes, where training had them, or of float32."""
+        if images.shape[1:] != self.shape:
+            raise DataError(
+                f"images of shape {images.shape[1:]}, in training they had {self.shape}"
+            )
+        if images.dtype.kind == "f" and not np.isfinite(images).all():
+            image, row, column = np.argwhere(~np.isfinite(images))[0][:3]
+            value = images[~np.isfinite(images)][0]
+            raise DataError(f"image {image}, row {row}, column {column}: {value} is not finite")
+        if self.dtype == "uint8" and images.dtype != np.uint8:
+            _check_bytes(images)
+        kept = images.astype(np.uint8 if self.dtype == "uint8" else np.float32, copy=False)
+        return np.ascontiguousarray(kept.reshape(*kept.shape[:3], -1))
+
+    def typed(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return images as they came in training of pixels (n, H, W, C)."""
+        return pixels.reshape(len(pixels), *self.shape).astype(self.dtype)
+
+
+def form_of(metadata: dict[str, Any]) -> TableForm | ImageForm:
+    """Return what an ONNX file's rows look like."""
+    if metadata["kind"] == "image":
+        image = metadata["image"]
+        return ImageForm(tuple(image["shape"]), image["dtype"], image["low"], image["high"])
+    empty = np.empty(0)
+    columns = [
+        column_from_state(values, {"knots": empty, "normals": empty})
+        if values["kind"] == "numeric"
+        else column_from_state(values, {})
+        for values in metadata["columns"]
+    ]
+    return TableForm(columns, from_json(metadata["labels"]), metadata["array_dtype"])
+
+
+def _check_bytes(images: NDArray[Any]) -> None:
+    """Raise DataError where pixels are no bytes."""
+    with np.errstate(invalid="ignore"):
+        whole = images.astype(np.uint8)
+    if not (whole == images).all():
+        image, row, column = np.argwhere(whole != images)[0][:3]
+        value = images[whole != images][0]
+        raise DataError(f"image {image}, row {row}, column {column}: {value} is not a byte")

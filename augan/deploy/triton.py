@@ -1,0 +1,67 @@
+"""A model repository for NVIDIA Triton: the file and what Triton has to know of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import onnx
+
+from augan.deploy.inputs import TARGET_FPR
+from augan.io.images import new_folder
+
+TYPES: dict[int, str] = {
+    onnx.TensorProto.STRING: "TYPE_STRING",
+    onnx.TensorProto.DOUBLE: "TYPE_FP64",
+    onnx.TensorProto.FLOAT: "TYPE_FP32",
+    onnx.TensorProto.INT64: "TYPE_INT64",
+    onnx.TensorProto.UINT8: "TYPE_UINT8",
+    onnx.TensorProto.BOOL: "TYPE_BOOL",
+}
+MAX_BATCH = 1024
+
+
+def write_repository(model: Path, folder: Path) -> None:
+    """Write ``folder/NAME/config.pbtxt`` and ``folder/NAME/1/model.onnx``.
+
+    Triton gathers single requests to batches; `threshold`, one number for a batch, is left out of
+    what it gives, and `target_fpr` of what it takes.
+
+    Raises
+    ------
+    ParameterError
+        When `folder` is there and not empty.
+    """
+    name = re.sub(r"\W+", "_", model.stem) or "augan"
+    with new_folder(folder) as temporary:
+        place = temporary / name / "1"
+        place.mkdir(parents=True)
+        shutil.copyfile(model, place / "model.onnx")
+        config = triton_config(onnx.load(model), name)
+        (temporary / name / "config.pbtxt").write_text(config, encoding="utf-8")
+
+
+def triton_config(model: onnx.ModelProto, name: str) -> str:
+    """Return the text of a model's ``config.pbtxt``."""
+    inputs = [value for value in model.graph.input if value.name != TARGET_FPR]
+    outputs = [value for value in model.graph.output if value.type.tensor_type.shape.dim]
+    lines = [
+        f'name: "{name}"',
+        'platform: "onnxruntime_onnx"',
+        f"max_batch_size: {MAX_BATCH}",
+        *(_tensor("input", value) for value in inputs),
+        *(_tensor("output", value) for value in outputs),
+        "dynamic_batching { max_queue_delay_microseconds: 100 }",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tensor(side: str, value: onnx.ValueInfoProto) -> str:
+    kind = TYPES[value.type.tensor_type.elem_type]
+    sizes = [dim.dim_value or -1 for dim in value.type.tensor_type.shape.dim][1:]
+    shape = f"dims: [ {', '.join(map(str, sizes))} ]"
+    if not sizes:  # one number a row
+        shape = "dims: [ 1 ] reshape { shape: [ ] }"
+    quoted = value.name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{side} {{ name: "{quoted}" data_type: {kind} {shape} }}'

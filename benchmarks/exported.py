@@ -1,0 +1,264 @@
+"""Exported models: whether they answer as torch does, how fast they are, and what they weigh.
+
+Parity: each set's detector, at its defaults, is fitted on half of the normal rows (of Fashion-MNIST
+to one class, of the magnetic tiles to 80 % of the good ones) and exported; rows that were not
+trained on are scored by both. Differences are shares of the deviation of normal rows' scores.
+
+Speed: rows a second, and the latency of single rows, of torch, ONNX Runtime and two classic
+detectors that were fitted to the same 100,000 made-up rows. torch and ONNX Runtime are measured
+bare (numbers in, scores out) and behind the estimators' methods; the peers behind theirs.
+
+    python benchmarks/exported.py --data DIR [--what parity speed] [--sets adult ...] --threads 2
+    python benchmarks/exported.py --report
+
+DIR holds tabular/, adbench_classical/, fashion_mnist/ and magnetic_tile/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from data import TABLES, sets, split
+from defects import load as load_tiles
+from formatting import markdown_table
+from numpy.typing import NDArray
+from results import FOLDER, Result, read
+from running import add_common_options, parse, run_missing, threads
+from sklearn.metrics import roc_auc_score
+
+from augan import FAnoGAN, OnnxDetector
+from augan.deploy.session import n_cuda_devices
+
+KEY = ("what", "set", "variant")
+VARIANTS: dict[str, dict[str, str]] = {
+    "fp32": {},
+    "fp16": {"precision": "fp16"},
+    "int8": {"precision": "int8"},
+    "bank fp16": {"bank": "fp16"},
+    "bank pq": {"bank": "pq"},
+}
+PARITY_SETS = (*TABLES, "thyroid", "fashion_mnist", "magnetic_tile")
+METHODS = (
+    *("torch", "torch, estimator", "ONNX Runtime", "ONNX Runtime, estimator"),
+    *("ONNX Runtime, CUDA", "ONNX Runtime, CUDA, bound", "KNN", "IForest"),
+)
+BATCHES = (1, 256, 8192)
+TRAIN_ROWS, COLUMNS, MODES = 100_000, 20, 8
+CALLS = 200  # of one row, that latencies are read from
+SECONDS = 2.0  # that a batch size is measured for, at least
+
+
+def main() -> None:
+    arguments = _arguments()
+    file = arguments.results or FOLDER / "exported.jsonl"
+    if not arguments.report:
+        with threads(arguments.threads), warnings.catch_warnings(action="ignore"):
+            for what, jobs, measure in (
+                ("parity", _parity_jobs(arguments), _parity),
+                ("speed", _speed_jobs(), _speed),
+            ):
+                if what in arguments.what:
+                    run_missing(file, jobs, measure, key=KEY, fresh=arguments.fresh)
+    results = read(file, KEY)
+    print(_parity_table(results), "", _speed_table(results), sep="\n")
+
+
+def _parity_jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Any]]:
+    """Give each set with all its variants; the line that is waited for is the last one's."""
+    for name in arguments.sets:
+        job = {"what": "parity", "set": name, "variant": "fp32", "threads": arguments.threads}
+        yield job, arguments.data
+
+
+def _load(name: str, folder: Path) -> tuple[Any, Any, NDArray[np.int64]]:
+    """Return rows to train on, others, and which of those are anomalies."""
+    if name == "fashion_mnist":
+        with np.load(folder / name / f"{name}.npz") as data:
+            train = data["x_train"][data["y_train"] == 0]
+            return train, data["x_test"], (data["y_test"] != 0).astype(np.int64)
+    if name == "magnetic_tile":
+        from defects import arrange
+
+        with tempfile.TemporaryDirectory() as place:
+            arrange(folder / name, Path(place), seed=0, by_tile=False)
+            task = load_tiles(Path(place))
+        return task.train, task.test, (task.kinds != "good").astype(np.int64)
+    suite, below = ("tables", "tabular") if name in TABLES else ("classical", "adbench_classical")
+    found = sets(suite, folder / below)
+    key = next(key for key in found if key == name or key.endswith(f"_{name}"))
+    rows = split(*found[key](), seed=0)
+    return rows.train, rows.test, rows.y
+
+
+def _parity(job: Result, folder: Path) -> list[Result]:
+    train, test, y = _load(job["set"], folder)
+    detector = FAnoGAN(random_state=0).fit(train)
+    ours = detector.assess(test, explain=True)
+    normal = test[y == 0]
+    scale = float(detector.scorer_.conformal.scores.std(correction=0))
+    flagged = ours.anomaly_score > detector.threshold_
+    found = []
+    with tempfile.TemporaryDirectory() as place:
+        for variant, options in VARIANTS.items():
+            path = Path(place) / "m.onnx"
+            report = detector.export_onnx(path, X=normal[:4096], **options)
+            exported = OnnxDetector(path, providers="cpu", threads=job["threads"])
+            theirs = exported.assess(test, explain=True)
+            gap = np.abs(ours.anomaly_score - theirs.anomaly_score)
+            heat = np.abs(np.asarray(ours.explanation) - np.asarray(theirs.explanation))
+            ranks = np.abs(ours.p_value - theirs.p_value) * (detector.n_calibration_ + 1)
+            found.append(
+                {
+                    "variant": variant,
+                    "n_test": len(y),
+                    "megabytes": report.n_bytes / 1e6,
+                    "difference": float(gap.max()) / scale,
+                    "checked_rows": report.found.n_rows,
+                    "checked_difference": report.found.difference,
+                    "explanation_difference": float(
+                        (heat / np.maximum(1, np.abs(np.asarray(ours.explanation)))).max()
+                    ),
+                    "other_decisions": int(
+                        ((theirs.anomaly_score > detector.threshold_) != flagged).sum()
+                    ),
+                    "p_value_ranks": float(ranks.max()),
+                    "auroc": float(roc_auc_score(y, ours.anomaly_score)),
+                    "auroc_exported": float(roc_auc_score(y, theirs.anomaly_score)),
+                    "pseudo_auroc": report.found.auroc,
+                    "pseudo_auroc_exported": report.found.exported_auroc,
+                }
+            )
+    return found
+
+
+def made_rows(n: int, seed: int) -> NDArray[np.float64]:
+    """Return rows (n, COLUMNS) of a mixture of Gaussians whose columns depend on each other."""
+    shapes = np.random.default_rng(0)
+    centres = 3 * shapes.normal(size=(MODES, COLUMNS))
+    mixing = shapes.normal(size=(MODES, COLUMNS, COLUMNS)) / COLUMNS**0.5
+    random = np.random.default_rng(seed)
+    mode = random.integers(MODES, size=n)
+    noise = random.normal(size=(n, COLUMNS))
+    return centres[mode] + np.einsum("nd,nde->ne", noise, mixing[mode])
+
+
+def _speed_jobs() -> Iterator[tuple[Result, Any]]:
+    yield {"what": "speed", "set": "made", "variant": "torch"}, None
+
+
+def _speed(job: Result, rows: None) -> list[Result]:
+    train, test = made_rows(TRAIN_ROWS, 1), made_rows(max(BATCHES), 2)
+    detector = FAnoGAN(random_state=0).fit(train)
+    found = []
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "m.onnx"
+        detector.export_onnx(path)
+        for method, score in _scorers(detector, path, train, torch.get_num_threads()):
+            line: Result = {"variant": method, "threads": torch.get_num_threads()}
+            if score is not None:
+                line |= {f"rows_{n}": _rows_a_second(score, test[:n]) for n in BATCHES}
+                line |= _latency(score, test)
+            found.append(line)
+    return found
+
+
+def _scorers(
+    detector: FAnoGAN, path: Path, train: NDArray[np.float64], n_threads: int
+) -> Iterator[tuple[str, Callable[[NDArray[np.float64]], Any] | None]]:
+    """Give what scores rows, by the name of the method; None for what cannot run here."""
+    from pyod.models.iforest import IForest
+    from pyod.models.knn import KNN
+
+    def eager(rows: NDArray[np.float64]) -> Any:
+        with torch.no_grad():
+            return detector.scorer_(torch.from_numpy(rows))[0].numpy()
+
+    exported = OnnxDetector(path, providers="cpu", threads=n_threads).fit()
+    yield "torch", eager
+    yield "torch, estimator", detector.anomaly_score
+    yield "ONNX Runtime", lambda rows: exported._session.run({"X": rows})["anomaly_score"]
+    yield "ONNX Runtime, estimator", exported.anomaly_score
+    for method, bound in (("ONNX Runtime, CUDA", False), ("ONNX Runtime, CUDA, bound", True)):
+        if n_cuda_devices() == 0:
+            yield method, None
+            continue
+        gpu = OnnxDetector(path, providers="cuda", io_binding=bound).fit()
+        yield method, lambda rows, gpu=gpu: gpu._session.run({"X": rows})["anomaly_score"]
+    for name, peer in (("KNN", KNN(n_jobs=n_threads)), ("IForest", IForest(n_jobs=n_threads))):
+        yield name, peer.fit(train).decision_function
+
+
+def _rows_a_second(score: Callable[[Any], Any], rows: NDArray[np.float64]) -> float:
+    score(rows)
+    calls, start = 0, time.perf_counter()
+    while calls == 0 or time.perf_counter() - start < SECONDS:
+        score(rows)
+        calls += 1
+    return calls * len(rows) / (time.perf_counter() - start)
+
+
+def _latency(score: Callable[[Any], Any], rows: NDArray[np.float64]) -> Result:
+    """Return the median and the 99th percentile of the milliseconds that one row takes."""
+    taken = []
+    for i in range(CALLS):
+        start = time.perf_counter()
+        score(rows[i : i + 1])
+        taken.append(1000 * (time.perf_counter() - start))
+    return {f"p{q}_ms": float(np.percentile(taken, q)) for q in (50, 99)}
+
+
+def _parity_table(results: list[Result]) -> str:
+    lines = [line for line in results if line["what"] == "parity" and "error" not in line]
+    header = ["set", "file", "MB", "rows", "score", "heat", "other decisions", "AUROC"]
+    rows = [
+        [
+            line["set"],
+            line["variant"],
+            f"{line['megabytes']:.1f}",
+            str(line["n_test"]),
+            f"{line['difference']:.1e}",
+            f"{line['explanation_difference']:.1e}",
+            str(line["other_decisions"]),
+            f"{line['auroc_exported']:.4f} ({line['auroc_exported'] - line['auroc']:+.4f})",
+        ]
+        for line in lines
+    ]
+    return markdown_table(header, rows)
+
+
+def _speed_table(results: list[Result]) -> str:
+    lines = {line["variant"]: line for line in results if line["what"] == "speed"}
+    header = ["", *(f"{n:,} a batch" for n in BATCHES), "p50 ms", "p99 ms"]
+    rows = []
+    for method in METHODS:
+        line = lines.get(method, {})
+        if "p50_ms" not in line:
+            rows.append([method, *["not measured"] * 5])
+            continue
+        speeds = [f"{line[f'rows_{n}']:,.0f}" for n in BATCHES]
+        rows.append([method, *speeds, f"{line['p50_ms']:.2f}", f"{line['p99_ms']:.2f}"])
+    return markdown_table(header, rows)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_common_options(parser)
+    parser.add_argument(
+        "--what", nargs="+", choices=("parity", "speed"), default=["parity", "speed"]
+    )
+    parser.add_argument("--sets", nargs="+", choices=PARITY_SETS, default=list(PARITY_SETS))
+    return parse(parser)
+
+
+if __name__ == "__main__":
+    main()

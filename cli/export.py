@@ -1,0 +1,154 @@
+"""`augan export`: a model as one ONNX file that needs no torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ._console import (
+    ColumnNames,
+    Delimiter,
+    Encoding,
+    Missing,
+    Quiet,
+    Threads,
+    csv_options,
+    plain_errors,
+    say,
+    set_threads,
+)
+
+MOST_ROWS = 4096  # of DATA, that the file is tried with
+
+
+class Part(StrEnum):
+    """What a file does."""
+
+    scorer = "scorer"
+    generator = "generator"
+    encoder = "encoder"
+
+
+class Precision(StrEnum):
+    """Of the networks."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    int8 = "int8"
+
+
+class Bank(StrEnum):
+    """How remembered rows are kept."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    pq = "pq"
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
+    out: Annotated[Path, typer.Argument(help="File to write: .onnx.")],
+    part: Annotated[
+        Part, typer.Option(help="Rows to scores, latents to new rows, or rows to latents.")
+    ] = Part.scorer,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the networks; fp16 and int8 need --data.")
+    ] = Precision.fp32,
+    bank: Annotated[
+        Bank, typer.Option(help="Of the rows that are remembered; fp16 and pq need --data.")
+    ] = Bank.fp32,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Normal rows, not trained on, that the file is tried with."),
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="Also write the model card (.md).")] = None,
+    triton: Annotated[
+        Path | None, typer.Option(help="Also write a model repository for Triton: a new folder.")
+    ] = None,
+    threads: Threads = None,
+    delimiter: Delimiter = ",",
+    encoding: Encoding = "utf-8",
+    missing: Missing = None,
+    column_names: ColumnNames = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write MODEL as one ONNX file: raw columns or pixels in, scores and decisions out.
+
+    The file is kept only if it answers as MODEL does, on made-up rows and on those of --data.
+    """
+    options = csv_options(delimiter, encoding, missing, column_names)
+    with plain_errors():
+        from augan.io.model_file import load, read_manifest
+
+        _check_outputs(model, out, card, triton)
+        set_threads(threads)
+        estimator = load(model, device="cpu")
+        rows = None if data is None else _rows(estimator, model, data, options)
+        from augan.deploy.export import export_onnx
+        from augan.deploy.triton import write_repository
+
+        report = export_onnx(
+            *(estimator, out),
+            part=part.value,
+            precision=precision.value,
+            bank=bank.value,
+            X=rows,
+            context=read_manifest(model)["context"],
+        )
+        if card is not None:
+            _write_card(out, card)
+        if triton is not None:
+            write_repository(out, triton)
+        where = "".join(f"; wrote {path}" for path in (card, triton) if path)
+        say(f"wrote {report}{where}", quiet=quiet)
+
+
+def _check_outputs(model: Path, out: Path, card: Path | None, triton: Path | None) -> None:
+    """Fail now rather than after the export."""
+    from augan.exceptions import ParameterError
+    from augan.io.atomic import check_writable
+    from augan.io.images import check_image_folder
+
+    if out.suffix.lower() != ".onnx":
+        raise ParameterError(f"{out}: the file of an export ends in .onnx")
+    for path in (out, card):
+        if path is not None:
+            check_writable(path)
+            if path.exists() and model.exists() and path.samefile(model):
+                raise ParameterError(f"{path}: the model itself")
+    if triton is not None:
+        check_image_folder(triton)
+
+
+def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
+    """Return the first rows of a file, as the model wants them."""
+    import numpy as np
+    import pandas as pd
+
+    from augan.exceptions import ModelFileError
+
+    from ._scoring import model_batches
+
+    if not hasattr(estimator, "anomaly_score"):
+        raise ModelFileError(f"{model}: a {type(estimator).__name__}; --data goes with a detector")
+    parts, n = [], 0
+    for _, rows in model_batches(estimator, model, data, options):
+        parts.append(rows)
+        n += len(rows)
+        if n >= MOST_ROWS:
+            break
+    frames = isinstance(parts[0], pd.DataFrame)
+    joined = pd.concat(parts, ignore_index=True) if frames else np.concatenate(parts)
+    return joined[:MOST_ROWS]
+
+
+def _write_card(model: Path, card: Path) -> None:
+    import onnx
+
+    from augan.io.atomic import atomic_path
+
+    with atomic_path(card) as temporary:
+        temporary.write_text(onnx.load(model).doc_string, encoding="utf-8")

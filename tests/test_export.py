@@ -1,0 +1,428 @@
+"""Exported tables: the file answers as the model in torch, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import pytest
+from google.protobuf import text_format
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from augan import FAnoGAN, GANSampler, OnnxDetector, OnnxGenerator
+from augan.deploy import export, operators, precision, session
+from augan.exceptions import DataError, ExportError, ModelFileError, ParameterError
+
+QUICK = {
+    "max_steps": 40,
+    "encoder_steps": 20,
+    "pretext_steps": 40,
+    "width": 32,
+    "n_folds": 2,
+    "random_state": 0,
+}
+OUTPUTS = ["anomaly_score", "p_value", "is_anomaly", "score_parts", "explanation", "threshold"]
+
+
+def with_constants(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with a column of every kind, those that never vary and awkward names."""
+    return frame.assign(
+        five=5, word="a", nothing=np.nan, **{"p_value": np.arange(len(frame)) % 7, "augan/raw": 1.5}
+    )
+
+
+@pytest.fixture(scope="module")
+def frame(mixed_frame: pd.DataFrame) -> pd.DataFrame:
+    return with_constants(mixed_frame)
+
+
+@pytest.fixture(scope="module")
+def detector(frame: pd.DataFrame) -> FAnoGAN:
+    return FAnoGAN(**QUICK).fit(frame[:300])
+
+
+@pytest.fixture(scope="module")
+def file(detector: FAnoGAN, frame: pd.DataFrame, tmp_path_factory: Any) -> Path:
+    path: Path = tmp_path_factory.mktemp("export") / "m.onnx"
+    report = detector.export_onnx(path, X=frame[300:])
+    assert report.found.agrees and report.found.difference < 1e-4
+    assert report.found.n_other == 0 and report.found.n_rows > 1000
+    return path
+
+
+@pytest.fixture(scope="module")
+def rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows that were not trained on; some have what training had not."""
+    rows = frame[300:].reset_index(drop=True)
+    rows["word"] = rows["word"].where(rows.index % 5 > 0, "b")
+    rows["five"] = rows["five"].where(rows.index % 7 > 0, 6)
+    rows["nothing"] = rows["nothing"].where(rows.index % 9 > 0, 1.0)
+    return rows
+
+
+def opened(path: Path, **params: Any) -> OnnxDetector:
+    return OnnxDetector(path, providers="cpu", **params)
+
+
+def test_all_answers_are_those_of_torch(detector: FAnoGAN, file: Path, rows: Any) -> None:
+    ours, theirs = detector.assess(rows, explain=True), opened(file).assess(rows, explain=True)
+    scale = detector.scorer_.conformal.scores.std().item()
+    assert np.abs(ours.anomaly_score - theirs.anomaly_score).max() < 1e-4 * scale
+    ranks = np.abs(ours.p_value - theirs.p_value) * (detector.n_calibration_ + 1)
+    assert ranks.max() <= 1.001 and (ranks > 0.5).mean() < 0.05
+    assert list(theirs.score_parts) == list(ours.score_parts)
+    np.testing.assert_allclose(theirs.score_parts, ours.score_parts, atol=1e-3)
+    assert list(theirs.explanation) == list(frame_names(ours.explanation))
+    np.testing.assert_allclose(theirs.explanation, ours.explanation, rtol=1e-3, atol=1e-3)
+    assert np.array_equal(opened(file).predict(rows), detector.predict(rows))
+
+
+def frame_names(frame: Any) -> list[str]:
+    return [str(name) for name in frame]
+
+
+def test_what_training_had_not_counts_in_the_graph(file: Path, rows: Any) -> None:
+    exported = opened(file)
+    for name, other in (("word", "c"), ("five", 7), ("nothing", 2.0), ("augan/raw", np.nan)):
+        usual = rows.assign(word="a", five=5, nothing=np.nan)
+        changed = usual.assign(**{name: other})
+        times = exported.explain(changed)[name] - exported.explain(usual)[name]
+        assert (times > 1).all(), name
+
+
+def test_methods_agree_with_each_other(detector: FAnoGAN, file: Path, rows: Any) -> None:
+    exported = opened(file)
+    scores = exported.anomaly_score(rows)
+    assert scores.dtype == np.float64
+    assert np.array_equal(exported.score_samples(rows), -scores)
+    assert np.array_equal(exported.decision_function(rows), -scores - exported.offset_)
+    assert np.array_equal(exported.predict(rows), np.where(scores > exported.threshold_, -1, 1))
+    assert np.array_equal(exported.fit_predict(rows), exported.predict(rows))
+    assert np.array_equal(exported.p_value(rows), exported.assess(rows).p_value)
+    assert exported.threshold_ == detector.threshold_
+    assert exported.n_features_in_ == detector.n_features_in_
+    assert list(exported.feature_names_in_) == list(detector.feature_names_in_)
+
+
+@pytest.mark.parametrize("fpr", [0.001, 0.05, 0.3])
+def test_a_false_positive_rate_moves_the_threshold(
+    detector: FAnoGAN, file: Path, rows: Any, fpr: float
+) -> None:
+    exported = opened(file, target_fpr=fpr)
+    assert exported.threshold_ == detector.threshold_at(fpr) == opened(file).threshold_at(fpr)
+    flagged = exported.predict(rows) == -1
+    assert np.array_equal(flagged, exported.anomaly_score(rows) > detector.threshold_at(fpr))
+
+
+def test_plain_onnx_runtime_takes_raw_columns(detector: FAnoGAN, file: Path, rows: Any) -> None:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    plain = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    inputs = {value.name: value.type for value in plain.get_inputs()}
+    assert inputs["amount"] == "tensor(double)" and inputs["word"] == "tensor(string)"
+    assert inputs["column:p_value"] == "tensor(double)"
+    assert [value.name for value in plain.get_outputs()] == OUTPUTS
+    assert [value.name for value in plain.get_overridable_initializers()] == ["target_fpr"]
+    feeds = opened(file).fit()._feeds(rows)
+    found = dict(zip(OUTPUTS, plain.run(None, feeds), strict=True))
+    assert np.array_equal(found["is_anomaly"], detector.predict(rows) == -1)
+    strict = plain.run(["is_anomaly"], {**feeds, "target_fpr": np.array(0.5)})[0]
+    assert strict.sum() > found["is_anomaly"].sum()
+
+
+def test_booleans_and_missing_texts_are_read_however_they_are_written(
+    file: Path, rows: Any
+) -> None:
+    exported = opened(file).fit()
+    name = next(c.name for c in exported.codec_.columns if c.dtype == "bool")
+    feeds, run = exported._feeds(rows[:1]), exported._session.run
+
+    def score(text: str) -> float:
+        return float(run({**feeds, name: np.array([[text]], dtype=object)})["anomaly_score"][0])
+
+    assert score("true") == score("True") == score("TRUE") == score("1")
+    assert score("false") == score("False") == score("0") != score("true")
+    assert score("") != score("true")
+    assert score("maybe") == score("perhaps") != score("")
+
+
+def test_it_works_in_a_pipeline_and_is_cloned_and_pickled(file: Path, rows: Any) -> None:
+    exported = opened(file)
+    scores = exported.anomaly_score(rows)
+    pipeline = make_pipeline(FunctionTransformer(), exported).fit(rows)
+    assert np.array_equal(pipeline.score_samples(rows), -scores)
+    for other in (clone(exported), pickle.loads(pickle.dumps(exported))):
+        assert np.array_equal(other.anomaly_score(rows), scores)
+
+
+def test_scores_do_not_depend_on_the_batch(file: Path, rows: Any) -> None:
+    exported = opened(file, threads=1)
+    scores = exported.anomaly_score(rows)
+    alone = np.concatenate([exported.anomaly_score(rows[i : i + 1]) for i in range(20)])
+    np.testing.assert_allclose(alone, scores[:20], atol=2e-5)
+    bound = opened(file, io_binding=True)
+    np.testing.assert_allclose(bound.anomaly_score(rows), scores, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda rows: rows.drop(columns="amount"), "amount"),
+        (lambda rows: rows[rows.columns[::-1]], "order"),
+        (lambda rows: rows.assign(amount=np.inf), "column 'amount', row 0: inf"),
+        (lambda rows: rows.assign(amount="lots"), "column 'amount', row 0: 'lots'"),
+        (lambda rows: np.zeros((3, 8, 8), np.uint8), "X holds images"),
+        (lambda rows: np.zeros(3), "array"),
+        (lambda rows: rows[:0], "0 rows"),
+    ],
+)
+def test_wrong_rows_are_named_as_torch_does(
+    detector: FAnoGAN, file: Path, rows: Any, change: Any, says: str
+) -> None:
+    for model in (detector, opened(file)):
+        with pytest.raises(ValueError) as caught:
+            model.anomaly_score(change(rows))
+        assert says in str(caught.value)
+
+
+def test_a_model_of_an_array_takes_one_matrix(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
+    X[:, 3] = 2.0
+    X[::9, 1] = np.nan
+    detector = FAnoGAN(**QUICK, score="paper", spectral_norm=True).fit(X)
+    report = detector.export_onnx(tmp_path / "a.onnx")
+    assert report.found.agrees
+    assert list(opened(tmp_path / "a.onnx").fit()._feeds(X)) == ["X"]
+    np.testing.assert_allclose(
+        opened(tmp_path / "a.onnx").anomaly_score(X), detector.anomaly_score(X), rtol=1e-4
+    )
+    X[2, 4] = np.inf
+    for model in (detector, opened(tmp_path / "a.onnx")):
+        with pytest.raises(DataError, match=r"column 'x4', row 2: inf"):
+            model.anomaly_score(X)
+
+
+def test_the_file_says_what_it_is(detector: FAnoGAN, file: Path) -> None:
+    facts = opened(file).metadata_
+    assert facts["part"] == "scorer" and facts["opset"] == operators.OPSET
+    assert facts["threshold"] == detector.threshold_
+    assert facts["trained"] == detector.trained_
+    assert facts["latent_dim"] == detector.networks_.latent_dim
+    assert set(facts["libraries"]) >= {"torch", "onnx"}
+    assert [c["name"] for c in facts["columns"]] == [c.name for c in detector.codec_.columns]
+    model = onnx.load(file)
+    onnx.checker.check_model(model, full_check=True)
+    assert "## How it decides" in model.doc_string and "`amount`: float64" in model.doc_string
+    assert str(Path(export.__file__).parents[2]).encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options", [{"precision": "fp16"}, {"precision": "int8"}, {"bank": "fp16"}]
+)
+def test_smaller_files_say_what_they_lose(
+    detector: FAnoGAN, file: Path, frame: Any, tmp_path: Path, options: dict[str, str]
+) -> None:
+    report = detector.export_onnx(tmp_path / "s.onnx", X=frame[300:], **options)
+    assert report.n_bytes == (tmp_path / "s.onnx").stat().st_size < file.stat().st_size
+    assert report.found.auroc is not None and report.found.exported_auroc is not None
+    assert abs(report.found.exported_auroc - report.found.auroc) < 0.1
+    assert "AUROC against pseudo-anomalies" in str(report)
+    agreement = np.corrcoef(
+        opened(tmp_path / "s.onnx").anomaly_score(frame), detector.anomaly_score(frame)
+    )[0, 1]
+    assert agreement > 0.9
+    with pytest.raises(ParameterError, match="needs X"):
+        detector.export_onnx(tmp_path / "t.onnx", **options)
+
+
+def test_a_quantised_bank_is_small_and_close() -> None:
+    rows = np.random.default_rng(0).normal(size=(3000, 9)).astype(np.float32)
+    bank = onnx.numpy_helper.from_array(rows, "heads.x.bank")
+    value = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [3000, 9])
+    node = onnx.helper.make_node("Identity", ["heads.x.bank"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", [], [value], [bank])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    before = model.ByteSize()
+    precision.compress_banks(model, precision.bank_tensors(model), "pq")
+    onnx.checker.check_model(model, full_check=True)
+    assert model.ByteSize() < before / 3
+    found = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {})[0]
+    assert np.abs(found - rows).mean() < 0.1
+
+
+def test_an_encoder_gives_the_latents(detector: FAnoGAN, rows: Any, tmp_path: Path) -> None:
+    report = detector.export_onnx(tmp_path / "e.onnx", part="encoder", X=rows)
+    assert report.found.agrees
+    with pytest.raises(ModelFileError, match="holds the encoder"):
+        opened(tmp_path / "e.onnx").fit()
+
+
+def test_a_generator_makes_rows_of_the_types_of_training(
+    detector: FAnoGAN, frame: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "g.onnx"
+    assert detector.export_onnx(path, part="generator").found.agrees
+    generator = OnnxGenerator(path, providers="cpu")
+    rows = generator.sample(200, random_state=0)
+    assert (rows.dtypes == frame.dtypes).all() and list(rows) == list(frame)
+    assert rows.equals(generator.sample(200, random_state=0))
+    assert not rows.equals(generator.sample(200, random_state=1))
+    train = frame[:300]
+    assert rows["amount"].between(train["amount"].min(), train["amount"].max()).all()
+    assert (
+        (rows["word"] == "a").all() and (rows["five"] == 5).all() and rows["nothing"].isna().all()
+    )
+    detector.anomaly_score(rows)
+    for wrong in (0, -1, 2.5, True):
+        with pytest.raises(ParameterError, match="n_samples"):
+            generator.sample(wrong)
+    with pytest.raises(ParameterError, match="shape"):
+        generator.generate(np.zeros((2, 99), np.float32))
+    with pytest.raises(ParameterError, match="no classes"):
+        generator.sample({"a": 1})
+
+
+def full(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without its empty columns, of which samplers warn."""
+    return frame.drop(columns=["nothing", "comment"])
+
+
+def test_a_generator_of_classes_is_told_which(frame: Any, tmp_path: Path) -> None:
+    y = np.where(frame["amount"] > 20, "high", "low")
+    quick = {"max_steps": 40, "encoder_steps": 10, "width": 32, "random_state": 0}
+    sampler = GANSampler(method="gan", **quick).fit(full(frame), y)
+    path = tmp_path / "c.onnx"
+    assert export.export_onnx(sampler, path, part="generator").found.agrees
+    generator = OnnxGenerator(path, providers="cpu")
+    rows, classes = generator.sample({"low": 30, "high": 5}, random_state=0)
+    assert len(rows) == 35 and (classes == "low").sum() == 30
+    assert set(generator.sample(100, random_state=0)[1]) == {"high", "low"}
+    with pytest.raises(ParameterError, match="no class 'other'"):
+        generator.sample({"other": 1})
+    with pytest.raises(ExportError, match="scores nothing"):
+        export.export_onnx(sampler, path, part="scorer")
+
+
+def test_what_cannot_be_exported_says_why(search_detector: Any, frame: Any, tmp_path: Path) -> None:
+    for part in ("scorer", "encoder"):
+        with pytest.raises(ExportError, match=r"searches a latent.*FAnoGAN"):
+            search_detector.export_onnx(tmp_path / "m.onnx", part=part)
+    y = np.repeat(["a", "b"], len(frame) // 2)
+    sampler = GANSampler(method="data", random_state=0).fit(full(frame), y)
+    with pytest.raises(ExportError, match="no generator"):
+        export.export_onnx(sampler, tmp_path / "m.onnx", part="generator")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"part": "critic"}, "part='critic'"),
+        ({"precision": "fp8"}, "precision='fp8'"),
+        ({"bank": "tiny"}, "bank='tiny'"),
+        ({"part": "encoder", "precision": "fp16"}, "only the scorer"),
+    ],
+)
+def test_wrong_options_are_named(
+    detector: FAnoGAN, tmp_path: Path, options: dict[str, str], says: str
+) -> None:
+    with pytest.raises(ParameterError, match=says):
+        detector.export_onnx(tmp_path / "m.onnx", **options)
+
+
+def test_a_graph_that_would_score_otherwise_is_not_written(
+    detector: FAnoGAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off_by_one(ordered: Any, values: Any, **options: Any) -> Any:
+        found = operators.searchsorted(ordered, values, **options)
+        return operators.op.Max(operators.op.Sub(found, operators.op.Constant(value_int=1)), 0)
+
+    wrong = dict.fromkeys(operators.TRANSLATIONS, off_by_one)
+    monkeypatch.setattr(export, "TRANSLATIONS", {**operators.TRANSLATIONS, **wrong})
+    with pytest.raises(ExportError, match="not written, it would differ from torch"):
+        detector.export_onnx(tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def refuse(path: Path, says: str, **params: Any) -> None:
+    with pytest.raises((ModelFileError, ParameterError)) as caught:
+        OnnxDetector(path, **{"providers": "cpu", **params}).fit()
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_is_no_exported_model_is_refused(file: Path, tmp_path: Path) -> None:
+    refuse(tmp_path / "none.onnx", "no such file")
+    refuse(tmp_path, "a directory")
+    (tmp_path / "text.onnx").write_text("hello")
+    refuse(tmp_path / "text.onnx", "text.onnx: not an ONNX file, or damaged")
+    (tmp_path / "cut.onnx").write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    refuse(tmp_path / "cut.onnx", "cut.onnx: not an ONNX file, or damaged")
+    model = onnx.load(file)
+    for props, says in (
+        ({}, "not one that augan made"),
+        ({"augan.format": "99", "augan.augan": '"9.0"'}, "made by a newer augan (9.0, format 99"),
+        ({"augan.format": "soon"}, "not one that augan made"),
+    ):
+        onnx.helper.set_model_props(model, props)
+        onnx.save(model, tmp_path / "other.onnx")
+        refuse(tmp_path / "other.onnx", says)
+
+
+def test_wrong_ways_to_run_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(file, "providers='abacus': is not one of 'auto', 'cpu'", providers="abacus")
+    refuse(file, "has no NoProvider", providers=["NoProvider"])
+    refuse(file, "threads=0", threads=0)
+    refuse(file, "target_fpr=2", target_fpr=2)
+    monkeypatch.setattr(session, "n_cuda_devices", lambda: 0)
+    refuse(file, "providers='cuda'", providers="cuda")
+    refuse(file, "providers='tensorrt'", providers="tensorrt")
+    monkeypatch.setattr(session, "_noticed", False)
+    with pytest.warns(UserWarning, match="no CUDA device"):
+        OnnxDetector(file).fit()
+    OnnxDetector(file).fit()  # says it once
+
+
+def test_triton_is_told_of_every_input(file: Path, tmp_path: Path) -> None:
+    from augan.deploy.triton import write_repository
+
+    write_repository(file, tmp_path / "models")
+    config = (tmp_path / "models" / "m" / "config.pbtxt").read_text()
+    assert (tmp_path / "models" / "m" / "1" / "model.onnx").read_bytes() == file.read_bytes()
+    assert 'input { name: "word" data_type: TYPE_STRING dims: [ 1 ] }' in config
+    assert 'output { name: "anomaly_score" data_type: TYPE_FP32 dims: [ 1 ] reshape' in config
+    assert "target_fpr" not in config and "threshold" not in config
+    assert config.count("input {") == len(opened(file).fit().codec_.columns)
+    assert text_format  # the text is protobuf's
+
+
+def test_torch_is_not_needed(file: Path, rows: Any, tmp_path: Path, run_alone: Any) -> None:
+    """A process in which torch and what trains cannot be imported scores, explains and tells."""
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    code = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "onnx", "imblearn", "safetensors"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+from augan_cli.app import app
+app(sys.argv[1:], standalone_mode=False)
+"""
+    python = (sys.executable, "-c", code)
+    run_alone(*python, "score", str(file), "rows.csv", "--out", "s.csv", "--explain", cwd=tmp_path)
+    scores = pd.read_csv(tmp_path / "s.csv")
+    expected = opened(file).anomaly_score(rows)
+    np.testing.assert_allclose(scores["anomaly_score"], expected, atol=1e-5)
+    assert scores["explanation"].str.contains("x").all()
+    facts = json.loads(run_alone(*python, "info", str(file), "--json", cwd=tmp_path))
+    assert facts["method"] == "FAnoGAN" and facts["columns"]["word"] == "constant (str)"

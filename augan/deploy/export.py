@@ -89,7 +89,7 @@ def export_onnx(
         Raw rows to scores, p-values and decisions; latents to rows; raw rows to latents.
     precision : {"fp32", "fp16", "int8"}, default="fp32"
         Of the networks; encoding, distances and calibration stay as they are. int8 is static:
-        its scales come from half of `X`.
+        its scales come from half of `X`, and first and last layers keep float32.
     bank : {"fp32", "fp16", "pq"}, default="fp32"
         How the rows that neighbours are sought among are kept in the file: as they are, in half
         precision, or product-quantised, a byte for every two numbers (Jegou 2011).
@@ -114,7 +114,7 @@ def export_onnx(
     _check(estimator, part, precision, bank, X)
     with warnings.catch_warnings(action="ignore"), torch.no_grad():  # of the exporter's own
         model = _traced(estimator, part)
-        nodes = network_nodes(model)
+        nodes = network_nodes(model, inner=precision == "int8")
         if bank != "fp32":
             compress_banks(model, bank_tensors(model), bank)
         if precision == "int8":

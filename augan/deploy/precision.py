@@ -14,20 +14,28 @@ from onnx import helper, numpy_helper
 from sklearn.cluster import MiniBatchKMeans
 
 NETWORKS = ("pretext", "repair", "backbone", "generator", "critic", "inversion")
+OUTER = (
+    *(".pretext.layers.0", ".pretext.repair", ".pretext.classify"),
+    *(".repair.down.0.0", ".repair.last"),
+)
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 SUBSPACE = 2  # numbers that share a byte
 CODES = 256
 CENTRED_ON = 4096  # rows, at most, that the codes are learned from
 
 
-def network_nodes(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the nodes that are layers of networks, not distances or scales."""
+def network_nodes(model: onnx.ModelProto, *, inner: bool = False) -> list[str]:
+    """Return the names of the nodes that are layers of networks, not distances or scales.
+
+    With `inner`, without the layers that read data or that give what is compared with it.
+    """
     names = []
     for node in model.graph.node:
         scopes = {prop.key: prop.value for prop in node.metadata_props}.get("namespace", "")
-        paths = (scope.split(":")[0].split(".") for scope in scopes.split("/"))
-        layers = any(len(path) > 2 and path[1] in NETWORKS for path in paths)
-        if layers and node.op_type in HEAVY:
+        paths = [scope.split(":")[0] for scope in scopes.split("/")]
+        layers = any(path.count(".") > 1 and path.split(".")[1] in NETWORKS for path in paths)
+        outer = any(path.endswith(OUTER) for path in paths)
+        if layers and node.op_type in HEAVY and not (inner and outer):
             names.append(node.name)
     return names
 

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from augan.scoring.head import Head
-from augan.scoring.nearest import distances_to
+from augan.scoring.nearest import nearest_by
 from augan.scoring.view import View
 
 MAX_FEATURES = 512  # up to which a covariance is that of all of them
@@ -145,9 +145,7 @@ class Neighbours(Distance):
         rows = self._compared(self.features(view))
         # |x - b|^2 = |b|^2 - 2 x b + |x|^2, whose last term is the same for all b
         nearness = torch.addmm(self.squares, rows, self.bank.T, alpha=-2)
-        k = min(self.n_neighbors, len(self.bank))
-        chosen = nearness.topk(k, dim=1, largest=False).indices
-        return distances_to(rows, self.bank[chosen]).mean(dim=1)
+        return nearest_by(nearness, rows, self.bank, self.n_neighbors)[0].mean(dim=1)
 
     def _compared(self, rows: Tensor) -> Tensor:
         rows = (rows - self.centre) / self.unit

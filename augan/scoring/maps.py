@@ -133,7 +133,7 @@ class BackboneMemory(MapHead):
     def map(self, view: View) -> Tensor:
         """Return distances (B, h, w)."""
         patches = view.deep.movedim(1, -1)
-        distances, _ = nearest(patches.flatten(1, 2), self.bank, self.n_neighbors)
+        distances, _ = nearest(patches.flatten(1, 2), self.bank, self.n_neighbors, spare=0)
         return _blurred(distances.mean(dim=2).unflatten(1, patches.shape[1:3]), SMOOTHED)
 
 

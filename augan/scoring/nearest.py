@@ -5,26 +5,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SPARE = 15  # further rows that are looked at, beside the nearest by matrix products
 
-def nearest(rows: Tensor, bank: Tensor, k: int) -> tuple[Tensor, Tensor]:
+
+def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[Tensor, Tensor]:
     """Return the distances (..., n, k) of rows (..., n, F) to the nearest of a bank, and which.
 
-    The bank (K, F) is one for all rows, or (B, K, F) has one for each of rows (B, n, F). Which of
-    its rows are near is found by matrix products.
+    The bank (K, F) is one for all rows, or (B, K, F) has one for each of rows (B, n, F).
     """
     found = torch.cdist(rows, bank, compute_mode="use_mm_for_euclid_dist")
-    chosen = found.topk(min(k, bank.shape[-2]), dim=-1, largest=False).indices
-    if bank.ndim == 2:
-        return distances_to(rows, bank[chosen]), chosen
-    firsts = bank.shape[1] * torch.arange(bank.shape[0], device=bank.device)
-    return distances_to(rows, bank.flatten(0, 1)[chosen + firsts[:, None, None]]), chosen
+    return nearest_by(found, rows, bank, k, spare=spare)
 
 
-def distances_to(rows: Tensor, others: Tensor) -> Tensor:
-    """Return the distances (..., k) of rows (..., F) to others (..., k, F), from differences.
+def nearest_by(
+    nearness: Tensor, rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE
+) -> tuple[Tensor, Tensor]:
+    """Return what `nearest` does, of rows whose `nearness` (..., n, K) matrix products gave.
 
-    Those that matrix products give are wrong by the rounding of squares: of a row to itself by a
-    thousandth of its length, and differently with every library.
+    Those are wrong by the rounding of squares: between a row and itself by a thousandth of its
+    length, and differently with every library. So some rows more than `k` are chosen by them, and
+    their distances taken of differences.
     """
-    differences = rows.unsqueeze(-2) - others
-    return differences.square().sum(dim=-1).sqrt()
+    n_banked = bank.shape[-2]
+    k = min(k, n_banked)
+    chosen = nearness.topk(min(k + spare, n_banked), dim=-1, largest=False).indices
+    if bank.ndim == 2:
+        others = bank[chosen]
+    else:
+        firsts = n_banked * torch.arange(bank.shape[0], device=bank.device)
+        others = bank.flatten(0, 1)[chosen + firsts[:, None, None]]
+    exact = (rows.unsqueeze(-2) - others).square().sum(dim=-1).sqrt()
+    distances, order = exact.topk(k, dim=-1, largest=False)
+    return distances, chosen.gather(-1, order)

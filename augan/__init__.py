@@ -38,7 +38,11 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``augan --help`` needs no torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'augan' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        needs = f"{name} needs {error.name}: pip install 'augan[train]' brings it"
+        raise ModuleNotFoundError(needs, name=error.name) from error
 
 
 def __dir__() -> list[str]:

@@ -96,6 +96,8 @@ def plain_errors(stopped: Callable[[], str] = lambda: "augan: stopped") -> Itera
             _fail(f"{where}{error.strerror or error}")
         except MemoryError:
             _fail("not enough memory")
+        except ModuleNotFoundError as error:
+            _fail(f"{error.name} is not installed: pip install 'augan[train]' brings it")
         except KeyboardInterrupt:
             say(stopped())
             raise typer.Exit(130) from None

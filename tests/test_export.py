@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ QUICK = {
     "max_steps": 40,
     "encoder_steps": 20,
     "pretext_steps": 40,
-    "width": 32,
+    "width": 128,
     "n_folds": 2,
     "random_state": 0,
 }
@@ -413,12 +414,17 @@ import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("torch", "torchvision", "onnx", "imblearn", "safetensors"):
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError(name, name=name.split(".")[0])
 sys.meta_path.insert(0, Missing())
 from augan_cli.app import app
-app(sys.argv[1:], standalone_mode=False)
+app(sys.argv[1:])
 """
     python = (sys.executable, "-c", code)
+    for words in (("fit", "rows.csv", "--out", "m.augan"), ("score", "m.augan", "rows.csv")):
+        done = subprocess.run((*python, *words), cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr.startswith("augan: error: torch is not installed: pip install")
+        assert len(done.stderr.splitlines()) == 1
     run_alone(*python, "score", str(file), "rows.csv", "--out", "s.csv", "--explain", cwd=tmp_path)
     scores = pd.read_csv(tmp_path / "s.csv")
     expected = opened(file).anomaly_score(rows)

@@ -114,15 +114,14 @@ def run(*arguments: Any) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_the_command_line_treats_both_files_alike(
-    photograph_detector: FAnoGAN, tmp_path: Path
-) -> None:
+def test_the_command_line_treats_both_files_alike(tmp_path: Path) -> None:
+    detector = FAnoGAN(**QUICK, heads=("image_neighbors", "detail_repair")).fit(photographs(40, 0))
     folder = tmp_path / "parts"
     folder.mkdir()
     for i, image in enumerate(photographs(8, 3)):
         Image.fromarray(image).save(folder / f"{i}.png")
     model, out = tmp_path / "parts.augan", tmp_path / "parts.onnx"
-    photograph_detector.save(model)
+    detector.save(model)
     triton, card = tmp_path / "triton", tmp_path / "card.md"
     done = run("export", model, out, "--data", folder, "--triton", triton, "--card", card)
     assert done.exit_code == 0, done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms.v2 import functional as vision
 
 from augan.codecs.spec import Activation, ImageSpec
 from augan.exceptions import DataError
@@ -130,7 +130,7 @@ class ImageCodec:
         if maps.shape[1:] == self.padded:
             whole = self._to_original(images)
         else:
-            whole = vision.resize(images, list(self.shape[:2]), antialias=True)
+            whole = _resized(images, self.shape[:2])
         return whole.squeeze(1)
 
     def to_module(self) -> ImageEncoder:
@@ -177,7 +177,7 @@ class ImageCodec:
         inner = images[:, :, top : top + self.resized[0], left : left + self.resized[1]]
         if self.resized == self.shape[:2]:
             return inner
-        return vision.resize(inner, list(self.shape[:2]), antialias=True)
+        return _resized(inner, self.shape[:2])
 
 
 class ImageEncoder(nn.Module):
@@ -206,9 +206,9 @@ class ImageEncoder(nn.Module):
         else:
             images = (raw - self.low) * (2 / (self.high - self.low)) - 1
         if self.resized != self.original:
-            images = vision.resize(images, list(self.resized), antialias=True)
+            images = _resized(images, self.resized)
         if self.coarse is not None:
-            pooled = vision.resize(images, list(self.coarse), antialias=True).flatten(1)
+            pooled = _resized(images, self.coarse).flatten(1)
         else:
             pooled = self.pool(images).flatten(1)
         if any(self.padding):
@@ -220,7 +220,7 @@ class ImageEncoder(nn.Module):
         images = _standardized(raw.float())
         if self.detailed == self.original:
             return images
-        return vision.resize(images, list(self.detailed), antialias=True)
+        return _resized(images, self.detailed)
 
 
 def n_halvings(height: int, width: int) -> int:
@@ -232,6 +232,11 @@ def _scaled(height: int, width: int, longest: int) -> tuple[int, int]:
     """Return the size of an image whose longer side becomes `longest`."""
     scale = longest / max(height, width)
     return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Return float images (n, C, H, W) at a size (height, width), without aliasing."""
+    return F.interpolate(images, size=list(size), mode="bilinear", antialias=True)
 
 
 def _standardized(raw: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision import models
 
 from augan.exceptions import DataError
 
@@ -36,6 +35,8 @@ class Backbone(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+        from torchvision import models  # takes a second, which most models need not wait
+
         whole = models.get_model(name, weights=None)
         self.layers = nn.ModuleDict({layer: getattr(whole, layer) for layer in LAYERS})
         self.requires_grad_(False).eval()
@@ -82,6 +83,8 @@ class Backbone(nn.Module):
 
 def _downloaded(name: str) -> dict[str, Any]:
     """Return torchvision's weights, from its cache or from the network."""
+    from torchvision import models
+
     try:
         state: dict[str, Any] = models.get_model_weights(name)["DEFAULT"].get_state_dict()
     except (OSError, RuntimeError, ValueError) as error:

@@ -37,5 +37,9 @@ class DataWarning(UserWarning):
     """The data can be used, but something about it is worth a look."""
 
 
+class DeviceWarning(UserWarning):
+    """A model runs, but not where it was meant to."""
+
+
 class TrainingWarning(UserWarning):
     """Training went on, but something about it is worth a look."""

@@ -133,7 +133,7 @@ def test_plain_onnx_runtime_takes_raw_columns(detector: FAnoGAN, file: Path, row
     assert inputs["column:p_value"] == "tensor(double)"
     assert [value.name for value in plain.get_outputs()] == OUTPUTS
     assert [value.name for value in plain.get_overridable_initializers()] == ["target_fpr"]
-    feeds = opened(file).fit()._feeds(rows)
+    feeds = opened(file).codec_.feeds(rows)
     found = dict(zip(OUTPUTS, plain.run(None, feeds), strict=True))
     assert np.array_equal(found["is_anomaly"], detector.predict(rows) == -1)
     strict = plain.run(["is_anomaly"], {**feeds, "target_fpr": np.array(0.5)})[0]
@@ -145,7 +145,7 @@ def test_booleans_and_missing_texts_are_read_however_they_are_written(
 ) -> None:
     exported = opened(file).fit()
     name = next(c.name for c in exported.codec_.columns if c.dtype == "bool")
-    feeds, run = exported._feeds(rows[:1]), exported._session.run
+    feeds, run = exported.codec_.feeds(rows[:1]), exported._session.run
 
     def score(text: str) -> float:
         return float(run({**feeds, name: np.array([[text]], dtype=object)})["anomaly_score"][0])
@@ -202,7 +202,7 @@ def test_a_model_of_an_array_takes_one_matrix(tmp_path: Path) -> None:
     detector = FAnoGAN(**QUICK, score="paper", spectral_norm=True).fit(X)
     report = detector.export_onnx(tmp_path / "a.onnx")
     assert report.found.agrees
-    assert list(opened(tmp_path / "a.onnx").fit()._feeds(X)) == ["X"]
+    assert list(opened(tmp_path / "a.onnx").codec_.feeds(X)) == ["X"]
     np.testing.assert_allclose(
         opened(tmp_path / "a.onnx").anomaly_score(X), detector.anomaly_score(X), rtol=1e-4
     )

@@ -14,18 +14,9 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from augan.assessment import Assessment, Floats
-from augan.deploy.inputs import (
-    IMAGES,
-    MATRIX,
-    TARGET_FPR,
-    is_text,
-    mark_of,
-    series_of,
-    to_input,
-    to_matrix,
-)
+from augan.deploy.inputs import TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
-from augan.deploy.session import Session, in_chunks, joined
+from augan.deploy.session import Session
 from augan.estimators._input import Data, read_input
 from augan.exceptions import DataError, ParameterError
 
@@ -98,8 +89,9 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
 
     def assess(self, X: Any, *, explain: bool = False) -> Assessment:
         """Return all that one pass gives, as `FAnoGAN.assess` does."""
-        found = self._run(X, self.target_fpr)
-        explanation = self._explanation(found["explanation"]) if explain else None
+        self._opened()
+        found = self._run(self._form.feeds(self._read(X)), self.target_fpr)
+        explanation = self._explanation(found) if explain else None
         names = self._opened().metadata["parts"]
         parts = pd.DataFrame(found["score_parts"].astype(np.float64), columns=names)
         scores = found["anomaly_score"].astype(np.float64)
@@ -141,7 +133,7 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
 
     def threshold_at(self, target_fpr: float) -> float:
         """Return the `anomaly_score` above which at most a share of normal rows lies."""
-        return float(self._run_chunk(self._opened(), self._probe(), target_fpr)["threshold"])
+        return float(self._run(self.codec_.probe(), target_fpr)["threshold"])
 
     @property
     def threshold_(self) -> float:
@@ -194,59 +186,20 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
             threads=self.threads,
             io_binding=self.io_binding,
         )
-        self._take(session)
-        return session
-
-    def _take(self, session: Session) -> None:
-        """Take over a session, and what its file says of rows."""
         metadata = session.metadata
         self._form = form_of(metadata)
         self.n_features_in_ = int(metadata["n_features_in"])
         if metadata["feature_names_in"]:
             self.feature_names_in_ = np.array(metadata["feature_names_in"], dtype=object)
         self._session = session
+        return session
 
-    def _run(self, X: Any, target_fpr: float | None) -> dict[str, NDArray[Any]]:
-        session = self._opened()
-        feeds = self._feeds(X)
-        n = len(next(iter(feeds.values())))
-        results = [
-            self._run_chunk(session, {k: v[rows] for k, v in feeds.items()}, target_fpr)
-            for rows in in_chunks(n, int(session.metadata["chunk"]))
-        ]
-        return joined(results)
-
-    def _run_chunk(
-        self, session: Session, feeds: dict[str, NDArray[Any]], target_fpr: float | None
+    def _run(
+        self, feeds: dict[str, NDArray[Any]], target_fpr: float | None
     ) -> dict[str, NDArray[Any]]:
+        session = self._opened()
         asked = {} if target_fpr is None else {TARGET_FPR: np.array(target_fpr, dtype=np.float64)}
-        found = session.run(feeds | asked)
-        if "heatmap" in found:
-            found["explanation"] = found.pop("heatmap")
-        return found
-
-    def _feeds(self, X: Any) -> dict[str, NDArray[Any]]:
-        """Return the graph's inputs; DataError names the row and column of what it cannot take."""
-        data, form = self._read(X), self._form
-        if isinstance(form, ImageForm):
-            assert isinstance(data, np.ndarray)
-            return {IMAGES: form.to_input(data)}
-        if form.is_matrix:
-            return {MATRIX: to_matrix(form.columns, data)}
-        columns = zip(form.names, form.columns, series_of(data), strict=True)
-        return {name: to_input(column, values) for name, column, values in columns}
-
-    def _probe(self) -> dict[str, NDArray[Any]]:
-        """Return one row, of nothing but missing values, or one black image."""
-        form = self.codec_
-        if isinstance(form, ImageForm):
-            return {IMAGES: form.to_input(np.full((1, *form.shape), form.low, dtype=form.dtype))}
-        if form.is_matrix:
-            return {MATRIX: np.full((1, len(form.columns)), np.nan)}
-        return {
-            name: np.array([[mark_of(c)]], dtype=object) if is_text(c) else np.array([[np.nan]])
-            for name, c in zip(form.names, form.columns, strict=True)
-        }
+        return session.run_in_chunks(feeds, int(session.metadata["chunk"]), asked)
 
     def _read(self, X: Any) -> Data:
         data = read_input(X, self)
@@ -258,11 +211,11 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
             validate_data(self, data, reset=False, skip_check_array=True)
         return data
 
-    def _explanation(self, found: NDArray[Any]) -> pd.DataFrame | Floats:
+    def _explanation(self, found: dict[str, NDArray[Any]]) -> pd.DataFrame | Floats:
         if isinstance(self._form, ImageForm):
-            return found.astype(np.float64)
+            return found["heatmap"].astype(np.float64)
         names = [column.name for column in self._form.columns]
-        return pd.DataFrame(found.astype(np.float64), columns=names)
+        return pd.DataFrame(found["explanation"].astype(np.float64), columns=names)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True  # the file is

@@ -14,7 +14,7 @@ from augan.codecs.columns import CategoryColumn
 from augan.codecs.origin import from_json
 from augan.deploy.inputs import IMAGES, MATRIX, is_text, text_codes
 from augan.deploy.raw import ImageForm, TableForm, form_of
-from augan.deploy.session import Session, in_chunks, joined
+from augan.deploy.session import Session
 from augan.exceptions import ParameterError
 
 CHUNK = 1024  # rows that the graph is given at once
@@ -106,11 +106,7 @@ class OnnxGenerator:
             raise ParameterError(f"z of shape {shape}: need (n, {self.latent_dim})")
         if label is not None:
             feeds["label"] = np.asarray(label, dtype=np.int64)
-        results = [
-            self._session.run({name: value[rows] for name, value in feeds.items()})
-            for rows in in_chunks(len(z), CHUNK)
-        ]
-        return self._typed(joined(results))
+        return self._typed(self._session.run_in_chunks(feeds, CHUNK))
 
     def _typed(self, found: dict[str, NDArray[Any]]) -> Any:
         form = self.codec_

@@ -17,6 +17,7 @@ from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
 from augan.codecs.image import ImageCodec
 from augan.deploy.detector import OnnxDetector
 from augan.deploy.generator import OnnxGenerator
+from augan.deploy.raw import form_of
 from augan.deploy.session import Session
 from augan.estimators._input import Data, read_input, take
 from augan.exceptions import ParameterError
@@ -131,13 +132,12 @@ def check_encoder(estimator: Any, path: Path, X: Any) -> Found:
     """Compare latents of made-up rows and of `X`."""
     random = numpy_stream(0, "parity")
     session = Session(path, part="encoder", providers="cpu")
-    feeds = OnnxDetector(path, providers="cpu")
-    feeds._take(session)
+    form = form_of(session.metadata)
     worst, n_rows = 0.0, 0
     for data in _rows_to_try(estimator, X, random):
         raw = estimator.codec_.prepare(data)
         (ours,) = estimator._in_chunks(raw, lambda rows: (estimator.scorer_.view(rows).z,))
-        theirs = session.run(feeds._feeds(data))["z"]
+        theirs = session.run(form.feeds(data))["z"]
         gap = np.abs(ours.numpy() - theirs) / np.maximum(1, np.abs(ours.numpy()))
         worst, n_rows = max(worst, _largest(gap)), n_rows + len(ours)
     return Found(n_rows, worst, agrees=worst <= LATENT_TOLERANCE)

@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from augan.codecs.columns import Column, column_from_state
 from augan.codecs.origin import from_json
-from augan.deploy.inputs import takes_matrix, value_names
+from augan.deploy.inputs import (
+    IMAGES,
+    MATRIX,
+    is_text,
+    mark_of,
+    series_of,
+    takes_matrix,
+    to_input,
+    to_matrix,
+    value_names,
+)
 from augan.exceptions import DataError
 
 
@@ -35,6 +45,22 @@ class TableForm:
         """What the columns' inputs and outputs are called."""
         return value_names(self.columns)
 
+    def feeds(self, X: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the graph's inputs; DataError names the row and column of what it cannot take."""
+        if self.is_matrix:
+            return {MATRIX: to_matrix(self.columns, X)}
+        columns = zip(self.names, self.columns, series_of(X), strict=True)
+        return {name: to_input(column, values) for name, column, values in columns}
+
+    def probe(self) -> dict[str, NDArray[Any]]:
+        """Return the inputs of one row of nothing but missing values."""
+        if self.is_matrix:
+            return {MATRIX: np.full((1, len(self.columns)), np.nan)}
+        return {
+            name: np.array([[mark_of(c)]], dtype=object) if is_text(c) else np.array([[np.nan]])
+            for name, c in zip(self.names, self.columns, strict=True)
+        }
+
     def typed(self, raw: NDArray[np.float64]) -> pd.DataFrame | NDArray[Any]:
         """Return rows as they came in training of raw numbers and codes (n, d)."""
         frame = pd.DataFrame({i: c.from_raw(raw[:, i]) for i, c in enumerate(self.columns)})
@@ -54,8 +80,8 @@ class ImageForm:
     high: float
     kind = "image"
 
-    def to_input(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Return images (n, H, W, C) of bytes, where training had them, or of float32."""
+    def feeds(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the graph's input: (n, H, W, C) of bytes, where training had them, or float32."""
         if images.shape[1:] != self.shape:
             raise DataError(
                 f"images of shape {images.shape[1:]}, in training they had {self.shape}"
@@ -67,7 +93,11 @@ class ImageForm:
         if self.dtype == "uint8" and images.dtype != np.uint8:
             _check_bytes(images)
         kept = images.astype(np.uint8 if self.dtype == "uint8" else np.float32, copy=False)
-        return np.ascontiguousarray(kept.reshape(*kept.shape[:3], -1))
+        return {IMAGES: np.ascontiguousarray(kept.reshape(*kept.shape[:3], -1))}
+
+    def probe(self) -> dict[str, NDArray[Any]]:
+        """Return the input of one black image."""
+        return self.feeds(np.full((1, *self.shape), self.low, dtype=self.dtype))
 
     def typed(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Return images as they came in training of pixels (n, H, W, C)."""

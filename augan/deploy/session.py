@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augan import __version__
-from augan.exceptions import DataWarning, ModelFileError, ParameterError
+from augan.exceptions import DeviceWarning, ModelFileError, ParameterError
 
 FORMAT = 1  # of the metadata
 PREFIX = "augan."  # of its keys
@@ -108,6 +108,23 @@ class Session:
             values = binding.copy_outputs_to_cpu()
         return dict(zip(self.outputs, values, strict=True))
 
+    def run_in_chunks(
+        self,
+        feeds: Mapping[str, NDArray[Any]],
+        size: int,
+        shared: Mapping[str, NDArray[Any]] | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Return what `run` does, `size` rows at a time; all are given the `shared` inputs."""
+        n = len(next(iter(feeds.values())))
+        parts = [
+            self.run({k: v[start : start + size] for k, v in feeds.items()} | dict(shared or {}))
+            for start in range(0, n, size)
+        ]
+        return {
+            name: np.concatenate([part[name] for part in parts]) if value.ndim else value
+            for name, value in parts[0].items()
+        }
+
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what the file says of itself."""
@@ -169,7 +186,7 @@ def _notice() -> None:
     global _noticed
     if not _noticed:
         _noticed = True
-        warnings.warn(NO_GPU, DataWarning, stacklevel=4)
+        warnings.warn(NO_GPU, DeviceWarning, stacklevel=4)
 
 
 def _metadata(session: Any, path: Path) -> dict[str, Any]:
@@ -186,22 +203,3 @@ def _metadata(session: Any, path: Path) -> dict[str, Any]:
             f"{__version__}, which reads up to format {FORMAT})"
         )
     return metadata
-
-
-def as_strings(values: NDArray[Any]) -> NDArray[Any]:
-    """Return texts as ONNX Runtime takes them."""
-    return values if values.dtype == object else values.astype(object)
-
-
-def in_chunks(n: int, size: int) -> list[slice]:
-    """Return the slices of `n` rows, `size` at a time."""
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def joined(results: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    """Return the outputs of all chunks as those of one; scalars as in the first."""
-    first = results[0]
-    return {
-        name: np.concatenate([found[name] for found in results]) if value.ndim else value
-        for name, value in first.items()
-    }

@@ -16,6 +16,7 @@ from ablation import table, variants_of
 from calibration import p_value_table
 from data import MAX_ROWS, contaminated_pair, sets, split, split_indices
 from detection import KEY, measure
+from exported import METHODS, made_rows, speed_table
 from panel import make_panel
 from peers import PEERS, encode, highest_when_infinite, make_peer
 from ranking import average_ranks, critical_difference, friedman, holm, signed_rank
@@ -261,3 +262,21 @@ def test_a_missing_package_stops_the_run(tmp_path):
 
     with pytest.raises(ModuleNotFoundError):
         run_missing(tmp_path / "made.jsonl", [({"set": "a"}, None)], measured, key=("set",))
+
+
+def test_speeds_that_could_not_be_measured_are_said_to_be():
+    measured = {"rows_1": 10.0, "rows_256": 2000.0, "rows_8192": 3e4, "p50_ms": 1.0, "p99_ms": 2.0}
+    lines = [
+        {"what": "speed", "set": "made", "variant": "torch", **measured},
+        {"what": "speed", "set": "made", "variant": "ONNX Runtime, CUDA"},
+    ]
+    rows = speed_table(lines).splitlines()[2:]
+    assert len(rows) == len(METHODS)
+    assert rows[0] == "| made | torch | 10 | 2,000 | 30,000 | 1.00 | 2.00 |"
+    assert all(row.count("not measured") == 5 for row in rows[1:])
+
+
+def test_made_rows_are_the_same_mixture_with_every_seed():
+    first, again, other = (made_rows(4000, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    np.testing.assert_allclose(first.mean(axis=0), other.mean(axis=0), atol=0.4)

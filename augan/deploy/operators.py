@@ -45,7 +45,18 @@ def median(values: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
     return op.Gather(smallest, last, axis=dim), op.Gather(places, last, axis=dim)
 
 
+def log1p(values: Any) -> Any:
+    """Return log(1 + x), as exact for small x as for large ones (Higham 2002, section 1.14.1)."""
+    one = op.CastLike(op.Constant(value_float=1.0), values)
+    more = op.Add(values, one)
+    rounded = op.Sub(more, one)  # what is left of x after it has been added
+    exact = op.Equal(rounded, op.CastLike(op.Constant(value_float=0.0), values))
+    found = op.Div(op.Mul(op.Log(more), values), op.Where(exact, one, rounded))
+    return op.Where(exact, values, found)
+
+
 TRANSLATIONS: dict[Any, Any] = {
     torch.ops.aten.searchsorted.Tensor: searchsorted,
     torch.ops.aten.median.dim: median,
+    torch.ops.aten.log1p.default: log1p,
 }

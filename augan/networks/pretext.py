@@ -142,7 +142,8 @@ class TransformPretext(PretextNetwork):
         total = rows.new_zeros(rows.shape[0])  # `len` would fix it in an exported graph
         for i in range(len(self.transforms)):
             logits = self.classify(self.features(self.transform(rows, i)))
-            total = total - logits.log_softmax(dim=1)[:, i]
+            others = torch.cat([logits[:, :i], logits[:, i + 1 :]], dim=1).logsumexp(dim=1)
+            total = total + _log_of_one_plus_exp(others - logits[:, i])
         return total / len(self.transforms)
 
     def transform(self, images: Tensor, index: int) -> Tensor:
@@ -154,6 +155,11 @@ class TransformPretext(PretextNetwork):
             top, left = height * (1 + down), width * (1 + right)
             images = padded[:, :, top : top + images.shape[2], left : left + images.shape[3]]
         return torch.rot90(images, turn, (2, 3)) if turn else images
+
+
+def _log_of_one_plus_exp(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x)), exact to the last digits where it is close to zero."""
+    return x.clamp(min=0) + (-x.abs()).exp().log1p()
 
 
 def swap_columns(

@@ -77,6 +77,7 @@ def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
     """Compare scores, decisions and explanations on made-up rows and on `X`."""
     random = numpy_stream(0, "parity")
     exported = OnnxDetector(path, providers="cpu")
+    exported.metadata_["chunk"] = max(BATCHES)  # all rows of a batch at once
     scale = float(estimator.scorer_.conformal.scores.std(correction=0)) or 1.0
     limit = estimator.threshold_
     n_rows, n_other, worst, worst_heat = 0, 0, 0.0, 0.0

@@ -176,17 +176,21 @@ def _traced(estimator: Any, part: str) -> onnx.ModelProto:
     module, examples, inputs, outputs = _part(estimator, part)
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} if example.ndim else None for example in examples)
-    exported = torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
-    program = torch.onnx.export(
-        exported,
-        examples,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=inputs,
-        output_names=outputs,
-        custom_translation_table=TRANSLATIONS,
-        verbose=False,
-    )
+    try:
+        exported = torch.export.export(module, examples, dynamic_shapes=shapes, strict=False)
+        program = torch.onnx.export(
+            exported,
+            examples,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            custom_translation_table=TRANSLATIONS,
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ExportError(f"part={part!r}: ONNX has no operators for it ({reason})") from error
     assert program is not None
     model: onnx.ModelProto = program.model_proto
     return model

@@ -11,14 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
 from augan.assessment import Assessment, Floats
 from augan.deploy.inputs import TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
-from augan.estimators._input import Data, read_input
-from augan.exceptions import DataError, ParameterError
+from augan.estimators._input import Data, read_like_training
+from augan.exceptions import ParameterError
 
 
 class OnnxDetector(OutlierMixin, BaseEstimator):
@@ -202,14 +201,7 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         return session.run_in_chunks(feeds, int(session.metadata["chunk"]), asked)
 
     def _read(self, X: Any) -> Data:
-        data = read_input(X, self)
-        images = isinstance(data, np.ndarray) and data.ndim > 2
-        if images != isinstance(self._form, ImageForm):
-            trained = "images" if not images else "a table"
-            raise DataError(f"X holds {'images' if images else 'a table'}, in training {trained}")
-        if not images:
-            validate_data(self, data, reset=False, skip_check_array=True)
-        return data
+        return read_like_training(X, self, images=isinstance(self._form, ImageForm))
 
     def _explanation(self, found: dict[str, NDArray[Any]]) -> pd.DataFrame | Floats:
         if isinstance(self._form, ImageForm):

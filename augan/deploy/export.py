@@ -25,7 +25,7 @@ from augan.deploy.card import model_card
 from augan.deploy.inputs import IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
 from augan.deploy.modules import ImageScorer, LatentEncoder, RowGenerator, TableScorer
 from augan.deploy.operators import OPSET, TRANSLATIONS
-from augan.deploy.parity import Found, check_encoder, check_generator, check_scorer
+from augan.deploy.parity import Found, check_encoder, check_generator, check_scorer, halves
 from augan.deploy.precision import (
     bank_tensors,
     compress_banks,
@@ -118,7 +118,7 @@ def export_onnx(
         if bank != "fp32":
             compress_banks(model, bank_tensors(model), bank)
         if precision == "int8":
-            model = to_int8(model, nodes, _calibration_feeds(estimator, part, X))
+            model = to_int8(model, nodes, _calibration_feeds(estimator, X))
         elif precision == "fp16":
             model = to_half(model, nodes)
     codec = estimator.codec_
@@ -233,10 +233,8 @@ def _matrix_name(codec: TableCodec | ImageCodec) -> str:
     return MATRIX if takes_matrix(codec.columns, codec.array_dtype) else graph.RAW
 
 
-def _calibration_feeds(estimator: Any, part: str, X: Any) -> list[dict[str, np.ndarray]]:
+def _calibration_feeds(estimator: Any, X: Any) -> list[dict[str, np.ndarray]]:
     """Return batches of the traced graph's inputs, of the first half of the rows."""
-    from augan.deploy.parity import halves
-
     data = halves(estimator, X)[0]
     raw = estimator.codec_.prepare(data)
     if isinstance(estimator.codec_, ImageCodec):

@@ -24,7 +24,7 @@ from augan.codecs.columns import CategoryColumn
 from augan.codecs.image import ImageCodec
 from augan.estimators._build import build, make_codec
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, table_defaults
-from augan.estimators._input import Data, normal_rows, read_input, take
+from augan.estimators._input import Data, normal_rows, read_input, read_like_training, take
 from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
 from augan.exceptions import DataError
@@ -344,14 +344,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return data
 
     def _read(self, X: Any) -> Data:
-        data = read_input(X, self)
-        images = isinstance(data, np.ndarray) and data.ndim > 2
-        if images != isinstance(self.codec_, ImageCodec):
-            trained = "images" if not images else "a table"
-            raise DataError(f"X holds {'images' if images else 'a table'}, in training {trained}")
-        if not images:
-            validate_data(self, data, reset=False, skip_check_array=True)
-        return data
+        return read_like_training(X, self, images=isinstance(self.codec_, ImageCodec))
 
     def _split(self, raw: Tensor) -> TrainingRows:
         trusted = torch.ones(len(raw), dtype=torch.bool)

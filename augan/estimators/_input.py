@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import check_array
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from augan.exceptions import DataError
 
@@ -31,6 +31,21 @@ def read_input(X: Any, estimator: object) -> Data:
         X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator
     )
     return array.astype(object) if array.dtype.kind in "US" else array
+
+
+def read_like_training(X: Any, estimator: Any, *, images: bool) -> Data:
+    """Return `X` as `read_input` does; DataError, or scikit-learn's, if training had other rows.
+
+    `images` says whether the estimator was trained on images.
+    """
+    data = read_input(X, estimator)
+    holds_images = isinstance(data, np.ndarray) and data.ndim > 2
+    if holds_images != images:
+        found, trained = ("images", "a table") if holds_images else ("a table", "images")
+        raise DataError(f"X holds {found}, in training {trained}")
+    if not images:
+        validate_data(estimator, data, reset=False, skip_check_array=True)
+    return data
 
 
 def normal_rows(y: Any, n_rows: int, normal_label: Any) -> NDArray[np.bool_]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import onnx
 import torch
+import torch.nn.functional as F
 from onnxscript import opset18
+from torch import Tensor
 
 OPSET = 18
 op: Any = opset18  # whose types know no values of a graph that is being traced
@@ -55,8 +59,62 @@ def log1p(values: Any) -> Any:
     return op.Where(exact, values, found)
 
 
+def mean(values: Any, dim: list[int], keepdim: bool = False, dtype: int = -1) -> Any:
+    """Return the mean over dimensions, of sums that stay short.
+
+    ONNX Runtime adds numbers one after the other: a hundred thousand squares are wrong in the
+    fourth digit. A mean of means along each dimension in turn is right in the sixth.
+    """
+    if dtype != -1:
+        values = op.Cast(values, to=dtype)
+    for one in dim:
+        values = op.ReduceMean(values, op.Constant(value_ints=[one]), keepdims=1)
+    return values if keepdim else op.Squeeze(values, op.Constant(value_ints=dim))
+
+
+def variance(values: Any, dim: list[int], correction: float = 1.0, keepdim: bool = False) -> Any:
+    """Return the variance over dimensions, from means as those of `mean`."""
+    apart = op.Sub(values, mean(values, dim, keepdim=True))
+    found = mean(op.Mul(apart, apart), dim, keepdim)
+    if not correction:
+        return found
+    n = math.prod(values.shape[one] for one in dim)
+    factor = op.CastLike(op.Constant(value_float=n / (n - correction)), values)
+    return op.Mul(found, factor)
+
+
+def resize_antialiased(
+    images: Any,
+    output_size: list[int],
+    align_corners: bool,
+    scales_h: float | None = None,
+    scales_w: float | None = None,
+) -> Any:
+    """Return images (B, C, H, W) at another size, by the weights that torch takes.
+
+    ONNX's own operator rounds them otherwise, by 4e-6 of the range of the pixels.
+    """
+    del scales_h, scales_w  # sizes are given
+    height, width = (
+        op.Constant(value=onnx.numpy_helper.from_array(_weights(old, new, align_corners).numpy()))
+        for old, new in zip(images.shape[2:], output_size, strict=True)
+    )
+    return op.MatMul(op.MatMul(height, images), op.Transpose(width, perm=[1, 0]))
+
+
+def _weights(old: int, new: int, align_corners: bool) -> Tensor:
+    """Return what every one of the new places takes of the old ones, (new, old)."""
+    each = torch.eye(old)[None, None]
+    return F.interpolate(
+        each, size=(new, old), mode="bilinear", align_corners=align_corners, antialias=True
+    )[0, 0]
+
+
 TRANSLATIONS: dict[Any, Any] = {
     torch.ops.aten.searchsorted.Tensor: searchsorted,
     torch.ops.aten.median.dim: median,
     torch.ops.aten.log1p.default: log1p,
+    torch.ops.aten.mean.dim: mean,
+    torch.ops.aten.var.correction: variance,
+    torch.ops.aten._upsample_bilinear2d_aa.default: resize_antialiased,
 }

@@ -72,15 +72,19 @@ def mean(values: Any, dim: list[int], keepdim: bool = False, dtype: int = -1) ->
     return values if keepdim else op.Squeeze(values, op.Constant(value_ints=dim))
 
 
-def variance(values: Any, dim: list[int], correction: float = 1.0, keepdim: bool = False) -> Any:
+def variance(
+    values: Any, dim: list[int], correction: float | None = None, keepdim: bool = False
+) -> Any:
     """Return the variance over dimensions, from means as those of `mean`."""
     apart = op.Sub(values, mean(values, dim, keepdim=True))
     found = mean(op.Mul(apart, apart), dim, keepdim)
-    if not correction:
-        return found
     n = math.prod(values.shape[one] for one in dim)
-    factor = op.CastLike(op.Constant(value_float=n / (n - correction)), values)
-    return op.Mul(found, factor)
+    left = n - (1.0 if correction is None else correction)  # without one, as torch has it
+    if left == n:
+        return found
+    # in two steps: a factor so near to one is taken out of graphs
+    summed = op.Mul(found, op.CastLike(op.Constant(value_float=float(n)), values))
+    return op.Div(summed, op.CastLike(op.Constant(value_float=left), values))
 
 
 def resize_antialiased(

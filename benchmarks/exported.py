@@ -5,9 +5,9 @@ to one class, of the magnetic tiles to 80 % of the good ones) and exported; rows
 trained on are scored by both. Differences are shares of the deviation of normal rows' scores.
 
 Speed: rows a second, and the latency of single rows, of torch, ONNX Runtime and two classic
-detectors that were fitted to the same 100,000 made-up rows, or 6,000 T-shirts. torch and ONNX
-Runtime are measured bare (numbers in, scores out) and behind the estimators' methods; the peers
-behind theirs.
+detectors that were fitted to the same 100,000 made-up rows of 10 to 50 columns, or 6,000 T-shirts.
+torch and ONNX Runtime are measured bare (numbers in, scores out) and behind the estimators'
+methods; the peers behind theirs.
 
     python benchmarks/exported.py --data DIR [--what parity speed] [--sets adult ...] --threads 2
     python benchmarks/exported.py --report
@@ -47,13 +47,14 @@ VARIANTS: dict[str, dict[str, str]] = {
     "bank pq": {"bank": "pq"},
 }
 PARITY_SETS = (*TABLES, "thyroid", "fashion_mnist", "magnetic_tile")
-SPEED_SETS = ("made", "fashion_mnist")
+MADE = {f"100,000 rows x {columns}": columns for columns in (10, 20, 30, 50)}
+SPEED_SETS = (*MADE, "fashion_mnist")
 METHODS = (
     *("torch", "torch, estimator", "ONNX Runtime", "ONNX Runtime, estimator"),
     *("ONNX Runtime, CUDA", "ONNX Runtime, CUDA, bound", "KNN", "IForest"),
 )
 BATCHES = (1, 256, 8192)
-TRAIN_ROWS, COLUMNS, MODES = 100_000, 20, 8
+TRAIN_ROWS, MODES = 100_000, 8
 CALLS = 200  # of one row, that latencies are read from
 SECONDS = 2.0  # that a batch size is measured for, at least
 
@@ -141,14 +142,14 @@ def _parity(job: Result, folder: Path) -> list[Result]:
     return found
 
 
-def made_rows(n: int, seed: int) -> NDArray[np.float64]:
-    """Return rows (n, COLUMNS) of a mixture of Gaussians whose columns depend on each other."""
+def made_rows(n: int, columns: int, seed: int) -> NDArray[np.float64]:
+    """Return rows (n, columns) of a mixture of Gaussians whose columns depend on each other."""
     shapes = np.random.default_rng(0)
-    centres = 3 * shapes.normal(size=(MODES, COLUMNS))
-    mixing = shapes.normal(size=(MODES, COLUMNS, COLUMNS)) / COLUMNS**0.5
+    centres = 3 * shapes.normal(size=(MODES, columns))
+    mixing = shapes.normal(size=(MODES, columns, columns)) / columns**0.5
     random = np.random.default_rng(seed)
     mode = random.integers(MODES, size=n)
-    noise = random.normal(size=(n, COLUMNS))
+    noise = random.normal(size=(n, columns))
     return centres[mode] + np.einsum("nd,nde->ne", noise, mixing[mode])
 
 
@@ -158,8 +159,10 @@ def _speed_jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Any]]:
 
 
 def _speed(job: Result, folder: Path) -> list[Result]:
-    if job["set"] == "made":
-        train, test = made_rows(TRAIN_ROWS, 1), made_rows(max(BATCHES), 2)
+    if job["set"] in MADE:
+        train, test = (
+            made_rows(n, MADE[job["set"]], seed) for n, seed in ((TRAIN_ROWS, 1), (max(BATCHES), 2))
+        )
     else:
         train, test, _ = _load(job["set"], folder)
     detector = FAnoGAN(random_state=0).fit(train)

@@ -245,6 +245,45 @@ def test_smaller_files_say_what_they_lose(
         detector.export_onnx(tmp_path / "t.onnx", **options)
 
 
+def exported(module: torch.nn.Module, argument: torch.Tensor, folder: Path) -> Path:
+    """Return a file of a module, by the project's own operators."""
+    program = torch.onnx.export(
+        module.eval(),
+        (argument,),
+        dynamo=True,
+        opset_version=operators.OPSET,
+        custom_translation_table=operators.TRANSLATIONS,
+        verbose=False,
+    )
+    program.save(folder / "module.onnx")
+    return folder / "module.onnx"
+
+
+class Ranked(torch.nn.Module):
+    """Where values stand among others, from either side."""
+
+    def __init__(self, among: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("among", among)
+
+    def forward(self, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(torch.searchsorted(self.among, values, right=side) for side in (False, True))
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8, 100])
+def test_places_among_sorted_numbers_are_those_of_torch(length: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(length)
+    among = torch.from_numpy(np.sort(random.integers(0, 20, (3, length)), axis=1).astype(float))
+    among[2, -1] = np.inf
+    values = torch.from_numpy(random.integers(-1, 22, (3, 50)).astype(float))
+    values[:, :3] = torch.tensor([np.nan, np.inf, -np.inf])
+    module = Ranked(among)
+    session = onnxruntime.InferenceSession(exported(module, values, tmp_path))
+    found = session.run(None, {session.get_inputs()[0].name: values.numpy()})
+    for one, expected in zip(found, module(values), strict=True):
+        assert np.array_equal(one, expected.numpy())
+
+
 class Looked(torch.nn.Module):
     """What photographs are standardised by, and made smaller with."""
 
@@ -258,16 +297,7 @@ def test_large_images_lose_no_digits(tmp_path: Path) -> None:
     # ONNX Runtime's own operators are wrong by 8e-5 of the deviation, and 4e-6 of the range
     random = np.random.default_rng(0)
     images = torch.from_numpy(random.integers(0, 256, (2, 1, 400, 300)).astype(np.float32))
-    program = torch.onnx.export(
-        Looked().eval(),
-        (images,),
-        dynamo=True,
-        opset_version=operators.OPSET,
-        custom_translation_table=operators.TRANSLATIONS,
-        verbose=False,
-    )
-    program.save(tmp_path / "looked.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "looked.onnx")
+    session = onnxruntime.InferenceSession(exported(Looked(), images, tmp_path))
     found = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     for one, exact in zip(found, Looked()(images.double()), strict=True):
         assert one.shape == exact.shape

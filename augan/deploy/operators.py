@@ -23,21 +23,25 @@ def searchsorted(
     side: str | None = None,
     sorter: Any = None,
 ) -> Any:
-    """Count the elements (..., K) below values (..., n), by halving the range: log2(K) steps."""
+    """Count the elements (..., K) below values (..., n), by halving the range: log2(K) steps.
+
+    With infinities behind them there are 2^steps - 1 elements, so that no probe leaves the range.
+    """
     del out_int32, side, sorter  # never asked for
     length = sorted_sequence.shape[-1]
-    count = op.Cast(op.IsNaN(values), to=7)  # int64 zeros
-    step = 2 ** (length.bit_length() - 1)
-    while step >= 1:
-        further = op.Add(count, op.Constant(value_int=step))
-        place = op.Sub(further, op.Constant(value_int=1))
-        there = op.Min(place, op.Constant(value_int=length - 1))
-        found = op.GatherElements(sorted_sequence, there, axis=-1)
-        is_below = op.LessOrEqual(found, values) if right else op.Less(found, values)
-        inside = op.LessOrEqual(further, op.Constant(value_int=length))
-        count = op.Where(op.And(is_below, inside), further, count)
-        step //= 2
-    return count
+    steps = length.bit_length()
+    n_behind = 2**steps - 1 - length
+    behind = [*[0] * (2 * len(sorted_sequence.shape) - 1), n_behind]
+    infinity = op.CastLike(op.Constant(value_float=math.inf), sorted_sequence)
+    padded = op.Pad(sorted_sequence, op.Constant(value_ints=behind), infinity)
+    last = op.Expand(op.Constant(value_int=-1), op.Shape(values))  # of those known to be below
+    for step in reversed(range(steps)):
+        probe = op.Add(last, op.Constant(value_int=2**step))
+        found = op.GatherElements(padded, probe, axis=-1)
+        is_above = op.Greater(found, values) if right else op.GreaterOrEqual(found, values)
+        last = op.Where(is_above, last, probe)  # below NaN is all, as torch has it
+    count = op.Add(last, op.Constant(value_int=1))
+    return op.Min(count, op.Constant(value_int=length))  # infinite values are above what is behind
 
 
 def median(values: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:

@@ -192,7 +192,8 @@ def _scorers(
 
     def bare(exported: OnnxDetector) -> Callable[[NDArray[Any]], Any]:
         form, session = exported.codec_, exported.fit()._session
-        return lambda rows: session.run(form.feeds(rows))["anomaly_score"]
+        no = {"explain": np.array(False)}
+        return lambda rows: session.run(form.feeds(rows) | no)["anomaly_score"]
 
     exported = OnnxDetector(path, providers="cpu", threads=n_threads)
     yield "torch", eager

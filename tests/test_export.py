@@ -132,12 +132,17 @@ def test_plain_onnx_runtime_takes_raw_columns(detector: FAnoGAN, file: Path, row
     assert inputs["amount"] == "tensor(double)" and inputs["word"] == "tensor(string)"
     assert inputs["column:p_value"] == "tensor(double)"
     assert [value.name for value in plain.get_outputs()] == OUTPUTS
-    assert [value.name for value in plain.get_overridable_initializers()] == ["target_fpr"]
+    optional = [value.name for value in plain.get_overridable_initializers()]
+    assert optional == ["target_fpr", "explain"]
     feeds = opened(file).codec_.feeds(rows)
     found = dict(zip(OUTPUTS, plain.run(None, feeds), strict=True))
     assert np.array_equal(found["is_anomaly"], detector.predict(rows) == -1)
     strict = plain.run(["is_anomaly"], {**feeds, "target_fpr": np.array(0.5)})[0]
     assert strict.sum() > found["is_anomaly"].sum()
+    assert found["explanation"].shape == rows.shape and np.isfinite(found["explanation"]).all()
+    fewer = dict(zip(OUTPUTS, plain.run(None, {**feeds, "explain": np.array(False)}), strict=True))
+    assert fewer.pop("explanation").shape == (0, rows.shape[1])
+    assert all(np.array_equal(found[name], value) for name, value in fewer.items())
 
 
 def test_booleans_and_missing_texts_are_read_however_they_are_written(
@@ -270,12 +275,13 @@ class Ranked(torch.nn.Module):
         return tuple(torch.searchsorted(self.among, values, right=side) for side in (False, True))
 
 
-@pytest.mark.parametrize("length", [1, 2, 7, 8, 100])
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 1000, 1025])
 def test_places_among_sorted_numbers_are_those_of_torch(length: int, tmp_path: Path) -> None:
     random = np.random.default_rng(length)
-    among = torch.from_numpy(np.sort(random.integers(0, 20, (3, length)), axis=1).astype(float))
+    most = max(20, length // 2)
+    among = torch.from_numpy(np.sort(random.integers(0, most, (3, length)), axis=1).astype(float))
     among[2, -1] = np.inf
-    values = torch.from_numpy(random.integers(-1, 22, (3, 50)).astype(float))
+    values = torch.from_numpy(random.integers(-1, most + 2, (3, 50)).astype(float))
     values[:, :3] = torch.tensor([np.nan, np.inf, -np.inf])
     module = Ranked(among)
     session = onnxruntime.InferenceSession(exported(module, values, tmp_path))
@@ -462,7 +468,7 @@ def test_triton_is_told_of_every_input(file: Path, tmp_path: Path) -> None:
     assert (tmp_path / "models" / "m" / "1" / "model.onnx").read_bytes() == file.read_bytes()
     assert 'input { name: "word" data_type: TYPE_STRING dims: [ 1 ] }' in config
     assert 'output { name: "anomaly_score" data_type: TYPE_FP32 dims: [ 1 ] reshape' in config
-    assert "target_fpr" not in config and "threshold" not in config
+    assert not any(name in config for name in ("target_fpr", '"explain"', "threshold"))
     assert config.count("input {") == len(opened(file).fit().codec_.columns)
 
 

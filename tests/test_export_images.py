@@ -82,6 +82,9 @@ def test_the_graph_takes_bytes_of_any_number_of_images(file: Path) -> None:
     for n in (1, 3):
         found = session.run({"images": photographs(n, 2)[..., None]})
         assert found["heatmap"].shape == (n, 72, 90) and found["anomaly_score"].shape == (n,)
+    fewer = session.run({"images": photographs(n, 2)[..., None], "explain": np.array(False)})
+    assert fewer["heatmap"].shape == (0, 72, 90)
+    assert np.array_equal(fewer["anomaly_score"], found["anomaly_score"])
 
 
 def test_images_that_do_not_fit_are_named(photograph_detector: FAnoGAN, file: Path) -> None:

@@ -52,10 +52,17 @@ def _takes(facts: dict[str, Any]) -> list[str]:
             lines.append(f"- `label`: int64 (batch,), places in {labels}")
         return lines
     return _rows(facts) + (
-        ["- `target_fpr` (optional): float64, share of normal rows that may be flagged"]
+        [
+            "- `target_fpr` (optional): float64, share of normal rows that may be flagged",
+            f"- `explain` (optional): bool; false saves the time of `{_where(facts)}`",
+        ]
         if facts["part"] == "scorer"
         else []
     )
+
+
+def _where(facts: dict[str, Any]) -> str:
+    return "heatmap" if facts["kind"] == "image" else "explanation"
 
 
 def _gives(facts: dict[str, Any]) -> list[str]:
@@ -64,13 +71,13 @@ def _gives(facts: dict[str, Any]) -> list[str]:
     if facts["part"] == "encoder":
         return [f"- `z`: float32 (batch, {facts['latent_dim']})"]
     image = facts["kind"] == "image"
-    where = "`heatmap`: float32 (batch, H, W)" if image else "`explanation`: float32 (batch, d)"
+    shape, each = ("(batch, H, W)", "pixel") if image else ("(batch, d)", "column")
     return [
         "- `anomaly_score`: float32 (batch,), higher = more abnormal",
         "- `p_value`: float64 (batch,), share of normal rows with a score as high",
         "- `is_anomaly`: bool (batch,)",
         f"- `score_parts`: float32 (batch, {len(facts['parts'])}): {', '.join(facts['parts'])}",
-        f"- {where}, how unusual each {'pixel' if image else 'column'} is",
+        f"- `{_where(facts)}`: float32 {shape}, how unusual each {each} is",
         "- `threshold`: float64 (), the score above which a row is an anomaly",
     ]
 

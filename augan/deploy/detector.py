@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
 
 from augan.assessment import Assessment, Floats
-from augan.deploy.inputs import TARGET_FPR
+from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.estimators._input import Data, read_like_training
@@ -89,7 +89,7 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
     def assess(self, X: Any, *, explain: bool = False) -> Assessment:
         """Return all that one pass gives, as `FAnoGAN.assess` does."""
         self._opened()
-        found = self._run(self._form.feeds(self._read(X)), self.target_fpr)
+        found = self._run(self._form.feeds(self._read(X)), self.target_fpr, explain=explain)
         explanation = self._explanation(found) if explain else None
         names = self._opened().metadata["parts"]
         parts = pd.DataFrame(found["score_parts"].astype(np.float64), columns=names)
@@ -194,10 +194,12 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         return session
 
     def _run(
-        self, feeds: dict[str, NDArray[Any]], target_fpr: float | None
+        self, feeds: dict[str, NDArray[Any]], target_fpr: float | None, *, explain: bool = False
     ) -> dict[str, NDArray[Any]]:
         session = self._opened()
-        asked = {} if target_fpr is None else {TARGET_FPR: np.array(target_fpr, dtype=np.float64)}
+        asked: dict[str, NDArray[Any]] = {EXPLAIN: np.array(explain)}
+        if target_fpr is not None:
+            asked[TARGET_FPR] = np.array(target_fpr, dtype=np.float64)
         return session.run_in_chunks(feeds, int(session.metadata["chunk"]), asked)
 
     def _read(self, X: Any) -> Data:

@@ -22,7 +22,7 @@ from augan.codecs.origin import to_json
 from augan.codecs.table import TableCodec
 from augan.deploy import graph
 from augan.deploy.card import model_card
-from augan.deploy.inputs import IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
+from augan.deploy.inputs import EXPLAIN, IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
 from augan.deploy.modules import ImageScorer, LatentEncoder, RowGenerator, TableScorer
 from augan.deploy.operators import OPSET, TRANSLATIONS
 from augan.deploy.parity import Found, check_encoder, check_generator, check_scorer, halves
@@ -42,6 +42,7 @@ PARTS = ("scorer", "generator", "encoder")
 PRECISIONS = ("fp32", "fp16", "int8")
 BANKS = ("fp32", "fp16", "pq")
 LIBRARIES = ("torch", "onnx", "onnxscript", "scikit-learn", "numpy", "pandas")
+EXPLANATION = OUTPUTS.index("explanation")
 EXAMPLES = 3  # rows that the graph is traced with
 
 
@@ -127,7 +128,9 @@ def export_onnx(
     if isinstance(codec, TableCodec) and not matrix:
         (graph.columns_out if part == "generator" else graph.columns_in)(model, codec.columns)
     if part == "scorer":
+        graph.compute_if(model, _outputs(codec)[EXPLANATION], EXPLAIN)
         graph.make_optional(model, TARGET_FPR, np.array(math.nan))
+        graph.make_optional(model, EXPLAIN, np.array(True))
     facts = _facts(estimator, part, precision, bank, context or {})
     graph.describe(model, facts, model_card(facts))
     onnx.checker.check_model(model, full_check=True)
@@ -220,11 +223,15 @@ def _part(estimator: Any, part: str) -> tuple[nn.Module, tuple[Tensor, ...], lis
         return LatentEncoder(scorer, codec).eval(), (raw,), [rows], ["z"]
     fpr = torch.tensor(math.nan, dtype=torch.float64)
     kind = ImageScorer if isinstance(codec, ImageCodec) else TableScorer
+    module = kind(scorer, codec, estimator.threshold_).eval()
+    return module, (raw, fpr), [rows, TARGET_FPR], _outputs(codec)
+
+
+def _outputs(codec: TableCodec | ImageCodec) -> list[str]:
     outputs = list(OUTPUTS)
     if isinstance(codec, ImageCodec):
-        outputs[outputs.index("explanation")] = "heatmap"
-    module = kind(scorer, codec, estimator.threshold_).eval()
-    return module, (raw, fpr), [rows, TARGET_FPR], outputs
+        outputs[EXPLANATION] = "heatmap"
+    return outputs
 
 
 def _matrix_name(codec: TableCodec | ImageCodec) -> str:

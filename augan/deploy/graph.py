@@ -54,6 +54,36 @@ def make_optional(model: onnx.ModelProto, name: str, default: np.ndarray) -> Non
     model.graph.initializer.append(numpy_helper.from_array(default, name))
 
 
+def compute_if(model: onnx.ModelProto, name: str, flag: str) -> None:
+    """Compute an output only where an input `flag` () says so; else it has no rows."""
+    graph, found = model.graph, f"{INNER}{name}"
+    _rename(graph.node, name, found)
+    needed = {value.name for value in graph.output}
+    always: list[onnx.NodeProto] = []
+    asked: list[onnx.NodeProto] = []
+    for node in reversed(graph.node):
+        if needed.isdisjoint(node.output):
+            asked.insert(0, node)
+        else:
+            needed.update(node.input)
+            always.insert(0, node)
+    value = next(value for value in graph.output if value.name == name)
+    kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
+    dims[0].dim_param = f"{name}_batch"  # none, or that of all others
+    sizes = np.array([0, *(dim.dim_value for dim in dims[1:])])
+    nothing = numpy_helper.from_array(np.empty(sizes, helper.tensor_dtype_to_np_dtype(kind)))
+    branches = {}
+    for branch, nodes in (
+        ("then", [*asked, helper.make_node("Identity", [found], [f"{found}/then"])]),
+        ("else", [helper.make_node("Constant", [], [f"{found}/else"], value=nothing)]),
+    ):
+        result = helper.make_tensor_value_info(f"{found}/{branch}", kind, None)
+        branches[f"{branch}_branch"] = helper.make_graph(nodes, f"{name}_{branch}", [], [result])
+    del graph.node[:]
+    graph.node.extend([*always, helper.make_node("If", [flag], [name], f"{found}/if", **branches)])
+    graph.input.append(helper.make_tensor_value_info(flag, TensorProto.BOOL, []))
+
+
 def columns_in(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
     """Replace the input of raw rows (B, d) by one (B, 1) for each column: numbers and strings."""
     nodes, inputs, parts = [], [], []

@@ -25,8 +25,8 @@ INNER = "augan/"  # before the names of all that is inside a graph
 MATRIX = "X"  # name of the one input of models of arrays
 IMAGES = "images"
 OUTPUTS = ("anomaly_score", "p_value", "is_anomaly", "score_parts", "explanation", "threshold")
-TARGET_FPR = "target_fpr"
-RESERVED = (MATRIX, IMAGES, *OUTPUTS, "heatmap", TARGET_FPR, "z", "label")
+TARGET_FPR, EXPLAIN = "target_fpr", "explain"  # inputs that may be left out
+RESERVED = (MATRIX, IMAGES, *OUTPUTS, "heatmap", TARGET_FPR, EXPLAIN, "z", "label")
 MISSING_MARKS = ("", "<missing>", "<NA>")  # the first that is no category stands for missing
 
 

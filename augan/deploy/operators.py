@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from onnxscript import opset18
 from torch import Tensor
 
 OPSET = 18
+FAN = 32  # branches of a tree that values are looked up in
 op: Any = opset18  # whose types know no values of a graph that is being traced
 
 
@@ -23,24 +25,34 @@ def searchsorted(
     side: str | None = None,
     sorter: Any = None,
 ) -> Any:
-    """Count the elements (..., K) below values (..., n), by halving the range: log2(K) steps.
+    """Count the elements (..., K) below values (..., n), by a tree of `FAN` branches.
 
-    With infinities behind them there are 2^steps - 1 elements, so that no probe leaves the range.
+    On every level a value is compared with the largest element of each branch at once. Infinities
+    behind the elements fill the last branches.
     """
     del out_int32, side, sorter  # never asked for
-    length = sorted_sequence.shape[-1]
-    steps = length.bit_length()
-    n_behind = 2**steps - 1 - length
-    behind = [*[0] * (2 * len(sorted_sequence.shape) - 1), n_behind]
+    *lead, length = sorted_sequence.shape
+    depth = 1
+    while FAN**depth < length:
+        depth += 1
+    behind = op.Constant(value_ints=[*[0] * (2 * len(lead) + 1), FAN**depth - length])
     infinity = op.CastLike(op.Constant(value_float=math.inf), sorted_sequence)
-    padded = op.Pad(sorted_sequence, op.Constant(value_ints=behind), infinity)
-    last = op.Expand(op.Constant(value_int=-1), op.Shape(values))  # of those known to be below
-    for step in reversed(range(steps)):
-        probe = op.Add(last, op.Constant(value_int=2**step))
-        found = op.GatherElements(padded, probe, axis=-1)
-        is_above = op.Greater(found, values) if right else op.GreaterOrEqual(found, values)
-        last = op.Where(is_above, last, probe)  # below NaN is all, as torch has it
-    count = op.Add(last, op.Constant(value_int=1))
+    padded = op.Pad(sorted_sequence, behind, infinity)
+    last = op.Constant(value_ints=[-1])
+    looked_up = op.Unsqueeze(values, last)
+    trees = np.arange(math.prod(lead)).reshape(*lead, 1)
+    place = op.Constant(value=onnx.numpy_helper.from_array(trees))  # the branches that they are in
+    for level in reversed(range(depth)):
+        branches = op.Reshape(padded, op.Constant(value_ints=[-1, FAN, FAN**level]))
+        largest = op.Gather(branches, op.Constant(value_int=FAN**level - 1), axis=2)
+        found = op.Gather(largest, place, axis=0)
+        is_above = op.Greater(found, looked_up) if right else op.GreaterOrEqual(found, looked_up)
+        n_above = op.ReduceSum(op.Cast(is_above, to=onnx.TensorProto.FLOAT), last, keepdims=0)
+        below = op.Sub(op.Constant(value_int=FAN), op.Cast(n_above, to=onnx.TensorProto.INT64))
+        if level > 0:  # values above all, and NaN, are in the last branch
+            below = op.Min(below, op.Constant(value_int=FAN - 1))
+        place = op.Add(op.Mul(place, op.Constant(value_int=FAN)), below)
+    count = op.Sub(place, op.Constant(value=onnx.numpy_helper.from_array(trees * FAN**depth)))
     return op.Min(count, op.Constant(value_int=length))  # infinite values are above what is behind
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from augan.deploy.inputs import TARGET_FPR
+from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.io.images import new_folder
 
 TYPES: dict[int, str] = {
@@ -26,7 +26,7 @@ def write_repository(model: Path, folder: Path) -> None:
     """Write ``folder/NAME/config.pbtxt`` and ``folder/NAME/1/model.onnx``.
 
     Triton gathers single requests to batches; `threshold`, one number for a batch, is left out of
-    what it gives, and `target_fpr` of what it takes.
+    what it gives, and `target_fpr` and `explain` of what it takes.
 
     Raises
     ------
@@ -44,7 +44,8 @@ def write_repository(model: Path, folder: Path) -> None:
 
 def triton_config(model: onnx.ModelProto, name: str) -> str:
     """Return the text of a model's ``config.pbtxt``."""
-    inputs = [value for value in model.graph.input if value.name != TARGET_FPR]
+    optional = (TARGET_FPR, EXPLAIN)
+    inputs = [value for value in model.graph.input if value.name not in optional]
     outputs = [value for value in model.graph.output if value.type.tensor_type.shape.dim]
     lines = [
         f'name: "{name}"',

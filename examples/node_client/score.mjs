@@ -7,7 +7,7 @@ const session = await ort.InferenceSession.create(readFileSync(model));
 const rows = readFileSync(data, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 const feeds = {};
 for (const { name, type } of session.inputMetadata) {
-  if (name === "target_fpr") continue; // optional: left out, the model's own threshold decides
+  if (name === "target_fpr" || name === "explain") continue; // optional
   const values = rows.map((row) => row[name]);
   const cells = type === "string" ? values.map((v) => v ?? "") : Float64Array.from(values, (v) => v ?? NaN);
   feeds[name] = new ort.Tensor(type, cells, [rows.length, 1]);

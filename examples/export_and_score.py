@@ -22,7 +22,8 @@ def make_payments(n: int, seed: int) -> pd.DataFrame:
 def main() -> None:
     payments = make_payments(2000, seed=0)
     odd = pd.DataFrame({"shop": ["bakery", None], "amount": [900.0, 80.0], "abroad": [True, False]})
-    detector = FAnoGAN(max_steps=300, encoder_steps=300, random_state=0).fit(payments)
+    steps = {"max_steps": 300, "encoder_steps": 300, "pretext_steps": 500}
+    detector = FAnoGAN(**steps, random_state=0).fit(payments)
     with TemporaryDirectory() as folder:
         scorer, maker = Path(folder) / "payments.onnx", Path(folder) / "maker.onnx"
         print(detector.export_onnx(scorer, X=make_payments(500, seed=1)))

@@ -81,9 +81,7 @@ def test_new_rows_are_held_against_held_out_ones(report: AugmentationReport) -> 
     assert np.isfinite(table.to_numpy()).all()
 
 
-def test_the_same_seed_gives_the_same_report(tumours: Any, report: AugmentationReport) -> None:
-    again = evaluate_augmentation(*tumours, sampler=QUICK, n_seeds=2)
-    pd.testing.assert_frame_equal(again.scores, report.scores)
+def test_another_seed_gives_another_report(tumours: Any, report: AugmentationReport) -> None:
     other = evaluate_augmentation(*tumours, arms=["none"], n_seeds=2, random_state=9)
     own = report.scores[report.scores["arm"] == "none"]
     assert not np.allclose(other.scores["average_precision"], own["average_precision"])
@@ -228,7 +226,7 @@ def test_the_command_prints_verdict_and_arms(file: Path, report: AugmentationRep
     assert max(map(len, shown.stdout.splitlines()[2:])) <= 80 and "…" not in shown.stdout
     named = json.loads(run(*words, "--json", "--positive", "malignant").stdout)
     assert named["verdict"] == report.verdict and named["positive"] == "malignant"
-    assert named["scores"] == report.scores.to_dict("records")
+    assert named["scores"] == report.scores.to_dict("records")  # the same seed, the same report
     assert len(named["scores"]) == 2 * 3 * len(ARMS)
 
 

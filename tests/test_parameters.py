@@ -89,7 +89,7 @@ INVALID: dict[str, list[Any]] = {
     "heads": [(), "latent", ("nose",), ("latent", "latent"), None, [1], ([],)],
     "fusion": ["sum", None],
     "n_neighbors": [0, 1.5, None, True],
-    "memory_size": [0, "all"],
+    "memory_size": [0, "all", 1.5],
     "contamination": [0, 0.6, "some", None, -0.1, True],
     "target_fpr": [0, 1, 2, "auto", None],
     "latent_dim": [0, 2.5, "big", None],

@@ -165,6 +165,13 @@ def test_many_features_are_taken_in_their_principal_components(networks):
     assert head(_standard_view(networks, aside)).min() > 2 * scores.max()
 
 
+def test_the_latent_cycle_compares_a_latent_with_that_of_its_reconstruction(networks, rows):
+    z = networks.encoder(rows.x)
+    cycle = networks.encoder(networks.generator(z)) - z
+    scores = build_head("latent_cycle", n_neighbors=1, memory_size=1)(rows)
+    assert np.allclose(scores.numpy(), (cycle**2).mean(dim=1).numpy(), rtol=1e-5)
+
+
 def _standard_view(networks, standard):
     view = make_view(networks, torch.zeros(len(standard), 6))
     view.standard = standard
@@ -175,8 +182,30 @@ def test_the_memory_bank_is_bounded(train, rows):
     head = _fitted("data_neighbors", train, memory_size=50)
     assert isinstance(head, Neighbours)
     assert head.bank.shape == (50, 6)
+    again = _fitted("data_neighbors", train, memory_size=50)
+    assert torch.equal(head.bank, again.bank)
     few = _fitted("data_neighbors", train, n_neighbors=1000)
     assert few(rows).shape == (40,)
+
+
+def test_a_full_memory_holds_the_centres_of_clusters(networks):
+    """Twelve tight groups of rows, four centres to each on average."""
+    random = torch.Generator().manual_seed(0)
+    middles = 10 * torch.randn(12, 6, generator=random)
+    rows = middles.repeat(40, 1) + 0.01 * torch.randn(480, 6, generator=random)
+    head = build_head("data_neighbors", n_neighbors=1, memory_size=48)
+    head.fit(_standard_view(networks, rows), np.random.default_rng(0))
+    assert len(head.bank) == 48
+    near, far = (head(_standard_view(networks, x)) for x in (middles, middles + 1))
+    assert near.max() < 0.01 * far.min()
+
+
+def test_a_memory_larger_than_the_different_rows_holds_them_all(networks):
+    rows = torch.eye(6).repeat(30, 1)
+    head = build_head("data_neighbors", n_neighbors=1, memory_size=20)
+    head.fit(_standard_view(networks, rows), np.random.default_rng(0))
+    assert torch.isfinite(head.bank).all()
+    assert head(_standard_view(networks, torch.eye(6))).max() < 1e-6
 
 
 def test_scale_is_the_median_and_mad_of_the_logarithm():

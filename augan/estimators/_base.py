@@ -320,10 +320,12 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _defaults(self) -> Defaults:
         if isinstance(self.codec_, ImageCodec):
             defaults = PHOTOGRAPH if self.codec_.is_photograph else IMAGE
-            return defaults if self.backbone is None else defaults.with_backbone()
-        columns = [column for column in self.codec_.columns if column.spans()]
-        mixed = any(isinstance(column, CategoryColumn) for column in columns)
-        return table_defaults(len(columns), mixed=mixed, paper=self.score == "paper")
+            defaults = defaults if self.backbone is None else defaults.with_backbone()
+        else:
+            columns = [column for column in self.codec_.columns if column.spans()]
+            mixed = any(isinstance(column, CategoryColumn) for column in columns)
+            defaults = table_defaults(len(columns), mixed=mixed, paper=self.score == "paper")
+        return defaults if self.contamination == "auto" else defaults.among_anomalies()
 
     @property
     def _device(self) -> torch.device:

@@ -110,7 +110,7 @@ def _build_scorer(detector: BaseDetector) -> AnomalyScorer:
             seed=detector.seed_,
         )
         paper = AnoGANScore(detector.feature_weight)
-    sizes = {"n_neighbors": detector._auto("n_neighbors"), "memory_size": detector.memory_size}
+    sizes = {name: detector._auto(name) for name in ("n_neighbors", "memory_size")}
     return AnomalyScorer(
         codec.module,
         networks,

@@ -23,7 +23,8 @@ class Defaults:
     heads: tuple[str, ...]
     fusion: Fusion
     chunk: int
-    n_neighbors: int = 5
+    n_neighbors: int = 1
+    memory_size: int = 1024
     repair_steps: int = 2000
     image_size: int | None = None
     detail_size: int | None = 128
@@ -33,6 +34,10 @@ class Defaults:
         """Return the same with the backbone's heads; one of them needs the repair network."""
         repairs = "detail_repair" in self.heads
         return replace(self, heads=(*self.heads, *BACKBONE_HEADS[: 1 + repairs]))
+
+    def among_anomalies(self) -> Defaults:
+        """Return the same for training rows with anomalies, one of which must not excuse others."""
+        return replace(self, n_neighbors=5)
 
 
 IMAGE = Defaults(
@@ -48,7 +53,7 @@ PHOTOGRAPH = Defaults(
     heads=("local_neighbors", "image_neighbors", "detail_repair"),
     fusion="top2",
     chunk=16,
-    n_neighbors=1,
+    memory_size=4096,
     image_size=32,
     standardize_images=True,
 )

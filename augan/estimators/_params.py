@@ -150,7 +150,7 @@ CHECKS: dict[str, Check] = {
     "heads": (_is_heads, "'auto' or distinct names out of " + ", ".join(map(repr, HEADS))),
     "fusion": _one_of("auto", "mean", "top2", "max"),
     "n_neighbors": _or("auto", _integer(1)),
-    "memory_size": _integer(1),
+    "memory_size": _or("auto", _integer(1)),
     "max_categories": _integer(1),
     "image_size": _or("auto", _or(None, _integer(8))),
     "detail_size": _or("auto", _or(None, _integer(32))),

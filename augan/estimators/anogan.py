@@ -79,7 +79,7 @@ class AnoGAN(BaseDetector):
         heads: str | tuple[str, ...] = "auto",
         fusion: str = "auto",
         n_neighbors: str | int = "auto",
-        memory_size: int = 4096,
+        memory_size: str | int = "auto",
         contamination: str | float = "auto",
         target_fpr: float = 0.05,
         normal_label: Any = None,

@@ -22,27 +22,30 @@ class FAnoGAN(BaseDetector):
         Weight of the feature residual, in the encoder's loss and in the paper's score.
     heads : "auto" or tuple of str, default="auto"
         What the calibrated score is made of. Of the GAN: "data_residual", "feature_residual",
-        "latent", "critic_mahalanobis", "critic_neighbors"; of the pretext network, which is
-        trained beside the critic to tell which columns were swapped and what stood there, or how
-        an image was turned and shifted [4]_: "pretext_mahalanobis", "pretext_neighbors",
-        "pretext_deviation", "repair" and "repair_neighbors" (tables only), "transforms" (images
-        only); of a network that repairs made-up defects: "detail_repair" (images only); of the
-        rows alone: "data_neighbors", "local_neighbors" and "image_neighbors" (the latter two
-        images only); of a `backbone`: "backbone_memory" and "backbone_residual". "auto" is
-        pretext_mahalanobis, pretext_neighbors, repair_neighbors and data_neighbors for tables,
-        pretext_deviation too where a column has categories; transforms, pretext_neighbors and
-        data_neighbors for images; local_neighbors, image_neighbors and detail_repair for images
-        larger than 64 pixels; those of a backbone too where there is one.
+        "latent", "latent_cycle" (how far the latent of a reconstruction lies from a row's own),
+        "critic_mahalanobis", "critic_neighbors"; of the pretext network, which is trained beside
+        the critic to tell which columns were swapped and what stood there, or how an image was
+        turned and shifted [4]_: "pretext_mahalanobis", "pretext_neighbors", "pretext_deviation",
+        "repair" and "repair_neighbors" (tables only), "transforms" (images only); of a network that
+        repairs made-up defects: "detail_repair" (images only); of the rows alone: "data_neighbors",
+        "local_neighbors" and "image_neighbors" (the latter two images only); of a `backbone`:
+        "backbone_memory" and "backbone_residual". "auto" is pretext_mahalanobis, pretext_neighbors,
+        repair_neighbors and data_neighbors for tables, pretext_deviation too where a column has
+        categories; transforms, pretext_neighbors and data_neighbors for images; local_neighbors,
+        image_neighbors and detail_repair for images larger than 64 pixels; those of a backbone too
+        where there is one.
         The GAN then serves `sample`, `reconstruct` and `explain` only.
     fusion : {"auto", "mean", "top2", "max"}, default="auto"
         Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
         inversion (residuals, latent) count a third. "auto" is "max" for tables with categories,
         "top2" for images larger than 64 pixels, else "mean".
     n_neighbors : "auto" or int, default="auto"
-        Nearest training rows whose mean distance the neighbour heads take: 5, of images larger
-        than 64 pixels 1.
-    memory_size : int, default=4096
-        Training rows that each neighbour head keeps at most.
+        Nearest remembered rows whose mean distance the neighbour heads take: 1, or 5 where
+        `contamination` says that there are anomalies among the training rows.
+    memory_size : "auto" or int, default="auto"
+        Rows that each neighbour head remembers at most: 1024. Of more training rows it keeps the
+        centres of so many clusters (k-means), each of about four rows. Of images larger than 64
+        pixels it keeps 4096 images, or patches, themselves.
     contamination : "auto" or float, default="auto"
         Share of the training rows to lie beyond the threshold, in (0, 0.5]. Networks and heads
         learn nothing from small clusters of rows; heads and calibration nothing from the share
@@ -182,7 +185,7 @@ class FAnoGAN(BaseDetector):
         heads: str | tuple[str, ...] = "auto",
         fusion: str = "auto",
         n_neighbors: str | int = "auto",
-        memory_size: int = 4096,
+        memory_size: str | int = "auto",
         contamination: str | float = "auto",
         target_fpr: float = 0.05,
         normal_label: Any = None,

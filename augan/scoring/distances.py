@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
+from sklearn.cluster import KMeans
 from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from augan.scoring.head import Head
@@ -16,6 +21,8 @@ MAX_FEATURES = 512  # up to which a covariance is that of all of them
 MAX_COMPONENTS = 200  # else of so many principal components
 MAX_NEIGHBOUR_COMPONENTS = 128  # in which neighbours are sought, and by what lies outside them
 FLOOR = 0.01  # of the features' mean deviation, that each one's is at least
+ROWS_A_CENTRE = 4  # training rows that a row of a full bank stands for
+CENTRING_ROUNDS = 10  # of k-means
 
 
 class Distance(Head):
@@ -104,9 +111,10 @@ class PretextDeviation(Distance):
 
 
 class Neighbours(Distance):
-    """Mean distance to the nearest rows of a bank of training normals.
+    """Mean distance to the nearest rows of a bank that stands for training normals.
 
-    In units of the training rows' spread, so that distances in two networks' features compare.
+    The bank holds the training rows or, where they are many, the centres of their clusters. In
+    units of the training rows' spread, so that distances in two networks' features compare.
     Of many features the principal components and the length of the rest are compared.
     """
 
@@ -122,7 +130,7 @@ class Neighbours(Distance):
         self.add_buffers("centre", "unit", "basis", "bank", "squares")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Keep at most `memory_size`, and at most `n_rows`, training rows."""
+        """Keep at most `memory_size` rows that stand for `n_rows` training rows, or for all."""
         rows = self.features(view)
         self.centre = rows.mean(dim=0)
         centred = rows - self.centre
@@ -133,11 +141,11 @@ class Neighbours(Distance):
             matrix = centred.double().cpu().numpy()
             basis = _principal_components(matrix, random, MAX_NEIGHBOUR_COMPONENTS)
             self.basis = torch.from_numpy(basis).to(rows)
-        most = min(self.memory_size, n_rows or len(rows))
+        most = min(ROWS_A_CENTRE * self.memory_size, n_rows or len(rows))
         if len(rows) > most:
             kept = np.sort(random.choice(len(rows), most, replace=False))
             rows = rows[torch.from_numpy(kept).to(rows.device)]
-        self.bank = self._compared(rows)
+        self.bank = _centres(self._compared(rows), self.memory_size, random)
         self.squares = self.bank.square().sum(dim=1)
 
     def forward(self, view: View) -> Tensor:
@@ -182,6 +190,18 @@ class DataNeighbours(Neighbours):
     """Mean distance to the nearest training normals between standardised rows, or pixels."""
 
     of = "standard"
+
+
+def _centres(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:
+    """Return rows (n, F) at most: the rows, or the centres of so many clusters (k-means)."""
+    if len(rows) <= n:
+        return rows
+    seed = int(random.integers(2**31))
+    means = KMeans(n, init="random", n_init=1, max_iter=CENTRING_ROUNDS, random_state=seed)
+    with threadpool_limits(1), warnings.catch_warnings():  # one thread: sums in one order
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of alike rows, in fewer clusters
+        means.fit(rows.cpu().numpy())
+    return torch.from_numpy(means.cluster_centers_).to(rows)
 
 
 def _principal_components(

@@ -61,6 +61,17 @@ class Latent(Head):
         return view.z.square().mean(dim=1)
 
 
+class LatentCycle(Head):
+    """|z - z'|^2 / latent_dim, z' the latent of G(z) (Akcay 2018, eq. 5, squared)."""
+
+    weight = INVERSION_WEIGHT
+    needs = "gan"
+
+    def forward(self, view: View) -> Tensor:
+        """Return scores (B,)."""
+        return (view.z - view.z_hat).square().mean(dim=1)
+
+
 class Transforms(Head):
     """Mean of -log p(transform) over turned and shifted images (Golan 2018, eq. 1, simplified)."""
 
@@ -85,6 +96,7 @@ HEADS: dict[str, type[Head]] = {
     "data_residual": DataResidual,
     "feature_residual": FeatureResidual,
     "latent": Latent,
+    "latent_cycle": LatentCycle,
     "critic_mahalanobis": CriticMahalanobis,
     "critic_neighbors": CriticNeighbours,
     "data_neighbors": DataNeighbours,

@@ -29,6 +29,8 @@ class View:
         The same rows (B, S) in units that distances are taken in.
     z, x_hat : Tensor
         Latents (B, latent_dim) and the reconstructions G(z).
+    z_hat : Tensor
+        Latents of the reconstructions, (B, latent_dim).
     f_x, f_x_hat : Tensor
         Critic's features (B, F) of x and x_hat.
     pretext_features : Tensor
@@ -71,6 +73,10 @@ class View:
     @cached_property
     def x_hat(self) -> Tensor:  # noqa: D102
         return _in_batches(self._generator, self.z)
+
+    @cached_property
+    def z_hat(self) -> Tensor:  # noqa: D102
+        return _in_batches(self._inversion, self.x_hat)
 
     @cached_property
     def f_x(self) -> Tensor:  # noqa: D102

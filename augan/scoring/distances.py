@@ -19,7 +19,7 @@ from augan.scoring.view import View
 
 MAX_FEATURES = 512  # up to which a covariance is that of all of them
 MAX_COMPONENTS = 200  # else of so many principal components
-MAX_NEIGHBOUR_COMPONENTS = 128  # in which neighbours are sought, and by what lies outside them
+MAX_NEIGHBOUR_COMPONENTS = 64  # in which neighbours are sought, and by what lies outside them
 FLOOR = 0.01  # of the features' mean deviation, that each one's is at least
 ROWS_A_CENTRE = 4  # training rows that a row of a full bank stands for
 CENTRING_ROUNDS = 10  # of k-means

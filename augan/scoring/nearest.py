@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SPARE = 15  # further rows that are looked at, beside the nearest by matrix products
+SPARE = 3  # further rows that are looked at, beside the nearest by matrix products
 
 
 def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[Tensor, Tensor]:

@@ -106,7 +106,7 @@ def compress_banks(model: onnx.ModelProto, names: list[str], how: str) -> None:
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     for name in names:
         bank = numpy_helper.to_array(tensors[name])
-        if how == "pq" and len(bank) <= CODES * 4:
+        if how == "pq" and len(bank) < CODES * 4:
             continue  # the codes' meanings would take more than they save
         graph.initializer.remove(tensors[name])
         if how == "fp16":

@@ -1,6 +1,6 @@
 """PyOD's detectors as they come, and the columns that they are given.
 
-Every detector has PyOD's defaults. Its input is standardised by the training rows; of a table
+Every detector has PyOD's defaults; neighbours are also asked as augan asks them, the one nearest. Its input is standardised by the training rows; of a table
 with categories the numbers are, after the median has replaced missing ones, and each category is
 a column of 0 and 1, "missing" a category of its own. (augan gets the raw rows.)
 """
@@ -8,7 +8,7 @@ a column of 0 and 1, "missing" a category of its own. (augan gets the raw rows.)
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,23 +31,27 @@ class Peer:
     Parameters
     ----------
     module : str
-        Module below `pyod.models`; the class has the name of the peer.
+        Module below `pyod.models`; the class has the first word of the peer's name.
     seeded : bool
         Whether it takes `random_state`. The others draw from the global streams, seeded before.
     counts_columns : bool
         Whether it must be told the number of columns.
     prints : bool
         Whether it prints unless told not to.
+    options : dict
+        What is not the default.
     """
 
     module: str
     seeded: bool = False
     counts_columns: bool = False
     prints: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 PEERS = {
     "KNN": Peer("knn"),
+    "KNN (1 neighbour)": Peer("knn", options={"n_neighbors": 1}),
     "LOF": Peer("lof"),
     "IForest": Peer("iforest", seeded=True),
     "OCSVM": Peer("ocsvm"),
@@ -63,12 +67,13 @@ PEERS = {
 def make_peer(name: str, n_columns: int, seed: int) -> Any:
     """Return the detector, unfitted; seeds numpy's and torch's global streams."""
     peer = PEERS[name]
-    options: dict[str, Any] = {"verbose": 0} if peer.prints else {}
+    options = peer.options | ({"verbose": 0} if peer.prints else {})
     if peer.seeded:
         options["random_state"] = seed
     if peer.counts_columns:
         options["n_features"] = n_columns
-    detector = getattr(importlib.import_module(f"pyod.models.{peer.module}"), name)(**options)
+    module = importlib.import_module(f"pyod.models.{peer.module}")
+    detector = getattr(module, name.split()[0])(**options)
     np.random.seed(seed)  # noqa: NPY002 (the stream that PyOD draws from)
     torch.manual_seed(seed)
     return detector

@@ -1,8 +1,9 @@
 """PyOD's detectors as they come, and the columns that they are given.
 
-Every detector has PyOD's defaults; neighbours are also asked as augan asks them, the one nearest. Its input is standardised by the training rows; of a table
-with categories the numbers are, after the median has replaced missing ones, and each category is
-a column of 0 and 1, "missing" a category of its own. (augan gets the raw rows.)
+Every detector has PyOD's defaults; KNN is also asked for the one nearest row, as augan's memories
+are. Its input is standardised by the training rows; of a table with categories the numbers are,
+after the median has replaced missing ones, and each category is a column of 0 and 1, "missing" a
+category of its own. (augan gets the raw rows.)
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ __all__ = [
     "GANSampler",
     "OnnxDetector",
     "OnnxGenerator",
+    "RunDirectory",
     "__version__",
     "load",
 ]
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from augan.estimators.f_anogan import FAnoGAN
     from augan.estimators.sampler import GANSampler
     from augan.io.model_file import load
+    from augan.training.run_directory import RunDirectory
 
 _HOMES = {
     "AnoGAN": "augan.estimators.anogan",
@@ -30,6 +32,7 @@ _HOMES = {
     "GANSampler": "augan.estimators.sampler",
     "OnnxDetector": "augan.deploy.detector",
     "OnnxGenerator": "augan.deploy.generator",
+    "RunDirectory": "augan.training.run_directory",
     "load": "augan.io.model_file",
 }
 

@@ -21,9 +21,17 @@ Path = str | os.PathLike[str]
 
 LINE = (0, 255, 255)  # around what is hotter than the limit
 
-LOSSES = {
-    "gan": ("critic_loss", "generator_loss"),
-    "encoder": ("encoder_loss", "held_out_loss"),
+SHARE: dict[str, Any] = {"ylim": (-0.02, 1.02)}
+LOGARITHMIC: dict[str, Any] = {"yscale": "log"}
+PANELS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {  # phase, figures, options
+    "GAN: losses": ("gan", ("critic_loss", "generator_loss"), {}),
+    "critic: share told right": ("gan", ("critic_accuracy_real", "critic_accuracy_fake"), SHARE),
+    "GAN: gradients": ("gan", ("critic_gradient_norm", "generator_gradient_norm"), LOGARITHMIC),
+    "generator beside held-out rows": ("gan", ("coverage", "near_duplicates"), SHARE),
+    "generator: distance to them": ("gan", ("held_out_loss",), {}),
+    "encoder": ("encoder", ("encoder_loss", "held_out_loss"), LOGARITHMIC),
+    "pretext networks": ("pretext", ("pretext_loss", "held_out_loss"), LOGARITHMIC),
+    "repair network": ("repair", ("repair_loss", "held_out_loss"), LOGARITHMIC),
 }
 
 
@@ -76,21 +84,26 @@ def overlay(image: NDArray[Any], heat: NDArray[Any], limit: float) -> NDArray[np
 
 
 def save_curves(history: History, path: Path, *, title: str = "") -> None:
-    """Write the losses of every phase and the generator's coverage as a PNG."""
-    figure = Figure(figsize=(11, 3.2), layout="constrained")
-    axes = figure.subplots(1, 3)
-    for axis, (phase, names) in zip(axes, LOSSES.items(), strict=False):
-        for name in names:
-            steps, values = history.column(name, phase)
-            axis.plot(steps, values, label=name.replace("_", " "), marker="." * (len(steps) < 30))
-        axis.set(title=f"{phase}: losses", xlabel="step")
-        axis.legend()
-    axes[1].set_yscale("log")
-    steps, values = history.column("coverage", "gan")
-    axes[2].plot(steps, values, marker=".")
-    axes[2].set(title="coverage of held-out rows", xlabel="step", ylim=(0, 1.02))
-    figure.suptitle(title)
+    """Write the figures of training, a curve each, as a PNG."""
+    shown = [(name, *panel) for name, panel in PANELS.items() if _reported(history, *panel[:2])]
+    figure = Figure(figsize=(11, 3.2 * -(-len(shown) // 3)), layout="constrained")
+    axes = figure.subplots(-(-len(shown) // 3), 3, squeeze=False)
+    for axis in axes.flat[len(shown) :]:
+        axis.set_axis_off()
+    for axis, (name, phase, figures, options) in zip(axes.flat, shown, strict=False):
+        for figure_name in figures:
+            steps, values = history.column(figure_name, phase)
+            label = figure_name.replace("_", " ")
+            axis.plot(steps, values, label=label, marker="." * (len(steps) < 30))
+        axis.set(title=name, xlabel="step", **options)
+        axis.legend(fontsize=7)
+    words = next((row["health"] for row in reversed(history) if "health" in row), "")
+    figure.suptitle(": ".join(part for part in (title, words) if part))
     _write(figure, path)
+
+
+def _reported(history: History, phase: str, figures: tuple[str, ...]) -> bool:
+    return any(history.column(name, phase)[0] for name in figures)
 
 
 _SIDEWAYS: dict[str, Any] = {"rotation": 90, "va": "center", "ha": "right", "fontsize": 9}

@@ -31,6 +31,16 @@ ColumnNames = Annotated[
     typer.Option(help="Comma-separated column names, for a CSV file without a header line."),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
+RunDir = Annotated[
+    Path | None,
+    typer.Option(help="Directory for figures, curves and pictures of the training as it goes."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the run that --run-dir holds.")
+]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write what TensorBoard reads to --run-dir too.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
 Threads = Annotated[
@@ -130,22 +140,16 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 def progress(quiet: bool) -> Iterator[Any]:
     """Give a rich progress display on stderr, shown only on a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ._progress import TrainingDisplay
 
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[note]}"),
-        TimeRemainingColumn(),
-    )
-    hidden = quiet or not console.is_terminal
-    with Progress(*columns, console=console, disable=hidden, transient=True) as display:
+    with TrainingDisplay(console, disable=quiet or not console.is_terminal) as display:
         yield display
 
 
 class TrainingProgress:
-    """A callback that shows each phase of training as a bar."""
+    """A callback that shows each phase of training as a bar, and the latest figures."""
 
     def __init__(self, display: Any) -> None:
         self.display = display
@@ -160,3 +164,4 @@ class TrainingProgress:
         loss = row.get("critic_loss", row.get("encoder_loss"))
         note = f"loss {loss:.3g}" if loss is not None else ""
         self.display.update(self.tasks[phase], completed=row["step"], note=note)
+        self.display.show(row)

@@ -22,6 +22,7 @@ def fit_sampler(
     given: dict[str, Any],
     out: Path,
     threads: int | None,
+    watching: list[Any],
     *,
     quiet: bool,
 ) -> str:
@@ -32,13 +33,15 @@ def fit_sampler(
     set_threads(threads, small_batches=rows.ndim == 2)
     sampler = build_estimator("GANSampler", given, OWN)
     with progress(quiet) as display, data_errors(data):
-        sampler.set_params(callbacks=[TrainingProgress(display)])
+        sampler.set_params(callbacks=[TrainingProgress(display), *watching])
         sampler.fit(rows, labels)
     save(sampler, out, context={"target": target, "dropped": drop, "place": place})
     seconds = sampler.history_[-1]["seconds"] if len(sampler.history_) else 0
     classes = ", ".join(f"{label} ({how})" for label, how in sampler.methods_.items())
     kind = type(sampler).__name__
-    return f"trained {kind} on {len(rows)} rows in {seconds:.0f} s: {classes}; wrote {out}"
+    unwatched = "; there was no network to watch" if watching and not len(sampler.history_) else ""
+    done = f"trained {kind} on {len(rows)} rows in {seconds:.0f} s: {classes}"
+    return f"{done}{unwatched}; wrote {out}"
 
 
 def fill_up(

@@ -16,8 +16,11 @@ from ._console import (
     Device,
     Encoding,
     Missing,
+    Overwrite,
     Quiet,
+    RunDir,
     SkipBad,
+    TensorBoard,
     Threads,
     TrainingProgress,
     csv_options,
@@ -68,6 +71,9 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same data: same model.")] = 0,
     set_: Assignments = None,
     skip_bad: SkipBad = False,
+    run_dir: RunDir = None,
+    overwrite: Overwrite = False,
+    tensorboard: TensorBoard = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped run.")
     ] = False,
@@ -96,9 +102,10 @@ def fit(
 
     with plain_errors(lambda: _stopped(checkpoint)):
         _check_writable(out, data)
+        watching = _watching(run_dir, resume=resume, overwrite=overwrite, tensorboard=tensorboard)
         if target is not None and normal is None:
             _check_sampler_options(method, resume=resume, skip_bad=skip_bad)
-            parts = data, options, target, drop or [], given, out, threads
+            parts = data, options, target, drop or [], given, out, threads, watching
             say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
             return
         labelled = data, target, normal, drop or []
@@ -109,7 +116,7 @@ def fit(
         estimator = build_estimator(METHODS[method], given, OWN)
         with progress(quiet) as display:
             estimator.set_params(
-                callbacks=[TrainingProgress(display)],
+                callbacks=[TrainingProgress(display), *watching],
                 checkpoint=str(checkpoint),
                 resume=resume,
             )
@@ -117,6 +124,21 @@ def fit(
                 estimator.fit(rows)
         _save(estimator, out, context, checkpoint)
         say(_summary(estimator, len(rows), out), quiet=quiet)
+
+
+def _watching(run_dir: Path | None, *, tensorboard: bool, **how: bool) -> list[Any]:
+    """Return the callback that writes to `run_dir`, if there is one."""
+    from augan.exceptions import ParameterError
+
+    if run_dir is None:
+        given = {"--overwrite": how["overwrite"], "--tensorboard": tensorboard}
+        for option, is_given in given.items():
+            if is_given:
+                raise ParameterError(f"{option} needs --run-dir, the directory that it is about")
+        return []
+    from augan.training.run_directory import RunDirectory
+
+    return [RunDirectory(run_dir, tensorboard=tensorboard, **how)]
 
 
 def _longest_side(given: dict[str, Any]) -> int | None:

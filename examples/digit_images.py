@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import roc_auc_score
 
 import augan
-from augan.pictures import save_curves, save_grid, save_reconstructions
+from augan.pictures import save_grid, save_reconstructions
 
 
 def main(directory: Path) -> None:
@@ -21,7 +21,8 @@ def main(directory: Path) -> None:
     test = np.setdiff1d(np.arange(len(images)), train)
 
     steps = {"max_steps": 200, "encoder_steps": 200, "pretext_steps": 200}
-    detector = augan.FAnoGAN(**steps, random_state=0).fit(images[train])
+    watching = augan.RunDirectory(directory / "run", overwrite=True)  # curves, grids, a film
+    detector = augan.FAnoGAN(**steps, random_state=0, callbacks=[watching]).fit(images[train])
     detector.save(directory / "sevens.augan")
 
     detector = augan.load(directory / "sevens.augan")
@@ -37,7 +38,6 @@ def main(directory: Path) -> None:
         labels=[str(digit) for digit in data.target[shown]],
     )
     save_grid(detector.sample(40, random_state=0), directory / "samples.png")
-    save_curves(detector.history_, directory / "curves.png")
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ def _train_networks(sampler: GANSampler, encoded: Tensor, labels: Tensor) -> Ten
         callbacks=sampler.callbacks or (),
         validation_fraction=sampler.validation_fraction,
         augmented=sampler.diff_augment and isinstance(sampler.codec_, ImageCodec),
+        decode=sampler.codec_.decode,
         seed=sampler.seed_,
     )
     return held_out

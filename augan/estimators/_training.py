@@ -85,6 +85,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
         callbacks=tuple(estimator.callbacks or ()),
         checkpointer=start.checkpointer,
         resumed=start.resumed,
+        decode=estimator.codec_.decode,
     )
     networks, seed = estimator.networks_, estimator.seed_
     if networks.pretext is not None:
@@ -96,23 +97,24 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
     config = training_config(estimator, len(train))
     phases = _phases(networks)
     shares = np.cumsum([TIME_WEIGHTS[phase] for phase, _ in phases])
-    for (phase, name), share in zip(phases, shares / shares[-1], strict=True):
-        if phase is PretextPhase:
-            assert networks.pretext is not None
-            read = standard if networks.pretext.reads_standard else encoded
-            kept = rows.trusted
-            given: tuple[Any, ...] = (networks, read[kept], rows.folds[kept], config, seed)
-        elif phase is RepairPhase:
-            learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
-            assert isinstance(rows.raw, LazyRows)
-            details = estimator.codec_.module.detail, estimator._device
-            given = (networks, rows.raw[learned], rows.raw[looked_at], config, seed, *details)
-        else:
-            given = (networks, train, held_out, config, seed)
-        if phase is GANPhase:
-            augmented = estimator.diff_augment and isinstance(estimator.codec_, ImageCodec)
-            phase = partial(GANPhase, augmented=augmented)
-        run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=float(share))
+    with run.watched():
+        for (phase, name), share in zip(phases, shares / shares[-1], strict=True):
+            if phase is PretextPhase:
+                assert networks.pretext is not None
+                read = standard if networks.pretext.reads_standard else encoded
+                kept = rows.trusted
+                given: tuple[Any, ...] = (networks, read[kept], rows.folds[kept], config, seed)
+            elif phase is RepairPhase:
+                learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
+                assert isinstance(rows.raw, LazyRows)
+                details = estimator.codec_.module.detail, estimator._device
+                given = (networks, rows.raw[learned], rows.raw[looked_at], config, seed, *details)
+            else:
+                given = (networks, train, held_out, config, seed)
+            if phase is GANPhase:
+                augmented = estimator.diff_augment and isinstance(estimator.codec_, ImageCodec)
+                phase = partial(GANPhase, augmented=augmented)
+            run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=float(share))
     return run.history
 
 

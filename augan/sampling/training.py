@@ -33,22 +33,31 @@ def train_class_networks(
     callbacks: Sequence[Callable[[dict[str, Any]], None]],
     validation_fraction: float,
     augmented: bool,
+    decode: Callable[[Tensor], Any],
     seed: int,
 ) -> tuple[History, Tensor]:
     """Train generator and critic, then the encoder, on rows (n, ...) of classes (n,).
 
     Rows of small classes are all trained on; those to look at come from the larger ones. With
-    `augmented` the critic sees variants of images. Returns the history, and a mask (n,) of the
+    `augmented` the critic sees variants of images. Callbacks see generated rows as `decode` gives
+    them. Returns the history, and a mask (n,) of the
     rows that were only looked at.
     """
     held_out = _held_out(labels.cpu().numpy(), validation_fraction, seed).to(encoded.device)
     train = ~held_out
     parts = encoded[train], encoded[held_out], labels[train], labels[held_out]
-    run = Run(schedule=schedule, max_time=max_time, patience=patience, callbacks=tuple(callbacks))
-    gan = ClassGANPhase(networks, *parts, config, seed, augmented=augmented)
-    run_phase(gan, run, n_steps=n_steps[0], time_share=GAN_TIME)
-    encoder = ClassEncoderPhase(networks, *parts, config, seed)
-    run_phase(encoder, run, n_steps=n_steps[1], time_share=1.0)
+    run = Run(
+        schedule=schedule,
+        max_time=max_time,
+        patience=patience,
+        callbacks=tuple(callbacks),
+        decode=decode,
+    )
+    with run.watched():
+        gan = ClassGANPhase(networks, *parts, config, seed, augmented=augmented)
+        run_phase(gan, run, n_steps=n_steps[0], time_share=GAN_TIME)
+        encoder = ClassEncoderPhase(networks, *parts, config, seed)
+        run_phase(encoder, run, n_steps=n_steps[1], time_share=1.0)
     return run.history, held_out.cpu()
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from augan._random import torch_stream
 from augan.networks import Critic, Networks
 from augan.networks.conditioning import ClassCritic, ClassGenerator, GivenCritic, GivenGenerator
 from augan.training.phases import EncoderPhase, GANPhase
@@ -86,6 +87,16 @@ class ClassGANPhase(GANPhase):
         start, end = RAMP
         self.weight = min(max((done - start) / (end - start), 0.0), 1.0)
         return super().step(factor, done)
+
+    @torch.no_grad()
+    def preview(self, n: int) -> Tensor:
+        """Return `n` rows, one class after the other, of the same latents each time."""
+        n_classes = len(self.rows.counts)
+        classes = torch.arange(n, device=self.train.device) * n_classes // n
+        conditions = self.weight * F.one_hot(classes, n_classes).float()
+        latents = self._latents(n, torch_stream(self.seed, "preview", self.train.device))
+        rows: Tensor = self.average.module(latents, conditions)
+        return rows
 
     def _draw(self) -> tuple[Critic, nn.Module, Tensor]:
         drawn = self.rows.draw(self.config.batch_size, self.weight, self.random)

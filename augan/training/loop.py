@@ -6,7 +6,8 @@ import copy
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from augan.exceptions import NotTrainableError, TrainingWarning
 from augan.training.checkpoint import Checkpointer
-from augan.training.monitor import Callback, History, Row
-from augan.training.phases import Phase
+from augan.training.health import health
+from augan.training.monitor import Callback, History, Onlooker, Row
+from augan.training.phases import GANPhase, Phase
 
 Schedule = Literal["constant", "linear", "cosine"]
 
@@ -51,12 +53,36 @@ class Run:
     resumed: dict[str, Any] | None = None  # a checkpoint's content
     history: History = field(default_factory=History)
     seconds_before: float = 0.0  # that earlier phases took
+    decode: Callable[[Tensor], Any] = lambda rows: rows  # what onlookers see of generated rows
 
     def report(self, row: Row) -> None:
         """Add a row to the history and hand it to the callbacks."""
         self.history.rows.append(row)
         for callback in self.callbacks:
             callback(row)
+
+    @property
+    def onlookers(self) -> list[Onlooker]:
+        """The callbacks that want to see more than rows."""
+        seeing: Sequence[Any] = self.callbacks
+        return [callback for callback in seeing if isinstance(callback, Onlooker)]
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Tell onlookers when training begins, and when it has ended."""
+        for onlooker in self.onlookers:
+            onlooker.begin((self.resumed or {}).get("history", []))
+        try:
+            yield
+        finally:
+            for onlooker in self.onlookers:
+                onlooker.close()
+
+    def show(self, phase: Phase) -> None:
+        """Let onlookers see what the generator makes."""
+        if isinstance(phase, GANPhase):
+            for onlooker in self.onlookers:
+                onlooker.look(lambda n: self.decode(phase.preview(n).cpu()))
 
 
 def run_phase(phase: Phase, run: Run, *, n_steps: int, time_share: float) -> None:
@@ -89,6 +115,7 @@ class _Loop:
             self._restore(run.resumed)
             run.resumed = None
         self.good = self._snapshot()
+        self.reported = self.progress.step, self.progress.seconds
 
     def run(self) -> None:
         started = time.monotonic() - self.progress.seconds
@@ -127,6 +154,7 @@ class _Loop:
         measured = self.phase.measure()
         event = self._stop_early(measured["held_out_loss"])
         self._report(figures, measured, event)
+        self.training.show(self.phase)
         self.good = self._snapshot()
         if self.training.checkpointer is not None:
             self.training.checkpointer.write(self.good, force=self.progress.done)
@@ -173,13 +201,23 @@ class _Loop:
             "step": self.progress.step,
             "total_steps": self.n_steps,
             "learning_rate_factor": self._factor(),
+            **self.phase.rates(),
             "seconds": round(self._elapsed(), 3),
+            "seconds_per_step": round(self._pace(), 6),
             **{name: float(value) for name, value in figures.items()},
             **(measured or {}),
         }
         if event is not None:
             row["event"] = event
+        if "coverage" in row:
+            rows = [earlier for earlier in self.training.history if earlier["phase"] == "gan"]
+            row["health"] = health([*rows, row])
         self.training.report(row)
+
+    def _pace(self) -> float:
+        """Return the seconds that a step took since the last report."""
+        (step, seconds), self.reported = self.reported, (self.progress.step, self.progress.seconds)
+        return max(self.progress.seconds - seconds, 0.0) / max(self.progress.step - step, 1)
 
     def _snapshot(self) -> dict[str, Any]:
         return {

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 Row = dict[str, Any]
 Callback = Callable[[Row], None]
+Draw = Callable[[int], Any]  # so many rows, or images, of a generator's fixed latents
 
 N_PROJECTIONS = 64
 N_COVERAGE_NEIGHBOURS = 5
+ALIKE = 0.25  # of the usual distance of real rows, below which two generated ones are alike
+
+
+@runtime_checkable
+class Onlooker(Protocol):
+    """A callback that also sees what the generator makes."""
+
+    def begin(self, history: Sequence[Row]) -> None:
+        """Take note of the rows that a resumed run has already reported."""
+
+    def look(self, draw: Draw) -> None:
+        """Look at the generator, after each measure on held-out rows."""
+
+    def close(self) -> None:
+        """Take note that training has ended, however it did."""
 
 
 class History(Sequence[Row]):
@@ -52,6 +68,19 @@ def coverage(real: Tensor, fake: Tensor, k: int = N_COVERAGE_NEIGHBOURS) -> floa
     radius = torch.cdist(real, real).kthvalue(k + 1, dim=1).values  # the first is the row itself
     nearest_fake = torch.cdist(real, fake).amin(dim=1)
     return float((nearest_fake <= radius).float().mean())
+
+
+def near_duplicates(real: Tensor, fake: Tensor) -> float:
+    """Return the share of generated rows (m, D) with another one that is all but the same.
+
+    Nearer, that is, than a quarter of the distance that real rows (n, D) usually have to the
+    nearest of the others.
+    """
+    if min(len(real), len(fake)) < 2:
+        return float("nan")
+    usual = torch.cdist(real, real).kthvalue(2, dim=1).values.median()  # the first is itself
+    nearest = torch.cdist(fake, fake).kthvalue(2, dim=1).values
+    return float((nearest < ALIKE * usual).float().mean())
 
 
 def sliced_wasserstein(real: Tensor, fake: Tensor, generator: torch.Generator) -> float:

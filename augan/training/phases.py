@@ -11,7 +11,7 @@ from augan._random import torch_stream
 from augan.networks import Critic, Networks, PretextNetwork
 from augan.networks.augment import AugmentingCritic
 from augan.training.ema import ExponentialMovingAverage
-from augan.training.monitor import coverage, sliced_wasserstein
+from augan.training.monitor import coverage, near_duplicates, sliced_wasserstein
 from augan.training.steps import (
     TrainingConfig,
     critic_step,
@@ -39,6 +39,9 @@ class Phase(Protocol):
 
     def measure(self) -> dict[str, float]:
         """Return figures on held-out normals; `held_out_loss` decides on stopping early."""
+
+    def rates(self) -> dict[str, float]:
+        """Return the learning rates of the last step."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the next step depends on."""
@@ -73,6 +76,7 @@ class GANPhase:
         self.generator_optimizer = _adam(networks.generator, config.lr_generator, config)
         self.random = torch_stream(seed, "gan", train.device)
         self.n_steps = 0
+        self.first_sizes = self._sizes()
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move the critic `n_critic` times and the generator once."""
@@ -114,7 +118,25 @@ class GANPhase:
         fake = self._generate(len(real), random).flatten(1)
         return {
             "coverage": coverage(real, fake),
+            "spread": float(fake.std(dim=0).mean() / real.std(dim=0).mean().clamp(min=1e-12)),
+            "near_duplicates": near_duplicates(real, fake),
             "held_out_loss": sliced_wasserstein(real, fake, random),
+            **{
+                f"{name}_weight_growth": size / self.first_sizes[name]
+                for name, size in self._sizes().items()
+            },
+        }
+
+    @torch.no_grad()
+    def preview(self, n: int) -> Tensor:
+        """Return `n` rows of the averaged generator, of the same latents each time."""
+        return self._generate(n, torch_stream(self.seed, "preview", self.train.device))
+
+    def rates(self) -> dict[str, float]:
+        """Return the learning rates of the last step."""
+        return {
+            "critic_learning_rate": _rate(self.critic_optimizer),
+            "generator_learning_rate": _rate(self.generator_optimizer),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -145,6 +167,14 @@ class GANPhase:
         freeze(self.networks.generator)
         freeze(self.networks.critic)
 
+    def _sizes(self) -> dict[str, float]:
+        """Return the length of each network's weights."""
+        networks = {"critic": self.networks.critic, "generator": self.networks.generator}
+        return {
+            name: float(nn.utils.parameters_to_vector(network.parameters()).detach().norm())
+            for name, network in networks.items()
+        }
+
     def _draw(self) -> tuple[Critic, nn.Module, Tensor]:
         """Return critic and generator, as they are for a batch, and its real rows."""
         real = draw_rows(self.train, self.config.batch_size, self.random)
@@ -167,9 +197,14 @@ class GANPhase:
 class AfterTheGAN:
     """State of a phase with one optimiser; it keeps the networks of earlier phases too."""
 
+    name: str
     networks: Networks
     optimizer: torch.optim.Optimizer
     random: torch.Generator
+
+    def rates(self) -> dict[str, float]:
+        """Return the learning rate of the last step."""
+        return {f"{self.name}_learning_rate": _rate(self.optimizer)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the networks (the frozen ones too), optimiser and random stream."""
@@ -308,6 +343,10 @@ def freeze(module: nn.Module) -> None:
     module.eval()
     module.zero_grad()  # frees the gradients
     module.requires_grad_(False)
+
+
+def _rate(optimizer: torch.optim.Optimizer) -> float:
+    return float(optimizer.param_groups[0]["lr"])
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -1,0 +1,212 @@
+"""A directory in which a training can be watched: figures, curves, pictures of what is made."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from augan.exceptions import ParameterError
+from augan.io.atomic import atomic_path
+from augan.training.monitor import Draw, History, Row
+
+METRICS, CURVES, MOVIE, GRIDS, EVENTS = (
+    *("metrics.jsonl", "curves.png", "progress.gif", "grids"),
+    "tensorboard",
+)
+GRID = 64  # images
+COLUMNS = 8
+SIDE = 32  # pixels that an image of a grid has at least
+MAX_FRAMES, FRAME_MS, LAST_MS = 60, 150, 2000
+CURVES_EVERY = 10.0  # seconds
+
+
+class RunDirectory:
+    """A callback that writes what can be seen of a training while it goes on.
+
+    ``metrics.jsonl`` has a line for every row of the history, ``curves.png`` their curves;
+    ``grids/`` shows what the averaged generator makes of 64 latents, always the same, after
+    every 50 steps (a class after the other, where there are classes), and ``progress.gif`` all
+    of that in turn. Tables have no pictures but the curves.
+
+    Parameters
+    ----------
+    path : path-like
+        The directory; it is made where there is none.
+    resume : bool, default=False
+        Go on with the run that the directory holds.
+    overwrite : bool, default=False
+        Remove the run that the directory holds. Other files stay.
+    tensorboard : bool, default=False
+        Write what TensorBoard reads as well, to ``tensorboard/``.
+
+    Raises
+    ------
+    ParameterError
+        Where the directory holds a run and neither is asked for, where it is a file, or where
+        TensorBoard is not installed.
+
+    Examples
+    --------
+    ``FAnoGAN(callbacks=[RunDirectory("runs/first")]).fit(X)``
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        tensorboard: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise ParameterError(f"{self.path}: is a file, not a directory for a run")
+        found = [
+            name for name in (METRICS, CURVES, MOVIE, GRIDS, EVENTS) if self._at(name).exists()
+        ]
+        if found and not (resume or overwrite):
+            raise ParameterError(
+                f"{self.path}: holds a run already ({found[0]}); resume it, overwrite it, "
+                "or give another directory"
+            )
+        self.resume = resume
+        self.make_writer = _tensorboard() if tensorboard else None
+        self.writer: Any = None
+        self.rows: list[Row] = []
+        self.drawn = -math.inf  # when the curves were
+
+    def begin(self, history: Sequence[Row]) -> None:
+        """Keep the rows that a resumed run has reported, and no later ones; else begin anew."""
+        if not self.resume:
+            self._clear()
+        self._at(GRIDS).mkdir(parents=True, exist_ok=True)
+        if self.make_writer is not None:
+            self.writer = self.make_writer(str(self._at(EVENTS)))
+        self.rows = list(history)
+        with atomic_path(self._at(METRICS)) as temporary:
+            Path(temporary).write_text("".join(map(_line, self.rows)))
+        last = max((row["step"] for row in self.rows if row["phase"] == "gan"), default=0)
+        for grid in self._grids():
+            if _step(grid) > last:
+                grid.unlink()
+
+    def __call__(self, row: Row) -> None:
+        """Write a row."""
+        while self.rows and self.rows[-1]["phase"] == row["phase"]:
+            if self.rows[-1]["step"] < row["step"]:
+                break
+            self.rows.pop()  # training went back
+        self.rows.append(row)
+        with self._at(METRICS).open("a") as file:
+            file.write(_line(row))
+        if self.writer is not None:
+            for name, value in row.items():
+                if isinstance(value, float) and name != "seconds":
+                    self.writer.add_scalar(f"{row['phase']}/{name}", value, row["step"])
+        if time.monotonic() - self.drawn > CURVES_EVERY:
+            self._draw_curves()
+
+    def look(self, draw: Draw) -> None:
+        """Write what the generator makes, if that can be seen."""
+        images = np.asarray(draw(GRID)) if self._sees_images(draw) else None
+        if images is None:
+            return
+        picture, step = mosaic(images), self.rows[-1]["step"]
+        with atomic_path(self._at(GRIDS) / f"{step:06d}.png") as temporary:
+            Image.fromarray(picture).save(temporary, format="png")
+        if self.writer is not None:
+            formats = "HW" if picture.ndim == 2 else "HWC"
+            self.writer.add_image("generated", picture, step, dataformats=formats)
+
+    def close(self) -> None:
+        """Write curves and film once more."""
+        if self.rows:
+            self._draw_curves()
+        frames = self._grids()
+        if frames:
+            chosen = np.unique(np.linspace(0, len(frames) - 1, MAX_FRAMES).round().astype(int))
+            pictures = [Image.open(frames[i]) for i in chosen]
+            lasting = [FRAME_MS] * (len(pictures) - 1) + [LAST_MS]
+            with atomic_path(self._at(MOVIE)) as temporary:
+                pictures[0].save(
+                    *(temporary, "gif"),
+                    save_all=True,
+                    append_images=pictures[1:],
+                    duration=lasting,
+                    loop=0,
+                )
+        if self.writer is not None:
+            self.writer.close()
+
+    def _sees_images(self, draw: Draw) -> bool:
+        if not hasattr(self, "_images"):
+            self._images = isinstance(found := draw(1), np.ndarray) and found.ndim > 2
+        return self._images
+
+    def _draw_curves(self) -> None:
+        from augan.pictures import save_curves
+
+        save_curves(History(self.rows), self._at(CURVES))
+        self.drawn = time.monotonic()
+
+    def _grids(self) -> list[Path]:
+        return sorted(self._at(GRIDS).glob("[0-9]*.png"), key=_step)
+
+    def _clear(self) -> None:
+        """Remove what a run has left, and nothing else."""
+        for file in [*self._grids(), *self._at(EVENTS).glob("events.out.tfevents.*")]:
+            file.unlink()
+        for name in (METRICS, CURVES, MOVIE):
+            self._at(name).unlink(missing_ok=True)
+
+    def _at(self, name: str) -> Path:
+        return self.path / name
+
+
+def mosaic(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return images (n, H, W[, C]) side by side as bytes; floats on their own range."""
+    if images.dtype != np.uint8:
+        values = images.astype(np.float64)
+        low, high = float(values.min()), float(values.max())
+        images = np.round(255 * (values - low) / max(high - low, 1e-9)).astype(np.uint8)
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    if len(images) % COLUMNS:
+        missing = -len(images) % COLUMNS
+        images = np.concatenate([images, np.zeros_like(images[:missing])])
+    times = -(-SIDE // max(images.shape[1:3]))
+    images = images.repeat(times, axis=1).repeat(times, axis=2)
+    rows = images.reshape(-1, COLUMNS, *images.shape[1:])
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+
+
+def _line(row: Row) -> str:
+    plain = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+    return json.dumps(plain) + "\n"
+
+
+def _step(grid: Path) -> int:
+    return int(grid.stem)
+
+
+def _tensorboard() -> Any:
+    """Return what writes for TensorBoard."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ParameterError(
+            "tensorboard is not installed: pip install 'augan[tensorboard]' brings it"
+        ) from None
+    return SummaryWriter

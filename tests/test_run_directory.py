@@ -22,6 +22,7 @@ from augan.training.health import health
 from augan.training.loop import Run, run_phase
 from augan.training.monitor import near_duplicates
 from augan.training.phases import GANPhase
+from augan.training.run_directory import mosaic
 from augan.training.steps import TrainingConfig
 
 DIGITS = np.clip(16 * load_digits().images, 0, 255).astype(np.uint8)
@@ -55,7 +56,10 @@ def test_a_run_leaves_figures_curves_and_pictures(tmp_path):
     grids = sorted((tmp_path / "run" / "grids").iterdir())
     assert [grid.name for grid in grids] == ["000050.png", "000100.png"]
     with Image.open(grids[0]) as picture:
-        assert picture.size == (256, 256)  # 8 x 8 digits of 8 x 8 pixels, four times as large
+        assert picture.size == (
+            272,
+            272,
+        )  # 8 x 8 digits, four times as large, with a line around each
     with Image.open(tmp_path / "run" / "progress.gif") as film:
         assert film.n_frames == 2
     with Image.open(tmp_path / "run" / "curves.png") as curves:
@@ -73,6 +77,13 @@ def test_grids_are_of_the_same_latents_and_watching_changes_nothing(tmp_path):
     np.testing.assert_array_equal(
         watched.anomaly_score(DIGITS[:20]), alone.anomaly_score(DIGITS[:20])
     )
+
+
+def test_a_grid_takes_any_images():
+    random = np.random.default_rng(0)
+    assert mosaic(random.normal(size=(3, 40, 30))).shape == (42, 8 * 32)
+    assert mosaic(random.integers(0, 256, (9, 40, 30, 3)).astype(np.uint8)).shape == (84, 256, 3)
+    assert mosaic(np.zeros((1, 8, 8, 1))).max() == 128  # the lines, and nothing else
 
 
 def test_a_table_has_curves_and_no_pictures(tmp_path):

@@ -25,6 +25,7 @@ METRICS, CURVES, MOVIE, GRIDS, EVENTS = (
 GRID = 64  # images
 COLUMNS = 8
 SIDE = 32  # pixels that an image of a grid has at least
+GAP, GREY = 1, 128  # pixels beside each image, and their brightness
 MAX_FRAMES, FRAME_MS, LAST_MS = 60, 150, 2000
 CURVES_EVERY = 10.0  # seconds
 
@@ -180,11 +181,11 @@ def mosaic(images: NDArray[Any]) -> NDArray[np.uint8]:
         images = np.round(255 * (values - low) / max(high - low, 1e-9)).astype(np.uint8)
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
-    if len(images) % COLUMNS:
-        missing = -len(images) % COLUMNS
-        images = np.concatenate([images, np.zeros_like(images[:missing])])
     times = -(-SIDE // max(images.shape[1:3]))
     images = images.repeat(times, axis=1).repeat(times, axis=2)
+    missing, colours = -len(images) % COLUMNS, [(0, 0)] * (images.ndim - 3)
+    images = np.pad(images, [(0, 0), (GAP, GAP), (GAP, GAP), *colours], constant_values=GREY)
+    images = np.pad(images, [(0, missing), (0, 0), (0, 0), *colours], constant_values=GREY)
     rows = images.reshape(-1, COLUMNS, *images.shape[1:])
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 

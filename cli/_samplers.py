@@ -44,6 +44,23 @@ def fit_sampler(
     return f"{done}{unwatched}; wrote {out}"
 
 
+def plan_sampler(
+    data: Path,
+    options: Any,
+    target: str,
+    drop: list[str],
+    given: dict[str, Any],
+    threads: int | None,
+) -> dict[str, Any]:
+    """Return what training a sampler on labelled rows would take."""
+    from augan.estimators._plan import plan
+
+    rows, labels, _ = read_labelled(data, options, target, drop)
+    set_threads(threads, small_batches=rows.ndim == 2)
+    with data_errors(data):
+        return plan(build_estimator("GANSampler", given, OWN), rows, labels)
+
+
 def fill_up(
     data: Path,
     options: Any,

@@ -30,9 +30,10 @@ from ._console import (
     say,
     set_threads,
 )
+from ._facts import print_facts
 from ._labels import is_label
 from ._parameters import Assignments, assignments, build_estimator
-from ._samplers import fit_sampler
+from ._samplers import fit_sampler, plan_sampler
 from ._scoring import warn_of_skipped
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
@@ -74,6 +75,9 @@ def fit(
     run_dir: RunDir = None,
     overwrite: Overwrite = False,
     tensorboard: TensorBoard = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be trained, and how long.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped run.")
     ] = False,
@@ -106,6 +110,9 @@ def fit(
         if target is not None and normal is None:
             _check_sampler_options(method, resume=resume, skip_bad=skip_bad)
             parts = data, options, target, drop or [], given, out, threads, watching
+            if dry_run:
+                print_facts(plan_sampler(*parts[:5], threads))
+                return
             say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
             return
         labelled = data, target, normal, drop or []
@@ -114,6 +121,12 @@ def fit(
         )
         set_threads(threads, small_batches=rows.ndim == 2)
         estimator = build_estimator(METHODS[method], given, OWN)
+        if dry_run:
+            from augan.estimators._plan import plan
+
+            with data_errors(data):
+                print_facts(plan(estimator, rows))
+            return
         with progress(quiet) as display:
             estimator.set_params(
                 callbacks=[TrainingProgress(display), *watching],

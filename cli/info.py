@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ._console import plain_errors
+from ._facts import print_facts
 from ._models import is_onnx
 
 
@@ -22,7 +23,7 @@ def info(
         if json_:
             print(json.dumps(facts, indent=2))
         else:
-            _print_facts(facts)
+            print_facts(facts)
 
 
 def _of_onnx(path: Path) -> dict[str, Any]:
@@ -116,28 +117,3 @@ def _training(history: Any) -> dict[str, Any]:
     last = {row["phase"]: row for row in history}
     events = [row["event"] for row in history if "event" in row]
     return {"last": last, "events": events}
-
-
-def _print_facts(facts: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in facts.items():
-        for i, line in enumerate(_lines(value)):
-            table.add_row(name.replace("_", " ") if i == 0 else "", line)
-    Console(highlight=False).print(table)
-
-
-def _lines(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [f"{k}: {_short(v)}" for k, v in value.items()] or ["none"]
-    return [_short(value)]
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_short(v)}" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_short, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from augan import FAnoGAN, GANSampler, RunDirectory
 from augan.codecs.spec import Span, VectorSpec
+from augan.estimators._plan import plan
 from augan.exceptions import ParameterError
 from augan.networks import build_networks
 from augan.training.health import health
@@ -278,3 +279,33 @@ def test_the_terminal_shows_figures_below_the_bars():
     text = console.export_text()
     assert "healthy" in text and "-1.25" in text and "0.75" in text and "20 ms" in text
     assert "not this" not in text
+
+
+def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path):
+    run = tmp_path / "run"
+    done = _fit(tmp_path, "--dry-run", "--run-dir", run, "--set", "max_steps=123")
+    assert done.exit_code == 0, done.stderr
+    assert {file.name for file in tmp_path.iterdir()} == {"digits.npz"}
+    facts = [line.split() for line in done.stdout.splitlines()]
+    assert ["rows", "200"] in facts and ["shape", "1,", "8,", "8"] in facts
+    assert ["batch", "size", "64"] in facts and ["steps", "gan:", "123"] in facts
+    sampler = _fit(tmp_path, "--dry-run", "--target", "y", "--set", "method=gan")
+    assert sampler.exit_code == 0, sampler.stderr
+    assert "GANSampler" in sampler.stdout and "gan: 60" in sampler.stdout
+
+
+def test_a_plan_estimates_the_time_of_a_fit():
+    detector = FAnoGAN(**{**QUICK, "encoder_steps": 30, "pretext_steps": 30}, max_steps=300)
+    facts = plan(detector, DIGITS[:300])
+    assert not hasattr(detector, "history_")
+    assert set(facts["steps"]) == {"gan", "encoder"}  # no head asks for a pretext network
+    detector.fit(DIGITS[:300])
+    sizes = {
+        name: sum(p.numel() for p in m.parameters())
+        for name, m in detector.networks_.modules().items()
+    }
+    assert facts["parameters"] == sizes
+    taken = detector.history_[-1]["seconds"]
+    assert taken / 4 < facts["seconds"]["training"] < 4 * taken  # machines have other work
+    short = plan(FAnoGAN(**QUICK, max_steps=300, max_time=0.5), DIGITS[:300])
+    assert short["seconds"]["training"] <= 0.5

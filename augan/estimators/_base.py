@@ -68,6 +68,14 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         NotTrainableError
             When training goes on diverging.
         """
+        data, rows = self._train(X, y)
+        fit_scorer(self, rows)
+        self.offset_ = -self._threshold(data)
+        self.trained_ = now()
+        return self
+
+    def _train(self, X: Any, y: Any) -> tuple[Data, TrainingRows]:
+        """Fit the codec and train the networks; return the data that taught them."""
         params = self.get_params(deep=False)
         check_params(params)
         device = resolve_device(params["device"])
@@ -81,10 +89,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         self.scorer_.place(device)
         rows = self._split(self.codec_.prepare(data))
         self.history_ = train_networks(self, run, rows)
-        fit_scorer(self, rows)
-        self.offset_ = -self._threshold(data)
-        self.trained_ = now()
-        return self
+        return data, rows
 
     def score_samples(self, X: Any) -> Floats:
         """Score rows, scikit-learn's way round.

@@ -289,7 +289,9 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path):
     facts = [line.split() for line in done.stdout.splitlines()]
     assert ["rows", "200"] in facts and ["shape", "1,", "8,", "8"] in facts
     assert ["batch", "size", "64"] in facts and ["steps", "gan:", "123"] in facts
-    sampler = _fit(tmp_path, "--dry-run", "--target", "y", "--set", "method=gan")
+    words = ["fit", str(tmp_path / "digits.npz"), "--target", "y", "--set", "method=gan", *FIT[:4]]
+    words += ["--out", str(tmp_path / "m.augan"), "--dry-run", "--threads", "1"]
+    sampler = CliRunner().invoke(app, words)
     assert sampler.exit_code == 0, sampler.stderr
     assert "GANSampler" in sampler.stdout and "gan: 60" in sampler.stdout
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
-from augan.codecs.image import ImageCodec
+from augan.codecs.spec import ImageSpec
 from augan.training.monitor import History
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def plan(estimator: BaseDetector | GANSampler, X: Any, y: Any = None) -> dict[st
     seconds = {phase: n * _seconds_a_step(trial.history_, phase) for phase, n in steps.items()}
     total = min(sum(seconds.values()), given["max_time"] or float("inf"))
     codec, networks = trial.codec_, trial.networks_.modules().items() if trial.networks_ else ()
-    shape = list(codec.padded) if isinstance(codec, ImageCodec) else [codec.width]
+    spec = codec.spec
+    images = isinstance(spec, ImageSpec)
+    shape = [spec.channels, spec.height, spec.width] if images else [codec.width]
     return {
         "method": type(estimator).__name__,
         "rows": len(X),

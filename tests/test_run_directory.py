@@ -21,7 +21,7 @@ from augan.exceptions import ParameterError
 from augan.networks import build_networks
 from augan.training.health import health
 from augan.training.loop import Run, run_phase
-from augan.training.monitor import near_duplicates
+from augan.training.monitor import near_duplicates, spread
 from augan.training.phases import GANPhase
 from augan.training.run_directory import mosaic
 from augan.training.steps import TrainingConfig
@@ -211,6 +211,12 @@ def test_near_duplicates_are_counted_in_units_of_real_distances():
     assert near_duplicates(real, fake) == pytest.approx(0.25, abs=0.02)
     assert near_duplicates(1000 * real, 1000 * fake) == pytest.approx(0.25, abs=0.02)
     assert np.isnan(near_duplicates(real[:1], fake))
+
+
+def test_spread_is_a_share_of_that_of_real_rows():
+    real = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
+    assert spread(real, 0.5 * real + 3) == pytest.approx(0.5)
+    assert np.isnan(spread(real[:1], real))
 
 
 FIT = ("--steps", "60", "--set", "width=8", "--set", "encoder_steps=1", "--set", "pretext_steps=1")

@@ -23,6 +23,7 @@ MAX_NEIGHBOUR_COMPONENTS = 64  # in which neighbours are sought, and by what lie
 FLOOR = 0.01  # of the features' mean deviation, that each one's is at least
 ROWS_A_CENTRE = 4  # training rows that a row of a full bank stands for
 CENTRING_ROUNDS = 10  # of k-means
+NEGLIGIBLE = 1e-3  # distance, of the rows' spread, below which rounding takes part
 
 
 class Distance(Head):
@@ -153,7 +154,8 @@ class Neighbours(Distance):
         rows = self._compared(self.features(view))
         # |x - b|^2 = |b|^2 - 2 x b + |x|^2, whose last term is the same for all b
         nearness = torch.addmm(self.squares, rows, self.bank.T, alpha=-2)
-        return nearest_by(nearness, rows, self.bank, self.n_neighbors)[0].mean(dim=1)
+        distances, _ = nearest_by(nearness, rows, self.bank, self.n_neighbors)
+        return (distances.square() + NEGLIGIBLE**2).sqrt().mean(dim=1)
 
     def _compared(self, rows: Tensor) -> Tensor:
         rows = (rows - self.centre) / self.unit

@@ -83,6 +83,13 @@ def near_duplicates(real: Tensor, fake: Tensor) -> float:
     return float((nearest < ALIKE * usual).float().mean())
 
 
+def spread(real: Tensor, fake: Tensor) -> float:
+    """Return how much generated rows (m, D) vary, as a share of how much real rows (n, D) do."""
+    if min(len(real), len(fake)) < 2:
+        return float("nan")
+    return float(fake.std(dim=0).mean() / real.std(dim=0).mean().clamp(min=1e-12))
+
+
 def sliced_wasserstein(real: Tensor, fake: Tensor, generator: torch.Generator) -> float:
     """Return the mean 1-Wasserstein distance over random projections (Rabin 2011).
 

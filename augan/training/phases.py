@@ -11,7 +11,7 @@ from augan._random import torch_stream
 from augan.networks import Critic, Networks, PretextNetwork
 from augan.networks.augment import AugmentingCritic
 from augan.training.ema import ExponentialMovingAverage
-from augan.training.monitor import coverage, near_duplicates, sliced_wasserstein
+from augan.training.monitor import coverage, near_duplicates, sliced_wasserstein, spread
 from augan.training.steps import (
     TrainingConfig,
     critic_step,
@@ -118,7 +118,7 @@ class GANPhase:
         fake = self._generate(len(real), random).flatten(1)
         return {
             "coverage": coverage(real, fake),
-            "spread": float(fake.std(dim=0).mean() / real.std(dim=0).mean().clamp(min=1e-12)),
+            "spread": spread(real, fake),
             "near_duplicates": near_duplicates(real, fake),
             "held_out_loss": sliced_wasserstein(real, fake, random),
             **{

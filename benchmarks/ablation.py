@@ -45,6 +45,7 @@ DEVICES: dict[str, dict[str, Any]] = {  # parameters; in capitals, constants of 
     "2 folds": {"n_folds": 2, **GAN_UNUSED},
     "a memory of 512 rows": {"memory_size": 512, **GAN_UNUSED},
     "a memory of 4,096 rows": {"memory_size": 4096, **GAN_UNUSED},
+    "the nearest neighbour": {"n_neighbors": 1, **GAN_UNUSED},
     "5 neighbours": {"n_neighbors": 5, **GAN_UNUSED},
     "5 neighbours among 4,096 rows": {"n_neighbors": 5, "memory_size": 4096, **GAN_UNUSED},
     "the critic's features instead": CRITIC,

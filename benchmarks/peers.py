@@ -1,7 +1,7 @@
 """PyOD's detectors as they come, and the columns that they are given.
 
-Every detector has PyOD's defaults; KNN is also asked for the one nearest row, as augan's memories
-are. Its input is standardised by the training rows; of a table with categories the numbers are,
+Every detector has PyOD's defaults; KNN is also asked for the one nearest row, which is better
+here. Its input is standardised by the training rows; of a table with categories the numbers are,
 after the median has replaced missing ones, and each category is a column of 0 and 1, "missing" a
 category of its own. (augan gets the raw rows.)
 """

@@ -142,7 +142,7 @@ class TableCodec:
                     f"{found - self.max_categories} rarest share one (max_categories="
                     f"{self.max_categories}); drop the column if it is an identifier",
                     DataWarning,
-                    stacklevel=4,  # where the detector is fitted
+                    stacklevel=5,  # where the detector is fitted
                 )
 
 

@@ -23,7 +23,7 @@ class Defaults:
     heads: tuple[str, ...]
     fusion: Fusion
     chunk: int
-    n_neighbors: int = 1
+    n_neighbors: int = 2
     memory_size: int = 1024
     repair_steps: int = 2000
     image_size: int | None = None
@@ -53,6 +53,7 @@ PHOTOGRAPH = Defaults(
     heads=("local_neighbors", "image_neighbors", "detail_repair"),
     fusion="top2",
     chunk=16,
+    n_neighbors=1,
     memory_size=4096,
     image_size=32,
     standardize_images=True,

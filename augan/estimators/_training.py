@@ -167,7 +167,7 @@ def training_config(estimator: BaseDetector | GANSampler, n_rows: int) -> Traini
             f"batch_size={params['batch_size']} is more than the {n_rows} training rows: "
             f"a batch has {chosen['batch_size']}",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     chosen["betas"] = tuple(params["betas"])
     return TrainingConfig(**chosen)

@@ -40,8 +40,9 @@ class FAnoGAN(BaseDetector):
         inversion (residuals, latent) count a third. "auto" is "max" for tables with categories,
         "top2" for images larger than 64 pixels, else "mean".
     n_neighbors : "auto" or int, default="auto"
-        Nearest remembered rows whose mean distance the neighbour heads take: 1, or 5 where
-        `contamination` says that there are anomalies among the training rows.
+        Nearest remembered rows whose mean distance the neighbour heads take: 2, of images larger
+        than 64 pixels 1; 5 where `contamination` says that there are anomalies among the
+        training rows.
     memory_size : "auto" or int, default="auto"
         Rows that each neighbour head remembers at most: 1024. Of more training rows it keeps the
         centres of so many clusters (k-means), each of about four rows. Of images larger than 64

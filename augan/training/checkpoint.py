@@ -63,7 +63,7 @@ class Checkpointer:
                 f"{self.path}: the checkpoint could not be written ({error.strerror or error}); "
                 f"{kept}, and training goes on",
                 TrainingWarning,
-                stacklevel=6,
+                stacklevel=7,
             )
 
 

@@ -186,7 +186,7 @@ class _Loop:
             f"the {self.phase.name} diverged at step {diverged_at}: went back to step "
             f"{self.progress.step} at {scale:g} times the learning rate"
         )
-        warnings.warn(event, TrainingWarning, stacklevel=6)
+        warnings.warn(event, TrainingWarning, stacklevel=7)
         self._report({}, event=event)
         self.good = self._snapshot()
 

@@ -47,7 +47,7 @@ CHANGES_SCORES: dict[str, Any] = {
     "heads": ("data_residual", "latent"),
     "fusion": "top2",
     "contamination": 0.3,
-    "n_neighbors": 2,
+    "n_neighbors": 3,
     "memory_size": 10,
     "normal_label": 1,
     "latent_dim": 7,

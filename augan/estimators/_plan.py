@@ -52,7 +52,7 @@ def plan(estimator: BaseDetector | GANSampler, X: Any, y: Any = None) -> dict[st
     short = {name: TRIAL_STEPS for name in STEPS.values() if name in given}
     alone = {name: value for name, value in ALONE.items() if name in given}
     trial = clone(estimator).set_params(**short, **alone)
-    if hasattr(trial, "classes_") or "sampling_strategy" in given:
+    if "sampling_strategy" in given:  # a sampler
         trial.fit(X, y)
     else:
         trial._train(X, y)

@@ -34,9 +34,10 @@ class Onlooker(Protocol):
 class History(Sequence[Row]):
     """The rows that training reported, in order; `column` gives one figure over all steps.
 
-    A row has the keys `phase` ("gan" or "encoder"), `step`, `total_steps`, `learning_rate`,
-    `seconds` and the figures of that phase, and `event` where something happened (recovery from
-    divergence, early stop).
+    A row has the keys `phase` ("gan", "encoder", "pretext" or "repair"), `step`, `total_steps`,
+    `learning_rate_factor`, `seconds`, `seconds_per_step`, learning rates and figures of that phase,
+    `health` where the GAN was measured on held-out rows, and `event` where something happened
+    (recovery from divergence, early stop).
     """
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:

@@ -45,6 +45,16 @@ def save_grid(images: NDArray[Any], path: Path, *, title: str = "", columns: int
     _write(figure, path)
 
 
+def save_neighbors(images: NDArray[Any], nearest: NDArray[Any], path: Path) -> None:
+    """Write images (n, H, W[, C]) above the real ones that they are nearest to, as a PNG."""
+    figure, axes = _axes(2, len(images))
+    for i, pair in enumerate(zip(images, nearest, strict=True)):
+        for axis, image, word in zip(axes[:, i], pair, ("new", "nearest real"), strict=True):
+            _show(axis, image)
+            axis.set_title(word, fontsize=7)
+    _write(figure, path)
+
+
 def save_reconstructions(
     images: NDArray[Any],
     reconstructions: NDArray[Any],

@@ -1,9 +1,9 @@
-"""`augan evaluate`: how well a model finds anomalies, or what new rows of a class are worth."""
+"""`augan evaluate`: how well a model finds anomalies, what new rows or images are worth."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +21,7 @@ from ._console import (
     set_threads,
 )
 from ._detection import evaluate_model
+from ._generative import evaluate_images
 from ._models import load_detector
 from ._parameters import Assignments, assignments
 from ._scoring import Fpr, Threshold
@@ -43,6 +44,22 @@ def evaluate(
         str | None, typer.Option(help="Class to find, of --augmentation; the rarest if not set.")
     ] = None,
     splits: Annotated[int, typer.Option(min=2, help="Splits of --augmentation.")] = 5,
+    generative: Annotated[
+        Path | None,
+        typer.Option(help="Or, with MODEL alone: real images, to judge those that it makes by."),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=20, help="Images of --generative.")] = 10_000,
+    judge: Annotated[
+        Literal["own", "inception"],
+        typer.Option(help="Whose features: a classifier that learns from DATA, or Inception v3."),
+    ] = "own",
+    inception_weights: Annotated[
+        Path | None, typer.Option(help="File with the weights of torchvision's Inception v3.")
+    ] = None,
+    neighbors: Annotated[
+        Path | None,
+        typer.Option(help="Also write (.png) the new images that are nearest to real ones."),
+    ] = None,
     set_: Assignments = None,
     target: Annotated[
         str | None,
@@ -89,10 +106,13 @@ def evaluate(
 
     With --augmentation and --target: train three classifiers on parts of a table, with class
     weights, with copies, SMOTE's rows or augan's of the rare class, and test them on the rest.
+
+    With --generative: compare images that MODEL makes with real ones. With --target, their
+    classes, a judge learns to tell them, and there are figures of each.
     """
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
-        _check_request(model, data, augmentation, positive, set_, page)
+        _check_request(model, data, augmentation, generative, positive, set_, page, neighbors)
         set_threads(threads, small_batches=augmentation is not None, model=model)
         if augmentation is not None:
             evaluate_table(
@@ -105,7 +125,20 @@ def evaluate(
                 quiet=quiet,
             )
             return
-        assert model is not None and data is not None
+        assert model is not None
+        if generative is not None:
+            evaluate_images(
+                *(model, generative, options, target),
+                device=device,
+                n_samples=samples,
+                judge=judge,
+                weights=inception_weights,
+                neighbors=neighbors,
+                seed=seed,
+                as_json=json_,
+            )
+            return
+        assert data is not None
         evaluate_model(
             *(load_detector(model, device, threads), model, data, options),
             labels=(target, anomaly, normal),
@@ -124,22 +157,40 @@ def _check_request(
     model: Path | None,
     data: Path | None,
     augmentation: Path | None,
+    generative: Path | None,
     positive: str | None,
     set_: list[str] | None,
     page: Path | None,
+    neighbors: Path | None,
 ) -> None:
     from augan.exceptions import ParameterError
 
-    if augmentation is not None and model is not None:
-        raise ParameterError("--augmentation names the table itself: leave MODEL and DATA out")
-    if augmentation is None and (model is None or data is None):
+    if augmentation is not None and (model is not None or generative is not None):
+        raise ParameterError("--augmentation names the table itself: leave all other data out")
+    if generative is not None and (model is None or data is not None):
+        raise ParameterError("--generative names the images itself: give it MODEL alone")
+    if augmentation is None and generative is None and (model is None or data is None):
         raise typer.BadParameter("give MODEL and DATA, or --augmentation and --target")
     if augmentation is None and (positive is not None or set_):
         raise ParameterError("--positive and --set go with --augmentation")
-    if augmentation is not None and page is not None:
-        raise ParameterError(f"--report {page}: goes with MODEL and DATA, not --augmentation")
     if page is not None:
+        if augmentation is not None or generative is not None:
+            raise ParameterError(f"--report {page}: goes with MODEL and DATA")
         _check_page(page, model, data)
+    if neighbors is not None:
+        _check_picture(neighbors, generative)
+
+
+def _check_picture(path: Path, generative: Path | None) -> None:
+    """Fail now rather than after the judging."""
+    from augan.exceptions import ParameterError
+    from augan.io.atomic import check_writable
+
+    if generative is None:
+        raise ParameterError(f"--neighbors {path}: goes with --generative")
+    if path.suffix.lower() != ".png":
+        raise ParameterError(f"--neighbors {path}: the file of a picture ends in .png")
+    check_writable(path)
 
 
 def _check_page(page: Path, *inputs: Path | None) -> None:

@@ -152,19 +152,19 @@ def test_each_transform_is_a_turn_of_a_shift() -> None:
     assert len(expected) == 20
     found = set()
     for i in range(20):
-        moved = network.transform(images, i)
+        moved = network.transforms.apply(images, i)
         (key,) = (k for k, image in expected.items() if torch.equal(image, moved))
         found.add(key)
     assert found == set(expected)
-    assert torch.equal(network.transform(images, 0), images)
+    assert torch.equal(network.transforms.apply(images, 0), images)
 
 
 def test_images_that_are_not_square_are_only_turned_upside_down() -> None:
     network = transforms_of(1, 8, 16)
     images = torch.rand(2, 1, 8, 16, generator=stream())
     assert len(network.transforms) == 10
-    assert {turn for turn, _ in network.transforms} == {0, 2}
-    moved = [network.transform(images, i) for i in range(10)]
+    assert {turn for turn, _ in network.transforms.moves} == {0, 2}
+    moved = [network.transforms.apply(images, i) for i in range(10)]
     assert all(image.shape == images.shape for image in moved)
     assert torch.equal(moved[0], images)
     assert any(torch.equal(image, images.flip(2, 3)) for image in moved)
@@ -177,7 +177,7 @@ def test_what_moves_in_repeats_the_border() -> None:
     image = torch.zeros(1, 1, 8, 8)
     image[..., 0] = 1.0  # the leftmost column
     n_ones = []
-    for i, (turn, _) in enumerate(network.transforms):
+    for i, (turn, _) in enumerate(network.transforms.moves):
         moved = network.transform(image, i)
         assert set(moved.unique().tolist()) <= {0.0, 1.0}
         if turn == 0:
@@ -210,7 +210,7 @@ def test_surprise_is_the_mean_over_all_transforms() -> None:
     with torch.no_grad():
         expected = torch.zeros(5)
         for i in range(20):
-            logits = network.classify(network.features(network.transform(images, i)))
+            logits = network.classify(network.features(network.transforms.apply(images, i)))
             expected -= logits.softmax(dim=1)[:, i].log() / 20
         assert torch.allclose(network.surprise(images), expected, atol=1e-5)
 

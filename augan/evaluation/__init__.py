@@ -10,29 +10,36 @@ if TYPE_CHECKING:
     from augan.evaluation.detection import detection_metrics, evaluate_detector
     from augan.evaluation.fidelity import fidelity_metrics
     from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
+    from augan.evaluation.generative import ClassQuality, GenerativeReport, evaluate_generator
     from augan.evaluation.pixels import PixelReport, pixel_metrics
 
 __all__ = [
     "AugmentationReport",
+    "ClassQuality",
     "DetectionReport",
     "Figure",
+    "GenerativeReport",
     "PValueCheck",
     "PixelReport",
     "detection_metrics",
     "evaluate_augmentation",
     "evaluate_detector",
+    "evaluate_generator",
     "fidelity_metrics",
     "pixel_metrics",
 ]
 _HOMES = {
     "AugmentationReport": "augmentation",
+    "ClassQuality": "generative",
     "DetectionReport": "figures",
     "Figure": "figures",
+    "GenerativeReport": "generative",
     "PValueCheck": "figures",
     "PixelReport": "pixels",
     "detection_metrics": "detection",
     "evaluate_augmentation": "augmentation",
     "evaluate_detector": "detection",
+    "evaluate_generator": "generative",
     "fidelity_metrics": "fidelity",
     "pixel_metrics": "pixels",
 }

@@ -15,16 +15,14 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from augan._random import derive_seed, numpy_stream
 from augan.evaluation.classifiers import make_encoder, plain
+from augan.evaluation.reach import K, near_copies, reach
 from augan.exceptions import DataError
 from augan.sampling.filters import distances
 
 Array = NDArray[np.float64]
 
-K = 5  # neighbours that say how far a real row reaches
 MAX_ROWS = 5000  # of each kind, to measure distances between
 MIN_ROWS = 2 * K
-BATCH = 1000  # rows whose distances are taken at once
-COPY_QUANTILE = 0.05  # of the hold-out's distances, below which a new row is a near copy
 N_FOLDS = 3
 LEAF = 20  # rows in a leaf of the two-sample classifier; fewer where there are few
 FIGURES = {
@@ -98,7 +96,7 @@ def fidelity_metrics(
         rows = encoded[kind]
         other = "held_out" if kind == "new" else "train"
         found = {
-            **_reach(encoded["train"], rows),
+            **reach(encoded["train"], rows),
             "two_sample_auc": _two_sample_auc(rows, encoded[other], random_state),
             "column_distance": _column_distance(tables["train"], tables[kind]),
             "correlation_error": _correlation_error(encoded["train"], rows),
@@ -110,37 +108,15 @@ def fidelity_metrics(
     return figures
 
 
-def _reach(real: Array, rows: Array) -> dict[str, float]:
-    """Return precision, recall, density and coverage of rows (m, d) beside real ones (n, d)."""
-    own, given = torch.from_numpy(real), torch.from_numpy(rows)
-    reach_own, reach_given = (distances(part, part, K + 1)[:, K] for part in (own, given))
-    near = n_inside = 0
-    recalled = torch.zeros(len(own), dtype=torch.bool)
-    covered = recalled.clone()
-    for part, reach in zip(given.split(BATCH), reach_given.split(BATCH), strict=True):
-        gaps = torch.cdist(part, own)
-        inside = gaps <= reach_own
-        near += int(inside.sum())
-        n_inside += int(inside.any(dim=1).sum())
-        covered |= inside.any(dim=0)
-        recalled |= (gaps <= reach[:, None]).any(dim=0)
-    return {
-        "precision": n_inside / len(rows),
-        "recall": float(recalled.double().mean()),
-        "density": near / (K * len(rows)),
-        "coverage": float(covered.double().mean()),
-    }
-
-
 def _privacy(train: Array, held_out: Array, rows: Array) -> dict[str, float]:
     """Return how near rows are to training rows, and what that says of who was trained on."""
     members, strangers, given = (torch.from_numpy(part) for part in (train, held_out, rows))
-    closest, usual = (distances(part, members, 1)[:, 0] for part in (given, strangers))
+    closest = distances(given, members, 1)[:, 0]
     to_given = [distances(part, given, 1)[:, 0] for part in (members, strangers)]
     is_member = np.repeat([1, 0], [len(members), len(strangers)])
     return {
         "closest_record": float(closest.median()),
-        "near_copies": float((closest < usual.quantile(COPY_QUANTILE)).double().mean()),
+        "near_copies": near_copies(train, held_out, rows),
         "membership_auc": roc_auc_score(is_member, -torch.cat(to_given).numpy()),
     }
 

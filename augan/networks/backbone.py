@@ -49,7 +49,7 @@ class Backbone(nn.Module):
         DataError
             When the file cannot be read or has other weights, or nothing can be downloaded.
         """
-        state = _downloaded(self.name) if weights is None else _read(Path(weights))
+        state = _downloaded(self.name) if weights is None else read_weights(Path(weights))
         own = self.layers.state_dict()
         source = self.name if weights is None else str(weights)
         for name, value in own.items():
@@ -95,7 +95,8 @@ def _downloaded(name: str) -> dict[str, Any]:
     return state
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_weights(file: Path) -> dict[str, Any]:
+    """Return the weights in a file: .safetensors, or torch's without pickled code."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

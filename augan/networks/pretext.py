@@ -108,10 +108,7 @@ class TransformPretext(PretextNetwork):
 
     def __init__(self, spec: ImageSpec, *, width: int) -> None:
         super().__init__()
-        square = spec.height == spec.width
-        turns = (0, 1, 2, 3) if square else (0, 2)
-        shifts = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
-        self.transforms = [(turn, shift) for turn in turns for shift in shifts]
+        self.transforms = Transforms(spec)
         layers: list[nn.Module] = []
         before = spec.channels
         channels = halving_channels(spec, width)
@@ -130,25 +127,47 @@ class TransformPretext(PretextNetwork):
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
         """Return the cross-entropy of a random transform of each image."""
-        n = len(self.transforms)
-        chosen = torch.randint(n, (len(rows),), generator=random, device=rows.device)
-        images = torch.empty_like(rows)
-        for i in range(n):
-            images[chosen == i] = self.transform(rows[chosen == i], i)
+        images, chosen = self.transforms.draw(rows, random)
         return F.cross_entropy(self.classify(self.features(images)), chosen)
 
     def surprise(self, rows: Tensor) -> Tensor:
         """Return the mean of -log p(transform) over all transforms of each image, (n,)."""
         total = rows.new_zeros(rows.shape[0])  # `len` would fix it in an exported graph
         for i in range(len(self.transforms)):
-            logits = self.classify(self.features(self.transform(rows, i)))
+            logits = self.classify(self.features(self.transforms.apply(rows, i)))
             others = torch.cat([logits[:, :i], logits[:, i + 1 :]], dim=1).logsumexp(dim=1)
             total = total + _log_of_one_plus_exp(others - logits[:, i])
         return total / len(self.transforms)
 
-    def transform(self, images: Tensor, index: int) -> Tensor:
+
+class Transforms:
+    """Quarter turns and shifts of images, the first of which leaves them as they are.
+
+    Parameters
+    ----------
+    spec : ImageSpec
+        Images, at their working size; only square ones are turned by one quarter, or three.
+    """
+
+    def __init__(self, spec: ImageSpec) -> None:
+        turns = (0, 1, 2, 3) if spec.height == spec.width else (0, 2)
+        shifts = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
+        self.moves = [(turn, shift) for turn in turns for shift in shifts]
+
+    def __len__(self) -> int:
+        return len(self.moves)
+
+    def draw(self, images: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return images (n, C, H, W), each with a transform of its own, and which (n,)."""
+        chosen = torch.randint(len(self), (len(images),), generator=random, device=images.device)
+        moved = torch.empty_like(images)
+        for i in range(len(self)):
+            moved[chosen == i] = self.apply(images[chosen == i], i)
+        return moved, chosen
+
+    def apply(self, images: Tensor, index: int) -> Tensor:
         """Return images (n, C, H, W), shifted and turned; what moves in repeats the border."""
-        turn, (down, right) = self.transforms[index]
+        turn, (down, right) = self.moves[index]
         height, width = images.shape[2] // SHIFT, images.shape[3] // SHIFT
         if down or right:
             padded = F.pad(images, (width, width, height, height), mode="replicate")

@@ -19,6 +19,7 @@ MAX_SIDE = 64  # larger images are resized to this unless a size is asked for
 POOLED_SIDE = 32  # distances between pixels are taken at this size at most
 COARSE_SIDE = 16  # and of photographs, images larger than MAX_SIDE, at this one
 ENCODED_AT_ONCE = 256
+EDGE = 1e-3  # share of a pixel that may be unknown
 STANDARD_RANGE = 4.0  # a standardised image lies within ± this many of its deviations
 ROUNDING = 1e-6  # share of the largest pixel below which a deviation is float32's rounding
 LARGEST = 1e37  # above which differences of pixels overflow in float32
@@ -123,6 +124,17 @@ class ImageCodec:
             images = self.low + (encoded + 1) * (self.high - self.low) / 2
         pixels = self._to_original(images).clamp(self.low, self.high).permute(0, 2, 3, 1)
         return pixels.round() if np.dtype(self.dtype).kind in "bui" else pixels
+
+    def known(self, holes: NDArray[np.bool_]) -> Tensor:
+        """Return 1 where encoded images show known pixels alone, else 0, (n, 1, height, width).
+
+        `holes` (n, H, W) are pixels that are not known.
+        """
+        missing = torch.from_numpy(holes[:, None].astype(np.float32))
+        if self.resized != self.shape[:2]:
+            missing = _resized(missing, self.resized)
+        missing = F.pad(missing, self.module.padding, mode="replicate")
+        return (missing < EDGE).float()
 
     def at_original_size(self, maps: Tensor) -> Tensor:
         """Return maps (n, h, w), of the working size or of whole images, at the images' size."""

@@ -1,11 +1,9 @@
-"""What AnoGAN and FAnoGAN share: fitting, scoring, sampling, saving."""
+"""What AnoGAN and FAnoGAN share: fitting, scoring, saving."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from augan._device import resolve_device
-from augan._random import draw_seed, numpy_stream, torch_stream
+from augan._random import draw_seed, numpy_stream
 from augan.assessment import Assessment, Floats
 from augan.codecs.columns import CategoryColumn
 from augan.codecs.image import ImageCodec
@@ -28,15 +26,11 @@ from augan.estimators._input import Data, normal_rows, read_input, read_like_tra
 from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
 from augan.exceptions import DataError
-from augan.sampling.conditions import read_conditions
-from augan.sampling.drawing import Check, draw_passing
 from augan.scoring.maps import Heatmap
 from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
 
 if TYPE_CHECKING:
     from augan.deploy.export import ExportReport
-
-SAMPLE_BATCH = 1024
 
 
 class BaseDetector(OutlierMixin, BaseEstimator):
@@ -187,71 +181,6 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self, "scorer_")
         return self.assess(X, explain=True).explanation
-
-    def reconstruct(self, X: Any) -> Any:
-        """Return the nearest normal rows that the generator makes, G(z): same type as `X`."""
-        check_is_fitted(self, "scorer_")
-        data = self._read(X)
-        raw = self.codec_.prepare(data)
-        (x_hat,) = self._in_chunks(raw, lambda rows: (self.scorer_.view(rows).x_hat,))
-        return self.codec_.decode(x_hat, like=data)
-
-    def sample(
-        self,
-        n_samples: int = 1,
-        random_state: Any = None,
-        *,
-        where: Mapping[str, Any] | None = None,
-        score_range: tuple[float, float] | None = None,
-    ) -> Any:
-        """Return `n_samples` new rows or images, of the type, columns and dtypes of training.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            How many, exactly.
-        random_state : int, RandomState or None, default=None
-            Seed; ``None`` takes the constructor's `random_state`.
-        where : mapping of str to object, optional
-            What columns of a table hold: a value, None for missing, or a tuple (low, high) of
-            numbers or dates, either None for no bound.
-        score_range : tuple of float, optional
-            Keep rows whose anomaly score is between these quantiles of the scores of normal
-            rows; (0.9, 0.99) are rows at the edge of what is normal.
-
-        Raises
-        ------
-        ParameterError
-            For a column or value that training has not seen.
-        DataError
-            When too few of the generator's rows are as is asked for.
-        """
-        check_is_fitted(self, "scorer_")
-        check_params({"n_samples": n_samples, "random_state": random_state})
-        given = self.random_state if random_state is None else random_state
-        random = torch_stream(draw_seed(given), "sample")
-        checks: dict[str, Check] = {}
-        conditions = read_conditions(where, self.codec_)
-        if conditions is not None:
-            checks["where"] = lambda rows: conditions.hold(self.codec_.decode(rows))
-        if score_range is not None:
-            check_params({"score_range": score_range})
-            checks["score_range"] = partial(self._in_band, score_range=score_range)
-        drawn = draw_passing(n_samples, partial(self._generate, random=random), checks, Counter())
-        rows = self.codec_.decode(drawn)
-        return rows if conditions is None else conditions.assign(rows)
-
-    @torch.no_grad()
-    def _generate(self, n: int, random: torch.Generator) -> Tensor:
-        """Return `n` encoded rows of the generator."""
-        z = torch.randn(n, self.networks_.latent_dim, generator=random).to(self._device)
-        return torch.cat([self.networks_.generator(part) for part in z.split(SAMPLE_BATCH)])
-
-    def _in_band(self, rows: Tensor, score_range: tuple[float, float]) -> Tensor:
-        """Return which encoded rows score between two quantiles of normal ones."""
-        quantile = 1 - self.p_value(self.codec_.decode(rows))
-        low, high = score_range
-        return torch.from_numpy((quantile >= low) & (quantile <= high)).to(rows.device)
 
     def export_onnx(
         self, path: str | os.PathLike[str], *, part: str = "scorer", X: Any = None, **options: Any

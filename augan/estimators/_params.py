@@ -164,6 +164,9 @@ CHECKS: dict[str, Check] = {
     "resume": FLAG,
     "random_state": (_is_random_state, "None, an integer in [0, 2**32) or a numpy RandomState"),
     "n_samples": _integer(1),  # of `sample`
+    "truncation": _or(None, _real(0, np.inf, above=True)),
+    "n_steps": _integer(2),  # of the latent space's ways and searches
+    "strength": (lambda v: _is_real(v) and bool(np.isfinite(v)), "a finite number"),
 }
 
 

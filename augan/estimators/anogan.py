@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from augan.estimators._base import BaseDetector
+from augan.estimators._generating import GeneratingDetector
 
 
-class AnoGAN(BaseDetector):
+class AnoGAN(GeneratingDetector):
     """AnoGAN: a GAN trained on normal data, inverted by gradient search for every scored row.
 
     Slower to score than `FAnoGAN` and without an encoder to train; use it to compare with the

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from augan.estimators._base import BaseDetector
+from augan.estimators._generating import GeneratingDetector
 
 
-class FAnoGAN(BaseDetector):
+class FAnoGAN(GeneratingDetector):
     """f-AnoGAN: a GAN trained on normal data, and an encoder that inverts its generator.
 
     Parameters

@@ -1,0 +1,300 @@
+"""What AnoGAN and FAnoGAN make: new rows, ways between rows, what is in holes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from augan._random import draw_seed, torch_stream
+from augan.blending import blend
+from augan.codecs.image import ImageCodec
+from augan.estimators._base import BaseDetector
+from augan.estimators._params import check_params
+from augan.exceptions import DataError, ParameterError
+from augan.inversion import fill_latents, spherical_path, truncated_normal
+from augan.sampling.conditions import read_conditions
+from augan.sampling.drawing import Check, draw_passing
+
+Floats = NDArray[np.float64]
+
+SAMPLE_BATCH = 1024  # latents that go through the generator at once
+N_FILLINGS = 3  # times that a hole is filled by reconstructions, before the search
+
+
+class GeneratingDetector(BaseDetector):
+    """A detector whose generator is of use itself: new rows, and a latent space to move in."""
+
+    def reconstruct(self, X: Any) -> Any:
+        """Return the nearest normal rows that the generator makes, G(z): same type as `X`."""
+        check_is_fitted(self, "scorer_")
+        data = self._read(X)
+        raw = self.codec_.prepare(data)
+        (x_hat,) = self._in_chunks(raw, lambda rows: (self.scorer_.view(rows).x_hat,))
+        return self.codec_.decode(x_hat, like=data)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Any = None,
+        *,
+        where: Mapping[str, Any] | None = None,
+        score_range: tuple[float, float] | None = None,
+        truncation: float | None = None,
+    ) -> Any:
+        """Return `n_samples` new rows or images, of the type, columns and dtypes of training.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many, exactly.
+        random_state : int, RandomState or None, default=None
+            Seed; ``None`` takes the constructor's `random_state`.
+        where : mapping of str to object, optional
+            What columns of a table hold: a value, None for missing, or a tuple (low, high) of
+            numbers or dates, either None for no bound.
+        score_range : tuple of float, optional
+            Keep rows whose anomaly score is between these quantiles of the scores of normal
+            rows; (0.9, 0.99) are rows at the edge of what is normal.
+        truncation : float, optional
+            Largest size of a latent's numbers, which are normal ones: the smaller, the more usual
+            the rows, and the more alike (Brock 2019, "Large scale GAN training").
+
+        Raises
+        ------
+        ParameterError
+            For a column or value that training has not seen.
+        DataError
+            When too few of the generator's rows are as is asked for.
+        """
+        check_is_fitted(self, "scorer_")
+        check_params(
+            {"n_samples": n_samples, "random_state": random_state, "truncation": truncation}
+        )
+        given = self.random_state if random_state is None else random_state
+        random = torch_stream(draw_seed(given), "sample")
+        checks: dict[str, Check] = {}
+        conditions = read_conditions(where, self.codec_)
+        if conditions is not None:
+            checks["where"] = lambda rows: conditions.hold(self.codec_.decode(rows))
+        if score_range is not None:
+            check_params({"score_range": score_range})
+            checks["score_range"] = partial(self._in_band, score_range=score_range)
+        generate = partial(self._generate, random=random, truncation=truncation)
+        drawn = draw_passing(n_samples, generate, checks, Counter())
+        rows = self.codec_.decode(drawn)
+        return rows if conditions is None else conditions.assign(rows)
+
+    def _generate(self, n: int, random: torch.Generator, truncation: float | None = None) -> Tensor:
+        """Return `n` encoded rows of the generator."""
+        dim = self.networks_.latent_dim
+        z = (
+            torch.randn(n, dim, generator=random)
+            if truncation is None
+            else truncated_normal(n, dim, truncation, random)
+        )
+        return self._generated(z.to(self._device))
+
+    def _in_band(self, rows: Tensor, score_range: tuple[float, float]) -> Tensor:
+        """Return which encoded rows score between two quantiles of normal ones."""
+        quantile = 1 - self.p_value(self.codec_.decode(rows))
+        low, high = score_range
+        return torch.from_numpy((quantile >= low) & (quantile <= high)).to(rows.device)
+
+    def encode(self, X: Any) -> Floats:
+        """Return latents (n, latent_dim) of rows or images: those that `reconstruct` decodes."""
+        check_is_fitted(self, "scorer_")
+        raw = self.codec_.prepare(self._read(X))
+        (z,) = self._in_chunks(raw, lambda rows: (self.scorer_.view(rows).z,))
+        return z.double().numpy()
+
+    def generate(self, z: Any) -> Any:
+        """Return the rows or images that the generator makes of latents (n, latent_dim).
+
+        Raises
+        ------
+        DataError
+            When `z` has another shape, or is not finite.
+        """
+        check_is_fitted(self, "scorer_")
+        return self.codec_.decode(self._generated(self._latents(z)))
+
+    def interpolate(self, a: Any, b: Any, n: int = 10) -> Any:
+        """Return `n` rows or images on the way from one to another, through the latent space.
+
+        Parameters
+        ----------
+        a, b : as in `score_samples`, of one row or image
+            The ends.
+        n : int, default=10
+            How many, at least 2; the first and the last are the reconstructions of the ends.
+
+        Returns
+        -------
+        rows : same type as in training
+            ``G(slerp(E(a), E(b), t))`` for `n` equal steps of t from 0 to 1 [1]_.
+
+        References
+        ----------
+        .. [1] White. "Sampling generative networks." arXiv:1609.04468, 2016.
+        """
+        check_params({"n_steps": n})
+        ends = [self.encode(end) for end in (a, b)]
+        for name, part in zip("ab", ends, strict=True):
+            if len(part) != 1:
+                raise DataError(f"{name}: {len(part)} rows, an end of a way is one")
+        start, end = (torch.from_numpy(part[0]) for part in ends)
+        return self.generate(spherical_path(start, end, n))
+
+    def inpaint(
+        self,
+        X: NDArray[Any],
+        mask: NDArray[np.bool_],
+        *,
+        n_steps: int = 100,
+    ) -> NDArray[Any]:
+        """Return images whose holes are filled with what the generator makes there.
+
+        A latent is searched for whose image agrees with the known pixels, those beside the hole
+        above all, and looks real to the critic [1]_. What it shows in the hole is then blended in:
+        its gradients are kept, and its edge meets the known pixels.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, H, W[, C])
+            Images; what is in the holes is not looked at.
+        mask : ndarray of bool of shape (H, W) or (n, H, W)
+            True in the holes.
+        n_steps : int, default=100
+            Steps of the search.
+
+        Returns
+        -------
+        filled : ndarray of shape (n, H, W[, C])
+            The images, unchanged outside the holes.
+
+        Raises
+        ------
+        DataError
+            When a mask has another shape, or leaves no pixel, or not one in the hole.
+        ParameterError
+            Of models of tables.
+
+        References
+        ----------
+        .. [1] Yeh et al. "Semantic image inpainting with deep generative models." CVPR, 2017.
+        """
+        check_is_fitted(self, "scorer_")
+        check_params({"n_steps": n_steps})
+        if not isinstance(self.codec_, ImageCodec):
+            raise ParameterError("inpaint: is for images; this model is of a table")
+        images: NDArray[Any] = self._read(X)
+        holes = _holes(mask, images)
+        known, device = self.codec_.known(holes), self._device
+        shown = self._filled(images, np.zeros(images.shape), holes)
+        for _ in range(N_FILLINGS):  # the encoder has only seen images without holes
+            z = self._latents(self.encode(shown))
+            encoded = self.codec_.encode(shown).to(device)
+            shown = self._filled(images, self._shown(z, shown), holes)
+        networks = self.networks_
+        found = fill_latents(
+            *(networks.generator, networks.critic, encoded, known.to(device), z, n_steps)
+        )
+        return self._filled(images, self._shown(found, shown), holes)
+
+    def _shown(self, z: Tensor, like: NDArray[Any]) -> NDArray[Any]:
+        """Return the images of latents, as bright and rich in contrast as others."""
+        return self.codec_.decode(self._generated(z), like=like)
+
+    def _filled(
+        self, images: NDArray[Any], made: NDArray[Any], holes: NDArray[np.bool_]
+    ) -> NDArray[Any]:
+        """Return images with holes filled, of the dtype and range of training."""
+        assert isinstance(self.codec_, ImageCodec)
+        filled = blend(images, made, holes).clip(self.codec_.low, self.codec_.high)
+        whole = np.issubdtype(images.dtype, np.integer)
+        return (filled.round() if whole else filled).astype(images.dtype)
+
+    def direction(self, X: Any, y: Any) -> Floats:
+        """Return the way (latent_dim,) from the rows that are labelled 0 to those labelled 1.
+
+        The difference of their mean latents: ``edit(X, direction, 1.0)`` goes as far as the two
+        kinds lie apart.
+
+        Parameters
+        ----------
+        X : as in `score_samples`
+            Labelled examples.
+        y : array-like of shape (n,)
+            True or 1 for rows that have what the direction stands for, False or 0 for others.
+        """
+        wanted = np.asarray(y)
+        if wanted.shape != (len(X),):
+            raise DataError(f"y has shape {wanted.shape} for {len(X)} rows")
+        if set(np.unique(wanted).tolist()) != {0, 1}:
+            raise DataError("y: takes True (or 1) and False (or 0), both of them")
+        z = self.encode(X)
+        return z[wanted == 1].mean(axis=0) - z[wanted == 0].mean(axis=0)
+
+    def edit(self, X: Any, direction: Any, strength: float = 1.0) -> Any:
+        """Return rows or images, moved along a direction of the latent space.
+
+        What the generator changes on the way is added to the rows themselves, ``x + G(z + s d) -
+        G(z)``: at `strength` 0 they come back as they were.
+
+        Parameters
+        ----------
+        X : as in `score_samples`
+            Rows or images.
+        direction : array-like of shape (latent_dim,)
+            Such as `direction` finds.
+        strength : float, default=1.0
+            How far to go; negative goes back.
+        """
+        check_params({"strength": strength})
+        way = self._latents([direction])
+        z = torch.from_numpy(self.encode(X)).float().to(self._device)
+        data = self._read(X)
+        encoded = torch.cat(self._in_chunks(self.codec_.prepare(data), self._encoded))
+        moved = self._generated(z + strength * way) - self._generated(z)
+        return self.codec_.decode(encoded + moved.cpu(), like=data)
+
+    def _encoded(self, rows: Tensor) -> tuple[Tensor]:
+        return (self.scorer_.view(rows).x,)
+
+    def _latents(self, z: Any) -> Tensor:
+        """Return latents as a tensor on the model's device; DataError for other shapes."""
+        array = np.asarray(z, dtype=np.float32)
+        dim = self.networks_.latent_dim
+        if array.ndim != 2 or array.shape[1] != dim:
+            raise DataError(f"latents of shape {array.shape}: must be (n, {dim})")
+        if not np.isfinite(array).all():
+            raise DataError("latents: must be finite")
+        return torch.from_numpy(array).to(self._device)
+
+    @torch.no_grad()
+    def _generated(self, z: Tensor) -> Tensor:
+        """Return encoded rows of latents, some at a time."""
+        return torch.cat([self.networks_.generator(part) for part in z.split(SAMPLE_BATCH)])
+
+
+def _holes(mask: Any, images: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return a mask (n, H, W) for images."""
+    given = np.asarray(mask)
+    if given.dtype != bool:
+        raise DataError(f"mask of {given.dtype}: must be of bool, True in the holes")
+    size = images.shape[1:3]
+    if given.shape not in (size, (len(images), *size)):
+        raise DataError(f"mask of shape {given.shape}: must be {size} or {(len(images), *size)}")
+    holes = np.broadcast_to(given, (len(images), *size))
+    for i, hole in enumerate(holes):
+        if hole.all() or not hole.any():
+            raise DataError(f"mask of image {i}: {'every' if hole.all() else 'no'} pixel is a hole")
+    return holes

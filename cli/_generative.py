@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ._console import data_errors
+from ._images import read_images
 
 
 def evaluate_images(
@@ -38,7 +39,7 @@ def evaluate_images(
             f"--generative: {model} makes rows of a table; "
             "augan evaluate --augmentation judges these"
         )
-    images, labels = _read(data, options, target, estimator.codec_)
+    images, labels = read_images(data, options, estimator.codec_, target, training=True)
     with data_errors(data):
         report = evaluate_generator(
             *(estimator, images, labels),
@@ -55,25 +56,6 @@ def evaluate_images(
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     else:
         _print(report)
-
-
-def _read(path: Path, options: Any, target: str | None, codec: Any) -> tuple[Any, Any]:
-    """Return images of an array or a folder, and their classes where a target names them."""
-    import numpy as np
-
-    from augan.exceptions import DataError
-    from augan.io.decoding import Form
-    from augan.io.image_folder import ImageFolder
-    from augan.io.sources import open_data
-
-    source: Any = open_data(path, options, training=True)
-    if source.is_table:
-        raise DataError(f"{path}: a table; --generative compares images")
-    labels = None if target is None else source.labels(target)
-    if isinstance(source, ImageFolder):
-        batches = source.named_batches(Form.of(codec.shape, codec.dtype))
-        return np.concatenate([images for _, images in batches]), labels
-    return np.asarray(source.rows()), labels
 
 
 def _print(report: Any) -> None:

@@ -22,6 +22,7 @@ class Request:
     balanced: bool
     where: list[str]
     score_range: str | None
+    truncation: float | None
     seed: int
 
 
@@ -37,6 +38,10 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
     if not is_onnx(model):
         asked["where"] = read_where(request.where, codec)
         asked["score_range"] = read_range(request.score_range)
+        if request.truncation is not None:
+            if labelled:
+                raise ParameterError(f"--truncation: {model} is a sampler; it is for detectors")
+            asked["truncation"] = request.truncation
     batches = _batches(estimator, parts, asked, request.seed, quiet=quiet)
     suffix = out.suffix.lower()
     if codec.kind != "image":
@@ -66,8 +71,12 @@ def _load(model: Path, device: str, request: Request) -> Any:
         from augan.io.model_file import load
 
         return load(model, device=device)
-    if request.where or request.score_range is not None:
-        option = "--where" if request.where else "--score-range"
+    given = {
+        "--where": request.where or None,
+        "--score-range": request.score_range,
+        "--truncation": request.truncation,
+    }
+    for option in (name for name, value in given.items() if value is not None):
         raise ParameterError(f"{option}: {model} is an exported generator; use the .augan file")
     from augan.deploy.generator import OnnxGenerator
 

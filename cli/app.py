@@ -11,6 +11,7 @@ from .evaluate import evaluate
 from .export import export
 from .fit import fit
 from .info import info
+from .latent import edit, inpaint, interpolate
 from .sample import sample
 from .score import score
 
@@ -26,6 +27,9 @@ app.command()(score)
 app.command()(sample)
 app.command()(evaluate)
 app.command()(export)
+app.command()(interpolate)
+app.command()(inpaint)
+app.command()(edit)
 app.command()(info)
 app.command()(demo)
 

@@ -22,6 +22,7 @@ from ._console import (
 )
 from ._detection import evaluate_model
 from ._generative import evaluate_images
+from ._images import check_picture
 from ._models import load_detector
 from ._parameters import Assignments, assignments
 from ._scoring import Fpr, Threshold
@@ -178,19 +179,9 @@ def _check_request(
             raise ParameterError(f"--report {page}: goes with MODEL and DATA")
         _check_page(page, model, data)
     if neighbors is not None:
-        _check_picture(neighbors, generative)
-
-
-def _check_picture(path: Path, generative: Path | None) -> None:
-    """Fail now rather than after the judging."""
-    from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable
-
-    if generative is None:
-        raise ParameterError(f"--neighbors {path}: goes with --generative")
-    if path.suffix.lower() != ".png":
-        raise ParameterError(f"--neighbors {path}: the file of a picture ends in .png")
-    check_writable(path)
+        if generative is None:
+            raise ParameterError(f"--neighbors {neighbors}: goes with --generative")
+        check_picture(neighbors, "--neighbors")
 
 
 def _check_page(page: Path, *inputs: Path | None) -> None:

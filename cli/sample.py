@@ -59,6 +59,10 @@ def sample(
             help="Only rows with anomaly scores between these quantiles of training's.",
         ),
     ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(help="Largest number in a latent: the smaller, the more usual, and alike."),
+    ] = None,
     balance: Annotated[
         Path | None,
         typer.Option(help="Table or images to fill up the rare classes of; with --target."),
@@ -94,14 +98,15 @@ def sample(
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         of_model = {"-n": number, "--class": class_, "--balanced": balanced or None}
-        of_model |= {"--where": where, "--score-range": score_range}
+        of_model |= {"--where": where, "--score-range": score_range, "--truncation": truncation}
         of_table = {"--target": target, "--ratio": ratio, "--drop": drop, "--set": set_}
         _check_request(model, balance, of_model, of_table)
         set_threads(threads, small_batches=balance is not None, model=model)
         if model is not None:
             assert number is not None
             _check_out(out, model)
-            request = Request(number, class_, balanced, where or [], score_range, seed)
+            asked = where or [], score_range, truncation
+            request = Request(number, class_, balanced, *asked, seed)
             say(write_sample(model, out, request, device, quiet=quiet), quiet=quiet)
             return
         assert balance is not None and target is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "AnoGAN",
+    "CriticFeatures",
     "FAnoGAN",
     "GANSampler",
     "OnnxDetector",
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from augan.deploy.detector import OnnxDetector
     from augan.deploy.generator import OnnxGenerator
     from augan.estimators.anogan import AnoGAN
+    from augan.estimators.critic_features import CriticFeatures
     from augan.estimators.f_anogan import FAnoGAN
     from augan.estimators.sampler import GANSampler
     from augan.io.model_file import load
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AnoGAN": "augan.estimators.anogan",
+    "CriticFeatures": "augan.estimators.critic_features",
     "FAnoGAN": "augan.estimators.f_anogan",
     "GANSampler": "augan.estimators.sampler",
     "OnnxDetector": "augan.deploy.detector",

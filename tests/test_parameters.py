@@ -79,7 +79,7 @@ CHANGES_SCORES: dict[str, Any] = {
 CHANGES_SOMETHING_ELSE = {
     *("target_fpr", "max_time", "n_iter_no_change", "image_size", "detail_size", "repair_steps"),
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
-    *("backbone", "backbone_weights", "diff_augment"),
+    *("backbone", "backbone_weights", "diff_augment", "warm_start_from", "freeze_critic"),
 }
 INVALID: dict[str, list[Any]] = {
     "gan": ["wgan", None, 1],
@@ -124,6 +124,8 @@ INVALID: dict[str, list[Any]] = {
     "diff_augment": ["yes", 1, None],
     "backbone": ["vgg16", 18, "auto"],
     "backbone_weights": [1, True, "weights.pt"],  # a file, but no network that it is of
+    "warm_start_from": [1, True],
+    "freeze_critic": [-1, 1.5, None, True, 2],  # 2: of no model
     "callbacks": [print, [1], "print"],
     "checkpoint": [1, True, 2.5, ["a"]],
     "checkpoint_interval": [-1, None, "1m"],
@@ -132,6 +134,7 @@ INVALID: dict[str, list[Any]] = {
     "random_state": ["seed", 1.5, -1, [1, 2], 2**32, True],
 }
 TAKES_ANYTHING = {"normal_label"}
+OF_METHODS = {"n_samples", "score_range", "truncation", "strength", "n_steps"}
 
 
 def names_of(cls: Any) -> list[str]:
@@ -175,7 +178,7 @@ def test_every_parameter_is_covered_here() -> None:
             assert (name in INVALID) + (name in TAKES_ANYTHING) == 1, f"{name}: what is invalid?"
     known = {name for _, name in ALL}
     assert CHANGES_SCORES.keys() | CHANGES_SOMETHING_ELSE == known
-    assert set(CHECKS) - known - set(names_of(GANSampler)) == {"n_samples", "score_range"}
+    assert set(CHECKS) - known - set(names_of(GANSampler)) == OF_METHODS
     assert known - set(CHECKS) == {"normal_label", "device"}
 
 

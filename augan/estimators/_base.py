@@ -25,6 +25,7 @@ from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, table_defaul
 from augan.estimators._input import Data, normal_rows, read_input, read_like_training, take
 from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
+from augan.estimators._warm_start import read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError
 from augan.scoring.maps import Heatmap
 from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
@@ -76,8 +77,14 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         data = self._read_training_data(X, y)
         run = start_run(self, draw_seed(params["random_state"]))
         self.seed_ = run.seed
-        self.codec_ = make_codec(self, data).fit(data)
+        former = read_warm_start(self)
+        if former is None:
+            self.codec_ = make_codec(self, data).fit(data)
+        else:
+            take_codec(self, former, data)
         build(self)
+        if former is not None:
+            take_networks(self, former)
         if self.networks_.backbone is not None:
             self.networks_.backbone.load(self.backbone_weights)
         self.scorer_.place(device)

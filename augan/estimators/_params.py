@@ -158,6 +158,8 @@ CHECKS: dict[str, Check] = {
     "backbone": _or(None, _one_of(*BACKBONES)),
     "backbone_weights": (_is_path, "None or a path"),
     "diff_augment": FLAG,
+    "warm_start_from": (_is_path, "None or a path"),
+    "freeze_critic": _integer(0),
     "callbacks": (_is_callbacks, "None or a list of functions"),
     "checkpoint": (_is_path, "None or a path"),
     "checkpoint_interval": _real(0, np.inf),

@@ -47,6 +47,7 @@ NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "random_state",
     "resume",
     "target_fpr",
+    "warm_start_from",  # a checkpoint has its networks, trained on
 }
 
 

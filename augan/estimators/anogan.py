@@ -39,7 +39,7 @@ class AnoGAN(GeneratingDetector):
         As for `FAnoGAN`.
     max_categories, image_size, detail_size, standardize_images : object
         As for `FAnoGAN`.
-    diff_augment, backbone, backbone_weights : object
+    diff_augment, backbone, backbone_weights, warm_start_from, freeze_critic : object
         As for `FAnoGAN`.
     callbacks, checkpoint, checkpoint_interval, resume, device, random_state : object
         As for `FAnoGAN`.
@@ -111,6 +111,8 @@ class AnoGAN(GeneratingDetector):
         diff_augment: bool = False,
         backbone: str | None = None,
         backbone_weights: str | None = None,
+        warm_start_from: str | None = None,
+        freeze_critic: int = 0,
         callbacks: list[Any] | None = None,
         checkpoint: str | None = None,
         checkpoint_interval: float = 30.0,
@@ -158,6 +160,8 @@ class AnoGAN(GeneratingDetector):
         self.diff_augment = diff_augment
         self.backbone = backbone
         self.backbone_weights = backbone_weights
+        self.warm_start_from = warm_start_from
+        self.freeze_critic = freeze_critic
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.checkpoint_interval = checkpoint_interval

@@ -125,6 +125,13 @@ class FAnoGAN(GeneratingDetector):
     backbone_weights : path or None, default=None
         File with its weights (a ``state_dict``, or .safetensors); ``None`` is torchvision's own,
         which are downloaded once.
+    warm_start_from : path or None, default=None
+        Model file of a detector that was trained before, on rows of the same columns or images
+        of the same shape: its encoding is taken over, and its networks are trained on. `fit` takes
+        as many steps as without; fewer are enough.
+    freeze_critic : int, default=0
+        So many of the critic's layers, the lowest first, stay as `warm_start_from` has them
+        (FreezeD [7]_).
     callbacks : list of callable or None, default=None
         Each is called with a row (dict) of the training history.
     checkpoint : path or None, default=None
@@ -164,6 +171,8 @@ class FAnoGAN(GeneratingDetector):
     .. [5] Roth et al. "Towards total recall in industrial anomaly detection." CVPR, 2022.
     .. [6] Zhao et al. "Differentiable augmentation for data-efficient GAN training." NeurIPS,
        2020.
+    .. [7] Mo, Cho and Shin. "Freeze the discriminator: a simple baseline for fine-tuning GANs."
+       CVPR workshops, 2020.
 
     Examples
     --------
@@ -220,6 +229,8 @@ class FAnoGAN(GeneratingDetector):
         diff_augment: bool = False,
         backbone: str | None = None,
         backbone_weights: str | None = None,
+        warm_start_from: str | None = None,
+        freeze_critic: int = 0,
         callbacks: list[Any] | None = None,
         checkpoint: str | None = None,
         checkpoint_interval: float = 30.0,
@@ -267,6 +278,8 @@ class FAnoGAN(GeneratingDetector):
         self.diff_augment = diff_augment
         self.backbone = backbone
         self.backbone_weights = backbone_weights
+        self.warm_start_from = warm_start_from
+        self.freeze_critic = freeze_critic
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.checkpoint_interval = checkpoint_interval

@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 7
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
-NOT_SAVED = {"callbacks": None, "checkpoint": None, "resume": False, "backbone_weights": None}
+NOT_SAVED = {
+    "backbone_weights": None,
+    "callbacks": None,
+    "checkpoint": None,
+    "freeze_critic": 0,
+    "resume": False,
+    "warm_start_from": None,
+}
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
 MAX_PIXELS = 2**28  # of one image: a file that claims more would eat the memory
 MANIFEST_TYPES: dict[str, tuple[type, ...]] = {

@@ -40,6 +40,11 @@ class Critic(nn.Module):
         self.head = head
         self.n_features = n_features
 
+    def layers_with_weights(self) -> list[nn.Module]:
+        """Return the layers below the head that have weights, the lowest first."""
+        kinds = (nn.Linear, nn.Conv2d)
+        return [layer for layer in self.backbone.modules() if isinstance(layer, kinds)]
+
     def features(self, x: Tensor) -> Tensor:
         """Return the activations that the head reads, (n, F)."""
         activations: Tensor = self.backbone(x)

@@ -26,10 +26,12 @@ SHIFT = 4  # images are shifted by a quarter of a side
 class PretextNetwork(nn.Module):
     """`features(rows)` (n, F), and `loss(rows, random)` of the task that they are learned by.
 
-    `reads_standard` says whether rows are standardised ones, or encoded as the critic's are.
+    `reads_standard` says whether rows are standardised ones, or encoded as the critic's are;
+    `n_features` how many features there are.
     """
 
     reads_standard: bool
+    n_features: int
 
     def features(self, rows: Tensor) -> Tensor:
         """Return features (n, F) of rows."""
@@ -64,6 +66,7 @@ class SwapPretext(PretextNetwork):
         self.layers = nn.ModuleList(
             [SteadyLinear(size, width), nn.Linear(width, width), nn.Linear(width, width)]
         )
+        self.n_features = 2 * width
         self.detect = nn.Linear(width, self.n_columns)
         self.repair = nn.Linear(width, size)
 
@@ -116,9 +119,9 @@ class TransformPretext(PretextNetwork):
             layers += [nn.Conv2d(before, size, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
             before = size
         n_halvings = len(channels)
-        n_features = before * (spec.height >> n_halvings) * (spec.width >> n_halvings)
+        self.n_features = before * (spec.height >> n_halvings) * (spec.width >> n_halvings)
         self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.classify = nn.Linear(n_features, len(self.transforms))
+        self.classify = nn.Linear(self.n_features, len(self.transforms))
 
     def features(self, rows: Tensor) -> Tensor:
         """Return the activations (n, F) that the classifier reads, of images as they are."""

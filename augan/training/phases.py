@@ -72,6 +72,8 @@ class GANPhase:
         self.networks, self.train, self.config, self.seed = networks, train, config, seed
         self.held_out, self.augmented = held_out[:MAX_HELD_OUT], augmented
         self.average = ExponentialMovingAverage(networks.generator, config.ema_decay)
+        for layer in networks.critic.layers_with_weights()[: config.freeze_critic]:
+            layer.requires_grad_(False)
         self.critic_optimizer = _adam(networks.critic, config.lr_critic, config)
         self.generator_optimizer = _adam(networks.generator, config.lr_generator, config)
         self.random = torch_stream(seed, "gan", train.device)
@@ -335,7 +337,8 @@ def draw_rows(data: Tensor, size: int, random: torch.Generator) -> Tensor:
 
 
 def _adam(module: nn.Module, rate: float, config: TrainingConfig) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), lr=rate, betas=config.betas, fused=True)
+    moving = [weights for weights in module.parameters() if weights.requires_grad]
+    return torch.optim.Adam(moving, lr=rate, betas=config.betas, fused=True)
 
 
 def freeze(module: nn.Module) -> None:

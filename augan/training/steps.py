@@ -37,6 +37,7 @@ class TrainingConfig:
     gradient_clip: float | None = None
     ema_decay: float = 0.99
     kappa: float = 1.0
+    freeze_critic: int = 0
 
 
 def critic_step(
@@ -73,6 +74,7 @@ def generator_step(
     config: TrainingConfig,
 ) -> dict[str, Tensor]:
     """Move the generator once, against a critic that stays as it is."""
+    moving = [weights for weights in critic.parameters() if weights.requires_grad]
     critic.requires_grad_(False)
     features = critic.features(generator(z))
     loss = generator_loss(config.gan, critic.judge(features))
@@ -81,7 +83,8 @@ def generator_step(
         matching = feature_matching(critic.features(real), features)
         loss = loss + config.feature_matching * matching
     figures["generator_gradient_norm"] = _descend(loss, generator, optimizer, config.gradient_clip)
-    critic.requires_grad_(True)
+    for weights in moving:
+        weights.requires_grad_(True)
     return figures
 
 

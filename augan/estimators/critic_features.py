@@ -1,0 +1,144 @@
+"""CriticFeatures: what a trained detector's networks see, as features for a classifier."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from augan.estimators._generating import GeneratingDetector
+from augan.estimators.f_anogan import FAnoGAN
+from augan.exceptions import ParameterError
+from augan.scoring.view import View
+
+NETWORKS = {"critic": "f_x", "pretext": "pretext_features", "encoder": "z"}  # part of a `View`
+
+
+class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Features of rows or images, learned without labels, for a classifier that has few of them.
+
+    The critic learns from all rows what real ones look like; a classifier on its features then
+    needs fewer labels than one on the rows [1]_. Stands before it in a `Pipeline`.
+
+    Parameters
+    ----------
+    detector : FAnoGAN, AnoGAN, path or None, default=None
+        What learns from the rows given to `fit`: a clone of this detector, None for `FAnoGAN()`.
+        A path to a model file, or scikit-learn's ``FrozenEstimator(detector)``: it has learned
+        before, from more rows perhaps, and stays as it is.
+    network : {"critic", "pretext", "encoder"}, default="critic"
+        Whose features: the critic's last hidden layers, the pretext network's, or latents.
+
+    Attributes
+    ----------
+    detector_ : FAnoGAN or AnoGAN
+        The fitted one.
+    n_features_in_ : int
+        Columns, or pixels times channels.
+    feature_names_in_ : ndarray of str
+        Column names, when `fit` saw a DataFrame.
+
+    References
+    ----------
+    .. [1] Radford, Metz and Chintala. "Unsupervised representation learning with deep
+       convolutional generative adversarial networks." ICLR, 2016, section 5.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from augan import CriticFeatures, FAnoGAN
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> detector = FAnoGAN(max_steps=50, encoder_steps=1, pretext_steps=1, random_state=0)
+    >>> features = CriticFeatures(detector).fit(X)
+    >>> model = make_pipeline(features, LogisticRegression(max_iter=1000)).fit(X[:50], y[:50])
+    >>> features.transform(X).shape
+    (569, 512)
+    """
+
+    def __init__(self, detector: Any = None, *, network: str = "critic") -> None:
+        self.detector = detector
+        self.network = network
+
+    def fit(self, X: Any, y: Any = None) -> CriticFeatures:
+        """Train the detector on rows, or take one that has been trained.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Rows, labelled or not.
+        y : array-like of shape (n,)
+            Handed to the detector, which takes it for `normal_label` alone.
+
+        Returns
+        -------
+        self : object
+            Fitted transformer.
+
+        Raises
+        ------
+        ParameterError
+            When a parameter has a value that it cannot have, or the detector has no such network.
+        DataError, ModelFileError
+            When rows cannot be trained on, or the file not be read.
+        """
+        if self.network not in NETWORKS:
+            known = ", ".join(map(repr, NETWORKS))
+            raise ParameterError(f"network={self.network!r}: must be one of {known}")
+        if isinstance(self.detector, (str, os.PathLike)):
+            from augan.io.model_file import load
+
+            self.detector_ = load(self.detector)
+            self.detector_._read(X)
+        else:
+            given = FAnoGAN() if self.detector is None else clone(self.detector)
+            if not isinstance(getattr(given, "estimator", given), GeneratingDetector):
+                raise ParameterError(f"detector={self.detector!r}: must be a detector of augan's")
+            self.detector_ = given.fit(X, y)
+        if self.network == "pretext" and self.detector_.networks_.pretext is None:
+            raise ParameterError("network='pretext': the detector's heads need none")
+        self.n_features_in_ = self.detector_.n_features_in_
+        if hasattr(self.detector_, "feature_names_in_"):
+            self.feature_names_in_ = self.detector_.feature_names_in_
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Return features (n, F) of rows or images like those of `fit`."""
+        check_is_fitted(self, "detector_")
+        detector, part = self.detector_, NETWORKS[self.network]
+        raw = detector.codec_.prepare(detector._read(X))
+
+        def features(rows: Tensor) -> tuple[Tensor]:
+            view: View = detector.scorer_.view(rows)
+            return (getattr(view, part),)
+
+        (found,) = detector._in_chunks(raw, features)
+        return np.asarray(found.double().numpy())
+
+    @property
+    def _n_features_out(self) -> int:
+        networks = self.detector_.networks_
+        sizes = {"critic": networks.critic.n_features, "encoder": networks.latent_dim}
+        if self.network in sizes:
+            return int(sizes[self.network])
+        return int(networks.pretext.n_features)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags

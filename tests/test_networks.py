@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
-from augan.networks import build_networks
+from augan.networks import build_class_networks, build_networks
 
 VECTOR = VectorSpec(
     (
@@ -15,11 +15,13 @@ VECTOR = VectorSpec(
 )
 SHAPES = {"vector": (7,), "8x8": (1, 8, 8), "20x36": (3, 20, 36), "64x64": (4, 64, 64)}
 SPECS = {"vector": VECTOR} | {k: ImageSpec(*v) for k, v in SHAPES.items() if k != "vector"}
+ARCHITECTURES = ("dense", "conv", "residual")
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_shapes_follow_the_spec(name):
-    networks = build_networks(SPECS[name], latent_dim=5, width=8)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_shapes_follow_the_spec(name, architecture):
+    networks = build_networks(SPECS[name], latent_dim=5, width=8, architecture=architecture)
     x = networks.generator(torch.randn(3, 5))
     assert x.shape == (3, *SHAPES[name])
     assert networks.critic(x).shape == (3,)
@@ -29,8 +31,10 @@ def test_shapes_follow_the_spec(name):
 
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("spectral_norm", [False, True])
-def test_the_critic_has_no_batch_norm_and_no_dropout(name, spectral_norm):
-    critic = build_networks(SPECS[name], latent_dim=5, width=8, spectral_norm=spectral_norm).critic
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_critic_has_no_batch_norm_and_no_dropout(name, spectral_norm, architecture):
+    kind = {"architecture": architecture, "spectral_norm": spectral_norm}
+    critic = build_networks(SPECS[name], latent_dim=5, width=8, **kind).critic
     kinds = {type(module).__name__ for module in critic.modules()}
     assert not any("BatchNorm" in kind or "Dropout" in kind for kind in kinds)
     x = torch.randn(4, *SHAPES[name])
@@ -71,6 +75,36 @@ def test_spectral_norm_bounds_every_layer():
     for layer in layers:
         norm = torch.linalg.matrix_norm(layer.weight.detach(), 2)
         assert float(norm) == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_layer_of_an_images_critic_is_normalised(architecture):
+    kind = {"architecture": architecture, "spectral_norm": True}
+    critic = build_networks(SPECS["20x36"], latent_dim=5, width=8, **kind).critic
+    layers = [m for m in critic.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    assert len(layers) >= 3
+    assert all(hasattr(layer, "parametrizations") for layer in layers)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_images_of_128_pixels(architecture):
+    spec = ImageSpec(3, 128, 128)
+    networks = build_networks(spec, latent_dim=5, width=4, architecture=architecture)
+    x = networks.generator(torch.randn(2, 5))
+    assert x.shape == (2, 3, 128, 128) and networks.critic(x).shape == (2,)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_networks_that_are_told_a_class(architecture):
+    spec = SPECS["20x36"]
+    networks = build_class_networks(spec, 3, latent_dim=5, width=8, architecture=architecture)
+    classes, z = torch.eye(3), torch.randn(1, 5).expand(3, 5)
+    x = networks.generator.eval()(z, classes)
+    assert x.shape == (3, 3, 20, 36)
+    assert not torch.allclose(x[0], x[1])  # of one latent, two classes
+    features = networks.critic.features(x[:1].expand(3, -1, -1, -1))
+    judged = networks.critic.judge_class(features, classes)
+    assert len(set(judged.tolist())) == 3
 
 
 def test_same_seed_same_weights_and_the_global_stream_is_left_alone():

@@ -80,6 +80,7 @@ CHANGES_SOMETHING_ELSE = {
     *("target_fpr", "max_time", "n_iter_no_change", "image_size", "detail_size", "repair_steps"),
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
     *("backbone", "backbone_weights", "diff_augment", "warm_start_from", "freeze_critic"),
+    "architecture",
 }
 INVALID: dict[str, list[Any]] = {
     "gan": ["wgan", None, 1],
@@ -94,6 +95,7 @@ INVALID: dict[str, list[Any]] = {
     "target_fpr": [0, 1, 2, "auto", None],
     "latent_dim": [0, 2.5, "big", None],
     "width": [0, -3, "wide"],
+    "architecture": ["mlp", None, 1],
     "spectral_norm": ["yes", 1, None],
     "max_steps": [0, "many", 10.0],
     "encoder_steps": [0, None],
@@ -109,7 +111,7 @@ INVALID: dict[str, list[Any]] = {
     "r1": [-1, "1"],
     "feature_matching": [-1, np.nan],
     "lr_generator": [0, -1e-3, None],
-    "lr_critic": [0, "auto"],
+    "lr_critic": [0, "fast"],
     "lr_encoder": [0, True],
     "betas": [0.5, (0.5,), (0.5, 1.0), ("a", 0.9), (-0.1, 0.9), None],
     "schedule": ["step", None],

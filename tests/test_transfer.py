@@ -98,7 +98,12 @@ def test_a_search_model_begins_with_one_that_has_an_encoder(former):
 @pytest.mark.parametrize(
     ("X", "params", "error", "message"),
     [
-        (DIGITS, {"width": 16}, ParameterError, "it was built with latent_dim=8, width=8"),
+        (
+            DIGITS,
+            {"width": 16},
+            ParameterError,
+            "it was built with latent_dim=8, width=8, architecture='conv'",
+        ),
         (DIGITS, {"spectral_norm": True}, ParameterError, "spectral_norm=False"),
         (DIGITS, {"freeze_critic": 9}, ParameterError, "freeze_critic=9: the critic has 2 layers"),
         (DIGITS[:, :, :7], {}, DataError, "images of shape"),

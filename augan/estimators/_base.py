@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from augan.assessment import Assessment, Floats
 from augan.codecs.columns import CategoryColumn
 from augan.codecs.image import ImageCodec
 from augan.estimators._build import build, make_codec
-from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, table_defaults
+from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, of_images, table_defaults
 from augan.estimators._input import Data, normal_rows, read_input, read_like_training, take
 from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
@@ -261,6 +262,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _defaults(self) -> Defaults:
         if isinstance(self.codec_, ImageCodec):
             defaults = PHOTOGRAPH if self.codec_.is_photograph else IMAGE
+            defaults = replace(defaults, **of_images(self.gan))
             defaults = defaults if self.backbone is None else defaults.with_backbone()
         else:
             columns = [column for column in self.codec_.columns if column.spans()]

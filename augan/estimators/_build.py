@@ -47,7 +47,8 @@ def build(detector: BaseDetector) -> None:
         codec.spec,
         latent_dim=detector._auto("latent_dim"),
         width=detector._auto("width"),
-        spectral_norm=detector.spectral_norm,
+        architecture=detector._auto("architecture"),
+        spectral_norm=detector._auto("spectral_norm"),
         with_encoder=detector._has_encoder,
         seed=detector.seed_,
     )

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+from augan.networks import Architecture
 from augan.scoring.calibration import Fusion
 from augan.scoring.heads import BACKBONE_HEADS
+
+
+def of_images(gan: str) -> dict[str, Any]:
+    """Return the networks of images that a loss is usually played with, and their rates."""
+    kinds: dict[str, Architecture] = {"gan": "dense", "hinge": "residual"}
+    kind = {"architecture": kinds.get(gan, "conv"), "spectral_norm": gan != "wgan-gp"}
+    return kind | {"lr_generator": 1e-3, "lr_critic": 2e-3}
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,10 @@ class Defaults:
     image_size: int | None = None
     detail_size: int | None = 128
     standardize_images: bool = False
+    architecture: Architecture = "conv"
+    spectral_norm: bool = False
+    lr_generator: float = 2e-4
+    lr_critic: float = 1e-3
 
     def with_backbone(self) -> Defaults:
         """Return the same with the backbone's heads; one of them needs the repair network."""
@@ -96,6 +109,10 @@ class SamplerDefaults:
     n_critic: int
     method: str
     synthetic_share: float | None
+    architecture: Architecture = "conv"
+    spectral_norm: bool = False
+    lr_generator: float = 2e-4
+    lr_critic: float = 1e-3
 
 
 IMAGE_SAMPLER = SamplerDefaults(64, 32, 800, 400, 64, 1, "data", 0.5)

@@ -86,7 +86,8 @@ def _build_codec(sampler: GANSampler, data: Data) -> ImageCodec | TableCodec:
 
 def build_networks(sampler: GANSampler) -> Networks:
     """Build the networks of a sampler whose codec and classes are known."""
-    sizes = {name: sampler._auto(name) for name in ("latent_dim", "width")}
+    names = ("latent_dim", "width", "architecture", "spectral_norm")
+    sizes = {name: sampler._auto(name) for name in names}
     n_classes = len(sampler.classes_)
     return build_class_networks(sampler.codec_.spec, n_classes, **sizes, seed=sampler.seed_)
 

@@ -161,7 +161,7 @@ def training_config(estimator: BaseDetector | GANSampler, n_rows: int) -> Traini
     params = estimator.get_params(deep=False)
     names = set(TrainingConfig.__dataclass_fields__) & set(params)
     chosen = {name: params[name] for name in names}
-    chosen["n_critic"] = estimator._auto("n_critic")
+    chosen |= {name: estimator._auto(name) for name in ("n_critic", "lr_generator", "lr_critic")}
     chosen["batch_size"] = min(estimator._auto("batch_size"), max(n_rows, 2))
     if params["batch_size"] != "auto" and params["batch_size"] > n_rows:
         warnings.warn(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
     from augan.estimators._input import Data
 
+SIZES = ("latent_dim", "width", "architecture", "spectral_norm")
 TAKEN = ("generator", "critic", "encoder", "pretext", "repair")
 
 
@@ -56,11 +57,10 @@ def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
         try:
             own[name].load_state_dict(former[name].state_dict())
         except RuntimeError as error:
-            sizes = {size: source._auto(size) for size in ("latent_dim", "width")}
-            wanted = ", ".join(f"{size}={value}" for size, value in sizes.items())
+            wanted = ", ".join(f"{size}={source._auto(size)!r}" for size in SIZES)
             raise ParameterError(
                 f"warm_start_from={str(detector.warm_start_from)!r}: its {name} is of another "
-                f"kind; it was built with {wanted}, spectral_norm={source.spectral_norm}"
+                f"kind; it was built with {wanted}"
             ) from error
     n_layers = len(detector.networks_.critic.layers_with_weights())
     if detector.freeze_critic > n_layers:

@@ -29,7 +29,7 @@ class AnoGAN(GeneratingDetector):
         Learning rate of the search.
     heads, fusion, n_neighbors, memory_size, contamination, target_fpr, normal_label : object
         As for `FAnoGAN`.
-    latent_dim, width, spectral_norm, max_steps, pretext_steps, repair_steps : object
+    latent_dim, width, architecture, spectral_norm, max_steps, pretext_steps, repair_steps : object
         As for `FAnoGAN`.
     n_folds, max_time, batch_size, n_critic : object
         As for `FAnoGAN`.
@@ -85,7 +85,8 @@ class AnoGAN(GeneratingDetector):
         normal_label: Any = None,
         latent_dim: str | int = "auto",
         width: str | int = "auto",
-        spectral_norm: bool = False,
+        architecture: str = "auto",
+        spectral_norm: str | bool = "auto",
         max_steps: str | int = "auto",
         pretext_steps: str | int = "auto",
         repair_steps: str | int = "auto",
@@ -96,8 +97,8 @@ class AnoGAN(GeneratingDetector):
         gradient_penalty: float = 10.0,
         r1: float = 0.0,
         feature_matching: float = 0.0,
-        lr_generator: float = 2e-4,
-        lr_critic: float = 1e-3,
+        lr_generator: str | float = "auto",
+        lr_critic: str | float = "auto",
         betas: tuple[float, float] = (0.5, 0.9),
         schedule: str = "cosine",
         gradient_clip: float | None = None,
@@ -134,6 +135,7 @@ class AnoGAN(GeneratingDetector):
         self.normal_label = normal_label
         self.latent_dim = latent_dim
         self.width = width
+        self.architecture = architecture
         self.spectral_norm = spectral_norm
         self.max_steps = max_steps
         self.pretext_steps = pretext_steps

@@ -60,8 +60,13 @@ class FAnoGAN(GeneratingDetector):
         Size of z: one for every four columns of a table (2 to 32), 64 for images.
     width : "auto" or int, default="auto"
         Units of a dense layer (256) or channels of the first convolution (32).
-    spectral_norm : bool, default=False
-        Spectral normalisation of the critic's layers.
+    architecture : {"auto", "dense", "conv", "residual"}, default="auto"
+        Generator and critic of images: dense layers as in [3]_ (of 16 `width` units), DCGAN's
+        convolutions [8]_ or residual blocks [9]_. "auto" is dense for "gan", residual for
+        "hinge", else convolutions. Networks of tables are dense.
+    spectral_norm : "auto" or bool, default="auto"
+        Spectral normalisation of the critic's layers [9]_; "auto" for images with a loss other
+        than "wgan-gp", whose penalty does the same.
     max_steps : "auto" or int, default="auto"
         Most steps of the generator: 1000 for tables (2000 for the paper's score), 800 for images.
     encoder_steps : "auto" or int, default="auto"
@@ -86,8 +91,10 @@ class FAnoGAN(GeneratingDetector):
         Weight of the R1 penalty on real rows.
     feature_matching : float, default=0.0
         Weight of feature matching in the generator's loss.
-    lr_generator, lr_critic, lr_encoder : float
-        Adam's learning rates.
+    lr_generator, lr_critic : "auto" or float, default="auto"
+        Adam's learning rates; "auto" is 2e-4 and 1e-3 for tables, 1e-3 and 2e-3 for images.
+    lr_encoder : float, default=1e-3
+        Adam's learning rate for the encoder.
     betas : tuple of float, default=(0.5, 0.9)
         Adam's decay rates.
     schedule : {"cosine", "linear", "constant"}, default="cosine"
@@ -173,6 +180,10 @@ class FAnoGAN(GeneratingDetector):
        2020.
     .. [7] Mo, Cho and Shin. "Freeze the discriminator: a simple baseline for fine-tuning GANs."
        CVPR workshops, 2020.
+    .. [8] Radford, Metz and Chintala. "Unsupervised representation learning with deep
+       convolutional generative adversarial networks." ICLR, 2016.
+    .. [9] Miyato, Kataoka, Koyama and Yoshida. "Spectral normalization for generative
+       adversarial networks." ICLR, 2018.
 
     Examples
     --------
@@ -201,7 +212,8 @@ class FAnoGAN(GeneratingDetector):
         normal_label: Any = None,
         latent_dim: str | int = "auto",
         width: str | int = "auto",
-        spectral_norm: bool = False,
+        architecture: str = "auto",
+        spectral_norm: str | bool = "auto",
         max_steps: str | int = "auto",
         encoder_steps: str | int = "auto",
         pretext_steps: str | int = "auto",
@@ -213,8 +225,8 @@ class FAnoGAN(GeneratingDetector):
         gradient_penalty: float = 10.0,
         r1: float = 0.0,
         feature_matching: float = 0.0,
-        lr_generator: float = 2e-4,
-        lr_critic: float = 1e-3,
+        lr_generator: str | float = "auto",
+        lr_critic: str | float = "auto",
         lr_encoder: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.9),
         schedule: str = "cosine",
@@ -250,6 +262,7 @@ class FAnoGAN(GeneratingDetector):
         self.normal_label = normal_label
         self.latent_dim = latent_dim
         self.width = width
+        self.architecture = architecture
         self.spectral_norm = spectral_norm
         self.max_steps = max_steps
         self.encoder_steps = encoder_steps

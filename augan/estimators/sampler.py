@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs.image import ImageCodec
-from augan.estimators._defaults import IMAGE_SAMPLER, SamplerDefaults, table_sampler_defaults
+from augan.estimators._defaults import (
+    IMAGE_SAMPLER,
+    SamplerDefaults,
+    of_images,
+    table_sampler_defaults,
+)
 from augan.estimators._input import is_image_array, read_input, take
 from augan.estimators._params import check_params
 from augan.estimators._sampler_input import check_labels, dense, joined
@@ -74,10 +80,12 @@ class GANSampler(BaseOverSampler):
         As in `FAnoGAN`; "auto" is a latent dimension for every two columns, at least 4 and at
         most 64, width 256, 1500 steps of the GAN, 800 of the encoder, batches of 128 and
         2 steps of the critic for tables; 64, 32, 800, 400, 64 and 1 for images.
+    architecture, spectral_norm : "auto" or as in `FAnoGAN`
+        As in `FAnoGAN`.
     gradient_penalty, r1, feature_matching : float, default=10.0, 0.0, 0.0
         Weights in the losses.
-    lr_generator, lr_critic, lr_encoder : float, default=2e-4, 1e-3, 1e-3
-        Base learning rates of Adam.
+    lr_generator, lr_critic, lr_encoder : float, default="auto", "auto", 1e-3
+        Base learning rates of Adam; "auto" is 2e-4 and 1e-3 for tables, 1e-3 and 2e-3 for images.
     betas : tuple of float, default=(0.5, 0.9)
         Adam's decay rates.
     schedule : {"cosine", "linear", "constant"}, default="cosine"
@@ -174,6 +182,8 @@ class GANSampler(BaseOverSampler):
         gan: str = "wgan-gp",
         latent_dim: str | int = "auto",
         width: str | int = "auto",
+        architecture: str = "auto",
+        spectral_norm: str | bool = "auto",
         max_steps: str | int = "auto",
         encoder_steps: str | int = "auto",
         batch_size: str | int = "auto",
@@ -181,8 +191,8 @@ class GANSampler(BaseOverSampler):
         gradient_penalty: float = 10.0,
         r1: float = 0.0,
         feature_matching: float = 0.0,
-        lr_generator: float = 2e-4,
-        lr_critic: float = 1e-3,
+        lr_generator: str | float = "auto",
+        lr_critic: str | float = "auto",
         lr_encoder: float = 1e-3,
         betas: tuple[float, float] = (0.5, 0.9),
         schedule: str = "cosine",
@@ -207,6 +217,8 @@ class GANSampler(BaseOverSampler):
         self.gan = gan
         self.latent_dim = latent_dim
         self.width = width
+        self.architecture = architecture
+        self.spectral_norm = spectral_norm
         self.max_steps = max_steps
         self.encoder_steps = encoder_steps
         self.batch_size = batch_size
@@ -400,7 +412,7 @@ class GANSampler(BaseOverSampler):
     @property
     def _defaults(self) -> SamplerDefaults:
         if isinstance(self.codec_, ImageCodec):
-            return IMAGE_SAMPLER
+            return replace(IMAGE_SAMPLER, **of_images(self.gan))
         return table_sampler_defaults(sum(bool(column.spans()) for column in self.codec_.columns))
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:

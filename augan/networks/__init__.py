@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from augan._random import seeded_layers
 from augan.codecs.spec import ImageSpec, Spec, VectorSpec
-from augan.networks import conv, dense
+from augan.networks import conv, dense, dense_images, residual
 from augan.networks.backbone import Backbone
 from augan.networks.conditioning import ClassCritic, ClassGenerator
 from augan.networks.layers import Critic
@@ -28,8 +29,15 @@ __all__ = [
     "build_repair",
 ]
 
+Architecture = Literal["dense", "conv", "residual"]
+
 EMBEDDING_DIM = 16  # of a class
 REPAIR_WIDTH = 16  # channels of the repair network's first level
+OF_IMAGES: dict[Architecture, tuple[Any, Any]] = {  # generator and critic
+    "dense": (dense_images.DenseImageGenerator, dense_images.DenseImageCritic),
+    "conv": (conv.ConvGenerator, conv.ConvCritic),
+    "residual": (residual.ResidualGenerator, residual.ResidualCritic),
+}
 
 
 @dataclass
@@ -69,11 +77,12 @@ def build_networks(
     *,
     latent_dim: int,
     width: int,
+    architecture: Architecture = "conv",
     spectral_norm: bool = False,
     with_encoder: bool = True,
     seed: int = 0,
 ) -> Networks:
-    """Build dense networks for a `VectorSpec`, convolutional ones for an `ImageSpec`."""
+    """Build networks: dense ones for a `VectorSpec`, of the `architecture` for an `ImageSpec`."""
     sizes = {"latent_dim": latent_dim, "width": width}
     with seeded_layers(seed, "networks"):
         if isinstance(spec, VectorSpec):
@@ -81,23 +90,38 @@ def build_networks(
             critic: Critic = dense.DenseCritic(spec, width=width, spectral_norm=spectral_norm)
             encoder = dense.dense_encoder(spec, latent_dim=latent_dim) if with_encoder else None
         else:
-            generator = conv.ConvGenerator(spec, **sizes)
-            critic = conv.ConvCritic(spec, width=width, spectral_norm=spectral_norm)
+            make_generator, make_critic = OF_IMAGES[architecture]
+            generator = make_generator(spec, **sizes)
+            critic = make_critic(spec, width=width, spectral_norm=spectral_norm)
             encoder = conv.conv_encoder(spec, **sizes) if with_encoder else None
     return Networks(generator, critic, encoder, latent_dim)
 
 
 def build_class_networks(
-    spec: Spec, n_classes: int, *, latent_dim: int, width: int, seed: int = 0
+    spec: Spec,
+    n_classes: int,
+    *,
+    latent_dim: int,
+    width: int,
+    architecture: Architecture = "conv",
+    spectral_norm: bool = False,
+    seed: int = 0,
 ) -> Networks:
     """Build networks as `build_networks` does, generator and critic told the class."""
-    networks = build_networks(spec, latent_dim=latent_dim, width=width, seed=seed)
+    networks = build_networks(
+        spec,
+        latent_dim=latent_dim,
+        width=width,
+        architecture=architecture,
+        spectral_norm=spectral_norm,
+        seed=seed,
+    )
     with seeded_layers(seed, "classes"):
         wider = {"latent_dim": latent_dim + EMBEDDING_DIM, "width": width}
         base = (
             dense.DenseGenerator(spec, **wider)
             if isinstance(spec, VectorSpec)
-            else conv.ConvGenerator(spec, **wider)
+            else OF_IMAGES[architecture][0](spec, **wider)
         )
         networks.generator = ClassGenerator(base, n_classes, EMBEDDING_DIM)
         networks.critic = ClassCritic(networks.critic, n_classes)

@@ -51,7 +51,7 @@ class ConvCritic(Critic):
             conv = nn.Conv2d(before, size, 4, stride=2, padding=1)
             layers += [normalised(conv, spectral_norm), nn.LeakyReLU(SLOPE)]
             before = size
-        n_features = _n_flat(spec, channels)
+        n_features = n_flat(spec, channels)
         head = normalised(nn.Linear(n_features, 1), spectral_norm)
         super().__init__(nn.Sequential(*layers, nn.Flatten()), head, n_features)
 
@@ -68,7 +68,7 @@ def conv_encoder(spec: ImageSpec, *, latent_dim: int, width: int) -> nn.Module:
             nn.LeakyReLU(SLOPE),
         ]
         before = size
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(_n_flat(spec, channels), latent_dim))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_flat(spec, channels), latent_dim))
 
 
 def halving_channels(spec: ImageSpec, width: int) -> list[int]:
@@ -76,6 +76,7 @@ def halving_channels(spec: ImageSpec, width: int) -> list[int]:
     return [width * min(2**i, MAX_GROWTH) for i in range(n_halvings(spec.height, spec.width))]
 
 
-def _n_flat(spec: ImageSpec, channels: list[int]) -> int:
+def n_flat(spec: ImageSpec, channels: list[int]) -> int:
+    """Return how many numbers there are after the last halving."""
     levels = len(channels)
     return channels[-1] * (spec.height >> levels) * (spec.width >> levels)

@@ -44,10 +44,10 @@ class DenseCritic(Critic):
         first = normalised(SteadyLinear(spec.size, width), spectral_norm)
         second = normalised(nn.Linear(width, width), spectral_norm)
         head = normalised(nn.Linear(2 * width, 1), spectral_norm)
-        super().__init__(_HiddenLayers(first, second), head, 2 * width)
+        super().__init__(HiddenLayers(first, second), head, 2 * width)
 
 
-class _HiddenLayers(nn.Module):
+class HiddenLayers(nn.Module):
     """Activations of a first and a second layer, side by side."""
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
@@ -56,6 +56,7 @@ class _HiddenLayers(nn.Module):
         self.activation = nn.LeakyReLU(SLOPE)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return activations (n, 2 * width)."""
         lower = self.activation(self.first(x))
         return torch.cat([lower, self.activation(self.second(lower))], dim=1)
 

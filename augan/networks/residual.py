@@ -1,0 +1,82 @@
+"""Residual networks for images (Miyato et al. 2018, after He et al. 2016), up to 128 pixels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from augan.codecs.spec import ImageSpec
+from augan.networks.conv import halving_channels, n_flat
+from augan.networks.layers import SLOPE, Critic, normalised
+
+
+class ResidualGenerator(nn.Module):
+    """Latents (n, latent_dim) to encoded images (n, C, height, width).
+
+    The last doubling is a single convolution: at full size blocks would cost more than all others.
+    """
+
+    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int) -> None:
+        super().__init__()
+        channels = halving_channels(spec, width)[::-1]
+        levels = len(channels)
+        self.base = (channels[0], spec.height >> levels, spec.width >> levels)
+        self.project = nn.Linear(latent_dim, self.base[0] * self.base[1] * self.base[2])
+        self.blocks = nn.Sequential(*(_UpBlock(*sizes) for sizes in pairwise(channels)))
+        self.last = nn.Sequential(
+            nn.BatchNorm2d(channels[-1]),
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels[-1], spec.channels, 4, stride=2, padding=1),
+            nn.Tanh() if spec.activation == "tanh" else nn.Identity(),
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return generated images."""
+        images: Tensor = self.last(self.blocks(self.project(z).unflatten(1, self.base)))
+        return images
+
+
+class ResidualCritic(Critic):
+    """Encoded images (n, C, height, width) to a number each."""
+
+    def __init__(self, spec: ImageSpec, *, width: int, spectral_norm: bool) -> None:
+        channels = halving_channels(spec, width)
+        first = nn.Conv2d(spec.channels, channels[0], 4, stride=2, padding=1)
+        blocks = [_DownBlock(*sizes, spectral_norm) for sizes in pairwise(channels)]
+        n_features = n_flat(spec, channels)
+        layers = [normalised(first, spectral_norm), *blocks, nn.LeakyReLU(SLOPE), nn.Flatten()]
+        head = normalised(nn.Linear(n_features, 1), spectral_norm)
+        super().__init__(nn.Sequential(*layers), head, n_features)
+
+
+class _UpBlock(nn.Module):
+    """Twice the size: two convolutions beside one of a single pixel."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.first_norm, self.second_norm = nn.BatchNorm2d(before), nn.BatchNorm2d(after)
+        self.first = nn.Conv2d(before, after, 3, padding=1)
+        self.second = nn.Conv2d(after, after, 3, padding=1)
+        self.beside = nn.Conv2d(before, after, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        larger = F.interpolate(F.relu(self.first_norm(x)), scale_factor=2.0)
+        changed: Tensor = self.second(F.relu(self.second_norm(self.first(larger))))
+        return changed + F.interpolate(self.beside(x), scale_factor=2.0)
+
+
+class _DownBlock(nn.Module):
+    """Half the size; without batch norm, as every critic."""
+
+    def __init__(self, before: int, after: int, spectral_norm: bool) -> None:
+        super().__init__()
+        self.first = normalised(nn.Conv2d(before, after, 3, padding=1), spectral_norm)
+        self.second = normalised(nn.Conv2d(after, after, 4, stride=2, padding=1), spectral_norm)
+        self.beside = normalised(nn.Conv2d(before, after, 1), spectral_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        changed = self.first(F.leaky_relu(x, SLOPE))
+        halved: Tensor = self.second(F.leaky_relu(changed, SLOPE))
+        return halved + self.beside(F.avg_pool2d(x, 2))

@@ -1,0 +1,338 @@
+"""What GANs make of Fashion-MNIST, in features of one classifier of its images.
+
+Quality: augan's four losses and the model of PyTorch's DCGAN tutorial (at 32 pixels), each trained
+for as long on all classes. Classes: how many images of a class that was asked for a classifier
+takes for it, and how many real test images one tells that has learned from new images alone.
+Filling: 8 x 8 holes in test images, beside the mean of the pixels around, the smoothest filling and
+the mean of the five nearest training images. Transfer: steps to a kernel distance on the classes
+five to nine, from scratch and from a model of the others. Every model is a line of
+results/generative.jsonl, so a stopped run goes on where it was.
+
+    python benchmarks/generative.py --data DIR [--what quality classes filling transfer]
+        [--minutes 15]
+    python benchmarks/generative.py --report
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from formatting import markdown_table
+from numpy.typing import NDArray
+from rare_images import classify
+from results import FOLDER, Result, read
+from running import add_common_options, parse, run_missing, threads
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from augan import AnoGAN, FAnoGAN, GANSampler
+from augan.blending import blend
+from augan.codecs.image import ImageCodec
+from augan.evaluation import evaluate_generator
+from augan.evaluation.frechet import kernel_distance
+from augan.evaluation.judge import OwnJudge
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+KEY = ("what", "variant", "minutes", "seed")
+GANS = ("gan", "dcgan", "wgan-gp", "hinge")
+TUTORIAL = "DCGAN tutorial"
+ENDLESS = 10**7  # steps that no time is enough for
+N_JUDGED, N_MADE, N_FILLED = 10_000, 60_000, 1000
+HOLE = 8
+FIGURES = ("fid", "kid", "classifier_score", "precision", "recall", "density", "coverage")
+
+
+def main() -> None:
+    arguments = _arguments()
+    file = arguments.results or FOLDER / "generative.jsonl"
+    if not arguments.report:
+        with threads(arguments.threads):
+            run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
+    print(_report(read(file, KEY)))
+
+
+def measure(job: Result, folder: Path) -> list[Result]:
+    """Return the figures of one model."""
+    with np.load(folder / "fashion_mnist" / "fashion_mnist.npz") as data:
+        X, y = data["x_train"], data["y_train"].astype(np.int64)
+        test, y_test = data["x_test"], data["y_test"].astype(np.int64)
+    seconds, seed, variant = 60 * job["minutes"], job["seed"], job["variant"]
+    if job["what"] == "quality":
+        return [_quality(_trained(variant, X, seconds, seed), X, y, seed)]
+    if job["what"] == "classes":
+        return [_classes(variant, (X, y, test, y_test), seconds, seed)]
+    if job["what"] == "filling":
+        return [_filling(variant, X, test, seconds, seed)]
+    return [_transfer(variant, X, y, seconds, seed)]
+
+
+def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
+    """Return a model trained for so long: all of it goes to generator and critic."""
+    if variant == TUTORIAL:
+        return Tutorial(seconds, seed).fit(X)
+    return AnoGAN(
+        variant,
+        score="paper",
+        max_steps=ENDLESS,
+        max_time=seconds,
+        n_iter_no_change=None,
+        random_state=seed,
+    ).fit(X)
+
+
+def _quality(model: Any, X: Images, y: Labels, seed: int) -> Result:
+    report = evaluate_generator(model, X, y, n_samples=N_JUDGED, random_state=seed)
+    few = evaluate_generator(model, X, y, n_samples=1000, random_state=seed)
+    figures = {name: report.figures[name]["new"] for name in FIGURES}
+    real = {f"real_{name}": report.figures[name]["real"] for name in FIGURES}
+    own = {"judge_accuracy": report.judge_accuracy, "classes_of_1000": few.n_found}
+    return figures | real | own | {"steps": _steps(model)}
+
+
+def _steps(model: Any) -> int:
+    if isinstance(model, Tutorial):
+        return model.n_steps_
+    return int(model.history_.column("critic_loss", "gan")[0][-1])
+
+
+def _classes(gan: str, data: tuple[Any, ...], seconds: float, seed: int) -> Result:
+    X, y, test, y_test = data
+    sampler = GANSampler(
+        method="gan",
+        gan=gan,
+        max_steps=ENDLESS,
+        max_time=seconds,
+        n_iter_no_change=None,
+        random_state=seed,
+    ).fit(X, y)
+    made, labels = sampler.sample(dict.fromkeys(range(10), N_MADE // 10), random_state=seed)
+    taken_for = classify(X, y, made, steps=5000, seed=seed)
+    told = classify(made, labels.astype(np.int64), test, steps=5000, seed=seed)
+    return {
+        "agreement": float((taken_for == labels).mean()),
+        "accuracy_of_made": float((told == y_test).mean()),
+        "steps": _steps(sampler),
+    }
+
+
+def _filling(gan: str, X: Images, test: Images, seconds: float, seed: int) -> Result:
+    """Return the mean absolute error of the pixels in holes, of 255."""
+    model = FAnoGAN(
+        gan,
+        score="paper",
+        max_steps=ENDLESS,
+        encoder_steps=ENDLESS,
+        max_time=seconds,
+        n_iter_no_change=None,
+        random_state=seed,
+    ).fit(X)
+    random = np.random.default_rng(seed)
+    images = test[random.permutation(len(test))[:N_FILLED]]
+    holes, around = np.zeros((2, *images.shape), dtype=bool)
+    for hole, ring, (top, left) in zip(
+        holes, around, random.integers(2, 28 - HOLE - 2, (N_FILLED, 2)), strict=True
+    ):
+        ring[top - 1 : top + HOLE + 1, left - 1 : left + HOLE + 1] = True
+        hole[top : top + HOLE, left : left + HOLE] = True
+    around &= ~holes
+    ring_mean = np.array([image[ring].mean() for image, ring in zip(images, around, strict=True)])
+    fillings = {
+        "augan": model.inpaint(images, holes),
+        "mean_around": np.broadcast_to(ring_mean[:, None, None], images.shape),
+        "smoothest": blend(images, np.zeros(images.shape), holes),
+        "five_nearest": _nearest_mean(images, holes, X),
+    }
+    return {
+        name: float(np.abs(filled[holes].astype(float) - images[holes]).mean())
+        for name, filled in fillings.items()
+    }
+
+
+def _nearest_mean(images: Images, holes: NDArray[np.bool_], X: Images) -> NDArray[Any]:
+    """Return the mean of the five training images nearest to each in the known pixels."""
+    train = torch.from_numpy(X.reshape(len(X), -1)).float()
+    squares = train.square()
+    means = []
+    for image, hole in zip(images, holes, strict=True):
+        known = torch.from_numpy(~hole.ravel()).float()
+        row = torch.from_numpy(image.ravel()).float() * known
+        distances = squares @ known - 2 * train @ row
+        means.append(train[distances.topk(5, largest=False).indices].mean(dim=0).numpy())
+    return np.stack(means).reshape(images.shape)
+
+
+def _transfer(gan: str, X: Images, y: Labels, seconds: float, seed: int) -> Result:
+    """Return the kernel distances by step, from scratch and from a model of the other classes."""
+    low, high = X[y < 5], X[y > 4]
+    judge = OwnJudge(high, y[y > 4] - 5, seed)
+    real = judge.read(high[:5000])[0]
+    given = {"score": "paper", "n_iter_no_change": None, "random_state": seed}
+    found: Result = {}
+    with tempfile.TemporaryDirectory() as folder:
+        former = Path(folder) / "low.augan"
+        AnoGAN(gan, **given, max_steps=ENDLESS, max_time=seconds).fit(low).save(former)
+        for name, path in (("scratch", None), ("fine_tuned", str(former))):
+            watcher = Watcher(judge, real, seed)
+            AnoGAN(*(gan,), **given, max_steps=2000, warm_start_from=path, callbacks=[watcher]).fit(
+                high
+            )
+            found[f"kid_{name}"] = watcher.distances
+    return found
+
+
+class Watcher:
+    """A callback that measures the generator's images every 50 steps."""
+
+    def __init__(self, judge: OwnJudge, real: NDArray[Any], seed: int) -> None:
+        self.judge, self.real, self.seed = judge, real, seed
+        self.distances: list[float] = []
+
+    def __call__(self, row: Result) -> None:
+        """Take no note of figures."""
+
+    def begin(self, history: Any) -> None:
+        """Take no note of the beginning."""
+
+    def look(self, draw: Any) -> None:
+        """Measure the kernel distance of 2,000 images."""
+        features = self.judge.read(draw(2000))[0]
+        self.distances.append(kernel_distance(self.real, features, self.seed)[0])
+
+    def close(self) -> None:
+        """Take no note of the end."""
+
+
+class Tutorial(BaseEstimator):
+    """PyTorch's DCGAN tutorial at 32 pixels: its layers, initial weights, rates and batches."""
+
+    def __init__(self, seconds: float, seed: int) -> None:
+        self.seconds, self.seed = seconds, seed
+
+    def fit(self, X: Images) -> Tutorial:
+        """Train for as long as is given."""
+        self.codec_ = ImageCodec().fit(X)
+        images = self.codec_.encode(X)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.generator_, critic = _tutorial_generator(), _tutorial_critic()
+            networks = (self.generator_, critic)
+            for network in networks:
+                network.apply(_tutorial_weights)
+            of_generator, of_critic = (
+                torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+                for network in networks
+            )
+            self.n_steps_, start = 0, time.monotonic()
+            while time.monotonic() - start < self.seconds:
+                real = images[torch.randint(len(images), (128,))]
+                fake = self.generator_(torch.randn(128, 100, 1, 1))
+                on_real, on_fake = critic(real), critic(fake.detach())
+                _step(of_critic, F.softplus(-on_real).mean() + F.softplus(on_fake).mean())
+                _step(of_generator, F.softplus(-critic(fake)).mean())
+                self.n_steps_ += 1
+        self.generator_.eval()
+        return self
+
+    @torch.no_grad()
+    def sample(self, n: int, random_state: Any = None) -> Images:
+        """Return new images."""
+        random = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
+        z = torch.randn(n, 100, 1, 1, generator=random)
+        made: Images = self.codec_.decode(torch.cat([self.generator_(p) for p in z.split(500)]))
+        return made
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def _tutorial_generator() -> nn.Module:
+    layers: list[nn.Module] = [nn.ConvTranspose2d(100, 256, 4, 1, 0, bias=False)]
+    for before, after in ((256, 128), (128, 64)):
+        layers += [nn.BatchNorm2d(before), nn.ReLU()]
+        layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
+    layers += [nn.BatchNorm2d(64), nn.ReLU(), nn.ConvTranspose2d(64, 1, 4, 2, 1, bias=False)]
+    return nn.Sequential(*layers, nn.Tanh())
+
+
+def _tutorial_critic() -> nn.Module:
+    layers: list[nn.Module] = [nn.Conv2d(1, 64, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+    for before, after in ((64, 128), (128, 256)):
+        layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
+        layers += [nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Conv2d(256, 1, 4, 1, 0, bias=False), nn.Flatten(0))
+
+
+def _tutorial_weights(module: nn.Module) -> None:
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:
+    variants = {
+        "quality": (*GANS, TUTORIAL),
+        "classes": GANS,
+        "filling": arguments.gans,
+        "transfer": arguments.gans,
+    }
+    for what in arguments.what:
+        for variant in variants[what]:
+            yield (
+                {"what": what, "variant": variant, "minutes": arguments.minutes, "seed": 0},
+                arguments.data,
+            )
+
+
+def _report(results: list[Result]) -> str:
+    """Return a table for each kind of figure."""
+    blocks = []
+    for what in dict.fromkeys(line["what"] for line in results):
+        lines = [line for line in results if line["what"] == what and "error" not in line]
+        if what == "transfer":
+            lines = [line | _steps_saved(line) for line in lines]
+        names = [name for name, value in lines[0].items() if isinstance(value, (int, float))]
+        names = [name for name in names if name not in ("seed", "threads")]
+        rows = [[line["variant"], *(f"{line[name]:.4g}" for name in names)] for line in lines]
+        blocks.append(markdown_table([what, *(name.replace("_", " ") for name in names)], rows))
+    return "\n\n".join(blocks)
+
+
+def _steps_saved(line: Result) -> Result:
+    """Return after how many steps a fine-tuned model is as good as one from scratch at the end."""
+    scratch, tuned = line["kid_scratch"], line["kid_fine_tuned"]
+    reached = [i for i, distance in enumerate(tuned) if distance <= scratch[-1]]
+    return {
+        "kid from scratch": scratch[-1],
+        "its steps": 50 * len(scratch),
+        "steps when fine-tuned": 50 * (reached[0] + 1) if reached else float("nan"),
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_common_options(parser)
+    kinds = ("quality", "classes", "filling", "transfer")
+    parser.add_argument("--what", nargs="+", choices=kinds, default=list(kinds))
+    parser.add_argument("--minutes", type=float, default=15, help="of training, each model")
+    parser.add_argument("--gans", nargs="+", choices=GANS, default=["dcgan"], metavar="GAN")
+    return parse(parser)
+
+
+if __name__ == "__main__":
+    main()

@@ -166,8 +166,10 @@ def _check_request(
 ) -> None:
     from augan.exceptions import ParameterError
 
-    if augmentation is not None and (model is not None or generative is not None):
-        raise ParameterError("--augmentation names the table itself: leave all other data out")
+    if augmentation is not None and model is not None:
+        raise ParameterError("--augmentation names the table itself: leave MODEL and DATA out")
+    if augmentation is not None and generative is not None:
+        raise ParameterError("--augmentation and --generative: give one of them")
     if generative is not None and (model is None or data is not None):
         raise ParameterError("--generative names the images itself: give it MODEL alone")
     if augmentation is None and generative is None and (model is None or data is None):

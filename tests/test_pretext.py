@@ -178,7 +178,7 @@ def test_what_moves_in_repeats_the_border() -> None:
     image[..., 0] = 1.0  # the leftmost column
     n_ones = []
     for i, (turn, _) in enumerate(network.transforms.moves):
-        moved = network.transform(image, i)
+        moved = network.transforms.apply(image, i)
         assert set(moved.unique().tolist()) <= {0.0, 1.0}
         if turn == 0:
             n_ones.append(int(moved.sum()))
@@ -190,13 +190,13 @@ def test_the_task_has_every_transform_and_is_reproduced_by_the_generator() -> No
     network = transforms_of(1, 8, 8)
     images = torch.rand(400, 1, 8, 8, generator=stream())
     asked: list[int] = []
-    original = network.transform
+    original = network.transforms.apply
 
     def transform(rows: Tensor, index: int) -> Tensor:
         asked.extend([index] * len(rows))
         return original(rows, index)
 
-    network.transform = transform
+    network.transforms.apply = transform
     with torch.no_grad():
         losses = [float(network.loss(images, stream(seed))) for seed in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
@@ -305,9 +305,9 @@ def test_transforms_of_digits_are_recognised() -> None:
     phase = trained(networks, images[:150], n_steps=150)
     asked = images[150:]
     with torch.no_grad():
-        answers = torch.stack(
-            [network.classify(network.features(network.transform(asked, i))) for i in range(20)]
-        ).argmax(dim=2)
+        moved = [network.transforms.apply(asked, i) for i in range(20)]
+        answers = torch.stack([network.classify(network.features(part)) for part in moved])
+        answers = answers.argmax(dim=2)
         others = torch.from_numpy(data.images[data.target == 1]).float().unsqueeze(1) / 8 - 1
         assert network.surprise(asked).mean() < 0.7 * surprise
         assert network.surprise(others).median() > network.surprise(asked).median()

@@ -431,6 +431,7 @@ OTHER = {
     "gan": "hinge",
     "latent_dim": 3,
     "width": 24,
+    "spectral_norm": True,
     "max_steps": 40,
     "encoder_steps": 30,
     "batch_size": 32,
@@ -449,6 +450,7 @@ OTHER = {
     "random_state": 7,
 }
 ELSEWHERE = {
+    "architecture",
     "tune_for",
     "max_categories",
     "image_size",

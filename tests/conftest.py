@@ -40,6 +40,13 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _one_thread_again() -> Iterator[None]:
+    """Take the threads back that a command gave itself: with two, sums differ in the last digit."""
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def run_alone() -> Callable[..., str]:
     """Return what runs a command in a process of its own, on one thread, and gives its output."""

@@ -38,10 +38,7 @@ def interpolate(
     import numpy as np
 
     with plain_errors():
-        check_picture(out)
-        set_threads(threads, small_batches=False, model=model)
-        detector = load_image_model(model, device, "interpolate")
-        images, _ = read_images(data, None, detector.codec_)
+        detector, images, _ = _opened("interpolate", model, data, out, device, threads)
         ends = [pick(images, row, name, data) for row, name in ((start, "--start"), (end, "--end"))]
         with data_errors(data):
             way = detector.interpolate(*ends, number)
@@ -75,10 +72,7 @@ def inpaint(
     import numpy as np
 
     with plain_errors():
-        check_picture(out)
-        set_threads(threads, small_batches=False, model=model)
-        detector = load_image_model(model, device, "inpaint")
-        images, _ = read_images(data, None, detector.codec_)
+        detector, images, _ = _opened("inpaint", model, data, out, device, threads)
         images = images[:number]
         holes = _holes(mask, hole, images.shape[1:3])
         with data_errors(mask or data):
@@ -116,10 +110,7 @@ def edit(
     import numpy as np
 
     with plain_errors():
-        check_picture(out)
-        set_threads(threads, small_batches=False, model=model)
-        detector = load_image_model(model, device, "edit")
-        images, labels = read_images(data, None, detector.codec_, target)
+        detector, images, labels = _opened("edit", model, data, out, device, threads, target)
         wanted = is_label(labels, positive, f"{data}: {target!r}", "images to learn from")
         with data_errors(data):
             way = detector.direction(images, wanted)
@@ -128,6 +119,22 @@ def edit(
         edited = np.stack([detector.edit(others, way, float(share)) for share in shares], axis=1)
         _save(edited.reshape(-1, *images.shape[1:]), out, N_EDITS)
         say(f"{len(others)} images edited; wrote {out}", quiet=quiet)
+
+
+def _opened(
+    command: str,
+    model: Path,
+    data: Path,
+    out: Path,
+    device: str,
+    threads: int | None,
+    target: str | None = None,
+) -> tuple[Any, Any, Any]:
+    """Return the detector, the images, and their labels where a target names them."""
+    check_picture(out)
+    set_threads(threads, small_batches=False, model=model)
+    detector = load_image_model(model, device, command)
+    return detector, *read_images(data, None, detector.codec_, target)
 
 
 def _holes(mask: Path | None, hole: str | None, size: tuple[int, int]) -> Any:

@@ -95,8 +95,8 @@ tables.TableSource.batches = batches
 """
 SLOW_PHASE = """
 import time
-from augan.training import phases
-phase, count = getattr(phases, '{name}'), []
+from augan.training.{module} import {name} as phase
+count = []
 original = phase.step
 def step(self, factor, done=0.0):
     time.sleep(0.01)
@@ -107,9 +107,9 @@ def step(self, factor, done=0.0):
 phase.step = step
 """
 SLOW = {
-    "gan": SLOW_PHASE.format(name="GANPhase"),
-    "encoder": SLOW_PHASE.format(name="EncoderPhase"),
-    "pretext": SLOW_PHASE.format(name="PretextPhase"),
+    "gan": SLOW_PHASE.format(module="phases", name="GANPhase"),
+    "encoder": SLOW_PHASE.format(module="phases", name="EncoderPhase"),
+    "pretext": SLOW_PHASE.format(module="pretext_phase", name="PretextPhase"),
 }
 
 

@@ -24,7 +24,7 @@ from augan.networks.pretext import (
     swap_columns,
 )
 from augan.training.loop import SNAPSHOT_EVERY, Run, run_phase
-from augan.training.phases import PretextPhase
+from augan.training.pretext_phase import PretextPhase
 from augan.training.steps import TrainingConfig
 
 OWNER = torch.tensor([0, 1, 1, 1, 2, 3, 3])  # a number, a category of three, a number, one of two

@@ -16,7 +16,7 @@ from augan.assessment import Assessment, Floats
 from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
-from augan.estimators._input import Data, read_like_training
+from augan.estimators._input import Data, read_like_training, with_any_input
 from augan.exceptions import ParameterError
 
 
@@ -220,10 +220,6 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         return state
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
+        tags = with_any_input(super().__sklearn_tags__())
         tags.requires_fit = False
         return tags

@@ -23,7 +23,14 @@ from augan.codecs.columns import CategoryColumn
 from augan.codecs.image import ImageCodec
 from augan.estimators._build import build, make_codec
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, of_images, table_defaults
-from augan.estimators._input import Data, normal_rows, read_input, read_like_training, take
+from augan.estimators._input import (
+    Data,
+    normal_rows,
+    read_input,
+    read_like_training,
+    take,
+    with_any_input,
+)
 from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
 from augan.estimators._warm_start import read_warm_start, take_codec, take_networks
@@ -337,9 +344,4 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
+        return with_any_input(super().__sklearn_tags__())

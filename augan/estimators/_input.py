@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils import check_array
+from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from augan.exceptions import DataError
@@ -15,6 +15,15 @@ from augan.exceptions import DataError
 Data: TypeAlias = pd.DataFrame | NDArray[Any]
 
 IMAGE_CHANNELS = (1, 3, 4)
+
+
+def with_any_input(tags: Tags) -> Tags:
+    """Return tags that say: tables with texts, categories and missing values, and images."""
+    tags.input_tags.allow_nan = True
+    tags.input_tags.three_d_array = True
+    tags.input_tags.categorical = True
+    tags.input_tags.string = True
+    return tags
 
 
 def read_input(X: Any, estimator: object) -> Data:

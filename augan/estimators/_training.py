@@ -20,7 +20,8 @@ from augan.networks import Networks, PretextNetwork
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
 from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
-from augan.training.phases import EncoderPhase, GANPhase, PretextPhase
+from augan.training.phases import EncoderPhase, GANPhase
+from augan.training.pretext_phase import PretextPhase
 from augan.training.repair import RepairPhase
 from augan.training.rows import LazyRows, TrainingRows
 from augan.training.steps import TrainingConfig

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan.estimators._generating import GeneratingDetector
+from augan.estimators._input import with_any_input
 from augan.estimators.f_anogan import FAnoGAN
 from augan.exceptions import ParameterError
 from augan.scoring.view import View
@@ -136,9 +137,4 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return int(networks.pretext.n_features)
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
+        return with_any_input(super().__sklearn_tags__())

@@ -23,7 +23,7 @@ from augan.estimators._defaults import (
     of_images,
     table_sampler_defaults,
 )
-from augan.estimators._input import is_image_array, read_input, take
+from augan.estimators._input import is_image_array, read_input, take, with_any_input
 from augan.estimators._params import check_params
 from augan.estimators._sampler_input import check_labels, dense, joined
 from augan.estimators._sampler_training import train_sampler
@@ -432,9 +432,4 @@ class GANSampler(BaseOverSampler):
         return data, labels, binarized
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.input_tags.three_d_array = True
-        return tags
+        return with_any_input(super().__sklearn_tags__())

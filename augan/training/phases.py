@@ -1,4 +1,4 @@
-"""The phases of training: GAN, encoder, pretext. Each knows its step and its state."""
+"""The phases of training: GAN and encoder. Each knows its step and its state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from augan._random import torch_stream
-from augan.networks import Critic, Networks, PretextNetwork
+from augan.networks import Critic, Networks
 from augan.networks.augment import AugmentingCritic
 from augan.training.ema import ExponentialMovingAverage
 from augan.training.monitor import coverage, near_duplicates, sliced_wasserstein, spread
@@ -18,11 +18,9 @@ from augan.training.steps import (
     encoder_step,
     generator_step,
     izi_f_loss,
-    pretext_step,
 )
 
 MAX_HELD_OUT = 512  # rows that a measure on held-out normals looks at
-LR_PRETEXT, DECAY_PRETEXT = 1e-3, 1e-2  # AdamW's learning rate and weight decay
 
 
 class Phase(Protocol):
@@ -267,67 +265,6 @@ class EncoderPhase(AfterTheGAN):
     def finish(self) -> None:
         """Freeze the encoder."""
         freeze(self.encoder)
-
-
-class PretextPhase(AfterTheGAN):
-    """The pretext networks, side by side: one on all rows, and one without each fold of them.
-
-    Parameters
-    ----------
-    networks : Networks
-        With `pretext` and `folds`.
-    rows : Tensor
-        All rows (n, ...), as the pretext networks read them.
-    folds : Tensor
-        Fold of each row, (n,).
-    config : TrainingConfig
-        Batch size and gradient clipping.
-    seed : int
-        Seed of the phase's random stream.
-    """
-
-    name = "pretext"
-    stops_early = False
-
-    def __init__(
-        self, networks: Networks, rows: Tensor, folds: Tensor, config: TrainingConfig, seed: int
-    ) -> None:
-        assert networks.pretext is not None and networks.folds is not None
-        self.networks, self.rows, self.config, self.seed = networks, rows, config, seed
-        every = torch.arange(len(rows), device=rows.device)
-        left = [every[folds.to(rows.device) != k] for k in range(len(networks.folds))]
-        pairs: Any = zip([networks.pretext, *networks.folds], [every, *left], strict=True)
-        self.members: list[tuple[PretextNetwork, Tensor]] = list(pairs)
-        self.first_fold = rows[folds.to(rows.device) == 0][:MAX_HELD_OUT]
-        self.modules = nn.ModuleList(module for module, _ in self.members)
-        self.optimizer = torch.optim.AdamW(
-            self.modules.parameters(), lr=LR_PRETEXT, weight_decay=DECAY_PRETEXT, fused=True
-        )
-        self.random = torch_stream(seed, "pretext", rows.device)
-
-    def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
-        """Move every pretext network once."""
-        set_rate(self.optimizer, LR_PRETEXT * factor)
-        return pretext_step(
-            [(network, self._batch(rows)) for network, rows in self.members],
-            self.optimizer,
-            self.random,
-            self.config.gradient_clip,
-        )
-
-    @torch.no_grad()
-    def measure(self) -> dict[str, float]:
-        """Return the task's loss on the first fold, of the network that has not seen it."""
-        network = self.members[1][0]
-        random = torch_stream(self.seed, "measure", self.rows.device)
-        return {"held_out_loss": float(network.loss(self.first_fold, random))}
-
-    def finish(self) -> None:
-        """Freeze the networks."""
-        freeze(self.modules)
-
-    def _batch(self, rows: Tensor) -> Tensor:
-        return self.rows[draw_rows(rows, self.config.batch_size, self.random)]
 
 
 def draw_rows(data: Tensor, size: int, random: torch.Generator) -> Tensor:

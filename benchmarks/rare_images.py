@@ -186,6 +186,7 @@ ARMS: dict[str, Callable[[Images, Labels, int], tuple[Images, Labels]]] = {
     "noise in every class": _noise,
     "augan": _augan(),
     "augan latent": _augan(method="latent", spread=2.0),
+    "augan tuned": _augan(tune_for="auto"),
 }
 
 

@@ -104,6 +104,7 @@ def _of_sampler(estimator: Any) -> dict[str, Any]:
             {
                 "times": str(trial.times),
                 "spread": trial.spread,
+                "share": trial.share,
                 "gain": trial.gain,
                 "error": trial.error,
             }

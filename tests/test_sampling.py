@@ -344,10 +344,8 @@ def test_of_few_rows_ten_times_as_many_are_made(tumours: Any) -> None:
     assert sampler.tuning_ is None and sampler.spread_ == 0.5
 
 
-def test_tuning_is_for_tables_and_classifiers(tumours: Any) -> None:
+def test_tuning_is_for_classifiers(tumours: Any) -> None:
     X, y = tumours
-    with pytest.raises(ParameterError, match="tune_for: for tables only"):
-        GANSampler(tune_for="auto").fit(X.reshape(-1, 2, 5)[..., None], y)
     with pytest.raises(ParameterError, match="tune_for='forest'"):
         GANSampler(tune_for="forest").fit(X, y)
 

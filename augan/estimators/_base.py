@@ -269,7 +269,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _defaults(self) -> Defaults:
         if isinstance(self.codec_, ImageCodec):
             defaults = PHOTOGRAPH if self.codec_.is_photograph else IMAGE
-            defaults = replace(defaults, **of_images(self.gan))
+            defaults = replace(defaults, **of_images(self.gan, self.architecture))
             defaults = defaults if self.backbone is None else defaults.with_backbone()
         else:
             columns = [column for column in self.codec_.columns if column.spans()]

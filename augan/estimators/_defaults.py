@@ -10,11 +10,20 @@ from augan.scoring.calibration import Fusion
 from augan.scoring.heads import BACKBONE_HEADS
 
 
-def of_images(gan: str) -> dict[str, Any]:
-    """Return the networks of images that a loss is usually played with, and their rates."""
-    kinds: dict[str, Architecture] = {"gan": "dense", "hinge": "residual"}
-    kind = {"architecture": kinds.get(gan, "conv"), "spectral_norm": gan != "wgan-gp"}
-    return kind | {"lr_generator": 1e-3, "lr_critic": 2e-3}
+def of_images(gan: str, architecture: str) -> dict[str, Any]:
+    """Return the networks of images that a loss is usually played with, and what suits these.
+
+    Dense networks lose modes at the rates of others.
+    """
+    usual = {"gan": "dense", "hinge": "residual"}.get(gan, "conv")
+    kind = usual if architecture == "auto" else architecture
+    slow = kind == "dense"
+    return {
+        "architecture": kind,
+        "spectral_norm": gan != "wgan-gp",
+        "lr_generator": 2e-4 if slow else 1e-3,
+        "lr_critic": 4e-4 if slow else 2e-3,
+    }
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from augan.sampling.maker import RowMaker
 from augan.sampling.pool import Pool
 from augan.sampling.training import train_class_networks
 from augan.sampling.tuning import FEW, OF_FEW, Candidate, Trial, amounts, best_of, try_candidates
+from augan.sampling.tuning_images import FEW as FEW_IMAGES
+from augan.sampling.tuning_images import try_image_candidates
 from augan.training.loop import Schedule
 from augan.training.monitor import History
 
@@ -38,10 +40,8 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     """Fit codec and networks; keep what the sources of each class need."""
     check_params(sampler.get_params(deep=False))
     device = resolve_device(sampler.device)
-    images = is_image_array(data)
-    if images and sampler.tune_for is not None:
-        raise ParameterError("tune_for: for tables only")
-    if sampler.tune_for is not None and not isinstance(sampler.synthetic_share, str | None):
+    given = "auto" if is_image_array(data) else None  # says nothing, of tables
+    if sampler.tune_for is not None and sampler.synthetic_share not in ("auto", given):
         raise ParameterError("tune_for and synthetic_share: give one of them")
     warn_of_columns(data)
     sampler.classes_, codes = np.unique(y, return_inverse=True)
@@ -69,8 +69,13 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
         method=method,
     )
     sampler.spread_, sampler.tuning_ = sampler.spread, None
+    sampler.synthetic_share_ = sampler._auto("synthetic_share")
     if sampler.tune_for is not None:
-        _tune(sampler, pd.DataFrame(take(data, kept)).reset_index(drop=True), pool, counts)
+        own = take(data, kept)
+        if isinstance(own, np.ndarray) and own.ndim > 2:
+            _tune_images(sampler, own, pool, counts)
+        else:
+            _tune(sampler, pd.DataFrame(own).reset_index(drop=True), pool, counts)
     sampler._maker = build_maker(sampler, pool)
 
 
@@ -149,6 +154,32 @@ def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[
     sampler.sampling_strategy_ = {
         name: new.get(codes[name], 0) for name in sampler.sampling_strategy_
     }
+
+
+def _tune_images(
+    sampler: GANSampler, images: NDArray[Any], pool: Pool, counts: NDArray[np.intp]
+) -> None:
+    """Choose between copies and new images, and how near to real ones these are; or none."""
+    if min(counts) < FEW_IMAGES:
+        return
+    names = sampler.classes_.tolist()
+    asked = np.array([sampler.sampling_strategy_.get(name, 0) for name in names])
+    sampler.tuning_ = try_image_candidates(
+        images,
+        pool,
+        counts + asked,
+        sampler.codec_.decode,
+        classifier=sampler.tune_for,
+        spread=sampler.spread_,
+        seed=sampler.seed_,
+    )
+    best = best_of(sampler.tuning_)
+    if best is None:
+        sampler.synthetic_share_ = None
+        sampler.sampling_strategy_ = dict.fromkeys(sampler.sampling_strategy_, 0)
+    else:
+        sampler.synthetic_share_ = best.share
+        sampler.spread_ *= best.spread
 
 
 def _at_most(codes: NDArray[np.intp], n: int, random: np.random.Generator) -> NDArray[np.intp]:

@@ -62,8 +62,9 @@ class FAnoGAN(GeneratingDetector):
         Units of a dense layer (256) or channels of the first convolution (32).
     architecture : {"auto", "dense", "conv", "residual"}, default="auto"
         Generator and critic of images: dense layers as in [3]_ (of 16 `width` units), DCGAN's
-        convolutions [8]_ or residual blocks [9]_. "auto" is dense for "gan", residual for
-        "hinge", else convolutions. Networks of tables are dense.
+        convolutions [8]_ or residual blocks [9]_, of half as many channels, which take a little
+        longer. "auto" is dense for "gan", residual for "hinge", else convolutions. Networks of
+        tables are dense.
     spectral_norm : "auto" or bool, default="auto"
         Spectral normalisation of the critic's layers [9]_; "auto" for images with a loss other
         than "wgan-gp", whose penalty does the same.
@@ -92,7 +93,8 @@ class FAnoGAN(GeneratingDetector):
     feature_matching : float, default=0.0
         Weight of feature matching in the generator's loss.
     lr_generator, lr_critic : "auto" or float, default="auto"
-        Adam's learning rates; "auto" is 2e-4 and 1e-3 for tables, 1e-3 and 2e-3 for images.
+        Adam's learning rates; "auto" is 2e-4 and 1e-3 for tables, 1e-3 and 2e-3 for images,
+        2e-4 and 4e-4 for dense networks of images.
     lr_encoder : float, default=1e-3
         Adam's learning rate for the encoder.
     betas : tuple of float, default=(0.5, 0.9)

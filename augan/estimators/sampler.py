@@ -73,7 +73,9 @@ class GANSampler(BaseOverSampler):
         perhaps none, and how near to real ones they are, is then chosen by cross-validation in
         the training rows, by the average precision of this classifier; "auto" is the mean of a
         logistic regression, a random forest and histogram boosting. Of classes of fewer than 100
-        rows that says too little: they get up to ten times as many. For tables.
+        rows that says too little: they get up to ten times as many. Of images it is chosen
+        whether none are added, copies, or how many new ones and how near, by the mean F1 of the
+        classes; "auto" is a small convolutional network, any other classifier sees pixels.
     gan : {"wgan-gp", "dcgan", "gan", "hinge"}, default="wgan-gp"
         Loss of the GAN.
     latent_dim, width, max_steps, encoder_steps, batch_size, n_critic : "auto" or int
@@ -85,7 +87,8 @@ class GANSampler(BaseOverSampler):
     gradient_penalty, r1, feature_matching : float, default=10.0, 0.0, 0.0
         Weights in the losses.
     lr_generator, lr_critic, lr_encoder : float, default="auto", "auto", 1e-3
-        Base learning rates of Adam; "auto" is 2e-4 and 1e-3 for tables, 1e-3 and 2e-3 for images.
+        Base learning rates of Adam; "auto" is 2e-4 and 1e-3 for tables, 1e-3 and 2e-3 for images,
+        2e-4 and 4e-4 for dense networks of images.
     betas : tuple of float, default=(0.5, 0.9)
         Adam's decay rates.
     schedule : {"cosine", "linear", "constant"}, default="cosine"
@@ -126,11 +129,11 @@ class GANSampler(BaseOverSampler):
         Labels.
     methods_ : dict
         Source of each class's new rows: "gan", "latent" or "data".
-    spread_ : float
-        `spread`, or what was chosen.
+    spread_, synthetic_share_ : float
+        `spread` and `synthetic_share`, or what was chosen.
     tuning_ : list of Trial or None
         What each number of rows and spread is worth in cross-validation, with `tune_for` and
-        classes of at least 100 rows.
+        classes of at least 100 rows, or of at least 6 images.
     refused_ : dict
         How many rows each filter refused in the last call of `fit_resample` or `sample`.
     history_ : History
@@ -363,7 +366,7 @@ class GANSampler(BaseOverSampler):
         train_sampler(self, data, y)
         codes, labels = np.searchsorted(self.classes_, y), self.classes_.tolist()
         asked = np.array([self.sampling_strategy_.get(label, 0) for label in labels])
-        share = self._auto("synthetic_share")
+        share = self.synthetic_share_
         copies, added = split_added(np.bincount(codes), asked, share)
         self.copies_ = dict(zip(labels, copies.tolist(), strict=True))
         if share is not None:
@@ -412,7 +415,7 @@ class GANSampler(BaseOverSampler):
     @property
     def _defaults(self) -> SamplerDefaults:
         if isinstance(self.codec_, ImageCodec):
-            return replace(IMAGE_SAMPLER, **of_images(self.gan))
+            return replace(IMAGE_SAMPLER, **of_images(self.gan, self.architecture))
         return table_sampler_defaults(sum(bool(column.spans()) for column in self.codec_.columns))
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,17 @@ from torch.nn import functional as F
 
 from augan._random import seeded_layers, torch_stream
 from augan.codecs.image import ENCODED_AT_ONCE, ImageCodec
+from augan.evaluation.image_classifier import BATCH, DECAY, N_FEATURES, RATE, reading_layers
 from augan.exceptions import DataError
 from augan.networks.backbone import read_weights
-from augan.networks.conv import halving_channels
-from augan.networks.layers import SLOPE
 from augan.networks.pretext import Transforms
 from augan.training.phases import freeze, set_rate
 
 Array = NDArray[np.float64]
 Images = NDArray[Any]
 
-N_FEATURES, WIDTH = 128, 32
-BATCH, N_EPOCHS, MAX_STEPS = 64, 30, 1500
-RATE, DECAY = 2e-3, 1e-2  # AdamW's
+WIDTH = 32
+N_EPOCHS, MAX_STEPS = 30, 1500
 INCEPTION_SIDE = 299
 INCEPTION_FILE = "inception_v3_google-0cc3c7bd.pth"  # as torchvision calls its weights
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # means and deviations of its pixels
@@ -80,7 +77,8 @@ class OwnJudge(Judge):
         n_outputs = len(transforms) if classes is None else int(classes.max()) + 1
         self.name = "a classifier of " + ("their turns" if classes is None else "their classes")
         with seeded_layers(seed, "judge"):
-            self._build(n_outputs)
+            self.layers = reading_layers(self.codec.spec, WIDTH)
+            self.classify = nn.Linear(N_FEATURES, n_outputs)
         raw, random = self.codec.prepare(images), torch_stream(seed, "judge")
         given = torch.zeros(len(raw)) if classes is None else torch.from_numpy(classes)
         optimizer = torch.optim.AdamW(self.parameters(), lr=RATE, weight_decay=DECAY)
@@ -95,21 +93,6 @@ class OwnJudge(Judge):
             F.cross_entropy(self.classify(self.layers(shown)), target).backward()
             optimizer.step()
         freeze(self)
-
-    def _build(self, n_outputs: int) -> None:
-        spec = self.codec.spec
-        channels = halving_channels(spec, WIDTH)
-        layers: list[nn.Module] = []
-        for before, size in pairwise([spec.channels, *channels]):
-            layers += [
-                nn.Conv2d(before, size, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(size),
-                nn.LeakyReLU(SLOPE),
-            ]
-        n_flat = channels[-1] * (spec.height >> len(channels)) * (spec.width >> len(channels))
-        layers += [nn.Flatten(), nn.Linear(n_flat, N_FEATURES), nn.LeakyReLU(SLOPE)]
-        self.layers = nn.Sequential(*layers)
-        self.classify = nn.Linear(N_FEATURES, n_outputs)
 
 
 class InceptionJudge(Judge):

@@ -27,11 +27,11 @@ def diff_augment(images: Tensor, random: torch.Generator) -> Tensor:
     images = images + uniform(-BRIGHTNESS, BRIGHTNESS)
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     images = mean + (images - mean) * uniform(*CONTRAST)
-    return _shifted(images, random)
+    return shifted(images, random)
 
 
-def _shifted(images: Tensor, random: torch.Generator) -> Tensor:
-    """Move each image by whole pixels; the edge is repeated."""
+def shifted(images: Tensor, random: torch.Generator) -> Tensor:
+    """Return images (n, C, H, W), each moved by whole pixels; the edge is repeated."""
     n, _, height, width = images.shape
     device = images.device
 

@@ -12,6 +12,11 @@ from augan.networks.conv import halving_channels, n_flat
 from augan.networks.layers import SLOPE, Critic, normalised
 
 
+def block_channels(spec: ImageSpec, width: int) -> list[int]:
+    """Return the channels after each halving: half of convolutions', as blocks have more layers."""
+    return halving_channels(spec, max(width // 2, 1))
+
+
 class ResidualGenerator(nn.Module):
     """Latents (n, latent_dim) to encoded images (n, C, height, width).
 
@@ -20,7 +25,7 @@ class ResidualGenerator(nn.Module):
 
     def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int) -> None:
         super().__init__()
-        channels = halving_channels(spec, width)[::-1]
+        channels = block_channels(spec, width)[::-1]
         levels = len(channels)
         self.base = (channels[0], spec.height >> levels, spec.width >> levels)
         self.project = nn.Linear(latent_dim, self.base[0] * self.base[1] * self.base[2])
@@ -42,7 +47,7 @@ class ResidualCritic(Critic):
     """Encoded images (n, C, height, width) to a number each."""
 
     def __init__(self, spec: ImageSpec, *, width: int, spectral_norm: bool) -> None:
-        channels = halving_channels(spec, width)
+        channels = block_channels(spec, width)
         first = nn.Conv2d(spec.channels, channels[0], 4, stride=2, padding=1)
         blocks = [_DownBlock(*sizes, spectral_norm) for sizes in pairwise(channels)]
         n_features = n_flat(spec, channels)

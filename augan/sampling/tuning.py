@@ -45,7 +45,7 @@ CANDIDATES = (Candidate(3, 0.25), Candidate(3, 1), Candidate(10, 1), Candidate(m
 
 @dataclass(frozen=True)
 class Trial:
-    """What a candidate is worth: average precision above that of the real rows alone.
+    """What a candidate is worth: average precision (F1 of images) beyond that of real rows alone.
 
     Attributes
     ----------
@@ -53,12 +53,15 @@ class Trial:
         The candidate; its spread is times the sampler's.
     gain, error : float
         Mean over folds, classifiers and classes, and its standard error.
+    share : float or None
+        Of images: the share of every class that is new, on top of copies.
     """
 
     times: float
     spread: float
     gain: float
     error: float
+    share: float | None = None
 
 
 def amounts(wanted: Mapping[int, int], counts: NDArray[np.intp], times: float) -> dict[int, int]:

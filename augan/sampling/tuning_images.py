@@ -1,0 +1,135 @@
+"""Copies of images, new ones, or nothing: by cross-validation in the training images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.metrics import f1_score
+from sklearn.model_selection import StratifiedKFold
+
+from augan._random import derive_seed, numpy_stream, torch_stream
+from augan.evaluation.image_classifier import ImageClassifier
+from augan.sampling.pool import Pool
+from augan.sampling.shares import Counts, draw_copies, split_added
+from augan.sampling.tuning import Trial
+
+Images = NDArray[Any]
+Decode = Callable[[torch.Tensor], Images]
+
+N_FOLDS = 3
+FEW = 2 * N_FOLDS  # images of a class, below which nothing is measured
+MAX_IMAGES, MAX_BYTES = 2000, 2**28  # of a class, and of all classes together
+
+
+@dataclass(frozen=True)
+class ImageCandidate:
+    """Classes made equal by copies; `share` of each is new then, at `spread` times the spread."""
+
+    share: float
+    spread: float
+
+
+DEFAULT = ImageCandidate(0.5, 1)
+CANDIDATES = (ImageCandidate(0, 1), ImageCandidate(0.25, 0.25), ImageCandidate(0.5, 0.5), DEFAULT)
+
+
+def try_image_candidates(
+    images: Images,
+    pool: Pool,
+    sizes: Counts,
+    decode: Decode,
+    *,
+    classifier: Any,
+    spread: float,
+    seed: int,
+) -> list[Trial]:
+    """Measure each candidate on held-out real images, by the mean F1 of the classes.
+
+    New images start from those of the training folds alone. Networks of other methods than "data"
+    have seen the held-out ones too: their gains are on the high side. Of classes with very many
+    images so many take part that it stays a matter of minutes.
+
+    Parameters
+    ----------
+    images : ndarray of shape (m, H, W[, C])
+        The pool's images as they came.
+    pool : Pool
+        Draws new images.
+    sizes : ndarray of shape (n_classes,)
+        How many images each class is to have, the new ones aside.
+    decode : callable
+        Makes images of encoded ones.
+    classifier : "auto" or classifier
+        What the images are for; "auto" is a small convolutional network. Any other sees them as
+        rows of pixels.
+    spread : float
+        What a candidate's spread is times of.
+    seed : int
+        Seed of folds, classifiers and images.
+    """
+    codes = pool.labels.numpy()
+    share_of_memory = MAX_BYTES // (images[0].nbytes * pool.n_classes)
+    some = _at_most(codes, max(min(MAX_IMAGES, share_of_memory), FEW), seed)
+    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
+    gains = []
+    for i, (train, test) in enumerate(folds.split(some, codes[some])):
+        train, test = np.sort(some[train]), some[test]
+        own = np.bincount(codes[train], minlength=pool.n_classes)
+        added = np.maximum(np.rint(sizes / sizes.max() * own.max()).astype(np.intp) - own, 0)
+        part = pool.only(torch.from_numpy(train))
+
+        def score(new: Images, chosen: Counts, train: Counts = train, test: Counts = test) -> float:
+            model = _Rows(classifier, derive_seed(seed, "classifier") % 2**32)
+            model.fit(np.concatenate([images[train], new]), np.concatenate([codes[train], chosen]))
+            return float(f1_score(codes[test], model.predict(images[test]), average="macro"))
+
+        alone = score(images[:0], codes[:0])
+        found = []
+        for candidate in CANDIDATES:
+            copies, new = split_added(own, added, candidate.share)
+            copied = train[draw_copies(codes[train], copies, numpy_stream(seed, f"copies {i}"))]
+            wanted = dict(enumerate(new.tolist()))
+            random = torch_stream(seed, f"tuning {i} {candidate}")
+            made = decode(part.draw(wanted, candidate.spread * spread, random))
+            labels = np.repeat(list(wanted), list(wanted.values())).astype(codes.dtype)
+            rows = np.concatenate([images[copied], made])
+            found.append(score(rows, np.concatenate([codes[copied], labels])) - alone)
+        gains.append(found)
+    table = np.array(gains)
+    errors = table.std(axis=0, ddof=1) / math.sqrt(len(table))
+    return [
+        Trial(math.inf, c.spread, float(gain), float(error), c.share)
+        for c, gain, error in zip(CANDIDATES, table.mean(axis=0), errors, strict=True)
+    ]
+
+
+class _Rows:
+    """A classifier of images, or one of rows that sees their pixels."""
+
+    def __init__(self, classifier: Any, seed: int) -> None:
+        self.sees_images = isinstance(classifier, str)
+        self.model = ImageClassifier(random_state=seed) if self.sees_images else clone(classifier)
+
+    def fit(self, images: Images, codes: Counts) -> None:
+        self.model.fit(self._seen(images), codes)
+
+    def predict(self, images: Images) -> Counts:
+        found: Counts = self.model.predict(self._seen(images))
+        return found
+
+    def _seen(self, images: Images) -> Images:
+        return images if self.sees_images else images.reshape(len(images), -1)
+
+
+def _at_most(codes: Counts, n: int, seed: int) -> Counts:
+    """Return indices of at most `n` images of each class."""
+    random = numpy_stream(seed, "tuned")
+    kept = [random.permutation(np.flatnonzero(codes == code))[:n] for code in np.unique(codes)]
+    return np.sort(np.concatenate(kept))

@@ -1,14 +1,15 @@
 """What GANs make of Fashion-MNIST, in features of one classifier of its images.
 
 Quality: augan's four losses and the model of PyTorch's DCGAN tutorial (at 32 pixels), each trained
-for as long on all classes. Classes: how many images of a class that was asked for a classifier
-takes for it, and how many real test images one tells that has learned from new images alone.
-Filling: 8 x 8 holes in test images, beside the mean of the pixels around, the smoothest filling and
-the mean of the five nearest training images. Transfer: steps to a kernel distance on the classes
-five to nine, from scratch and from a model of the others. Every model is a line of
-results/generative.jsonl, so a stopped run goes on where it was.
+for as long on all classes. Switches: what each way to keep "dcgan" stable does. Classes: how many
+images of a class that was asked for a classifier takes for it, and how many real test images one
+tells that has learned from new images alone. Filling: 8 x 8 holes in test images, beside the mean
+of the pixels around, the smoothest filling and the mean of the five nearest training images.
+Transfer: steps to a kernel distance on the classes five to nine, from scratch and from a model of
+the others. Every model is a line of results/generative.jsonl, so a stopped run goes on where it
+was.
 
-    python benchmarks/generative.py --data DIR [--what quality classes filling transfer]
+    python benchmarks/generative.py --data DIR [--what quality switches ...] [--variants hinge ...]
         [--minutes 15]
     python benchmarks/generative.py --report
 """
@@ -46,6 +47,23 @@ Labels = NDArray[np.int64]
 KEY = ("what", "variant", "minutes", "seed")
 GANS = ("gan", "dcgan", "wgan-gp", "hinge")
 TUTORIAL = "DCGAN tutorial"
+SWITCHES: dict[str, dict[str, Any]] = {  # parameters beside dcgan's defaults
+    "as by default": {},
+    "no average (EMA)": {"ema_decay": 0.0},
+    "gradients clipped at 1": {"gradient_clip": 1.0},
+    "linear schedule": {"schedule": "linear"},
+    "constant rates": {"schedule": "constant"},
+    "no spectral norm": {"spectral_norm": False},
+    "R1 in its place": {"spectral_norm": False, "r1": 1.0},
+    "DiffAugment": {"diff_augment": True},
+}
+VARIANTS = {
+    "quality": (*GANS, TUTORIAL),
+    "switches": tuple(SWITCHES),
+    "classes": ("dcgan", "hinge"),
+    "filling": ("dcgan",),
+    "transfer": ("dcgan",),
+}
 ENDLESS = 10**7  # steps that no time is enough for
 N_JUDGED, N_MADE, N_FILLED = 10_000, 60_000, 1000
 HOLE = 8
@@ -67,7 +85,7 @@ def measure(job: Result, folder: Path) -> list[Result]:
         X, y = data["x_train"], data["y_train"].astype(np.int64)
         test, y_test = data["x_test"], data["y_test"].astype(np.int64)
     seconds, seed, variant = 60 * job["minutes"], job["seed"], job["variant"]
-    if job["what"] == "quality":
+    if job["what"] in ("quality", "switches"):
         return [_quality(_trained(variant, X, seconds, seed), X, y, seed)]
     if job["what"] == "classes":
         return [_classes(variant, (X, y, test, y_test), seconds, seed)]
@@ -80,8 +98,10 @@ def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
     """Return a model trained for so long: all of it goes to generator and critic."""
     if variant == TUTORIAL:
         return Tutorial(seconds, seed).fit(X)
+    switched = SWITCHES.get(variant, {})
     return AnoGAN(
-        variant,
+        "dcgan" if variant in SWITCHES else variant,
+        **switched,
         score="paper",
         max_steps=ENDLESS,
         max_time=seconds,
@@ -283,14 +303,8 @@ def _tutorial_weights(module: nn.Module) -> None:
 
 
 def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:
-    variants = {
-        "quality": (*GANS, TUTORIAL),
-        "classes": GANS,
-        "filling": arguments.gans,
-        "transfer": arguments.gans,
-    }
     for what in arguments.what:
-        for variant in variants[what]:
+        for variant in arguments.variants or VARIANTS[what]:
             yield (
                 {"what": what, "variant": variant, "minutes": arguments.minutes, "seed": 0},
                 arguments.data,
@@ -327,10 +341,10 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_common_options(parser)
-    kinds = ("quality", "classes", "filling", "transfer")
-    parser.add_argument("--what", nargs="+", choices=kinds, default=list(kinds))
+    parser.add_argument("--what", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--minutes", type=float, default=15, help="of training, each model")
-    parser.add_argument("--gans", nargs="+", choices=GANS, default=["dcgan"], metavar="GAN")
+    every = (*GANS, TUTORIAL, *SWITCHES)
+    parser.add_argument("--variants", nargs="+", choices=every, metavar="VARIANT")
     return parse(parser)
 
 

@@ -163,5 +163,5 @@ class TrainingProgress:
             self.tasks[phase] = self.display.add_task(f"train {phase}", total=total, note="")
         loss = row.get("critic_loss", row.get("encoder_loss"))
         note = f"loss {loss:.3g}" if loss is not None else ""
-        self.display.update(self.tasks[phase], completed=row["step"], note=note)
+        self.display.update(self.tasks[phase], completed=row["done"] * row["total_steps"], note=note)
         self.display.show(row)

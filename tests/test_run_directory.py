@@ -184,13 +184,13 @@ def test_a_generator_that_does_not_move_is_dead():
 
 def test_words_for_what_is_rarer():
     row = {
-        **{"phase": "gan", "step": 90, "total_steps": 100, "critic_loss": 1.0},
+        **{"phase": "gan", "step": 90, "done": 0.9, "critic_loss": 1.0},
         **{"generator_gradient_norm": 1.0, "critic_accuracy_real": 0.9},
         **{"critic_accuracy_fake": 0.9, "coverage": 0.8, "near_duplicates": 0.0, "spread": 1.0},
         **{"critic_weight_growth": 1.2, "generator_weight_growth": 1.1},
     }
     assert health([row]) == "healthy"
-    assert health([{**row, "step": 5}]) == "starting"
+    assert health([{**row, "done": 0.05}]) == "starting"
     assert health([row, {**row, "coverage": 0.3}]) == "losing modes: coverage fell from 80% to 30%"
     strong = {"coverage": 0.0, "critic_accuracy_real": 1.0, "critic_accuracy_fake": 1.0}
     assert health([{**row, **strong}]).startswith("critic too strong")
@@ -198,7 +198,7 @@ def test_words_for_what_is_rarer():
     assert health([{**row, **weak}]).startswith("critic too weak")
     assert health([{**row, "spread": 1e-5}]).startswith("dead generator: it makes one row")
     event = "the gan diverged at step 80: went back to step 50 at 0.5 times the learning rate"
-    back = {"phase": "gan", "step": 50, "total_steps": 100, "event": event}
+    back = {"phase": "gan", "step": 50, "done": 0.5, "event": event}
     assert health([row, back, row]).startswith("diverged at step 80: went back to step 50")
     assert health([row, back, row, row]) == "healthy"
 

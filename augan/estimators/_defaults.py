@@ -23,6 +23,7 @@ def of_images(gan: str, architecture: str) -> dict[str, Any]:
         "spectral_norm": gan != "wgan-gp",
         "lr_generator": 2e-4 if slow else 1e-3,
         "lr_critic": 4e-4 if slow else 2e-3,
+        "betas": (0.0, 0.9),
     }
 
 
@@ -51,6 +52,7 @@ class Defaults:
     spectral_norm: bool = False
     lr_generator: float = 2e-4
     lr_critic: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.9)
 
     def with_backbone(self) -> Defaults:
         """Return the same with the backbone's heads; one of them needs the repair network."""
@@ -122,6 +124,7 @@ class SamplerDefaults:
     spectral_norm: bool = False
     lr_generator: float = 2e-4
     lr_critic: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.9)
 
 
 IMAGE_SAMPLER = SamplerDefaults(64, 32, 800, 400, 64, 1, "data", 0.5)

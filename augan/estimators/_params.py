@@ -140,7 +140,7 @@ CHECKS: dict[str, Check] = {
     "lr_generator": _or("auto", _real(0, above=True)),
     "lr_critic": _or("auto", _real(0, above=True)),
     "lr_encoder": _real(0, above=True),
-    "betas": (_is_betas, "two numbers of at least 0 and below 1"),
+    "betas": _or("auto", (_is_betas, "two numbers of at least 0 and below 1")),
     "schedule": _one_of("constant", "linear", "cosine"),
     "gradient_clip": _or(None, _real(0, above=True)),
     "ema_decay": _share(above=False),

@@ -37,6 +37,7 @@ TIME_WEIGHTS: dict[Any, float] = {
     PretextPhase: 0.4,
     RepairPhase: 1.0,
 }
+AUTO = ("n_critic", "lr_generator", "lr_critic", "betas")  # of the training parameters
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "backbone",
     "backbone_weights",
@@ -162,7 +163,7 @@ def training_config(estimator: BaseDetector | GANSampler, n_rows: int) -> Traini
     params = estimator.get_params(deep=False)
     names = set(TrainingConfig.__dataclass_fields__) & set(params)
     chosen = {name: params[name] for name in names}
-    chosen |= {name: estimator._auto(name) for name in ("n_critic", "lr_generator", "lr_critic")}
+    chosen |= {name: estimator._auto(name) for name in AUTO}
     chosen["batch_size"] = min(estimator._auto("batch_size"), max(n_rows, 2))
     if params["batch_size"] != "auto" and params["batch_size"] > n_rows:
         warnings.warn(
@@ -171,7 +172,7 @@ def training_config(estimator: BaseDetector | GANSampler, n_rows: int) -> Traini
             DataWarning,
             stacklevel=5,
         )
-    chosen["betas"] = tuple(params["betas"])
+    chosen["betas"] = tuple(chosen["betas"])
     return TrainingConfig(**chosen)
 
 

@@ -99,7 +99,7 @@ class AnoGAN(GeneratingDetector):
         feature_matching: float = 0.0,
         lr_generator: str | float = "auto",
         lr_critic: str | float = "auto",
-        betas: tuple[float, float] = (0.5, 0.9),
+        betas: str | tuple[float, float] = "auto",
         schedule: str = "cosine",
         gradient_clip: float | None = None,
         ema_decay: float = 0.99,

@@ -97,8 +97,9 @@ class FAnoGAN(GeneratingDetector):
         2e-4 and 4e-4 for dense networks of images.
     lr_encoder : float, default=1e-3
         Adam's learning rate for the encoder.
-    betas : tuple of float, default=(0.5, 0.9)
-        Adam's decay rates.
+    betas : "auto" or tuple of float, default="auto"
+        Adam's decay rates, of generator and critic; "auto" is (0.5, 0.9) for tables, (0, 0.9) for
+        images.
     schedule : {"cosine", "linear", "constant"}, default="cosine"
         How the learning rates fall.
     gradient_clip : float or None, default=None
@@ -230,7 +231,7 @@ class FAnoGAN(GeneratingDetector):
         lr_generator: str | float = "auto",
         lr_critic: str | float = "auto",
         lr_encoder: float = 1e-3,
-        betas: tuple[float, float] = (0.5, 0.9),
+        betas: str | tuple[float, float] = "auto",
         schedule: str = "cosine",
         gradient_clip: float | None = None,
         ema_decay: float = 0.99,

@@ -89,8 +89,9 @@ class GANSampler(BaseOverSampler):
     lr_generator, lr_critic, lr_encoder : float, default="auto", "auto", 1e-3
         Base learning rates of Adam; "auto" is 2e-4 and 1e-3 for tables, 1e-3 and 2e-3 for images,
         2e-4 and 4e-4 for dense networks of images.
-    betas : tuple of float, default=(0.5, 0.9)
-        Adam's decay rates.
+    betas : "auto" or tuple of float, default="auto"
+        Adam's decay rates, of generator and critic; "auto" is (0.5, 0.9) for tables, (0, 0.9) for
+        images.
     schedule : {"cosine", "linear", "constant"}, default="cosine"
         How learning rates fall.
     gradient_clip : float or None, default=None
@@ -197,7 +198,7 @@ class GANSampler(BaseOverSampler):
         lr_generator: str | float = "auto",
         lr_critic: str | float = "auto",
         lr_encoder: float = 1e-3,
-        betas: tuple[float, float] = (0.5, 0.9),
+        betas: str | tuple[float, float] = "auto",
         schedule: str = "cosine",
         gradient_clip: float | None = None,
         ema_decay: float = 0.99,

@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 HEALTHY = "healthy"
 STARTING = "starting"
-START = 0.1  # share of the steps before which nothing can be told
+START = 0.1  # share of the phase before which nothing can be told
 RECENT = 5  # rows whose figures are averaged
 COLLAPSED = 0.3  # share of near-duplicates from which on modes are missing
 UNCOVERED = 0.1  # coverage below which the generator does not make what is real
@@ -41,7 +41,7 @@ def health(rows: Sequence[Row]) -> str:
     diverged = [event for event in events if "diverged" in event]
     if diverged:
         return diverged[-1].removeprefix("the gan ")
-    if last["step"] < START * last["total_steps"]:
+    if last["done"] < START:
         return STARTING
     for network in ("critic", "generator"):
         growth = last[f"{network}_weight_growth"]

@@ -200,6 +200,7 @@ class _Loop:
             "phase": self.phase.name,
             "step": self.progress.step,
             "total_steps": self.n_steps,
+            "done": round(self._done(), 6),
             "learning_rate_factor": self._factor(),
             **self.phase.rates(),
             "seconds": round(self._elapsed(), 3),

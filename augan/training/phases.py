@@ -20,6 +20,7 @@ from augan.training.steps import (
     izi_f_loss,
 )
 
+BETAS_ENCODER = (0.5, 0.9)  # Adam's decay rates; the other networks' are parameters
 MAX_HELD_OUT = 512  # rows that a measure on held-out normals looks at
 
 
@@ -72,8 +73,8 @@ class GANPhase:
         self.average = ExponentialMovingAverage(networks.generator, config.ema_decay)
         for layer in networks.critic.layers_with_weights()[: config.freeze_critic]:
             layer.requires_grad_(False)
-        self.critic_optimizer = _adam(networks.critic, config.lr_critic, config)
-        self.generator_optimizer = _adam(networks.generator, config.lr_generator, config)
+        self.critic_optimizer = _adam(networks.critic, config.lr_critic, config.betas)
+        self.generator_optimizer = _adam(networks.generator, config.lr_generator, config.betas)
         self.random = torch_stream(seed, "gan", train.device)
         self.n_steps = 0
         self.first_sizes = self._sizes()
@@ -235,7 +236,7 @@ class EncoderPhase(AfterTheGAN):
         self.networks, self.train, self.config = networks, train, config
         self.held_out = held_out[:MAX_HELD_OUT]
         self.encoder: nn.Module = networks.encoder
-        self.optimizer = _adam(self.encoder, config.lr_encoder, config)
+        self.optimizer = _adam(self.encoder, config.lr_encoder, BETAS_ENCODER)
         self.random = torch_stream(seed, "encoder", train.device)
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
@@ -273,9 +274,9 @@ def draw_rows(data: Tensor, size: int, random: torch.Generator) -> Tensor:
     return data[index]
 
 
-def _adam(module: nn.Module, rate: float, config: TrainingConfig) -> torch.optim.Adam:
+def _adam(module: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
     moving = [weights for weights in module.parameters() if weights.requires_grad]
-    return torch.optim.Adam(moving, lr=rate, betas=config.betas, fused=True)
+    return torch.optim.Adam(moving, lr=rate, betas=betas, fused=True)
 
 
 def freeze(module: nn.Module) -> None:

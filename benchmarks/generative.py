@@ -67,6 +67,7 @@ VARIANTS = {
 ENDLESS = 10**7  # steps that no time is enough for
 N_JUDGED, N_MADE, N_FILLED = 10_000, 60_000, 1000
 HOLE = 8
+STEPS = 2400  # of the model from scratch
 FIGURES = ("fid", "kid", "classifier_score", "precision", "recall", "density", "coverage")
 
 
@@ -192,7 +193,10 @@ def _nearest_mean(images: Images, holes: NDArray[np.bool_], X: Images) -> NDArra
 
 
 def _transfer(gan: str, X: Images, y: Labels, seconds: float, seed: int) -> Result:
-    """Return the kernel distances by step, from scratch and from a model of the other classes."""
+    """Return the kernel distances by step, from scratch and from a model of the other classes.
+
+    The fine-tuned model has a third of the steps, and its rates fall as much faster.
+    """
     low, high = X[y < 5], X[y > 4]
     judge = OwnJudge(high, y[y > 4] - 5, seed)
     real = judge.read(high[:5000])[0]
@@ -201,11 +205,13 @@ def _transfer(gan: str, X: Images, y: Labels, seconds: float, seed: int) -> Resu
     with tempfile.TemporaryDirectory() as folder:
         former = Path(folder) / "low.augan"
         AnoGAN(gan, **given, max_steps=ENDLESS, max_time=seconds).fit(low).save(former)
-        for name, path in (("scratch", None), ("fine_tuned", str(former))):
+        for name, path, steps in (
+            ("scratch", None, STEPS),
+            ("fine_tuned", str(former), STEPS // 3),
+        ):
             watcher = Watcher(judge, real, seed)
-            AnoGAN(*(gan,), **given, max_steps=2000, warm_start_from=path, callbacks=[watcher]).fit(
-                high
-            )
+            fine = {"max_steps": steps, "warm_start_from": path, "callbacks": [watcher]}
+            AnoGAN(gan, **given, **fine).fit(high)
             found[f"kid_{name}"] = watcher.distances
     return found
 

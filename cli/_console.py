@@ -163,5 +163,6 @@ class TrainingProgress:
             self.tasks[phase] = self.display.add_task(f"train {phase}", total=total, note="")
         loss = row.get("critic_loss", row.get("encoder_loss"))
         note = f"loss {loss:.3g}" if loss is not None else ""
-        self.display.update(self.tasks[phase], completed=row["done"] * row["total_steps"], note=note)
+        completed = row["done"] * row["total_steps"]
+        self.display.update(self.tasks[phase], completed=completed, note=note)
         self.display.show(row)

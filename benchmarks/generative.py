@@ -1,7 +1,7 @@
 """What GANs make of Fashion-MNIST, in features of one classifier of its images.
 
 Quality: augan's four losses and the model of PyTorch's DCGAN tutorial (at 32 pixels), each trained
-for as long on all classes. Switches: what each way to keep "dcgan" stable does. Classes: how many
+for as long on all classes. Switches: what each way to keep "dcgan" stable does in 1,200 steps. Classes: how many
 images of a class that was asked for a classifier takes for it, and how many real test images one
 tells that has learned from new images alone. Filling: 8 x 8 holes in test images, beside the mean
 of the pixels around, the smoothest filling and the mean of the five nearest training images.
@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from formatting import markdown_table
+from measuring import timed
 from numpy.typing import NDArray
 from rare_images import classify
 from results import FOLDER, Result, read
@@ -67,7 +68,14 @@ VARIANTS = {
 ENDLESS = 10**7  # steps that no time is enough for
 N_JUDGED, N_MADE, N_FILLED = 10_000, 60_000, 1000
 HOLE = 8
-STEPS = 2400  # of the model from scratch
+STEPS, SWITCHED_STEPS = 2400, 1200  # of the model from scratch; of those with a switch
+COLUMNS = {
+    "quality": ("fid", "kid", "precision", "recall", "coverage", "classes_of_1000", "steps"),
+    "switches": ("fid", "kid", "precision", "recall", "coverage", "fit_cpu_seconds"),
+    "classes": ("agreement", "accuracy_of_made", "steps"),
+    "filling": ("augan", "mean_around", "smoothest", "five_nearest"),
+    "transfer": ("kid_from_scratch", "steps", "kid_fine_tuned", "steps_fine_tuned"),
+}
 FIGURES = ("fid", "kid", "classifier_score", "precision", "recall", "density", "coverage")
 
 
@@ -87,7 +95,8 @@ def measure(job: Result, folder: Path) -> list[Result]:
         test, y_test = data["x_test"], data["y_test"].astype(np.int64)
     seconds, seed, variant = 60 * job["minutes"], job["seed"], job["variant"]
     if job["what"] in ("quality", "switches"):
-        return [_quality(_trained(variant, X, seconds, seed), X, y, seed)]
+        training, model = timed("fit", lambda: _trained(variant, X, seconds, seed))
+        return [_quality(model, X, y, seed) | training]
     if job["what"] == "classes":
         return [_classes(variant, (X, y, test, y_test), seconds, seed)]
     if job["what"] == "filling":
@@ -96,16 +105,16 @@ def measure(job: Result, folder: Path) -> list[Result]:
 
 
 def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
-    """Return a model trained for so long: all of it goes to generator and critic."""
+    """Return a model trained for so long, or so many steps: generator and critic alone."""
     if variant == TUTORIAL:
         return Tutorial(seconds, seed).fit(X)
-    switched = SWITCHES.get(variant, {})
+    if variant in SWITCHES:
+        given = {"gan": "dcgan", "max_steps": SWITCHED_STEPS} | SWITCHES[variant]
+    else:
+        given = {"gan": variant, "max_steps": ENDLESS, "max_time": seconds}
     return AnoGAN(
-        "dcgan" if variant in SWITCHES else variant,
-        **switched,
+        **given,
         score="paper",
-        max_steps=ENDLESS,
-        max_time=seconds,
         n_iter_no_change=None,
         random_state=seed,
     ).fit(X)
@@ -318,27 +327,37 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:
 
 
 def _report(results: list[Result]) -> str:
-    """Return a table for each kind of figure."""
+    """Return a table for each kind of figure; what real images have stands below, where known."""
     blocks = []
-    for what in dict.fromkeys(line["what"] for line in results):
-        lines = [line for line in results if line["what"] == what and "error" not in line]
+    for what, minutes in dict.fromkeys((line["what"], line["minutes"]) for line in results):
+        own = [line for line in results if (line["what"], line["minutes"]) == (what, minutes)]
+        lines = [line for line in own if "error" not in line]
         if what == "transfer":
-            lines = [line | _steps_saved(line) for line in lines]
-        names = [name for name, value in lines[0].items() if isinstance(value, (int, float))]
-        names = [name for name in names if name not in ("seed", "threads")]
-        rows = [[line["variant"], *(f"{line[name]:.4g}" for name in names)] for line in lines]
-        blocks.append(markdown_table([what, *(name.replace("_", " ") for name in names)], rows))
+            lines = [line | _adapted(line) for line in lines]
+        names = COLUMNS[what]
+        rows = [[line["variant"], *_cells(line, names)] for line in lines]
+        if "fid" in names:
+            real = {name: lines[0].get(f"real_{name}") for name in names}
+            rows.append(["held-out images", *_cells(real, names)])
+        given = "" if what == "switches" else f", {minutes:g} minutes each"
+        header = [what + given, *names]
+        blocks.append(markdown_table([name.replace("_", " ") for name in header], rows))
     return "\n\n".join(blocks)
 
 
-def _steps_saved(line: Result) -> Result:
-    """Return after how many steps a fine-tuned model is as good as one from scratch at the end."""
+def _cells(line: Result, names: tuple[str, ...]) -> list[str]:
+    values = (line[name] for name in names)
+    return ["" if v is None else f"{v:,}" if isinstance(v, int) else f"{v:.2f}" for v in values]
+
+
+def _adapted(line: Result) -> Result:
+    """Return the last distances and steps of a transfer."""
     scratch, tuned = line["kid_scratch"], line["kid_fine_tuned"]
-    reached = [i for i, distance in enumerate(tuned) if distance <= scratch[-1]]
     return {
-        "kid from scratch": scratch[-1],
-        "its steps": 50 * len(scratch),
-        "steps when fine-tuned": 50 * (reached[0] + 1) if reached else float("nan"),
+        "kid_from_scratch": scratch[-1],
+        "steps": STEPS,
+        "kid_fine_tuned": tuned[-1],
+        "steps_fine_tuned": STEPS // 3,
     }
 
 

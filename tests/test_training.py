@@ -170,6 +170,9 @@ def test_max_time_ends_training():
     assert time.monotonic() - started < 5
     assert {row["phase"] for row in detector.history_} == {"gan", "encoder", "pretext"}
     assert detector.history_[-1]["seconds"] == pytest.approx(1.0, abs=0.5)
+    last = [row for row in detector.history_ if row["phase"] == "gan"][-1]
+    assert last["done"] == 1 and last["step"] < last["total_steps"]
+    assert last["health"] != "starting"
 
 
 @pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])

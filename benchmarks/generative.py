@@ -1,13 +1,13 @@
 """What GANs make of Fashion-MNIST, in features of one classifier of its images.
 
 Quality: augan's four losses and the model of PyTorch's DCGAN tutorial (at 32 pixels), each trained
-for as long on all classes. Switches: what each way to keep "dcgan" stable does in 1,200 steps. Classes: how many
-images of a class that was asked for a classifier takes for it, and how many real test images one
-tells that has learned from new images alone. Filling: 8 x 8 holes in test images, beside the mean
-of the pixels around, the smoothest filling and the mean of the five nearest training images.
-Transfer: steps to a kernel distance on the classes five to nine, from scratch and from a model of
-the others. Every model is a line of results/generative.jsonl, so a stopped run goes on where it
-was.
+for as long on all classes. Switches: what each way to keep "dcgan" stable does in 1,200 steps.
+Classes: how many images of a class that was asked for a classifier takes for it, and how many real
+test images one tells that has learned from new images alone. Filling: 8 x 8 holes in test images,
+beside the mean of the pixels around, the smoothest filling and the mean of the five nearest
+training images. Transfer: steps to a kernel distance on the classes five to nine, from scratch and
+from a model of the others. Every model is a line of results/generative.jsonl, so a stopped run goes
+on where it was.
 
     python benchmarks/generative.py --data DIR [--what quality switches ...] [--variants hinge ...]
         [--minutes 15]
@@ -71,7 +71,7 @@ HOLE = 8
 STEPS, SWITCHED_STEPS = 2400, 1200  # of the model from scratch; of those with a switch
 COLUMNS = {
     "quality": ("fid", "kid", "precision", "recall", "coverage", "classes_of_1000", "steps"),
-    "switches": ("fid", "kid", "precision", "recall", "coverage", "fit_cpu_seconds"),
+    "switches": ("fid", "kid", "precision", "recall", "coverage", "fit_seconds"),
     "classes": ("agreement", "accuracy_of_made", "steps"),
     "filling": ("augan", "mean_around", "smoothest", "five_nearest"),
     "transfer": ("kid_from_scratch", "steps", "kid_fine_tuned", "steps_fine_tuned"),

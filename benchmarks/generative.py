@@ -113,15 +113,21 @@ def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
     if variant == TUTORIAL:
         return Tutorial(seconds, seed).fit(X)
     if variant in SWITCHES:
-        given = {"gan": "dcgan", "max_steps": SWITCHED_STEPS} | SWITCHES[variant]
+        steps = {"max_steps": SWITCHED_STEPS, "max_time": None}
+        given = {"gan": "dcgan"} | _lasting(seconds, seed) | steps | SWITCHES[variant]
     else:
-        given = {"gan": variant, "max_steps": ENDLESS, "max_time": seconds}
-    return AnoGAN(
-        **given,
-        score="paper",
-        n_iter_no_change=None,
-        random_state=seed,
-    ).fit(X)
+        given = {"gan": variant} | _lasting(seconds, seed)
+    return AnoGAN(**given, score="paper").fit(X)
+
+
+def _lasting(seconds: float, seed: int) -> Result:
+    """Return the parameters of a training that time alone ends."""
+    return {
+        "max_steps": ENDLESS,
+        "max_time": seconds,
+        "n_iter_no_change": None,
+        "random_state": seed,
+    }
 
 
 def _quality(model: Any, X: Images, y: Labels, seed: int) -> Result:
@@ -142,10 +148,7 @@ def _classes(gan: str, data: tuple[Any, ...], seconds: float, seed: int) -> Resu
     sampler = GANSampler(
         method="gan",
         gan=gan,
-        max_steps=ENDLESS,
-        max_time=seconds,
-        n_iter_no_change=None,
-        random_state=seed,
+        **_lasting(seconds, seed),
     ).fit(X, y)
     made, labels = sampler.sample(dict.fromkeys(range(10), N_MADE // 10), random_state=seed)
     taken_for = classify(X, y, made, steps=5000, seed=seed)
@@ -162,11 +165,8 @@ def _filling(gan: str, X: Images, test: Images, seconds: float, seed: int) -> Re
     model = FAnoGAN(
         gan,
         score="paper",
-        max_steps=ENDLESS,
         encoder_steps=ENDLESS,
-        max_time=seconds,
-        n_iter_no_change=None,
-        random_state=seed,
+        **_lasting(seconds, seed),
     ).fit(X)
     random = np.random.default_rng(seed)
     images = test[random.permutation(len(test))[:N_FILLED]]

@@ -40,8 +40,8 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     """Fit codec and networks; keep what the sources of each class need."""
     check_params(sampler.get_params(deep=False))
     device = resolve_device(sampler.device)
-    given = "auto" if is_image_array(data) else None  # says nothing, of tables
-    if sampler.tune_for is not None and sampler.synthetic_share not in ("auto", given):
+    unset = "auto" if is_image_array(data) else None  # what says nothing, "auto" aside
+    if sampler.tune_for is not None and sampler.synthetic_share not in ("auto", unset):
         raise ParameterError("tune_for and synthetic_share: give one of them")
     warn_of_columns(data)
     sampler.classes_, codes = np.unique(y, return_inverse=True)

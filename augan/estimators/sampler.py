@@ -130,7 +130,7 @@ class GANSampler(BaseOverSampler):
         Labels.
     methods_ : dict
         Source of each class's new rows: "gan", "latent" or "data".
-    spread_, synthetic_share_ : float
+    spread_, synthetic_share_ : float, float or None
         `spread` and `synthetic_share`, or what was chosen.
     tuning_ : list of Trial or None
         What each number of rows and spread is worth in cross-validation, with `tune_for` and

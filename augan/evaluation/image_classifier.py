@@ -16,7 +16,7 @@ from augan._random import seeded_layers, torch_stream
 from augan.codecs.image import ENCODED_AT_ONCE, ImageCodec
 from augan.codecs.spec import ImageSpec
 from augan.networks.augment import shifted
-from augan.networks.conv import halving_channels
+from augan.networks.conv import halving_channels, n_flat
 from augan.networks.layers import SLOPE
 from augan.training.phases import set_rate
 
@@ -36,8 +36,8 @@ def reading_layers(spec: ImageSpec, width: int) -> nn.Sequential:
             nn.BatchNorm2d(size),
             nn.LeakyReLU(SLOPE),
         ]
-    n_flat = channels[-1] * (spec.height >> len(channels)) * (spec.width >> len(channels))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_flat, N_FEATURES), nn.LeakyReLU(SLOPE))
+    flat = nn.Linear(n_flat(spec, channels), N_FEATURES)
+    return nn.Sequential(*layers, nn.Flatten(), flat, nn.LeakyReLU(SLOPE))
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):

@@ -172,8 +172,8 @@ def _report(results: list[Result], cuts: list[int], shown: list[str]) -> str:
     lines = pd.DataFrame([result for result in results if "error" not in result])
     blocks = []
     for cut in cuts:
-        rows = lines[(lines["cut"] == cut) & lines["arm"].isin(shown)]
-        if len(rows):
+        rows = lines[(lines["cut"] == cut) & lines["arm"].isin(["none", *shown])]
+        if "none" in set(rows["arm"]):  # which the others are compared with
             title = f"{cut} rows of the rare class" if cut else "all rows of the rare class"
             blocks += [f"{title}, {rows['seed'].nunique()} seeds", _table(rows, shown)]
     errors = [f"{r['set']}, {r['cut']}, {r['arm']}: {r['error']}" for r in results if "error" in r]

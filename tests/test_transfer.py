@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from augan import AnoGAN, CriticFeatures, FAnoGAN, GANSampler, load
 from augan.exceptions import DataError, ModelFileError, ParameterError
+from augan.networks.layers import weights_of_free_length
 from augan.training.monitor import sliced_wasserstein
 
 DIGITS = np.clip(16 * load_digits().images, 0, 255).astype(np.uint8)
@@ -59,6 +60,23 @@ def test_a_warm_start_takes_over_encoding_and_networks(former):
             taken = model.networks_.modules()[name].state_dict()[key]
             if value.is_floating_point() and "running" not in key:
                 assert torch.allclose(taken, value, atol=1e-6), key
+
+
+def test_spectral_weights_are_as_long_as_new_ones_and_say_the_same(tmp_path):
+    path, some = str(tmp_path / "m.augan"), DIGITS[LABELS < 5]
+    still = {"gan": "dcgan", "lr_generator": 1e-12, "lr_critic": 1e-12}
+    grown = _fit(some, 150, gan="dcgan", lr_critic=0.02)
+    grown.save(path)
+    new, warm = _fit(some, 1, **still), _fit(some, 1, **still, warm_start_from=path)
+    former, new, warm = (model.networks_.critic for model in (grown, new, warm))
+    lengths = [
+        torch.stack([weights.norm() for weights in weights_of_free_length(critic)])
+        for critic in (former, new, warm)
+    ]
+    assert lengths[0].norm() > 1.2 * lengths[1].norm()
+    assert torch.allclose(lengths[2], lengths[1], rtol=1e-4)
+    images = torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(warm(images), former(images), atol=1e-2)
 
 
 def test_a_table_is_encoded_as_it_was(tmp_path):

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from augan.exceptions import ParameterError
+from augan.networks.layers import weights_of_free_length
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
@@ -49,11 +50,17 @@ def take_codec(detector: BaseDetector, source: BaseDetector, data: Data) -> None
 
 
 def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
-    """Take the weights of a former model over; ParameterError when networks have other sizes."""
+    """Take the weights of a former model over; ParameterError when networks have other sizes.
+
+    Weights that spectral norm divides by their own length have grown in training, which changes no
+    output and makes every further step of the optimiser smaller (van Laarhoven 2017, section 2).
+    They are scaled back to the length that new weights have.
+    """
     own, former = detector.networks_.modules(), source.networks_.modules()
     for name in TAKEN:
         if name not in own or name not in former:
             continue
+        lengths = [float(weights.norm()) for weights in weights_of_free_length(own[name])]
         try:
             own[name].load_state_dict(former[name].state_dict())
         except RuntimeError as error:
@@ -62,6 +69,8 @@ def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
                 f"warm_start_from={str(detector.warm_start_from)!r}: its {name} is of another "
                 f"kind; it was built with {wanted}"
             ) from error
+        for weights, length in zip(weights_of_free_length(own[name]), lengths, strict=True):
+            weights.mul_(length / weights.norm())
     n_layers = len(detector.networks_.critic.layers_with_weights())
     if detector.freeze_critic > n_layers:
         raise ParameterError(

@@ -65,3 +65,9 @@ def normalised(layer: Layer, spectral_norm: bool) -> Layer:
     if spectral_norm:
         parametrizations.spectral_norm(layer)
     return layer
+
+
+def weights_of_free_length(network: nn.Module) -> list[Tensor]:
+    """Return the weights, without gradients, that spectral norm divides by their own length."""
+    ending = "parametrizations.weight.original"
+    return [w.detach() for name, w in network.named_parameters() if name.endswith(ending)]

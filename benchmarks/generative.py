@@ -145,11 +145,7 @@ def _steps(model: Any) -> int:
 
 def _classes(gan: str, data: tuple[Any, ...], seconds: float, seed: int) -> Result:
     X, y, test, y_test = data
-    sampler = GANSampler(
-        method="gan",
-        gan=gan,
-        **_lasting(seconds, seed),
-    ).fit(X, y)
+    sampler = GANSampler(method="gan", gan=gan, **_lasting(seconds, seed)).fit(X, y)
     made, labels = sampler.sample(dict.fromkeys(range(10), N_MADE // 10), random_state=seed)
     taken_for = classify(X, y, made, steps=5000, seed=seed)
     told = classify(made, labels.astype(np.int64), test, steps=5000, seed=seed)
@@ -162,12 +158,8 @@ def _classes(gan: str, data: tuple[Any, ...], seconds: float, seed: int) -> Resu
 
 def _filling(gan: str, X: Images, test: Images, seconds: float, seed: int) -> Result:
     """Return the mean absolute error of the pixels in holes, of 255."""
-    model = FAnoGAN(
-        gan,
-        score="paper",
-        encoder_steps=ENDLESS,
-        **_lasting(seconds, seed),
-    ).fit(X)
+    given = _lasting(seconds, seed)
+    model = FAnoGAN(gan, score="paper", encoder_steps=ENDLESS, **given).fit(X)
     random = np.random.default_rng(seed)
     images = test[random.permutation(len(test))[:N_FILLED]]
     holes, around = np.zeros((2, *images.shape), dtype=bool)

@@ -52,9 +52,9 @@ def take_codec(detector: BaseDetector, source: BaseDetector, data: Data) -> None
 def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
     """Take the weights of a former model over; ParameterError when networks have other sizes.
 
-    Weights that spectral norm divides by their own length have grown in training, which changes no
-    output and makes every further step of the optimiser smaller (van Laarhoven 2017, section 2).
-    They are scaled back to the length that new weights have.
+    Weights under spectral norm, which takes their length out again, have grown in training: that
+    changes no output, and makes every further step of the optimiser smaller (van Laarhoven 2017,
+    section 2). They are scaled back to the length that new weights have.
     """
     own, former = detector.networks_.modules(), source.networks_.modules()
     for name in TAKEN:

@@ -68,6 +68,6 @@ def normalised(layer: Layer, spectral_norm: bool) -> Layer:
 
 
 def weights_of_free_length(network: nn.Module) -> list[Tensor]:
-    """Return the weights, without gradients, that spectral norm divides by their own length."""
+    """Return the weights, without gradients, whose length spectral norm takes out again."""
     ending = "parametrizations.weight.original"
     return [w.detach() for name, w in network.named_parameters() if name.endswith(ending)]

@@ -4,6 +4,7 @@ from torch import nn
 
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
 from augan.networks import build_class_networks, build_networks
+from augan.networks.layers import ClassNorm
 
 VECTOR = VectorSpec(
     (
@@ -105,6 +106,23 @@ def test_networks_that_are_told_a_class(architecture):
     features = networks.critic.features(x[:1].expand(3, -1, -1, -1))
     judged = networks.critic.judge_class(features, classes)
     assert len(set(judged.tolist())) == 3
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_norms_are_told_the_class(architecture):
+    spec = SPECS["20x36"]
+    networks = build_class_networks(spec, 3, latent_dim=5, width=8, architecture=architecture)
+    generator, classes = networks.generator.eval(), torch.eye(3)
+    z = torch.randn(1, 5).expand(3, 5)
+    torch.nn.init.zeros_(generator.embedding)
+    untold = generator(z, classes)
+    assert torch.allclose(untold[0], untold[1], atol=1e-6)  # norms begin alike for all classes
+    for norm in (module for module in generator.modules() if isinstance(module, ClassNorm)):
+        torch.nn.init.normal_(norm.of_class, std=0.5)
+    told = generator(z, classes)
+    assert not torch.allclose(told[0], told[1], atol=0.01)
+    nobody = generator(z, 0 * classes)  # of any class
+    assert torch.allclose(nobody, untold, atol=1e-6)
 
 
 def test_same_seed_same_weights_and_the_global_stream_is_left_alone():

@@ -422,6 +422,14 @@ def test_the_generator_is_told_the_class(rows: Any, trained_gan: GANSampler) -> 
     assert roc_auc_score(labels, rule.decision_function(np.concatenate(made))) > 0.95
 
 
+def test_rows_of_the_generator_alone_need_no_encoder(trained_gan: GANSampler, rows: Any) -> None:
+    assert trained_gan.networks_.encoder is None
+    assert {row["phase"] for row in trained_gan.history_} == {"gan"}
+    endless = {"max_steps": 10**6, "max_time": 1.0}
+    timed = GANSampler(method="gan", **QUICK | endless).fit(*rows)
+    assert timed.history_[-1]["done"] == 1.0 and timed.history_[-1]["seconds"] >= 1.0
+
+
 OTHER = {
     "sampling_strategy": 0.5,
     "method": "data",

@@ -93,6 +93,7 @@ def build_networks(sampler: GANSampler) -> Networks:
     """Build the networks of a sampler whose codec and classes are known."""
     names = ("latent_dim", "width", "architecture", "spectral_norm")
     sizes = {name: sampler._auto(name) for name in names}
+    sizes["with_encoder"] = sampler._auto("method") != "gan"  # which asks no latents of real rows
     n_classes = len(sampler.classes_)
     return build_class_networks(sampler.codec_.spec, n_classes, **sizes, seed=sampler.seed_)
 

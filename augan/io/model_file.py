@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from augan.estimators.sampler import GANSampler
 
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 NOT_SAVED = {

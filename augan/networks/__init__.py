@@ -44,10 +44,11 @@ OF_IMAGES: dict[Architecture, tuple[Any, Any]] = {  # generator and critic
 class Networks:
     """The networks of a model.
 
-    A detector that searches for latents has no encoder; one whose heads don't ask for it has no
-    pretext network and no repair network. `folds` are the pretext networks that cross-fitting
-    needs: each is trained without one fold of the rows, and none of them outlives `fit`. The
-    backbone was trained on other images and is none of the `modules` that training changes.
+    A detector that searches for latents has no encoder, nor has a sampler whose rows come from the
+    generator alone; a detector whose heads don't ask for it has no pretext network and no repair
+    network. `folds` are the pretext networks that cross-fitting needs: each is trained without one
+    fold of the rows, and none of them outlives `fit`. The backbone was trained on other images and
+    is none of the `modules` that training changes.
     """
 
     generator: nn.Module
@@ -105,6 +106,7 @@ def build_class_networks(
     width: int,
     architecture: Architecture = "conv",
     spectral_norm: bool = False,
+    with_encoder: bool = True,
     seed: int = 0,
 ) -> Networks:
     """Build networks as `build_networks` does, generator and critic told the class."""
@@ -114,6 +116,7 @@ def build_class_networks(
         width=width,
         architecture=architecture,
         spectral_norm=spectral_norm,
+        with_encoder=with_encoder,
         seed=seed,
     )
     with seeded_layers(seed, "classes"):
@@ -121,7 +124,7 @@ def build_class_networks(
         base = (
             dense.DenseGenerator(spec, **wider)
             if isinstance(spec, VectorSpec)
-            else OF_IMAGES[architecture][0](spec, **wider)
+            else OF_IMAGES[architecture][0](spec, **wider, n_classes=n_classes)
         )
         networks.generator = ClassGenerator(base, n_classes, EMBEDDING_DIM)
         networks.critic = ClassCritic(networks.critic, n_classes)

@@ -7,16 +7,18 @@ import math
 import torch
 from torch import Tensor, nn
 
+from augan.networks.dense import DenseGenerator
 from augan.networks.layers import Critic
 
 
 class ClassGenerator(nn.Module):
-    """G(z, y): the embedding of the class stands beside the latent.
+    """G(z, y): the embedding of the class stands beside the latent; norms are told it as well.
 
     Parameters
     ----------
     base : Module
-        A generator whose latents have ``latent_dim + embedding_dim`` dimensions.
+        A generator whose latents have ``latent_dim + embedding_dim`` dimensions; one of images
+        takes the classes too, for its norms.
     n_classes, embedding_dim : int
         Rows and columns of the embedding.
     """
@@ -32,7 +34,9 @@ class ClassGenerator(nn.Module):
         `conditions` (B, n_classes) are one-hot, times how much the class counts: zeros ask for a
         row of any class.
         """
-        rows: Tensor = self.base(torch.cat([z, conditions @ self.embedding], dim=1))
+        latents = torch.cat([z, conditions @ self.embedding], dim=1)
+        told = () if isinstance(self.base, DenseGenerator) else (conditions,)  # rows have no norms
+        rows: Tensor = self.base(latents, *told)
         return rows
 
 

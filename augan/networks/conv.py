@@ -8,35 +8,37 @@ from torch import Tensor, nn
 
 from augan.codecs.image import n_halvings
 from augan.codecs.spec import ImageSpec
-from augan.networks.layers import SLOPE, Critic, normalised
+from augan.networks.layers import SLOPE, Critic, Layers, class_norm, normalised
 
 MAX_GROWTH = 8  # channels double at every halving, up to this many times `width`
 
 
 class ConvGenerator(nn.Module):
-    """Latents (n, latent_dim) to encoded images (n, C, height, width)."""
+    """Latents (n, latent_dim), and classes if there are some, to encoded images (n, C, h, w)."""
 
-    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int) -> None:
+    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int, n_classes: int = 0) -> None:
         super().__init__()
         channels = halving_channels(spec, width)[::-1]
         levels = len(channels)
         self.base = (channels[0], spec.height >> levels, spec.width >> levels)
         n_base = self.base[0] * self.base[1] * self.base[2]
-        self.project = nn.Sequential(nn.Linear(latent_dim, n_base), nn.BatchNorm1d(n_base))
+        norm = class_norm(nn.BatchNorm1d(n_base), n_classes)
+        self.project = Layers(nn.Linear(latent_dim, n_base), norm)
         layers: list[nn.Module] = [nn.ReLU()]
         for size, smaller in pairwise(channels):
             layers += [
                 nn.ConvTranspose2d(size, smaller, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(smaller),
+                class_norm(nn.BatchNorm2d(smaller), n_classes),
                 nn.ReLU(),
             ]
         layers.append(nn.ConvTranspose2d(channels[-1], spec.channels, 4, stride=2, padding=1))
         layers.append(nn.Tanh() if spec.activation == "tanh" else nn.Identity())
-        self.layers = nn.Sequential(*layers)
+        self.layers = Layers(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Return generated images."""
-        images: Tensor = self.layers(self.project(z).unflatten(1, self.base))
+        base = self.project(z, conditions).unflatten(1, self.base)
+        images: Tensor = self.layers(base, conditions)
         return images
 
 

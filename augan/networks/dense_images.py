@@ -9,28 +9,29 @@ from torch import Tensor, nn
 
 from augan.codecs.spec import ImageSpec
 from augan.networks.dense import HiddenLayers
-from augan.networks.layers import Critic, normalised
+from augan.networks.layers import Critic, Layers, class_norm, normalised
 
 UNITS = 16  # of a layer, for each channel that the first convolution would have
 
 
 class DenseImageGenerator(nn.Module):
-    """Latents (n, latent_dim) to encoded images (n, C, height, width)."""
+    """Latents (n, latent_dim), and classes if there are some, to encoded images (n, C, h, w)."""
 
-    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int) -> None:
+    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int, n_classes: int = 0) -> None:
         super().__init__()
         self.shape = (spec.channels, spec.height, spec.width)
         sizes = (latent_dim, UNITS * width, UNITS * width)
         layers: list[nn.Module] = []
         for before, after in pairwise(sizes):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU()]
+            norm = class_norm(nn.BatchNorm1d(after), n_classes)
+            layers += [nn.Linear(before, after), norm, nn.ReLU()]
         layers.append(nn.Linear(sizes[-1], math.prod(self.shape)))
         layers.append(nn.Tanh() if spec.activation == "tanh" else nn.Identity())
-        self.layers = nn.Sequential(*layers)
+        self.layers = Layers(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Return generated images."""
-        images: Tensor = self.layers(z).unflatten(1, self.shape)
+        images: Tensor = self.layers(z, conditions).unflatten(1, self.shape)
         return images
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
@@ -26,6 +27,46 @@ class SteadyLinear(nn.Linear):
         if self.out_features >= ENOUGH_OUTPUTS:
             return super().forward(x)
         return (self.weight @ x.T + self.bias[:, None]).T.contiguous()
+
+
+class ClassNorm(nn.Module):
+    """Batch norm whose scale and shift go by the class (de Vries 2017); at first by none."""
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, n_classes: int) -> None:
+        super().__init__()
+        self.norm = norm
+        self.of_class = nn.Parameter(torch.zeros(n_classes, 2 * norm.num_features))
+
+    def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
+        """Return x (n, F, ...) normalised; `conditions` (n, n_classes) as in `ClassGenerator`."""
+        changes = (conditions @ self.of_class).reshape(len(x), -1, *[1] * (x.ndim - 2))
+        scale, shift = changes.chunk(2, dim=1)
+        normed: Tensor = self.norm(x)
+        return normed * (1 + scale) + shift
+
+
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | ClassNorm
+
+
+def class_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, n_classes: int) -> Norm:
+    """Return a norm that is told the class, where there are classes."""
+    return ClassNorm(norm, n_classes) if n_classes else norm
+
+
+def normed(norm: nn.Module, x: Tensor, conditions: Tensor | None) -> Tensor:
+    """Return x through a norm, which is told the class if it asks for it."""
+    changed: Tensor = norm(x, conditions) if isinstance(norm, ClassNorm) else norm(x)
+    return changed
+
+
+class Layers(nn.Sequential):
+    """Layers one after the other; norms among them are told the class."""
+
+    def forward(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Return what the last layer gives."""
+        for layer in self:
+            x = normed(layer, x, conditions)
+        return x
 
 
 class Critic(nn.Module):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from augan.codecs.spec import ImageSpec
 from augan.networks.conv import halving_channels, n_flat
-from augan.networks.layers import SLOPE, Critic, normalised
+from augan.networks.layers import SLOPE, Critic, Layers, class_norm, normalised, normed
 
 
 def block_channels(spec: ImageSpec, width: int) -> list[int]:
@@ -18,28 +18,31 @@ def block_channels(spec: ImageSpec, width: int) -> list[int]:
 
 
 class ResidualGenerator(nn.Module):
-    """Latents (n, latent_dim) to encoded images (n, C, height, width).
+    """Latents (n, latent_dim), and classes if there are some, to encoded images (n, C, h, w).
 
     The last doubling is a single convolution: at full size blocks would cost more than all others.
     """
 
-    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int) -> None:
+    def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int, n_classes: int = 0) -> None:
         super().__init__()
         channels = block_channels(spec, width)[::-1]
         levels = len(channels)
         self.base = (channels[0], spec.height >> levels, spec.width >> levels)
         self.project = nn.Linear(latent_dim, self.base[0] * self.base[1] * self.base[2])
-        self.blocks = nn.Sequential(*(_UpBlock(*sizes) for sizes in pairwise(channels)))
-        self.last = nn.Sequential(
-            nn.BatchNorm2d(channels[-1]),
+        self.blocks = nn.ModuleList(_UpBlock(*sizes, n_classes) for sizes in pairwise(channels))
+        self.last = Layers(
+            class_norm(nn.BatchNorm2d(channels[-1]), n_classes),
             nn.ReLU(),
             nn.ConvTranspose2d(channels[-1], spec.channels, 4, stride=2, padding=1),
             nn.Tanh() if spec.activation == "tanh" else nn.Identity(),
         )
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Return generated images."""
-        images: Tensor = self.last(self.blocks(self.project(z).unflatten(1, self.base)))
+        images: Tensor = self.project(z).unflatten(1, self.base)
+        for block in self.blocks:
+            images = block(images, conditions)
+        images = self.last(images, conditions)
         return images
 
 
@@ -59,16 +62,18 @@ class ResidualCritic(Critic):
 class _UpBlock(nn.Module):
     """Twice the size: two convolutions beside one of a single pixel."""
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, before: int, after: int, n_classes: int) -> None:
         super().__init__()
-        self.first_norm, self.second_norm = nn.BatchNorm2d(before), nn.BatchNorm2d(after)
+        self.first_norm = class_norm(nn.BatchNorm2d(before), n_classes)
+        self.second_norm = class_norm(nn.BatchNorm2d(after), n_classes)
         self.first = nn.Conv2d(before, after, 3, padding=1)
         self.second = nn.Conv2d(after, after, 3, padding=1)
         self.beside = nn.Conv2d(before, after, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        larger = F.interpolate(F.relu(self.first_norm(x)), scale_factor=2.0)
-        changed: Tensor = self.second(F.relu(self.second_norm(self.first(larger))))
+    def forward(self, x: Tensor, conditions: Tensor | None) -> Tensor:
+        first = F.relu(normed(self.first_norm, x, conditions))
+        larger = self.first(F.interpolate(first, scale_factor=2.0))
+        changed: Tensor = self.second(F.relu(normed(self.second_norm, larger, conditions)))
         return changed + F.interpolate(self.beside(x), scale_factor=2.0)
 
 

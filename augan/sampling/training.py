@@ -17,7 +17,7 @@ from augan.training.monitor import History
 from augan.training.steps import TrainingConfig
 
 MIN_HELD_OUT = 64  # rows to look at while training
-GAN_TIME = 0.75  # share of max_time by which the GAN's phase ends
+GAN_TIME = 0.75  # share of max_time by which the GAN's phase ends, where an encoder follows
 
 
 def train_class_networks(
@@ -36,7 +36,7 @@ def train_class_networks(
     decode: Callable[[Tensor], Any],
     seed: int,
 ) -> tuple[History, Tensor]:
-    """Train generator and critic, then the encoder, on rows (n, ...) of classes (n,).
+    """Train generator, critic and encoder, if there is one, on rows (n, ...) of classes (n,).
 
     Rows of small classes are all trained on; those to look at come from the larger ones. With
     `augmented` the critic sees variants of images. Callbacks see generated rows as `decode` gives
@@ -55,9 +55,11 @@ def train_class_networks(
     )
     with run.watched():
         gan = ClassGANPhase(networks, *parts, config, seed, augmented=augmented)
-        run_phase(gan, run, n_steps=n_steps[0], time_share=GAN_TIME)
-        encoder = ClassEncoderPhase(networks, *parts, config, seed)
-        run_phase(encoder, run, n_steps=n_steps[1], time_share=1.0)
+        gan_time = 1.0 if networks.encoder is None else GAN_TIME
+        run_phase(gan, run, n_steps=n_steps[0], time_share=gan_time)
+        if networks.encoder is not None:
+            encoder = ClassEncoderPhase(networks, *parts, config, seed)
+            run_phase(encoder, run, n_steps=n_steps[1], time_share=1.0)
     return run.history, held_out.cpu()
 
 

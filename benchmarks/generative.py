@@ -119,11 +119,19 @@ def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
     if variant == TUTORIAL:
         return Tutorial(seconds, seed).fit(X)
     if variant in SWITCHES:
-        steps = {"max_steps": SWITCHED_STEPS, "max_time": None}
-        given = {"gan": "dcgan"} | _lasting(seconds, seed) | steps | SWITCHES[variant]
-    else:
-        given = {"gan": variant} | _lasting(seconds, seed)
-    return AnoGAN(**given, score="paper").fit(X)
+        given = {"max_steps": SWITCHED_STEPS, **_to_the_last_step(seed), **SWITCHES[variant]}
+        return FAnoGAN("dcgan", **given).fit(X)
+    return AnoGAN(variant, **_lasting(seconds, seed), score="paper").fit(X)
+
+
+def _to_the_last_step(seed: int) -> Result:
+    """Return the parameters of a GAN that steps end; its encoder is of no use here."""
+    return {
+        "score": "paper",
+        "encoder_steps": 1,
+        "n_iter_no_change": None,
+        "random_state": seed,
+    }
 
 
 def _lasting(seconds: float, seed: int) -> Result:

@@ -53,9 +53,9 @@ def class_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, n_classes: int) -> Norm:
     return ClassNorm(norm, n_classes) if n_classes else norm
 
 
-def normed(norm: nn.Module, x: Tensor, conditions: Tensor | None) -> Tensor:
-    """Return x through a norm, which is told the class if it asks for it."""
-    changed: Tensor = norm(x, conditions) if isinstance(norm, ClassNorm) else norm(x)
+def through(layer: nn.Module, x: Tensor, conditions: Tensor | None) -> Tensor:
+    """Return x through a layer, which is told the class if it is a `ClassNorm`."""
+    changed: Tensor = layer(x, conditions) if isinstance(layer, ClassNorm) else layer(x)
     return changed
 
 
@@ -65,7 +65,7 @@ class Layers(nn.Sequential):
     def forward(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Return what the last layer gives."""
         for layer in self:
-            x = normed(layer, x, conditions)
+            x = through(layer, x, conditions)
         return x
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from augan.codecs.spec import ImageSpec
 from augan.networks.conv import halving_channels, n_flat
-from augan.networks.layers import SLOPE, Critic, Layers, class_norm, normalised, normed
+from augan.networks.layers import SLOPE, Critic, Layers, class_norm, normalised, through
 
 
 def block_channels(spec: ImageSpec, width: int) -> list[int]:
@@ -71,9 +71,9 @@ class _UpBlock(nn.Module):
         self.beside = nn.Conv2d(before, after, 1)
 
     def forward(self, x: Tensor, conditions: Tensor | None) -> Tensor:
-        first = F.relu(normed(self.first_norm, x, conditions))
+        first = F.relu(through(self.first_norm, x, conditions))
         larger = self.first(F.interpolate(first, scale_factor=2.0))
-        changed: Tensor = self.second(F.relu(normed(self.second_norm, larger, conditions)))
+        changed: Tensor = self.second(F.relu(through(self.second_norm, larger, conditions)))
         return changed + F.interpolate(self.beside(x), scale_factor=2.0)
 
 

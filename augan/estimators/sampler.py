@@ -46,10 +46,10 @@ class GANSampler(BaseOverSampler):
         As in imbalanced-learn: which classes are resampled, and to how many rows; "auto" brings
         all but the largest up to its size.
     method : {"auto", "gan", "latent", "data"}, default="auto"
-        Where new rows come from. "gan": the generator alone; no encoder is trained. "latent": real rows, their latents
-        moved. "data": real rows, each column moved by itself, or real images, deformed and with
-        noise; no GAN is trained. "auto" takes the data of images; in tables the latents of
-        classes with at least 5 rows, and the data of smaller ones.
+        Where new rows come from. "gan": the generator alone, without an encoder. "latent": real
+        rows, their latents moved. "data": real rows, each column moved by itself, or real images,
+        deformed and with noise; no GAN is trained. "auto" takes the data of images; in tables the
+        latents of classes with at least 5 rows, and the data of smaller ones.
     spread : float, default=1.0
         How far from the real row to go: in deviations of the class's latents for "latent", in
         half deviations of a column for "data"; images of "data" are turned by up to a fifth of a

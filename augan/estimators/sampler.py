@@ -81,7 +81,8 @@ class GANSampler(BaseOverSampler):
     latent_dim, width, max_steps, encoder_steps, batch_size, n_critic : "auto" or int
         As in `FAnoGAN`; "auto" is a latent dimension for every two columns, at least 4 and at
         most 64, width 256, 1500 steps of the GAN, 800 of the encoder, batches of 128 and
-        2 steps of the critic for tables; 64, 32, 800, 400, 64 and 1 for images.
+        2 steps of the critic for tables; 64, 32, 800, 400, 64 and 1 for images. With "gan" as
+        `method` there is no encoder to train.
     architecture, spectral_norm : "auto" or as in `FAnoGAN`
         As in `FAnoGAN`.
     gradient_penalty, r1, feature_matching : float, default=10.0, 0.0, 0.0

@@ -1,8 +1,9 @@
 """What each head and each device of training is worth: all but one, on ADBench's tables.
 
 One fit a set gives the heads' parts, and those are fused again without a head, from one head
-alone, or in another way. A device of training takes a fit of its own. Every figure is a line of
-results/ablation.jsonl, so a stopped run goes on where it was.
+alone, or in another way. A device of training takes a fit of its own; what only the heads remember
+does not, as the networks are the same. Every figure is a line of results/ablation.jsonl, so a
+stopped run goes on where it was.
 
     python benchmarks/ablation.py --data DIR [--seeds 1] [--devices "spectral norm" ...]
     python benchmarks/ablation.py --report
@@ -27,8 +28,13 @@ from report import OURS as WHOLE
 from results import FOLDER, Result, read
 from running import add_common_options, add_parts, parse, run_missing, threads
 
+from augan.estimators import _base
+from augan.estimators._build import pretext_networks
 from augan.estimators._defaults import AUTO_TABLE_HEADS
+from augan.estimators._training import train_networks
 from augan.networks import pretext
+from augan.training.monitor import History
+from augan.training.phases import freeze
 
 Variant = tuple[str, dict[str, float], str]
 
@@ -36,6 +42,7 @@ KEY = ("set", "seed", "method")
 TOLERANCE = 1e-4  # of an AUROC: float32 in the scorer, float64 here
 FUSIONS = ("mean", "max", "top2")
 CRITIC = {"heads": ("critic_mahalanobis", "critic_neighbors"), "encoder_steps": 1}
+AFTER_TRAINING = ("n_neighbors", "memory_size")  # parameters that no network depends on
 INVERSION = ("data_residual", "feature_residual", "latent", "latent_cycle")
 DEVICES: dict[str, dict[str, Any]] = {  # parameters; in capitals, constants of the pretext network
     "no swaps to detect": {"REPAIR_WEIGHT": 1e4, **GAN_UNUSED},
@@ -60,7 +67,7 @@ def main() -> None:
     arguments = _arguments()
     file = arguments.results or FOLDER / "ablation.jsonl"
     if not arguments.report:
-        with threads(arguments.threads):
+        with threads(arguments.threads), patch.object(_base, "train_networks", Trained()):
             run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
     results = read(file, KEY)
     print(table(make_panel(results, sorted({r["seed"] for r in results}), baseline=WHOLE)))
@@ -74,6 +81,37 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Split]]:
             for method in (WHOLE, *arguments.devices):
                 job = {"suite": "ablation", "set": name, "seed": seed, "method": method}
                 yield job | sizes(rows.train, rows.test, rows.y), rows
+
+
+class Trained:
+    """Trains a detector's networks; those of the fit before are taken where they are the same."""
+
+    def __init__(self) -> None:
+        self.asked: str | None = None
+        self.rows, self.history = torch.empty(0), History()
+        self.states: dict[str, dict[str, torch.Tensor]] = {}
+
+    def __call__(self, detector: Any, start: Any, rows: Any) -> History:
+        """Return the history of training, of this fit or of the one before."""
+        asked, networks = _asked_of_training(detector), detector.networks_
+        if asked == self.asked and torch.equal(rows.raw, self.rows):
+            members = pretext_networks(detector, int(rows.folds.max()) + 2)[1:]
+            networks.folds = torch.nn.ModuleList(members)
+            for name, module in networks.modules().items():
+                module.load_state_dict(self.states[name])
+                freeze(module)
+            return self.history
+        self.history = train_networks(detector, start, rows)
+        self.asked, self.rows = asked, rows.raw
+        self.states = {name: module.state_dict() for name, module in networks.modules().items()}
+        return self.history
+
+
+def _asked_of_training(detector: Any) -> str:
+    """Return all that training depends on, the rows aside."""
+    params = detector.get_params(deep=False)
+    kept = {name: value for name, value in params.items() if name not in AFTER_TRAINING}
+    return repr((kept, pretext.REPAIR_WEIGHT, pretext.LINEAR_UP_TO))
 
 
 def measure(job: Result, rows: Split) -> list[Result]:

@@ -6,8 +6,8 @@ Classes: how many images of a class that was asked for a classifier takes for it
 test images one tells that has learned from new images alone. Filling: 8 x 8 holes in test images,
 beside the mean of the pixels around, the smoothest filling and the mean of the five nearest
 training images. Transfer: steps to a kernel distance on the classes five to nine, from scratch and
-from a model of the others. Every model is a line of results/generative.jsonl, so a stopped run goes
-on where it was.
+from a model of the others, with a third of the steps. Every model is a line of
+results/generative.jsonl, so a stopped run goes on where it was.
 
     python benchmarks/generative.py --data DIR [--what quality switches ...] [--variants hinge ...]
         [--minutes 15]
@@ -46,7 +46,7 @@ from augan.training.loop import SNAPSHOT_EVERY
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
-KEY = ("what", "variant", "minutes", "seed")
+KEY = ("what", "variant", "minutes", "threads", "seed")
 GANS = ("gan", "dcgan", "wgan-gp", "hinge")
 TUTORIAL = "DCGAN tutorial"
 SWITCHES: dict[str, dict[str, Any]] = {  # parameters beside dcgan's defaults
@@ -65,12 +65,13 @@ CLASSES: dict[str, dict[str, Any]] = {  # a sampler's parameters
     "dcgan, no DiffAugment": {"diff_augment": False},
     "dcgan, no DiffAugment, twice the rates": {"diff_augment": False, **QUICK},
 }
+TRANSFERS: dict[str, dict[str, Any]] = {"dcgan": {}, "dcgan, twice the rates": QUICK}
 VARIANTS = {
     "quality": (*GANS, TUTORIAL),
     "switches": tuple(SWITCHES),
     "classes": tuple(CLASSES),
     "filling": ("dcgan",),
-    "transfer": ("dcgan",),
+    "transfer": tuple(TRANSFERS),
 }
 ENDLESS = 10**7  # steps that no time is enough for
 N_JUDGED, N_MADE, N_FILLED = 10_000, 60_000, 1000
@@ -118,7 +119,7 @@ def measure(job: Result, folder: Path) -> list[Result]:
         return [_classes(CLASSES[variant], (X, y, test, y_test), seconds, seed)]
     if job["what"] == "filling":
         return [_filling(variant, X, test, seconds, seed)]
-    return [_transfer(variant, X, y, seconds, seed)]
+    return [_transfer(TRANSFERS[variant], X, y, seconds, seed)]
 
 
 def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
@@ -217,11 +218,11 @@ def _nearest_mean(images: Images, holes: NDArray[np.bool_], X: Images) -> NDArra
     return np.stack(means).reshape(images.shape)
 
 
-def _transfer(gan: str, X: Images, y: Labels, seconds: float, seed: int) -> Result:
+def _transfer(params: Result, X: Images, y: Labels, seconds: float, seed: int) -> Result:
     """Return the kernel distances by step, from scratch and from a model of the other classes.
 
-    Both at twice the usual rates, which suit short trainings. The fine-tuned model has a third of
-    the steps, and its rates fall as much faster.
+    That one has an encoder; `params` are for both of the others. The fine-tuned model has a third
+    of the steps, and its rates fall as much faster.
     """
     low, high = X[y < 5], X[y > 4]
     judge = OwnJudge(high, y[y > 4] - 5, seed)
@@ -229,14 +230,15 @@ def _transfer(gan: str, X: Images, y: Labels, seconds: float, seed: int) -> Resu
     found: Result = {}
     with tempfile.TemporaryDirectory() as folder:
         former = Path(folder) / "low.augan"
-        AnoGAN(gan, **_lasting(seconds, seed), score="paper").fit(low).save(former)
+        lasting = {"encoder_steps": ENDLESS, "score": "paper", **_lasting(seconds, seed)}
+        FAnoGAN("dcgan", **lasting).fit(low).save(former)
         for name, path, steps in (
             ("scratch", None, STEPS),
             ("fine_tuned", str(former), STEPS // 3),
         ):
             watcher = Watcher(judge, real, seed)
-            given = _to_the_last_step(seed) | QUICK | {"max_steps": steps, "callbacks": [watcher]}
-            FAnoGAN(gan, **given, warm_start_from=path).fit(high)
+            given = _to_the_last_step(seed) | params | {"max_steps": steps, "callbacks": [watcher]}
+            FAnoGAN("dcgan", **given, warm_start_from=path).fit(high)
             found[f"kid_{name}"] = watcher.distances
     return found
 
@@ -337,7 +339,9 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:
     for what in arguments.what:
         for variant in arguments.variants or VARIANTS[what]:
             yield (
-                {"what": what, "variant": variant, "minutes": arguments.minutes, "seed": 0},
+                dict(
+                    zip(KEY, (what, variant, arguments.minutes, arguments.threads, 0), strict=True)
+                ),
                 arguments.data,
             )
 
@@ -345,8 +349,10 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:
 def _report(results: list[Result]) -> str:
     """Return a table for each kind of figure; what real images have stands below, where known."""
     blocks = []
-    for what, minutes in dict.fromkeys((line["what"], line["minutes"]) for line in results):
-        own = [line for line in results if (line["what"], line["minutes"]) == (what, minutes)]
+    kinds = [(line["what"], line["minutes"], line["threads"]) for line in results]
+    for kind in dict.fromkeys(kinds):
+        what, minutes, n_threads = kind
+        own = [line for line, its in zip(results, kinds, strict=True) if its == kind]
         lines = [line for line in own if "error" not in line]
         if what == "transfer":
             lines = [line | _adapted(line) for line in lines]
@@ -355,7 +361,7 @@ def _report(results: list[Result]) -> str:
         if "fid" in names:
             real = {name: lines[0].get(f"real_{name}") for name in names}
             rows.append(["held-out images", *_cells(real, names)])
-        given = "" if what == "switches" else f", {minutes:g} minutes each"
+        given = "" if what == "switches" else f", {minutes:g} minutes each, threads: {n_threads}"
         header = [what + given, *names]
         blocks.append(markdown_table([name.replace("_", " ") for name in header], rows))
     return "\n\n".join(blocks)

@@ -18,6 +18,7 @@ from augan import AnoGAN, CriticFeatures, FAnoGAN, GANSampler, load
 from augan.exceptions import DataError, ModelFileError, ParameterError
 from augan.networks.layers import weights_of_free_length
 from augan.training.monitor import sliced_wasserstein
+from augan.training.recentring import recentre
 
 DIGITS = np.clip(16 * load_digits().images, 0, 255).astype(np.uint8)
 LABELS = load_digits().target
@@ -39,10 +40,14 @@ def former(tmp_path_factory):
     return str(path)
 
 
+def _stream():
+    return torch.Generator().manual_seed(0)
+
+
 def _distance(model, X):
     pixels = (part.reshape(400, -1).astype(np.float32) / 255 for part in (X, model.sample(400)))
     real, fake = map(torch.from_numpy, pixels)
-    return sliced_wasserstein(real, fake, torch.Generator().manual_seed(0))
+    return sliced_wasserstein(real, fake, _stream())
 
 
 def test_a_warm_start_needs_fewer_steps(former):
@@ -52,14 +57,40 @@ def test_a_warm_start_needs_fewer_steps(former):
 
 
 def test_a_warm_start_takes_over_encoding_and_networks(former):
-    source = load(former)
-    model = _fit(DIGITS[LABELS > 4], 1, warm_start_from=former, lr_generator=1e-12, lr_critic=1e-12)
+    source, high = load(former), DIGITS[LABELS > 4]
+    still = dict.fromkeys(("lr_generator", "lr_critic", "lr_encoder"), 1e-12)
+    model = _fit(high, 1, warm_start_from=former, **still)
     assert model.codec_.state() == source.codec_.state()
-    for name in ("generator", "critic"):
-        for key, value in source.networks_.modules()[name].state_dict().items():
-            taken = model.networks_.modules()[name].state_dict()[key]
-            if value.is_floating_point() and "running" not in key:
-                assert torch.allclose(taken, value, atol=1e-6), key
+    own, taken = (m.networks_.critic.state_dict() for m in (source, model))
+    assert all(torch.allclose(taken[name], value, atol=1e-6) for name, value in own.items())
+    given, made = (m.reconstruct(high[:50]).astype(int) for m in (source, model))
+    assert np.abs(made - given).mean() < 2  # batch norm's running figures move
+
+
+def test_a_generator_begins_with_the_latents_of_the_new_rows():
+    new = DIGITS[LABELS == 0]
+    model = _fit(DIGITS, 300, encoder_steps=300)
+    generator, encoder = model.networks_.generator, model.networks_.encoder
+    rows, z = model.codec_.encode(new), torch.randn(len(new), 8, generator=_stream())
+
+    def distance():
+        made = generator(z).flatten(1).detach()
+        return sliced_wasserstein(rows.flatten(1), made, _stream())
+
+    before, reconstructed = distance(), generator(encoder(rows)).detach()
+    assert recentre(generator, encoder, rows, seed=0)
+    assert torch.allclose(generator(encoder(rows)), reconstructed, atol=1e-3)
+    assert distance() < 0.9 * before
+    latents = encoder(rows)
+    assert latents.mean(dim=0).abs().max() < 1e-3 and latents.std() < 1.5
+
+
+def test_a_generator_of_such_rows_stays_as_it_is():
+    model = _fit(DIGITS, 100, encoder_steps=20)
+    networks, z = model.networks_, torch.randn(500, 8, generator=_stream())
+    own = networks.generator(z).detach()
+    assert not recentre(networks.generator, networks.encoder, own, seed=0)
+    assert torch.equal(networks.generator(z), own)
 
 
 def test_spectral_weights_are_as_long_as_new_ones_and_say_the_same(tmp_path):

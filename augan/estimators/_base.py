@@ -33,7 +33,7 @@ from augan.estimators._input import (
 )
 from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
-from augan.estimators._warm_start import read_warm_start, take_codec, take_networks
+from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError
 from augan.scoring.maps import Heatmap
 from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
@@ -97,6 +97,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             self.networks_.backbone.load(self.backbone_weights)
         self.scorer_.place(device)
         rows = self._split(self.codec_.prepare(data))
+        if former is not None:
+            begin_near(self, former, rows)
         self.history_ = train_networks(self, run, rows)
         return data, rows
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from augan._random import numpy_stream
+from augan.estimators._training import encode_rows
 from augan.exceptions import ParameterError
 from augan.networks.layers import weights_of_free_length
+from augan.training.recentring import recentre
+from augan.training.rows import TrainingRows
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 
 SIZES = ("latent_dim", "width", "architecture", "spectral_norm")
 TAKEN = ("generator", "critic", "encoder", "pretext", "repair")
+MAX_RECENTRING = 2000  # rows whose latents are looked at
 
 
 def read_warm_start(detector: BaseDetector) -> Any:
@@ -76,3 +83,15 @@ def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
         raise ParameterError(
             f"freeze_critic={detector.freeze_critic}: the critic has {n_layers} layers"
         )
+
+
+def begin_near(detector: BaseDetector, source: BaseDetector, rows: TrainingRows) -> None:
+    """Let the generator begin with what the new rows look like to the former model's encoder."""
+    networks = detector.networks_
+    encoder = networks.encoder if networks.encoder is not None else source.networks_.encoder
+    if encoder is None:
+        return
+    learned = (rows.trusted & ~rows.held_out).nonzero()[:, 0].numpy()
+    some = numpy_stream(detector.seed_, "recentring").permutation(learned)[:MAX_RECENTRING]
+    encoded = encode_rows(detector, rows.raw[torch.from_numpy(some)])[0].to(detector._device)
+    recentre(networks.generator, encoder.to(detector._device), encoded, detector.seed_)

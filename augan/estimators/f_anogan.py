@@ -137,8 +137,9 @@ class FAnoGAN(GeneratingDetector):
         which are downloaded once.
     warm_start_from : path or None, default=None
         Model file of a detector that was trained before, on rows of the same columns or images
-        of the same shape: its encoding is taken over, and its networks are trained on. `fit` takes
-        as many steps as without; fewer are enough.
+        of the same shape: its encoding is taken over, and its networks are trained on. Where it has
+        an encoder, the generator begins with the latents that this gives to the new rows, if that
+        brings its rows clearly nearer. `fit` takes as many steps as without; fewer are enough.
     freeze_critic : int, default=0
         So many of the critic's layers, the lowest first, stay as `warm_start_from` has them
         (FreezeD [7]_).

@@ -61,8 +61,12 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Return the options; ends the program when they do not go together."""
     arguments = parser.parse_args()
-    if arguments.data is None and not arguments.report:
+    if arguments.report:
+        return arguments
+    if arguments.data is None:
         parser.error("--data is needed, or --report")
+    if not arguments.data.is_dir():
+        parser.error(f"--data {arguments.data}: no such folder")
     return arguments
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from calibration import p_value_table
 from data import MAX_ROWS, contaminated_pair, sets, split, split_indices
 from detection import KEY, measure
 from exported import METHODS, made_rows, speed_table
+from measuring import measure_augan
 from panel import make_panel
 from peers import PEERS, encode, highest_when_infinite, make_peer
 from ranking import average_ranks, critical_difference, friedman, holm, signed_rank
 from report import contamination, report
 from results import append, read
-from running import run_missing
+from running import add_common_options, parse, run_missing
 
 
 def labels(n_normal: int, n_anomalies: int) -> np.ndarray:
@@ -225,6 +227,30 @@ def test_ablation_measures_the_whole_and_a_device(method, monkeypatch):
     assert ablation.pretext.REPAIR_WEIGHT == 1.0
 
 
+def test_networks_trained_once_give_what_those_of_a_fit_give(monkeypatch):
+    quick = {"pretext_steps": 2, "n_folds": 2, "max_steps": 1, "encoder_steps": 1}
+    X = np.random.default_rng(0).normal(size=(90, 4))
+    rows = split(X, labels(60, 30), seed=0)
+    others = (quick, {"n_neighbors": 5, **quick}, quick | {"pretext_steps": 3})
+    own = [measure_augan(rows.train, rows.test, rows.y, 0, **params)[1] for params in others]
+    trained = ablation.Trained()
+    monkeypatch.setattr(ablation._base, "train_networks", trained)
+    n_trained = []
+    monkeypatch.setattr(ablation, "train_networks", _counting(ablation.train_networks, n_trained))
+    for params, figures in zip(others, own, strict=True):
+        found = measure_augan(rows.train, rows.test, rows.y, 0, **params)[1]
+        assert (found["auroc"], found["ap"]) == (figures["auroc"], figures["ap"])
+    assert len(n_trained) == 2
+
+
+def _counting(function, calls):
+    def counted(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return counted
+
+
 def test_variants_leave_out_each_head_in_turn():
     variants = variants_of({"latent": 0.3, "data": 1.0}, "top2")
     assert variants["without latent"] == ("head", {"data": 1.0}, "top2")
@@ -254,6 +280,19 @@ def test_what_was_run_is_not_run_again(tmp_path):
     run_missing(file, jobs, measured, key=("set",))
     assert ran == [0, 1]
     assert read(file, ("set",))[1]["error"] == "ValueError: no"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [([], "--data is needed"), (["--data", "no"], "--data no: no such folder")],
+)
+def test_data_that_is_not_there_is_said(given, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmark", *given])
+    parser = argparse.ArgumentParser()
+    add_common_options(parser)
+    with pytest.raises(SystemExit):
+        parse(parser)
+    assert message in capsys.readouterr().err
 
 
 def test_a_missing_package_stops_the_run(tmp_path):

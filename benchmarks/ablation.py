@@ -45,16 +45,16 @@ CRITIC = {"heads": ("critic_mahalanobis", "critic_neighbors"), "encoder_steps": 
 AFTER_TRAINING = ("n_neighbors", "memory_size")  # parameters that no network depends on
 INVERSION = ("data_residual", "feature_residual", "latent", "latent_cycle")
 DEVICES: dict[str, dict[str, Any]] = {  # parameters; in capitals, constants of the pretext network
-    "no swaps to detect": {"REPAIR_WEIGHT": 1e4, **GAN_UNUSED},
-    "no repair": {"REPAIR_WEIGHT": 0.0, "heads": AUTO_TABLE_HEADS[:2], **GAN_UNUSED},
-    "numbers not compressed": {"LINEAR_UP_TO": 1e9, **GAN_UNUSED},
-    "half the steps": {"pretext_steps": 750, **GAN_UNUSED},
-    "2 folds": {"n_folds": 2, **GAN_UNUSED},
     "a memory of 512 rows": {"memory_size": 512, **GAN_UNUSED},
     "a memory of 4,096 rows": {"memory_size": 4096, **GAN_UNUSED},
     "the nearest neighbour": {"n_neighbors": 1, **GAN_UNUSED},
     "5 neighbours": {"n_neighbors": 5, **GAN_UNUSED},
     "5 neighbours among 4,096 rows": {"n_neighbors": 5, "memory_size": 4096, **GAN_UNUSED},
+    "no swaps to detect": {"REPAIR_WEIGHT": 1e4, **GAN_UNUSED},
+    "no repair": {"REPAIR_WEIGHT": 0.0, "heads": AUTO_TABLE_HEADS[:2], **GAN_UNUSED},
+    "numbers not compressed": {"LINEAR_UP_TO": 1e9, **GAN_UNUSED},
+    "half the steps": {"pretext_steps": 750, **GAN_UNUSED},
+    "2 folds": {"n_folds": 2, **GAN_UNUSED},
     "the critic's features instead": CRITIC,
     "the critic's, spectral norm": {"spectral_norm": True, **CRITIC},
     "the critic's, R1 for gradient penalty": {"gradient_penalty": 0.0, "r1": 10.0, **CRITIC},

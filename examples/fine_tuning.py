@@ -2,8 +2,8 @@
 
     python fine_tuning.py
 
-Compares how far new digits are from held-out ones (sliced Wasserstein) with those of a model
-trained from scratch for as many steps, and a classifier on the critic's features with one on pixels.
+Says how far new digits are from held-out ones (sliced Wasserstein), and those of a model trained
+from scratch for as many steps; and what a classifier makes of the critic's features, and of pixels.
 """
 
 from __future__ import annotations

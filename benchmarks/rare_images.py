@@ -54,13 +54,20 @@ BATCH, RATE, SHIFT = 64, 2e-3, 0.1  # shifts up to this share of a side
 
 @dataclass(frozen=True)
 class Task:
-    """Images (n, H, W) and labels to train on and to test on, and which labels are rare."""
+    """Images (n, H, W) and labels to train on and to test on, and which labels are rare.
+
+    `groups` say which training images show one part, where no test image shows it.
+    """
 
     train: Images
     y_train: Labels
     test: Images
     y_test: Labels
     rare: tuple[int, ...]
+    groups: Labels | None = None
+
+
+Resample = Callable[[Task, int], tuple[Images, Labels]]
 
 
 def main() -> None:
@@ -75,7 +82,7 @@ def main() -> None:
 def measure(job: Result, folds: list[Task]) -> list[Result]:
     """Return recall and F1 of networks trained on what an arm makes of the training images."""
     fitting, balanced = timed(
-        "fit", lambda: [ARMS[job["arm"]](fold.train, fold.y_train, job["seed"]) for fold in folds]
+        "fit", lambda: [ARMS[job["arm"]](fold, job["seed"]) for fold in folds]
     )
     steps, seed = STEPS[job["set"]], job["seed"]
     predicted = np.concatenate(
@@ -147,23 +154,24 @@ def _tensor(images: Images) -> Tensor:
     return torch.from_numpy(images).float().div(127.5).sub(1)[:, None]
 
 
-def _none(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
-    return X, y
+def _none(task: Task, seed: int) -> tuple[Images, Labels]:
+    return task.train, task.y_train
 
 
-def _flat(sampler: Any) -> Callable[[Images, Labels, int], tuple[Images, Labels]]:
+def _flat(sampler: Any) -> Resample:
     """Return what resamples images as rows of pixels."""
 
-    def resample(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
-        rows, labels = sampler(random_state=seed).fit_resample(X.reshape(len(X), -1), y)
-        return rows.reshape(-1, *X.shape[1:]).astype(np.uint8), labels
+    def resample(task: Task, seed: int) -> tuple[Images, Labels]:
+        flat = task.train.reshape(len(task.train), -1)
+        rows, labels = sampler(random_state=seed).fit_resample(flat, task.y_train)
+        return rows.reshape(-1, *task.train.shape[1:]).astype(np.uint8), labels
 
     return resample
 
 
-def _noise(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
+def _noise(task: Task, seed: int) -> tuple[Images, Labels]:
     """Balance by copies, then add a copy of every image with white noise."""
-    X, y = _flat(RandomOverSampler)(X, y, seed)
+    X, y = _flat(RandomOverSampler)(task, seed)
     random = np.random.default_rng(seed)
     strength = X.std() * random.random((len(X), 1, 1), dtype=np.float32)
     noisy = X + strength * random.standard_normal(X.shape, dtype=np.float32)
@@ -171,15 +179,16 @@ def _noise(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
     return np.concatenate([X, new]), np.concatenate([y, y])
 
 
-def _augan(**params: Any) -> Callable[[Images, Labels, int], tuple[Images, Labels]]:
-    def resample(X: Images, y: Labels, seed: int) -> tuple[Images, Labels]:
-        images, labels = GANSampler(random_state=seed, **params).fit_resample(X, y)
+def _augan(**params: Any) -> Resample:
+    def resample(task: Task, seed: int) -> tuple[Images, Labels]:
+        sampler = GANSampler(random_state=seed, **params)
+        images, labels = sampler.fit_resample(task.train, task.y_train, groups=task.groups)
         return images, labels
 
     return resample
 
 
-ARMS: dict[str, Callable[[Images, Labels, int], tuple[Images, Labels]]] = {
+ARMS: dict[str, Resample] = {
     "none": _none,
     "random oversampling": _flat(RandomOverSampler),
     "SMOTE": _flat(SMOTE),
@@ -206,7 +215,7 @@ def magnetic_tile(folder: Path, seed: int) -> list[Task]:
     """Defects of tiles that training has not seen under any light: folds of whole tiles."""
     X, y, tiles = _photographs(folder)
     folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed).split(X, y, tiles)
-    return [_parted(X, y, train, test) for train, test in folds]
+    return [_parted(X, y, train, test, tiles) for train, test in folds]
 
 
 def magnetic_tile_photographs(folder: Path, seed: int) -> list[Task]:
@@ -216,8 +225,11 @@ def magnetic_tile_photographs(folder: Path, seed: int) -> list[Task]:
     return [_parted(X, y, train, test)]
 
 
-def _parted(X: Images, y: Labels, train: Labels, test: Labels) -> Task:
-    return Task(X[train], y[train], X[test], y[test], tuple(range(len(KINDS))))
+def _parted(
+    X: Images, y: Labels, train: Labels, test: Labels, groups: Labels | None = None
+) -> Task:
+    own = None if groups is None else groups[train]
+    return Task(X[train], y[train], X[test], y[test], tuple(range(len(KINDS))), own)
 
 
 def _photographs(folder: Path) -> tuple[Images, Labels, Labels]:

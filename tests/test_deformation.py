@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 
 from augan.sampling import deformation
-from augan.sampling.deformation import add_noise, deform, relight
+from augan.sampling.deformation import add_noise, deform, reflect, relight
 
 N, HEIGHT, WIDTH, RADIUS = 200, 40, 80, 10
 
@@ -50,6 +52,22 @@ def test_a_disc_stays_nearly_one_in_a_wide_frame(
     limit = ((1 + deformation.STRETCH) ** 2) * (1 + deformation.SHEAR + deformation.TURN)
     assert (wide / high).max() < limit and (high / wide).max() < limit
     assert (wide / high).std() > 0.5 * deformation.STRETCH
+
+
+def _text(image: torch.Tensor) -> str:
+    return str(image.flatten().tolist())
+
+
+def test_reflections_are_those_of_the_symmetry_each_as_often() -> None:
+    image = torch.arange(9.0).reshape(1, 1, 3, 3)
+    turned = [torch.rot90(image, k, (2, 3)) for k in range(4)]
+    dihedral = {_text(one) for one in (*turned, *(one.mT for one in turned))}
+    flips = {_text(image.flip(axes)) for axes in ((), (2,), (3,), (2, 3))}
+    for symmetry, expected in (("flips", flips), ("dihedral", dihedral)):
+        found = reflect(image.expand(4000, -1, -1, -1), symmetry, torch.Generator().manual_seed(0))
+        counts = Counter(map(_text, found))
+        assert counts.keys() == expected
+        assert min(counts.values()) > 0.8 * 4000 / len(expected)
 
 
 def test_bends_move_each_part_by_another_way(discs: torch.Tensor) -> None:

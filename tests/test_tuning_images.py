@@ -12,13 +12,14 @@ from sklearn.datasets import load_digits
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
 
 import augan
 from augan import GANSampler
 from augan.evaluation.image_classifier import ImageClassifier
 from augan.exceptions import ParameterError
 from augan.sampling.tuning import best_of
-from augan.sampling.tuning_images import CANDIDATES, FEW
+from augan.sampling.tuning_images import FEW, candidates
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def uneven() -> tuple[np.ndarray, np.ndarray]:
 class OnlyOf(LogisticRegression):
     """A classifier that is right when its training rows are as it wants them."""
 
-    def __init__(self, want: str = "copies", max_iter: int = 500) -> None:
+    def __init__(self, want: str = "copies", max_iter: int = 5000) -> None:
         super().__init__(max_iter=max_iter)
         self.want = want
 
@@ -56,7 +57,10 @@ def test_nothing_is_added_for_a_classifier_that_learns_nothing(uneven: Any) -> N
     assert np.array_equal(X_new, X) and np.array_equal(y_new, y)
     assert sampler.synthetic_share_ is None and sampler.spread_ == 2.0
     assert set(sampler.sampling_strategy_.values()) == {0}
-    assert [trial.gain for trial in sampler.tuning_] == [0.0] * len(CANDIDATES)
+    tried = candidates("auto", is_square=True)
+    assert [trial.gain for trial in sampler.tuning_] == [0.0] * len(tried)
+    assert [trial.symmetry for trial in sampler.tuning_] == [one.symmetry for one in tried]
+    assert sampler.symmetry_ is None
     new, labels = sampler.sample({8: 5})  # what is asked for is made all the same
     assert new.shape == (5, 8, 8) and labels.tolist() == [8] * 5
 
@@ -91,11 +95,59 @@ def test_the_own_classifier_decides_the_same_again_and_a_file_keeps_it(
     again = clone(sampler)
     second, _ = again.fit_resample(X, y)
     assert np.array_equal(first, second) and again.tuning_ == sampler.tuning_
-    assert [trial.share for trial in sampler.tuning_] == [c.share for c in CANDIDATES]
+    tried = candidates("auto", is_square=True)
+    assert [trial.share for trial in sampler.tuning_] == [one.share for one in tried]
     sampler.save(tmp_path / "s.augan")
     loaded = augan.load(tmp_path / "s.augan")
     assert loaded.tuning_ == sampler.tuning_
     assert loaded.synthetic_share_ == sampler.synthetic_share_
+    assert loaded.symmetry_ == sampler.symmetry_
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Twelve parts with a bar, twelve with a bar and a slant, four photographs of each.
+
+    A part lies one of four ways, the same in all of its photographs.
+    """
+    random = np.random.default_rng(0)
+    images, labels = np.zeros((96, 9, 9)), np.repeat([0, 1], 48)
+    shown = np.repeat(np.arange(24), 4)
+    images[:, 1, 1:8] = 200
+    images[48:, range(1, 8), range(1, 8)] = 200
+    for part in range(24):
+        own = shown == part
+        images[own] = np.rot90(images[own], random.integers(4), axes=(1, 2))
+    noisy = images + random.integers(0, 40, images.shape)
+    return noisy.astype(np.uint8), labels, shown
+
+
+def test_how_images_are_reflected_is_found_on_parts_that_were_not_seen(parts: Any) -> None:
+    X, y, shown = parts
+    few = shown % 12 < 4  # so that parts of a class lie in few of the ways
+    X, y, shown = X[few], y[few], shown[few]
+    sampler = GANSampler(tune_for=KNeighborsClassifier(1), random_state=0)
+    new, _ = sampler.fit_resample(X, y, groups=shown)
+    assert sampler.symmetry_ == "dihedral" and sampler.synthetic_share_ == 0.75
+    assert len(new) == 4 * len(X)
+    gains = {trial.symmetry: trial.gain for trial in sampler.tuning_}
+    assert gains["dihedral"] > gains[None] + 0.1
+    sampler.fit(X, y)  # now each held-out image has a twin to learn from
+    assert sampler.synthetic_share_ is None and sampler.symmetry_ is None
+
+
+def test_every_candidate_is_reflected_as_asked() -> None:
+    assert {one.symmetry for one in candidates("flips", is_square=True)} == {"flips"}
+    assert {one.symmetry for one in candidates(None, is_square=True)} == {None}
+    assert {one.symmetry for one in candidates("auto", is_square=True)} == {None, "dihedral"}
+    assert {one.symmetry for one in candidates("auto", is_square=False)} == {None, "flips"}
+
+
+def test_nothing_is_measured_where_a_class_has_too_few_groups(parts: Any) -> None:
+    X, y, shown = parts
+    two = np.where(y == 0, shown % 2, shown)
+    sampler = GANSampler(tune_for=KNeighborsClassifier(1), random_state=0).fit(X, y, groups=two)
+    assert sampler.tuning_ is None and sampler.synthetic_share_ == 0.5
 
 
 def test_of_very_few_images_nothing_is_measured(uneven: Any) -> None:

@@ -180,12 +180,15 @@ class ImageCodec:
         )
         height, width = self.padded
         activation: Activation = "identity" if self.standardize else "tanh"
-        self.spec = ImageSpec(channels, height, width, activation)
+        vertical, horizontal = (p - r for p, r in zip(self.padded, self.resized, strict=True))
+        left, top = horizontal // 2, vertical // 2
+        margins = left, horizontal - left, top, vertical - top
+        self.spec = ImageSpec(channels, height, width, activation, margins)
         self.module = self.to_module()
 
     def _to_original(self, images: Tensor) -> Tensor:
         """Cut the padding off and undo the resizing, (n, C, height, width) to (n, C, H, W)."""
-        top, left = ((p - r) // 2 for p, r in zip(self.padded, self.resized, strict=True))
+        left, _, top, _ = self.spec.margins
         inner = images[:, :, top : top + self.resized[0], left : left + self.resized[1]]
         if self.resized == self.shape[:2]:
             return inner
@@ -199,9 +202,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.low, self.high, self.standardize = codec.low, codec.high, codec.standardize
         self.original, self.resized = codec.shape[:2], codec.resized
-        vertical, horizontal = (p - r for p, r in zip(codec.padded, codec.resized, strict=True))
-        top, left = vertical // 2, horizontal // 2
-        self.padding = [left, horizontal - left, top, vertical - top]
+        self.padding = list(codec.spec.margins)
         self.detailed = codec.detailed
         side = min(COARSE_SIDE, max(codec.resized))
         self.coarse = _scaled(*codec.resized, side) if codec.is_photograph else None

@@ -43,6 +43,13 @@ class ImageSpec:
     height: int
     width: int
     activation: Activation = "tanh"
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0)  # padded: left, right, top, bottom
+
+    @property
+    def inner(self) -> tuple[int, int]:
+        """Height and width without the margins."""
+        left, right, top, bottom = self.margins
+        return self.height - top - bottom, self.width - left - right
 
 
 Spec = VectorSpec | ImageSpec

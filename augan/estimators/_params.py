@@ -115,6 +115,7 @@ CHECKS: dict[str, Check] = {
     "method": _one_of("auto", "gan", "latent", "data"),
     "spread": _real(0),
     "synthetic_share": _or(None, _or("auto", _share(above=True))),
+    "symmetry": _or(None, _one_of("auto", "flips", "dihedral")),
     "filters": (_is_filters, "distinct names out of " + ", ".join(map(repr, FILTERS))),
     "tune_for": (_is_classifier, "None, 'auto' or a classifier with predict_proba"),
     "score_range": (_is_range, "two quantiles, the lower one first, from 0 to 1"),  # of `sample`

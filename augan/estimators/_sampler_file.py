@@ -28,6 +28,7 @@ def to_file(sampler: GANSampler) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "strategy": [to_json([k, int(n)]) for k, n in sampler.sampling_strategy_.items()],
         "spread": float(sampler.spread_),
         "share": sampler.synthetic_share_,
+        "symmetry": sampler.symmetry_,
         "tuning": None if trials is None else [to_json(astuple(trial)) for trial in trials],
     }
     tensors = {"rows": pool.rows, "labels": pool.labels, "held_out": pool.held_out}
@@ -52,6 +53,7 @@ def from_file(
     sampler.sampling_strategy_ = {k: int(n) for k, n in map(from_json, values["strategy"])}
     sampler.spread_ = float(values["spread"])
     sampler.synthetic_share_ = values.get("share", sampler._auto("synthetic_share"))
+    sampler.symmetry_ = values.get("symmetry")
     trials = values["tuning"]
     sampler.tuning_ = None if trials is None else [Trial(*from_json(trial)) for trial in trials]
     names, method = sampler.classes_.tolist(), sampler._auto("method")

@@ -7,15 +7,38 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from imblearn.utils import check_target_type
+from numpy.typing import NDArray
 from pandas.api import types as pdt
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
 
-from augan.estimators._input import Data
+from augan.estimators._input import Data, is_image_array, read_input
 from augan.exceptions import DataError, DataWarning
 
 MIN_NAMED = 30  # rows from which on distinct values are no chance
 MOSTLY_DISTINCT = 0.9  # share of distinct texts from which on they name the rows
+
+
+def read_labelled(sampler: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool]:
+    """Return X and y, checked as imbalanced-learn does, but tables and images as they are.
+
+    Also whether the labels came as one column a class.
+    """
+    labels, binarized = check_target_type(y, indicate_one_vs_all=True)
+    labels = np.asarray(labels)
+    if sparse.issparse(X):
+        return *validate_data(sampler, X=X, y=labels, accept_sparse=["csr", "csc"]), binarized
+    data = read_input(X, sampler)
+    if is_image_array(data):
+        sampler.n_features_in_ = int(np.prod(data.shape[1:]))
+        sampler.__dict__.pop("feature_names_in_", None)
+    else:
+        validate_data(sampler, X=data, y=labels, skip_check_array=True)
+    if len(labels) != len(data):
+        raise DataError(f"y has {len(labels)} labels for {len(data)} rows")
+    return data, labels, binarized
 
 
 def check_labels(y: Any) -> None:
@@ -33,6 +56,25 @@ def check_labels(y: Any) -> None:
         check_classification_targets(y)
     except ValueError as error:
         raise DataError(f"y: {error}") from error
+
+
+def read_groups(groups: Any, n_rows: int) -> NDArray[np.intp] | None:
+    """Return which rows belong together as numbers (n,) from 0 on.
+
+    Raises
+    ------
+    DataError
+        Where there are not as many as rows, or one is missing.
+    """
+    if groups is None:
+        return None
+    given = np.asarray(groups, dtype=object)
+    if given.shape != (n_rows,):
+        raise DataError(f"groups has shape {given.shape} for {n_rows} rows")
+    numbers, _ = pd.factorize(given)
+    if (numbers < 0).any():
+        raise DataError(f"groups has no value in row {int((numbers < 0).argmax())}")
+    return np.asarray(numbers, dtype=np.intp)
 
 
 def warn_of_columns(data: Data) -> None:

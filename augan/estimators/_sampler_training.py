@@ -13,6 +13,7 @@ from torch import Tensor
 from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream
 from augan.codecs.image import ImageCodec
+from augan.codecs.spec import ImageSpec
 from augan.codecs.table import TableCodec
 from augan.estimators._input import Data, is_image_array, take
 from augan.estimators._params import check_params
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 MAX_KEPT = 10_000  # rows of a class that new ones are made of
 
 
-def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
+def train_sampler(
+    sampler: GANSampler, data: Data, y: NDArray[Any], groups: NDArray[np.intp] | None
+) -> None:
     """Fit codec and networks; keep what the sources of each class need."""
     check_params(sampler.get_params(deep=False))
     device = resolve_device(sampler.device)
@@ -70,13 +73,26 @@ def train_sampler(sampler: GANSampler, data: Data, y: NDArray[Any]) -> None:
     )
     sampler.spread_, sampler.tuning_ = sampler.spread, None
     sampler.synthetic_share_ = sampler._auto("synthetic_share")
+    sampler.symmetry_ = None if sampler.symmetry == "auto" else sampler.symmetry
+    if isinstance(pool.spec, ImageSpec):
+        check_symmetry(sampler.symmetry_, pool.spec)
     if sampler.tune_for is not None:
-        own = take(data, kept)
+        own, groups = take(data, kept), None if groups is None else groups[kept]
         if isinstance(own, np.ndarray) and own.ndim > 2:
-            _tune_images(sampler, own, pool, counts)
+            _tune_images(sampler, own, pool, counts, groups)
         else:
-            _tune(sampler, pd.DataFrame(own).reset_index(drop=True), pool, counts)
+            _tune(sampler, pd.DataFrame(own).reset_index(drop=True), pool, counts, groups)
     sampler._maker = build_maker(sampler, pool)
+
+
+def check_symmetry(symmetry: str | None, spec: ImageSpec) -> None:
+    """Raise ParameterError for quarter turns of images that are not square."""
+    height, width = spec.inner
+    if symmetry == "dihedral" and height != width:
+        raise ParameterError(
+            f"symmetry='dihedral': quarter turns take square images, these are worked on at "
+            f"{height} x {width} pixels; 'flips' takes any"
+        )
 
 
 def _build_codec(sampler: GANSampler, data: Data) -> ImageCodec | TableCodec:
@@ -100,8 +116,9 @@ def build_networks(sampler: GANSampler) -> Networks:
 
 def build_maker(sampler: GANSampler, pool: Pool) -> RowMaker:
     """Build what makes the rows of a fitted sampler."""
+    is_image = isinstance(pool.spec, ImageSpec)
     return RowMaker(
-        pool,
+        pool.reflected(sampler.symmetry_) if is_image else pool,
         sampler.codec_,
         sampler.classes_.tolist(),
         filters=sampler.filters,
@@ -131,15 +148,21 @@ def _train_networks(sampler: GANSampler, encoded: Tensor, labels: Tensor) -> Ten
     return held_out
 
 
-def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[np.intp]) -> None:
+def _tune(
+    sampler: GANSampler,
+    frame: pd.DataFrame,
+    pool: Pool,
+    counts: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
+) -> None:
     """Choose how many rows of those asked for are added, and how near to real ones they are."""
     codes = {name: code for code, name in enumerate(sampler.classes_.tolist())}
     wanted = {codes[name]: n for name, n in sampler.sampling_strategy_.items() if n}
     if not wanted:
         return
-    best: Trial | Candidate | None = OF_FEW
+    trials: list[Trial] = []
     if min(counts[list(wanted)]) >= FEW:
-        sampler.tuning_ = try_candidates(
+        trials = try_candidates(
             frame,
             pool,
             wanted,
@@ -147,9 +170,11 @@ def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[
             sampler.codec_.decode,
             classifier=sampler.tune_for,
             spread=sampler.spread_,
+            groups=groups,
             seed=sampler.seed_,
         )
-        best = best_of(sampler.tuning_)
+    sampler.tuning_ = trials or None
+    best: Trial | Candidate | None = best_of(trials) if trials else OF_FEW
     new = amounts(wanted, counts, best.times if best else 1.0)
     sampler.spread_ *= best.spread if best else 1.0
     sampler.sampling_strategy_ = {
@@ -158,29 +183,38 @@ def _tune(sampler: GANSampler, frame: pd.DataFrame, pool: Pool, counts: NDArray[
 
 
 def _tune_images(
-    sampler: GANSampler, images: NDArray[Any], pool: Pool, counts: NDArray[np.intp]
+    sampler: GANSampler,
+    images: NDArray[Any],
+    pool: Pool,
+    counts: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
 ) -> None:
-    """Choose between copies and new images, and how near to real ones these are; or none."""
+    """Choose between copies and new images, and how these differ from real ones; or none."""
     if min(counts) < FEW_IMAGES:
         return
     names = sampler.classes_.tolist()
     asked = np.array([sampler.sampling_strategy_.get(name, 0) for name in names])
-    sampler.tuning_ = try_image_candidates(
+    trials = try_image_candidates(
         images,
         pool,
         counts + asked,
         sampler.codec_.decode,
         classifier=sampler.tune_for,
         spread=sampler.spread_,
+        symmetry=sampler.symmetry,
+        groups=groups,
         seed=sampler.seed_,
     )
-    best = best_of(sampler.tuning_)
+    if not trials:
+        return
+    sampler.tuning_, best = trials, best_of(trials)
     if best is None:
         sampler.synthetic_share_ = None
         sampler.sampling_strategy_ = dict.fromkeys(sampler.sampling_strategy_, 0)
     else:
         sampler.synthetic_share_ = best.share
         sampler.spread_ *= best.spread
+        sampler.symmetry_ = best.symmetry
 
 
 def _at_most(codes: NDArray[np.intp], n: int, random: np.random.Generator) -> NDArray[np.intp]:

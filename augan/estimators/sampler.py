@@ -10,10 +10,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_sampling_strategy, check_target_type
+from imblearn.utils import check_sampling_strategy
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs.image import ImageCodec
@@ -23,11 +22,17 @@ from augan.estimators._defaults import (
     of_images,
     table_sampler_defaults,
 )
-from augan.estimators._input import is_image_array, read_input, take, with_any_input
+from augan.estimators._input import take, with_any_input
 from augan.estimators._params import check_params
-from augan.estimators._sampler_input import check_labels, dense, joined
+from augan.estimators._sampler_input import (
+    check_labels,
+    dense,
+    joined,
+    read_groups,
+    read_labelled,
+)
 from augan.estimators._sampler_training import train_sampler
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import ParameterError
 from augan.sampling.conditions import Conditions, read_conditions
 from augan.sampling.shares import draw_copies, split_added
 
@@ -62,6 +67,11 @@ class GANSampler(BaseOverSampler):
         `sampling_strategy` says by copies of real rows, and then all, the largest too, grow by
         synthetic ones. What these have in common, such as a network's noise, then does not tell
         a classifier their class. "auto" is None for tables, 0.5 for images.
+    symmetry : {"auto", "flips", "dihedral"} or None, default="auto"
+        What leaves an image what it is: "flips", mirroring it and turning it upside down;
+        "dihedral", quarter turns as well. New images are then reflected at random. "auto" is None,
+        or with `tune_for` what cross-validation finds: "dihedral" ("flips" if images are not
+        square) or None.
     filters : sequence of {"critic", "label", "copies"}, default=()
         What refuses new rows. "critic": rejection sampling by the critic, calibrated on held-out
         rows [5]_. "label": rows that a forest finds less typical of their class than nine of ten
@@ -74,8 +84,9 @@ class GANSampler(BaseOverSampler):
         the training rows, by the average precision of this classifier; "auto" is the mean of a
         logistic regression, a random forest and histogram boosting. Of classes of fewer than 100
         rows that says too little: they get up to ten times as many. Of images it is chosen
-        whether none are added, copies, or how many new ones and how near, by the mean F1 of the
-        classes; "auto" is a small convolutional network, any other classifier sees pixels.
+        whether none are added, copies, or how many new ones, how near and how reflected, by the
+        mean F1 of the classes; "auto" is a small convolutional network, any other classifier sees
+        pixels.
     gan : {"wgan-gp", "dcgan", "gan", "hinge"}, default="wgan-gp"
         Loss of the GAN.
     latent_dim, width, max_steps, encoder_steps, batch_size, n_critic : "auto" or int
@@ -131,11 +142,11 @@ class GANSampler(BaseOverSampler):
         Labels.
     methods_ : dict
         Source of each class's new rows: "gan", "latent" or "data".
-    spread_, synthetic_share_ : float, float or None
-        `spread` and `synthetic_share`, or what was chosen.
+    spread_, synthetic_share_, symmetry_ : float, float or None, str or None
+        `spread`, `synthetic_share` and `symmetry`, or what was chosen.
     tuning_ : list of Trial or None
         What each number of rows and spread is worth in cross-validation, with `tune_for` and
-        classes of at least 100 rows, or of at least 6 images.
+        classes of at least 100 rows, or of at least 6 images; with `groups`, of 3 groups each.
     refused_ : dict
         How many rows each filter refused in the last call of `fit_resample` or `sample`.
     history_ : History
@@ -182,6 +193,7 @@ class GANSampler(BaseOverSampler):
         method: str = "auto",
         spread: float = 1.0,
         synthetic_share: str | float | None = "auto",
+        symmetry: str | None = "auto",
         filters: Any = (),
         tune_for: Any = None,
         gan: str = "wgan-gp",
@@ -217,6 +229,7 @@ class GANSampler(BaseOverSampler):
         self.method = method
         self.spread = spread
         self.synthetic_share = synthetic_share
+        self.symmetry = symmetry
         self.filters = filters
         self.tune_for = tune_for
         self.gan = gan
@@ -248,7 +261,7 @@ class GANSampler(BaseOverSampler):
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> GANSampler:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> GANSampler:
         """Train on rows of all classes.
 
         Parameters
@@ -257,6 +270,9 @@ class GANSampler(BaseOverSampler):
             Training rows. Missing values are allowed in tables.
         y : array-like of shape (n,)
             Their classes.
+        groups : array-like of shape (n,), optional
+            Which rows belong together, such as photographs of one part: `tune_for` never learns
+            from some of a group and tests on others.
 
         Returns
         -------
@@ -277,10 +293,10 @@ class GANSampler(BaseOverSampler):
         self.sampling_strategy_ = check_sampling_strategy(
             self.sampling_strategy, y, self._sampling_type
         )
-        train_sampler(self, dense(X), y)
+        train_sampler(self, dense(X), y, read_groups(groups, len(y)))
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def fit_resample(self, X: Any, y: Any, groups: Any = None) -> tuple[Any, Any]:
         """Train, and return the rows with new ones of the classes in `sampling_strategy`.
 
         Parameters
@@ -289,6 +305,8 @@ class GANSampler(BaseOverSampler):
             Training rows. Missing values are allowed in tables.
         y : array-like of shape (n,)
             Their classes.
+        groups : array-like of shape (n,), optional
+            As in `fit`.
 
         Returns
         -------
@@ -304,7 +322,7 @@ class GANSampler(BaseOverSampler):
             As in `fit`.
         """
         check_labels(y)
-        return cast("tuple[Any, Any]", super().fit_resample(X, y))
+        return cast("tuple[Any, Any]", super().fit_resample(X, y, groups=groups))
 
     def sample(
         self,
@@ -363,9 +381,11 @@ class GANSampler(BaseOverSampler):
         check_is_fitted(self, "codec_")
         save(self, path)
 
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+    def _fit_resample(
+        self, X: Any, y: NDArray[Any], groups: Any = None
+    ) -> tuple[Any, NDArray[Any]]:
         data = dense(X)
-        train_sampler(self, data, y)
+        train_sampler(self, data, y, read_groups(groups, len(y)))
         codes, labels = np.searchsorted(self.classes_, y), self.classes_.tolist()
         asked = np.array([self.sampling_strategy_.get(label, 0) for label in labels])
         share = self.synthetic_share_
@@ -422,19 +442,7 @@ class GANSampler(BaseOverSampler):
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
         """Check X and y as imbalanced-learn does, but let tables and images pass as they are."""
-        labels, binarized = check_target_type(y, indicate_one_vs_all=True)
-        labels = np.asarray(labels)
-        if sparse.issparse(X):
-            return *validate_data(self, X=X, y=labels, accept_sparse=["csr", "csc"]), binarized
-        data = read_input(X, self)
-        if is_image_array(data):
-            self.n_features_in_ = int(np.prod(data.shape[1:]))
-            self.__dict__.pop("feature_names_in_", None)
-        else:
-            validate_data(self, X=data, y=labels, skip_check_array=True)
-        if len(labels) != len(data):
-            raise DataError(f"y has {len(labels)} labels for {len(data)} rows")
-        return data, labels, binarized
+        return read_labelled(self, X, y)
 
     def __sklearn_tags__(self) -> Any:
         return with_any_input(super().__sklearn_tags__())

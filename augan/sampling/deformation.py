@@ -1,4 +1,4 @@
-"""Images as they might have been: turned, stretched, bent, under another light, noisy."""
+"""Images as they might have been: reflected, turned, bent, under another light, noisy."""
 
 from __future__ import annotations
 
@@ -39,6 +39,18 @@ def _affine(n: int, amount: float, aspect: float, random: torch.Generator) -> Te
     )
     down = torch.stack([angle.sin() * aspect, zoom / stretch * angle.cos(), zeros], dim=1)
     return torch.stack([across, down], dim=1)
+
+
+def reflect(images: Tensor, symmetry: str, random: torch.Generator) -> Tensor:
+    """Return images (n, C, H, W), each under one of the transformations of a symmetry.
+
+    "flips": mirrored or not, upside down or not. "dihedral": all eight of a square, so quarter
+    turns too.
+    """
+    mirrored, upside_down, transposed = torch.rand(3, len(images), 1, 1, 1, generator=random) < 0.5
+    images = torch.where(mirrored, images.flip(3), images)
+    images = torch.where(upside_down, images.flip(2), images)
+    return torch.where(transposed, images.mT, images) if symmetry == "dihedral" else images
 
 
 def relight(images: Tensor, amount: float, random: torch.Generator) -> Tensor:

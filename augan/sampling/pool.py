@@ -15,6 +15,7 @@ from augan.sampling.sources import (
     DataNeighbourhood,
     ImageNeighbourhood,
     LatentNeighbourhood,
+    Reflected,
     Source,
 )
 
@@ -36,6 +37,8 @@ class Pool:
         How many classes there are.
     method : {"auto", "gan", "latent", "data"}
         Where new rows come from.
+    symmetry : {"flips", "dihedral"} or None
+        How new images are reflected.
     """
 
     def __init__(
@@ -47,15 +50,22 @@ class Pool:
         held_out: Tensor,
         n_classes: int,
         method: str,
+        symmetry: str | None = None,
     ) -> None:
         self.networks, self.spec = networks, spec
         self.rows, self.labels, self.held_out = rows, labels, held_out
-        self.n_classes, self.method = n_classes, method
+        self.n_classes, self.method, self.symmetry = n_classes, method, symmetry
 
     def only(self, kept: Tensor) -> Pool:
         """Return a pool of some of the rows."""
         parts = self.rows[kept], self.labels[kept], self.held_out[kept]
-        return Pool(self.networks, self.spec, *parts, self.n_classes, self.method)
+        how = self.n_classes, self.method, self.symmetry
+        return Pool(self.networks, self.spec, *parts, *how)
+
+    def reflected(self, symmetry: str | None) -> Pool:
+        """Return a pool of the same rows whose new images are reflected in another way."""
+        parts = self.rows, self.labels, self.held_out
+        return Pool(self.networks, self.spec, *parts, self.n_classes, self.method, symmetry)
 
     def n_rows(self, label: int) -> int:
         """Return how many real rows of a class there are."""
@@ -63,6 +73,13 @@ class Pool:
 
     def source(self, label: int, spread: float, start: Tensor | None = None) -> Source:
         """Return what draws rows of a class; `start` (m,) masks the rows to start from."""
+        source = self._source(label, spread, start)
+        if self.symmetry is None:
+            return source
+        assert isinstance(self.spec, ImageSpec)
+        return Reflected(source, self.symmetry, self.spec)
+
+    def _source(self, label: int, spread: float, start: Tensor | None) -> Source:
         own = self.labels == label
         begin = None if start is None else start[own].nonzero()[:, 0]
         rows = self.rows[own]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from augan.codecs.spec import ImageSpec, Spec, VectorSpec
 from augan.networks import Networks
-from augan.sampling.deformation import add_noise, deform, relight
+from augan.sampling.deformation import add_noise, deform, reflect, relight
 
 BATCH = 1024  # rows that go through a network at once
 PIXELS = 2**24  # that are deformed at once
@@ -193,6 +193,19 @@ class ImageNeighbourhood:
         for change in (deform, relight, add_noise):
             images = change(images, self.spread, random)
         return finished(images, self.spec, random)
+
+
+class Reflected:
+    """Images of another source, each mirrored or turned as a symmetry of theirs allows."""
+
+    def __init__(self, source: Source, symmetry: str, spec: ImageSpec) -> None:
+        self.source, self.symmetry, self.spec = source, symmetry, spec
+
+    def draw(self, n: int, random: torch.Generator) -> Tensor:
+        """Return `n` encoded images."""
+        (left, _, top, _), (height, width) = self.spec.margins, self.spec.inner
+        images = self.source.draw(n, random)[:, :, top : top + height, left : left + width]
+        return F.pad(reflect(images, self.symmetry, random), self.spec.margins, mode="replicate")
 
 
 def finished(rows: Tensor, spec: Spec, random: torch.Generator) -> Tensor:

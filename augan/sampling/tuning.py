@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from augan._random import derive_seed, numpy_stream, torch_stream
 from augan.evaluation.classifiers import CLASSIFIERS, make_encoder, plain
@@ -55,6 +55,8 @@ class Trial:
         Mean over folds, classifiers and classes, and its standard error.
     share : float or None
         Of images: the share of every class that is new, on top of copies.
+    symmetry : {"flips", "dihedral"} or None
+        Of images: how new ones are reflected.
     """
 
     times: float
@@ -62,6 +64,7 @@ class Trial:
     gain: float
     error: float
     share: float | None = None
+    symmetry: str | None = None
 
 
 def amounts(wanted: Mapping[int, int], counts: NDArray[np.intp], times: float) -> dict[int, int]:
@@ -70,6 +73,25 @@ def amounts(wanted: Mapping[int, int], counts: NDArray[np.intp], times: float) -
         label: int(min(n, (times - 1) * counts[label] if math.isfinite(times) else n))
         for label, n in wanted.items()
     }
+
+
+def split_folds(
+    codes: Codes, groups: Codes | None, seed: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return training and held-out rows of each fold; the rows of a group are on one side.
+
+    There are no folds where groups keep a class from being on both sides of each.
+    """
+    if groups is None:
+        return list(StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(codes, codes))
+    pairs = np.unique(np.column_stack([codes, groups]), axis=0)
+    if np.bincount(pairs[:, 0]).min() < N_FOLDS:
+        return []
+    splitter = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
+    folds = list(splitter.split(codes, codes, groups))
+    n_classes = len(np.unique(codes))
+    complete = all(len(np.unique(codes[side])) == n_classes for fold in folds for side in fold)
+    return folds if complete else []
 
 
 def try_candidates(
@@ -81,9 +103,10 @@ def try_candidates(
     *,
     classifier: Any,
     spread: float,
+    groups: Codes | None,
     seed: int,
 ) -> list[Trial]:
-    """Measure each candidate on held-out real rows.
+    """Measure each candidate on held-out real rows, if there are folds.
 
     New rows start from those of the training folds alone, but the networks have seen the held-out
     rows and their classes too: gains are on the high side.
@@ -104,15 +127,16 @@ def try_candidates(
         What the rows are for; "auto" is the mean of logistic regression, forest and boosting.
     spread : float
         What a candidate's spread is times of.
+    groups : ndarray of shape (m,) or None
+        Which of the pool's rows belong together.
     seed : int
         Seed of folds, classifiers and rows.
     """
     codes = pool.labels.numpy()
     targets = [label for label, n in wanted.items() if n]
     n_others = counts.sum() - counts[targets].sum()
-    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
     gains: list[list[float]] = []
-    for i, (train, test) in enumerate(folds.split(frame, codes)):
+    for i, (train, test) in enumerate(split_folds(codes, groups, seed)):
         train = _at_most(train, codes, targets, numpy_stream(seed, f"tuning {i}"))
         trial = _Fold(frame, codes, train, test, targets, classifier, seed)
         alone = trial.score(frame.iloc[:0], codes[:0])
@@ -128,6 +152,8 @@ def try_candidates(
             labels = np.repeat(list(new), list(new.values()))
             found.append(trial.score(pd.DataFrame(rows, columns=frame.columns), labels) - alone)
         gains.append(found)
+    if not gains:
+        return []
     table = np.array(gains)
     errors = table.std(axis=0, ddof=1) / math.sqrt(len(table))
     return [

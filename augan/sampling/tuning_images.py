@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,32 +12,44 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import f1_score
-from sklearn.model_selection import StratifiedKFold
 
 from augan._random import derive_seed, numpy_stream, torch_stream
+from augan.codecs.spec import ImageSpec
 from augan.evaluation.image_classifier import ImageClassifier
 from augan.sampling.pool import Pool
 from augan.sampling.shares import Counts, draw_copies, split_added
-from augan.sampling.tuning import Trial
+from augan.sampling.tuning import N_FOLDS, Trial, split_folds
 
 Images = NDArray[Any]
 Decode = Callable[[torch.Tensor], Images]
 
-N_FOLDS = 3
 FEW = 2 * N_FOLDS  # images of a class, below which nothing is measured
 MAX_IMAGES, MAX_BYTES = 2000, 2**28  # of a class, and of all classes together
 
 
 @dataclass(frozen=True)
 class ImageCandidate:
-    """Classes made equal by copies; `share` of each is new then, at `spread` times the spread."""
+    """Classes made equal by copies; `share` of each is new then, at `spread` times the spread.
+
+    New images are reflected as `symmetry` says.
+    """
 
     share: float
     spread: float
+    symmetry: str | None = None
 
 
 DEFAULT = ImageCandidate(0.5, 1)
 CANDIDATES = (ImageCandidate(0, 1), ImageCandidate(0.25, 0.25), ImageCandidate(0.5, 0.5), DEFAULT)
+REFLECTED = ((0.75, 0.25), (0.75, 1))  # shares and spreads of those with a symmetry
+
+
+def candidates(symmetry: str | None, *, is_square: bool) -> tuple[ImageCandidate, ...]:
+    """Return what is tried: all with `symmetry`, or with "auto" none and the largest there is."""
+    if symmetry != "auto":
+        return tuple(replace(one, symmetry=symmetry) for one in CANDIDATES)
+    largest = "dihedral" if is_square else "flips"
+    return CANDIDATES + tuple(ImageCandidate(share, spread, largest) for share, spread in REFLECTED)
 
 
 def try_image_candidates(
@@ -48,9 +60,13 @@ def try_image_candidates(
     *,
     classifier: Any,
     spread: float,
+    symmetry: str | None,
+    groups: Counts | None,
     seed: int,
 ) -> list[Trial]:
     """Measure each candidate on held-out real images, by the mean F1 of the classes.
+
+    There are no trials where there are no folds.
 
     New images start from those of the training folds alone. Networks of other methods than "data"
     have seen the held-out ones too: their gains are on the high side. Of classes with very many
@@ -71,15 +87,21 @@ def try_image_candidates(
         rows of pixels.
     spread : float
         What a candidate's spread is times of.
+    symmetry : {"auto", "flips", "dihedral"} or None
+        How new images are reflected; "auto": to be found out.
+    groups : ndarray of shape (m,) or None
+        Which of the pool's images belong together.
     seed : int
         Seed of folds, classifiers and images.
     """
     codes = pool.labels.numpy()
     share_of_memory = MAX_BYTES // (images[0].nbytes * pool.n_classes)
     some = _at_most(codes, max(min(MAX_IMAGES, share_of_memory), FEW), seed)
-    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
+    folds = split_folds(codes[some], None if groups is None else groups[some], seed)
+    assert isinstance(pool.spec, ImageSpec)
+    tried = candidates(symmetry, is_square=len({*pool.spec.inner}) == 1)
     gains = []
-    for i, (train, test) in enumerate(folds.split(some, codes[some])):
+    for i, (train, test) in enumerate(folds):
         train, test = np.sort(some[train]), some[test]
         own = np.bincount(codes[train], minlength=pool.n_classes)
         added = np.maximum(np.rint(sizes / sizes.max() * own.max()).astype(np.intp) - own, 0)
@@ -92,21 +114,24 @@ def try_image_candidates(
 
         alone = score(images[:0], codes[:0])
         found = []
-        for candidate in CANDIDATES:
+        for candidate in tried:
             copies, new = split_added(own, added, candidate.share)
             copied = train[draw_copies(codes[train], copies, numpy_stream(seed, f"copies {i}"))]
             wanted = dict(enumerate(new.tolist()))
             random = torch_stream(seed, f"tuning {i} {candidate}")
-            made = decode(part.draw(wanted, candidate.spread * spread, random))
+            drawn = part.reflected(candidate.symmetry)
+            made = decode(drawn.draw(wanted, candidate.spread * spread, random))
             labels = np.repeat(list(wanted), list(wanted.values())).astype(codes.dtype)
             rows = np.concatenate([images[copied], made])
             found.append(score(rows, np.concatenate([codes[copied], labels])) - alone)
         gains.append(found)
+    if not gains:
+        return []
     table = np.array(gains)
     errors = table.std(axis=0, ddof=1) / math.sqrt(len(table))
     return [
-        Trial(math.inf, c.spread, float(gain), float(error), c.share)
-        for c, gain, error in zip(CANDIDATES, table.mean(axis=0), errors, strict=True)
+        Trial(math.inf, c.spread, float(gain), float(error), c.share, c.symmetry)
+        for c, gain, error in zip(tried, table.mean(axis=0), errors, strict=True)
     ]
 
 

@@ -42,6 +42,9 @@ def test_examples_say_what_they_promise(output_of):
     output = output_of(ROOT / "examples" / "balance_classes.py")
     without, *with_rows = map(float, re.findall(r"precision, [^:]+: ([\d.]+)", output))
     assert len(with_rows) == 2 and min(with_rows) > without
+    output = output_of(ROOT / "examples" / "grouped_images.py")
+    before, after = map(float, re.findall(r"parts not seen, [^:]+: ([\d.]+)", output))
+    assert "chosen: dihedral" in output and after > before
 
 
 def test_clothes_are_judged_scored_and_exported(output_of):

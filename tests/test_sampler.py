@@ -332,6 +332,7 @@ def test_new_images_of_every_class_teach_more_than_copies() -> None:
         ({"method": "smote"}, "method='smote'"),
         ({"spread": -1}, "spread=-1"),
         ({"synthetic_share": 1.0}, "synthetic_share=1.0"),
+        ({"symmetry": "turns"}, "symmetry='turns'"),
         ({"synthetic_share": 0.5, "tune_for": "auto"}, "tune_for and synthetic_share"),
         ({"max_steps": 0}, "max_steps=0"),
         ({"random_state": "x"}, "random_state='x'"),
@@ -459,6 +460,7 @@ OTHER = {
 }
 ELSEWHERE = {
     "architecture",
+    "symmetry",
     "tune_for",
     "max_categories",
     "image_size",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from imblearn.pipeline import make_pipeline
+from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from augan import FAnoGAN, GANSampler
 from augan.exceptions import DataError, DataWarning, ParameterError
@@ -333,6 +335,51 @@ def test_as_many_rows_are_added_as_help(many: Any) -> None:
     assert best is not None and best.gain > 0.3
     assert sampler.sampling_strategy_ == {1: 145} and np.bincount(y_new).tolist() == [357, 357]
     assert sampler.spread_ == 2 * best.spread
+
+
+class Remembers(KNeighborsClassifier):
+    """A classifier that notes which share of the rows it has learned from."""
+
+    known: ClassVar[list[float]] = []
+
+    def predict_proba(self, X: Any) -> Any:
+        gaps, _ = self.kneighbors(X)
+        self.known.append(float(np.mean(gaps < 1e-9)))
+        return super().predict_proba(X)
+
+
+def test_rows_of_a_group_are_not_learned_from_and_tested_on(many: Any) -> None:
+    X, y = many
+    X, y, group = np.repeat(X, 2, axis=0), np.repeat(y, 2), np.repeat(np.arange(len(X)), 2)
+    asked = {"method": "data", "tune_for": Remembers(1), "random_state": 0}
+    for groups, apart in ((group, True), (None, False), (group.astype(str), True)):
+        Remembers.known.clear()
+        sampler = GANSampler(**asked).fit(X, y, groups=groups)
+        assert len(sampler.tuning_) == len(CANDIDATES)
+        assert max(Remembers.known) < 0.05 if apart else min(Remembers.known) > 0.4
+    sampler.fit(X, y, groups=np.where(y == 1, 0, group))  # all rare rows are one group
+    assert sampler.tuning_ is None and sampler.sampling_strategy_ == {1: 290}
+
+
+def test_groups_that_say_nothing_are_named(many: Any) -> None:
+    X, y = many
+    for groups, message in (
+        (np.arange(5), r"groups has shape \(5,\) for 569 rows"),
+        (np.where(np.arange(569) == 7, np.nan, 1), "groups has no value in row 7"),
+    ):
+        with pytest.raises(DataError, match=message):
+            GANSampler(method="data").fit_resample(X, y, groups=groups)
+
+
+def test_groups_reach_the_sampler_through_a_pipeline(many: Any) -> None:
+    X, y = many
+    with config_context(enable_metadata_routing=True):
+        sampler = GANSampler(method="data").set_fit_resample_request(groups=True)
+        sampler.set_fit_request(groups=True)
+        pipeline = make_pipeline(sampler, DummyClassifier())
+        pipeline.fit(X, y, groups=np.arange(len(X)))
+        with pytest.raises(DataError, match="groups has shape"):
+            pipeline.fit(X, y, groups=np.arange(3))
 
 
 def test_of_few_rows_ten_times_as_many_are_made(tumours: Any) -> None:

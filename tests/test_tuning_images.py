@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,10 @@ def test_new_images_are_added_where_they_help(uneven: Any) -> None:
 
 
 def test_the_own_classifier_decides_the_same_again_and_a_file_keeps_it(
-    uneven: Any, tmp_path: Path
+    uneven: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    quick = partial(ImageClassifier, n_steps=40)
+    monkeypatch.setattr("augan.sampling.tuning_images.ImageClassifier", quick)
     X, y = uneven
     sampler = GANSampler(tune_for="auto", random_state=0)
     first, _ = sampler.fit_resample(X, y)
@@ -141,6 +144,41 @@ def test_every_candidate_is_reflected_as_asked() -> None:
     assert {one.symmetry for one in candidates(None, is_square=True)} == {None}
     assert {one.symmetry for one in candidates("auto", is_square=True)} == {None, "dihedral"}
     assert {one.symmetry for one in candidates("auto", is_square=False)} == {None, "flips"}
+
+
+@pytest.mark.parametrize("method", ["data", "latent"])
+def test_symmetry_reflects_new_images_and_a_file_keeps_it(method: str, tmp_path: Path) -> None:
+    """The bar of these images is at the top; where they may lie any way it is at each side."""
+    X = np.zeros((40, 10, 10), dtype=np.uint8)  # padded to 12 pixels for the networks
+    X[:, 1, 2:8] = 200
+    y = np.repeat([0, 1], 20)
+    quick = {
+        "max_steps": 20,
+        "encoder_steps": 20,
+        "width": 8,
+        "spread": 0.0,
+        "random_state": 0,
+        "method": method,
+    }
+    seen = {}
+    for symmetry in (None, "flips", "dihedral"):
+        sampler = GANSampler(symmetry=symmetry, **quick).fit(X, y)
+        assert sampler.symmetry_ == symmetry
+        sampler.save(tmp_path / "s.augan")
+        new, _ = augan.load(tmp_path / "s.augan").sample({0: 200}, random_state=1)
+        assert np.array_equal(new, sampler.sample({0: 200}, random_state=1)[0])
+        edges = new[:, 1, 2:8], new[:, 8, 2:8], new[:, 2:8, 1], new[:, 2:8, 8]
+        brightest = np.argmax([edge.mean(axis=1) for edge in edges], axis=0)
+        seen[symmetry] = np.bincount(brightest, minlength=4)
+    assert seen[None].tolist() == [200, 0, 0, 0]
+    assert seen["flips"][2:].sum() == 0 and min(seen["flips"][:2]) > 70
+    assert min(seen["dihedral"]) > 30
+
+
+def test_quarter_turns_take_square_images(uneven: Any) -> None:
+    X, y = uneven
+    with pytest.raises(ParameterError, match="symmetry='dihedral': quarter turns take square"):
+        GANSampler(symmetry="dihedral").fit(np.pad(X, ((0, 0), (0, 2), (0, 0))), y)
 
 
 def test_nothing_is_measured_where_a_class_has_too_few_groups(parts: Any) -> None:

@@ -73,10 +73,11 @@ def evaluate_table(
     if as_json:
         print(json.dumps(shown, indent=2, allow_nan=False))
     else:
-        _print(shown)
+        print_report(shown)
 
 
-def _print(report: dict[str, Any]) -> None:
+def print_report(report: dict[str, Any]) -> None:
+    """Print verdict, arms and how true new rows are, of a report as JSON gives it."""
     from rich.console import Console
     from rich.table import Table
 

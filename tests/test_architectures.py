@@ -49,6 +49,7 @@ def critic_layers(model):
     return model.networks_.critic.layers_with_weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gan", USUAL)
 def test_each_loss_learns_digits_of_a_class(gan):
     steps = 1500 if gan == "gan" else 500  # dense networks learn at lower rates

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from augan_cli._augmentation import print_report
 from augan_cli.app import app
 from sklearn.datasets import load_breast_cancer
 from typer.testing import CliRunner
@@ -214,20 +215,24 @@ def file(tmp_path_factory: pytest.TempPathFactory, tumours: Any) -> Path:
     return path
 
 
-def test_the_command_prints_verdict_and_arms(file: Path, report: AugmentationReport) -> None:
+def test_the_command_gives_verdict_and_arms(
+    file: Path, report: AugmentationReport, capsys: pytest.CaptureFixture[str]
+) -> None:
     quick = [w for n in ("max_steps", "encoder_steps") for w in ("--set", f"{n}=30")]
     words = ["--augmentation", file, "--target", "kind", "--splits", 2, *quick]
     words += ["--set", "width=16"]
-    shown = run(*words)
-    assert shown.exit_code == 0, shown.stderr
-    assert shown.stdout.splitlines()[0] == report.verdict
-    for arm in ARMS:
-        assert arm in shown.stdout
-    assert max(map(len, shown.stdout.splitlines()[2:])) <= 80 and "…" not in shown.stdout
-    named = json.loads(run(*words, "--json", "--positive", "malignant").stdout)
+    given = run(*words, "--json", "--positive", "malignant")
+    assert given.exit_code == 0, given.stderr
+    named = json.loads(given.stdout)
     assert named["verdict"] == report.verdict and named["positive"] == "malignant"
     assert named["scores"] == report.scores.to_dict("records")  # the same seed, the same report
     assert len(named["scores"]) == 2 * 3 * len(ARMS)
+    print_report(named)
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == report.verdict
+    for arm in ARMS:
+        assert arm in shown
+    assert max(map(len, shown.splitlines()[2:])) <= 80 and "…" not in shown
 
 
 @pytest.mark.parametrize(

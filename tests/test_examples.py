@@ -11,6 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 ARGUMENTS = {"fashion_mnist": ("--minutes", "0.2")}  # what takes long otherwise
+SLOW = {"fashion_mnist", "defects_with_heatmaps", "latent_space"}  # half a minute and more
+RUNS = [
+    pytest.param(example, marks=[pytest.mark.slow] if example.stem in SLOW else [])
+    for example in EXAMPLES
+]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def output_of(run_alone):
     return run
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", RUNS, ids=lambda path: path.stem)
 def test_example_runs(example, output_of):
     assert output_of(example)
 
@@ -47,6 +52,7 @@ def test_examples_say_what_they_promise(output_of):
     assert "chosen: dihedral" in output and after > before
 
 
+@pytest.mark.slow
 def test_clothes_are_judged_scored_and_exported(output_of):
     output = output_of(ROOT / "examples" / "fashion_mnist.py")
     assert "the GAN, at last: " in output and "at last: starting" not in output

@@ -76,7 +76,7 @@ def main() -> None:
     if not arguments.report:
         with threads(arguments.threads):
             run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
-    print(_report(read(file, KEY)))
+    print(_report([r for r in read(file, KEY) if r["seed"] < arguments.seeds]))
 
 
 def measure(job: Result, folds: list[Task]) -> list[Result]:

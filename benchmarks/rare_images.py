@@ -5,7 +5,8 @@ of the two on the 10,000 test images. Magnetic tiles: five kinds of defects at 6
 thirds train, the macro F1 of all in three folds. A tile was photographed under up to six lights,
 so all of its photographs are on one side ("magnetic_tile"); dealt out at random, 60 % to train
 ("magnetic_tile_photographs"), nearly every test image has a twin among the training images and
-what is measured is memory. Each arm brings the rare classes up to the size of the
+what is measured is memory. "augan tuned" is told which images show one tile where tiles are kept
+apart. Each arm brings the rare classes up to the size of the
 largest; augan's, and noise as a control, then double every class by new images. The network sees
 every image flipped and shifted at random, whatever the arm, for as many steps. Every network is a
 line of results/rare_images.jsonl, so a stopped run goes on where it was.

@@ -179,6 +179,8 @@ def test_quarter_turns_take_square_images(uneven: Any) -> None:
     X, y = uneven
     with pytest.raises(ParameterError, match="symmetry='dihedral': quarter turns take square"):
         GANSampler(symmetry="dihedral").fit(np.pad(X, ((0, 0), (0, 2), (0, 0))), y)
+    table = GANSampler(symmetry="dihedral", method="data", random_state=0)
+    assert table.fit(X.reshape(len(X), -1), y).symmetry_ is None  # says nothing of rows
 
 
 def test_nothing_is_measured_where_a_class_has_too_few_groups(parts: Any) -> None:

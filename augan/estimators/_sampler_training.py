@@ -50,6 +50,7 @@ def train_sampler(
     sampler.classes_, codes = np.unique(y, return_inverse=True)
     sampler.seed_ = draw_seed(sampler.random_state)
     sampler.codec_ = _build_codec(sampler, data).fit(data)
+    sampler.symmetry_ = _given_symmetry(sampler)
     encoded, labels = sampler.codec_.encode(data), torch.from_numpy(codes)
     counts = np.bincount(codes)
     names, method = sampler.classes_.tolist(), sampler._auto("method")
@@ -73,9 +74,6 @@ def train_sampler(
     )
     sampler.spread_, sampler.tuning_ = sampler.spread, None
     sampler.synthetic_share_ = sampler._auto("synthetic_share")
-    sampler.symmetry_ = None if sampler.symmetry == "auto" else sampler.symmetry
-    if isinstance(pool.spec, ImageSpec):
-        check_symmetry(sampler.symmetry_, pool.spec)
     if sampler.tune_for is not None:
         own, groups = take(data, kept), None if groups is None else groups[kept]
         if isinstance(own, np.ndarray) and own.ndim > 2:
@@ -85,14 +83,18 @@ def train_sampler(
     sampler._maker = build_maker(sampler, pool)
 
 
-def check_symmetry(symmetry: str | None, spec: ImageSpec) -> None:
-    """Raise ParameterError for quarter turns of images that are not square."""
+def _given_symmetry(sampler: GANSampler) -> str | None:
+    """Return how images are reflected before anything is tuned; rows of a table never are."""
+    spec = sampler.codec_.spec
+    if not isinstance(spec, ImageSpec) or sampler.symmetry == "auto":
+        return None
     height, width = spec.inner
-    if symmetry == "dihedral" and height != width:
+    if sampler.symmetry == "dihedral" and height != width:
         raise ParameterError(
             f"symmetry='dihedral': quarter turns take square images, these are worked on at "
             f"{height} x {width} pixels; 'flips' takes any"
         )
+    return sampler.symmetry
 
 
 def _build_codec(sampler: GANSampler, data: Data) -> ImageCodec | TableCodec:
@@ -116,9 +118,8 @@ def build_networks(sampler: GANSampler) -> Networks:
 
 def build_maker(sampler: GANSampler, pool: Pool) -> RowMaker:
     """Build what makes the rows of a fitted sampler."""
-    is_image = isinstance(pool.spec, ImageSpec)
     return RowMaker(
-        pool.reflected(sampler.symmetry_) if is_image else pool,
+        pool.reflected(sampler.symmetry_),
         sampler.codec_,
         sampler.classes_.tolist(),
         filters=sampler.filters,

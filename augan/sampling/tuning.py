@@ -152,14 +152,19 @@ def try_candidates(
             labels = np.repeat(list(new), list(new.values()))
             found.append(trial.score(pd.DataFrame(rows, columns=frame.columns), labels) - alone)
         gains.append(found)
+    return [
+        Trial(c.times, c.spread, *found)
+        for c, found in zip(CANDIDATES, means_and_errors(gains), strict=bool(gains))
+    ]
+
+
+def means_and_errors(gains: list[list[float]]) -> list[tuple[float, float]]:
+    """Return mean and standard error of each candidate's gains, a list for each fold."""
     if not gains:
         return []
     table = np.array(gains)
     errors = table.std(axis=0, ddof=1) / math.sqrt(len(table))
-    return [
-        Trial(c.times, c.spread, float(gain), float(error))
-        for c, gain, error in zip(CANDIDATES, table.mean(axis=0), errors, strict=True)
-    ]
+    return list(zip(table.mean(axis=0).tolist(), errors.tolist(), strict=True))
 
 
 def best_of(trials: list[Trial]) -> Trial | None:

@@ -18,7 +18,7 @@ from augan.codecs.spec import ImageSpec
 from augan.evaluation.image_classifier import ImageClassifier
 from augan.sampling.pool import Pool
 from augan.sampling.shares import Counts, draw_copies, split_added
-from augan.sampling.tuning import N_FOLDS, Trial, split_folds
+from augan.sampling.tuning import N_FOLDS, Trial, means_and_errors, split_folds
 
 Images = NDArray[Any]
 Decode = Callable[[torch.Tensor], Images]
@@ -64,9 +64,7 @@ def try_image_candidates(
     groups: Counts | None,
     seed: int,
 ) -> list[Trial]:
-    """Measure each candidate on held-out real images, by the mean F1 of the classes.
-
-    There are no trials where there are no folds.
+    """Measure each candidate on held-out real images, if there are folds: the classes' mean F1.
 
     New images start from those of the training folds alone. Networks of other methods than "data"
     have seen the held-out ones too: their gains are on the high side. Of classes with very many
@@ -103,36 +101,48 @@ def try_image_candidates(
     gains = []
     for i, (train, test) in enumerate(folds):
         train, test = np.sort(some[train]), some[test]
+        part = pool.only(torch.from_numpy(train))
+        fold = _Fold(images, codes, train, test, classifier, seed)
         own = np.bincount(codes[train], minlength=pool.n_classes)
         added = np.maximum(np.rint(sizes / sizes.max() * own.max()).astype(np.intp) - own, 0)
-        part = pool.only(torch.from_numpy(train))
-
-        def score(new: Images, chosen: Counts, train: Counts = train, test: Counts = test) -> float:
-            model = _Rows(classifier, derive_seed(seed, "classifier") % 2**32)
-            model.fit(np.concatenate([images[train], new]), np.concatenate([codes[train], chosen]))
-            return float(f1_score(codes[test], model.predict(images[test]), average="macro"))
-
-        alone = score(images[:0], codes[:0])
+        alone = fold.score(images[:0], codes[:0])
         found = []
         for candidate in tried:
             copies, new = split_added(own, added, candidate.share)
             copied = train[draw_copies(codes[train], copies, numpy_stream(seed, f"copies {i}"))]
-            wanted = dict(enumerate(new.tolist()))
             random = torch_stream(seed, f"tuning {i} {candidate}")
-            drawn = part.reflected(candidate.symmetry)
-            made = decode(drawn.draw(wanted, candidate.spread * spread, random))
-            labels = np.repeat(list(wanted), list(wanted.values())).astype(codes.dtype)
-            rows = np.concatenate([images[copied], made])
-            found.append(score(rows, np.concatenate([codes[copied], labels])) - alone)
+            reflected, wanted = part.reflected(candidate.symmetry), dict(enumerate(new.tolist()))
+            made = decode(reflected.draw(wanted, candidate.spread * spread, random))
+            labels = np.concatenate([codes[copied], np.repeat(np.arange(len(new)), new)])
+            found.append(fold.score(np.concatenate([images[copied], made]), labels) - alone)
         gains.append(found)
-    if not gains:
-        return []
-    table = np.array(gains)
-    errors = table.std(axis=0, ddof=1) / math.sqrt(len(table))
     return [
-        Trial(math.inf, c.spread, float(gain), float(error), c.share, c.symmetry)
-        for c, gain, error in zip(tried, table.mean(axis=0), errors, strict=True)
+        Trial(math.inf, c.spread, *found, c.share, c.symmetry)
+        for c, found in zip(tried, means_and_errors(gains), strict=bool(gains))
     ]
+
+
+class _Fold:
+    """Training images, and held-out ones to score a classifier on."""
+
+    def __init__(
+        self,
+        images: Images,
+        codes: Counts,
+        train: Counts,
+        test: Counts,
+        classifier: Any,
+        seed: int,
+    ) -> None:
+        self.train, self.y_train = images[train], codes[train]
+        self.test, self.y_test = images[test], codes[test]
+        self.classifier, self.seed = classifier, derive_seed(seed, "classifier") % 2**32
+
+    def score(self, images: Images, labels: Counts) -> float:
+        """Return the mean F1 of the classes, trained with other `images` as well."""
+        model = _Rows(self.classifier, self.seed)
+        model.fit(np.concatenate([self.train, images]), np.concatenate([self.y_train, labels]))
+        return float(f1_score(self.y_test, model.predict(self.test), average="macro"))
 
 
 class _Rows:

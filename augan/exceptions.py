@@ -1,5 +1,9 @@
 """What augan raises, each also a class that callers of scikit-learn already catch."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class AuganError(Exception):
     """Base class of everything that augan raises on purpose."""
@@ -43,3 +47,26 @@ class DeviceWarning(UserWarning):
 
 class TrainingWarning(UserWarning):
     """Training went on, but something about it is worth a look."""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return repr(value), shortened for a message."""
+    if isinstance(value, (str, bytes)) and len(value) > 2 * limit:
+        text = repr(value[: 2 * limit])
+    elif isinstance(value, int) and value.bit_length() > 4 * limit:
+        return f"an integer of {value.bit_length()} bits"
+    else:
+        try:
+            text = repr(value)
+        except Exception:  # whatever a foreign object makes of it
+            text = f"<{type(value).__name__}>"
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def listed(names: Iterable[object], limit: int = 10) -> str:
+    """Return the first names for a message, and how many more there are."""
+    known = list(names)
+    texts = [shown(name)[1:-1] if isinstance(name, str) else shown(name) for name in known[:limit]]
+    more = [f"and {len(known) - limit} more"] if len(known) > limit else []
+    return ", ".join(texts + more)

@@ -54,11 +54,12 @@ def pick(images: Any, row: int, option: str, path: Path) -> Any:
     return images[row : row + 1]
 
 
-def check_picture(path: Path, option: str = "--out") -> None:
+def check_picture(path: Path, option: str, *inputs: Path | None) -> None:
     """Fail now rather than after the work."""
     from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable
+
+    from ._outputs import check_output
 
     if path.suffix.lower() != ".png":
         raise ParameterError(f"{option} {path}: the file of a picture ends in .png")
-    check_writable(path)
+    check_output(path, option, *inputs)

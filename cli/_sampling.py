@@ -29,6 +29,7 @@ class Request:
 def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet: bool) -> str:
     """Write rows of a model; return what has been written, in words."""
     from augan.exceptions import ParameterError
+    from augan.io.atomic import is_stream
     from augan.io.results import FORMATS, open_results
 
     estimator = _load(model, device, request)
@@ -45,7 +46,7 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
     batches = _batches(estimator, parts, asked, request.seed, quiet=quiet)
     suffix = out.suffix.lower()
     if codec.kind != "image":
-        if suffix not in FORMATS:
+        if suffix not in FORMATS and not is_stream(out):
             raise ParameterError(f"--out {out}: {model} makes a table; use {', '.join(FORMATS)}")
         context = model_context(estimator, model)
         with open_results(out) as write:
@@ -53,7 +54,7 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
                 write(_as_table(rows, classes, codec, context))
     elif suffix == ".npy" and (not labelled or request.class_ is not None):
         _write_array(out, batches, request.number)
-    elif suffix == "":
+    elif suffix == "" and not is_stream(out):
         _write_images(out, batches, codec)
     else:
         endings = "a new folder" if labelled else "a new folder or .npy"
@@ -133,20 +134,11 @@ def _as_table(rows: Any, classes: Any, codec: Any, context: dict[str, Any]) -> A
 
 
 def _write_array(out: Path, batches: Iterator[tuple[Any, Any]], n: int) -> None:
-    import numpy as np
-
     from augan.io.atomic import atomic_path
+    from augan.io.npy import write_npy
 
-    with atomic_path(out) as temporary:
-        file: Any = None
-        start = 0
-        for images, _ in batches:
-            if file is None:
-                shape = (n, *images.shape[1:])
-                file = np.lib.format.open_memmap(temporary, "w+", dtype=images.dtype, shape=shape)
-            file[start : start + len(images)] = images
-            start += len(images)
-        file.flush()
+    with atomic_path(out) as temporary, temporary.open("wb") as file:
+        write_npy(file, (images for images, _ in batches), n)
 
 
 def _write_images(out: Path, batches: Iterator[tuple[Any, Any]], codec: Any) -> None:

@@ -24,6 +24,7 @@ from ._detection import evaluate_model
 from ._generative import evaluate_images
 from ._images import check_picture
 from ._models import load_detector
+from ._outputs import check_output
 from ._parameters import Assignments, assignments
 from ._scoring import Fpr, Threshold
 
@@ -183,16 +184,13 @@ def _check_request(
     if neighbors is not None:
         if generative is None:
             raise ParameterError(f"--neighbors {neighbors}: goes with --generative")
-        check_picture(neighbors, "--neighbors")
+        check_picture(neighbors, "--neighbors", model, generative)
 
 
 def _check_page(page: Path, *inputs: Path | None) -> None:
     """Fail now rather than after the scoring."""
     from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable
 
     if page.suffix.lower() not in (".html", ".htm"):
         raise ParameterError(f"--report {page}: the file of a page ends in .html")
-    check_writable(page)
-    if any(page.exists() and path and path.exists() and page.samefile(path) for path in inputs):
-        raise ParameterError(f"--report {page}: the model or the data")
+    check_output(page, "--report", *inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from ._console import (
     say,
     set_threads,
 )
+from ._outputs import check_output
 
 MOST_ROWS = 4096  # of DATA, that the file is tried with
 
@@ -83,7 +85,7 @@ def export(
     with plain_errors():
         from augan.io.model_file import load, read_manifest
 
-        _check_outputs(model, out, card, triton)
+        _check_outputs(model, data, out, card, triton)
         set_threads(threads)
         estimator = load(model, device="cpu")
         rows = None if data is None else _rows(estimator, model, data, options)
@@ -106,19 +108,23 @@ def export(
         say(f"wrote {report}{where}", quiet=quiet)
 
 
-def _check_outputs(model: Path, out: Path, card: Path | None, triton: Path | None) -> None:
+def _check_outputs(
+    model: Path, data: Path | None, out: Path, card: Path | None, triton: Path | None
+) -> None:
     """Fail now rather than after the export."""
     from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable
+    from augan.io.atomic import is_stream
     from augan.io.images import check_image_folder
 
     if out.suffix.lower() != ".onnx":
         raise ParameterError(f"{out}: the file of an export ends in .onnx")
-    for path in (out, card):
-        if path is not None:
-            check_writable(path)
-            if path.exists() and model.exists() and path.samefile(model):
-                raise ParameterError(f"{path}: the model itself")
+    check_output(out, "OUT", model, data)
+    if card is not None:
+        check_output(card, "--card", model, data)
+        if os.path.realpath(card) == os.path.realpath(out):
+            raise ParameterError(f"--card {card}: the file of the export itself")
+    if is_stream(out) and (card is not None or triton is not None):
+        raise ParameterError(f"{out}: is no file that --card and --triton could be made of")
     if triton is not None:
         check_image_folder(triton)
 

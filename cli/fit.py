@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +31,7 @@ from ._console import (
 )
 from ._facts import print_facts
 from ._labels import is_label
+from ._outputs import check_output
 from ._parameters import Assignments, assignments, build_estimator
 from ._samplers import fit_sampler, plan_sampler
 from ._scoring import warn_of_skipped
@@ -95,7 +95,7 @@ def fit(
     rows do. While it trains, the state is kept in OUT.checkpoint. With --target alone all rows
     and their classes train a sampler, for augan sample.
     """
-    checkpoint = out.with_name(out.name + ".checkpoint")
+    checkpoint = out.with_name(out.name + ".checkpoint") if out.name else out
     given: dict[str, Any] = {"gan": gan, "random_state": seed, "device": device}
     if steps is not None:
         given["max_steps"] = steps
@@ -105,7 +105,7 @@ def fit(
     options = csv_options(delimiter, encoding, missing, column_names)
 
     with plain_errors(lambda: _stopped(checkpoint)):
-        _check_writable(out, data)
+        _check_out(out, data, checkpoint, resume=resume)
         watching = _watching(run_dir, resume=resume, overwrite=overwrite, tensorboard=tensorboard)
         if target is not None and normal is None:
             _check_sampler_options(method, resume=resume, skip_bad=skip_bad)
@@ -127,10 +127,12 @@ def fit(
             with data_errors(data):
                 print_facts(plan(estimator, rows))
             return
+        from augan.io.atomic import is_stream
+
         with progress(quiet) as display:
             estimator.set_params(
                 callbacks=[TrainingProgress(display), *watching],
-                checkpoint=str(checkpoint),
+                checkpoint=None if is_stream(out) else str(checkpoint),
                 resume=resume,
             )
             with data_errors(data):
@@ -254,19 +256,16 @@ def _seconds(text: str) -> float:
     return float(found[1]) * UNITS[found[2]]
 
 
-def _check_writable(out: Path, data: Path) -> None:
+def _check_out(out: Path, data: Path, checkpoint: Path, *, resume: bool) -> None:
     """Fail now rather than after the training."""
     from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable
+    from augan.io.atomic import is_stream
 
-    if out.exists() and data.exists() and out.samefile(data):
-        raise ParameterError(f"--out {out}: the file with the data")
-    check_writable(out)
-    try:
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(out)) from error
+    check_output(out, "--out", data)
+    if not is_stream(out):
+        check_output(checkpoint, "--out", data)
+    elif resume:
+        raise ParameterError(f"--resume: {out} is no file, there is no checkpoint beside it")
 
 
 def _summary(estimator: Any, n_rows: int, out: Path) -> str:

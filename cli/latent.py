@@ -72,7 +72,7 @@ def inpaint(
     import numpy as np
 
     with plain_errors():
-        detector, images, _ = _opened("inpaint", model, data, out, device, threads)
+        detector, images, _ = _opened("inpaint", model, data, out, device, threads, mask=mask)
         images = images[:number]
         holes = _holes(mask, hole, images.shape[1:3])
         with data_errors(mask or data):
@@ -129,9 +129,10 @@ def _opened(
     device: str,
     threads: int | None,
     target: str | None = None,
+    mask: Path | None = None,
 ) -> tuple[Any, Any, Any]:
     """Return the detector, the images, and their labels where a target names them."""
-    check_picture(out)
+    check_picture(out, "--out", model, data, mask)
     set_threads(threads, small_batches=False, model=model)
     detector = load_image_model(model, device, command)
     return detector, *read_images(data, None, detector.codec_, target)

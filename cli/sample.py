@@ -20,6 +20,7 @@ from ._console import (
     say,
     set_threads,
 )
+from ._outputs import check_output
 from ._parameters import Assignments, assignments
 from ._samplers import MARK, fill_up
 from ._sampling import Request, write_sample
@@ -140,16 +141,13 @@ def _check_request(
 
 def _check_out(out: Path, read: Path) -> None:
     """Fail now rather than after the training."""
-    from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable
+    from augan.io.atomic import is_stream
     from augan.io.images import check_image_folder
     from augan.io.results import result_format
 
-    if out.suffix == "":
+    if out.suffix == "" and not is_stream(out):
         check_image_folder(out)
-    else:
-        if out.suffix.lower() != ".npy":
-            result_format(out)
-        check_writable(out)
-    if out.exists() and read.exists() and out.samefile(read):
-        raise ParameterError(f"--out {out}: the file that is read")
+        return
+    if out.suffix.lower() != ".npy":
+        result_format(out)
+    check_output(out, "--out", read)

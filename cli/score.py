@@ -26,6 +26,7 @@ from ._console import (
     set_threads,
 )
 from ._models import load_detector
+from ._outputs import check_output
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
 N_REASONS = 3
@@ -115,14 +116,10 @@ class _Tally:
 
 def _check_out(out: Path, model: Path, data: Path) -> None:
     """Fail now rather than after the scoring."""
-    from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable
     from augan.io.results import result_format
 
     result_format(out)
-    check_writable(out)
-    if any(out.exists() and path.exists() and out.samefile(path) for path in (model, data)):
-        raise ParameterError(f"--out {out}: the model or the data")
+    check_output(out, "--out", model, data)
 
 
 def _check_heatmaps(folder: Path, model: Path, estimator: Any) -> None:

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,20 @@ def untouched_random_state() -> Iterator[None]:
     yield
     assert pickle.dumps(np.random.get_state()) == before[0]  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), before[1])
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting a file system is not permitted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 def make_mixed_frame(n: int = 400, seed: int = 0) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from datetime import time
 from pathlib import Path
 
@@ -315,17 +316,40 @@ def test_column_names_must_fit_the_file(tmp_path: Path) -> None:
         TableSource(path, CsvOptions(column_names=("a", "b", "c"))).read()
 
 
-def test_npy_is_mapped_and_given_in_batches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_npy_is_read_a_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrays, "BATCH_ROWS", 4)
     rows = np.arange(60.0).reshape(10, 6)
     np.save(tmp_path / "a.npy", rows)
     source = open_data(tmp_path / "a.npy")
-    assert isinstance(source.rows(), np.memmap)
+    np.testing.assert_array_equal(source.rows(), rows)
     batches = list(source.batches())
     assert [len(batch) for batch in batches] == [4, 4, 2]
     np.testing.assert_array_equal(np.concatenate(batches), rows)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy_is_read_whatever_its_order_and_type(tmp_path: Path, order: str) -> None:
+    for rows in (
+        np.arange(12.0).reshape(4, 3),
+        np.arange(24, dtype=">i2").reshape(4, 3, 2),
+        np.zeros((4, 0)),
+        np.array([["a", "bc"], ["", "d"]]),
+    ):
+        np.save(tmp_path / "a.npy", np.asarray(rows, order=order))
+        source = open_data(tmp_path / "a.npy")
+        assert source.rows().dtype == rows.dtype
+        np.testing.assert_array_equal(source.rows(), rows)
+        np.testing.assert_array_equal(np.concatenate(list(source.batches())), rows)
+
+
+def test_an_npy_file_that_is_cut_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((5000, 3)))
+    source = open_data(tmp_path / "a.npy")
+    batches = source.batches()
+    assert len(next(batches)) == arrays.BATCH_ROWS
+    os.truncate(tmp_path / "a.npy", 99_000)
+    with pytest.raises(DataError, match=r"a\.npy: it was cut while it was read"):
+        next(batches)
 
 
 def test_npz_takes_x_or_the_only_array_that_can_be_rows(tmp_path: Path) -> None:

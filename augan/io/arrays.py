@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augan.exceptions import DataError
+from augan.io.npy import NpyRows
 
 BATCH_ROWS = 4096
 DAMAGED = (  # what numpy makes of strange bytes
     *(ValueError, EOFError, OSError, KeyError, TypeError, OverflowError),
-    *(SyntaxError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+    *(SyntaxError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
 
 
@@ -27,14 +28,14 @@ class ArraySource:
     Parameters
     ----------
     path : Path
-        The file. An .npy file is mapped, not read, so it may be larger than memory.
+        The file. An .npy file is read a batch at a time, so it may be larger than memory.
     """
 
     is_table: ClassVar[bool] = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mapped, self._names = _open(path)
+        self._lazy, self._names = _open(path)
         self._arrays: dict[str, NDArray[Any]] = {}
 
     def columns(self) -> list[str]:
@@ -43,7 +44,12 @@ class ArraySource:
 
     def rows(self) -> NDArray[Any]:
         """Return the rows: (n, d), (n, H, W) or (n, H, W, C)."""
-        rows = self._array(self._rows_name()) if self._mapped is None else self._mapped
+        rows = self._known()
+        return rows.all() if isinstance(rows, NpyRows) else rows
+
+    def _known(self) -> NDArray[Any] | NpyRows:
+        """Return the rows, or what reads them."""
+        rows = self._array(self._rows_name()) if self._lazy is None else self._lazy
         if rows.ndim not in (2, 3, 4):
             raise DataError(f"{self.path}: rows of shape {rows.shape}: need 2, 3 or 4 axes")
         if len(rows) == 0:
@@ -56,16 +62,17 @@ class ArraySource:
             listed = ", ".join(self.columns()) or "none: .npy files hold one array"
             raise DataError(f"{self.path}: no array {name!r}; it has {listed}")
         labels = self._array(name)
-        n_rows = len(self.rows())
+        n_rows = len(self._known())
         if labels.shape != (n_rows,):
             raise DataError(f"{self.path}: {name!r} has shape {labels.shape}, for {n_rows} rows")
         return labels
 
     def batches(self) -> Iterator[NDArray[Any]]:
         """Give the rows in order, a few thousand at a time."""
-        rows = self.rows()
+        rows = self._known()
         for start in range(0, len(rows), BATCH_ROWS):
-            yield np.asarray(rows[start : start + BATCH_ROWS])
+            stop = start + BATCH_ROWS
+            yield rows.read(start, stop) if isinstance(rows, NpyRows) else rows[start:stop]
 
     def _rows_name(self) -> str:
         """Return which array holds the rows: X, or the only one, or the only one with two axes."""
@@ -88,11 +95,12 @@ class ArraySource:
         return self._arrays[name]
 
 
-def _open(path: Path) -> tuple[NDArray[Any] | None, list[str]]:
+def _open(path: Path) -> tuple[NDArray[Any] | NpyRows | None, list[str]]:
     """Return the array of an .npy file, or the names of an .npz file's arrays."""
     try:
-        mapped = path.suffix.lower() == ".npy" and path.stat().st_size > 0
-        loaded = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        if path.suffix.lower() == ".npy" and not zipfile.is_zipfile(path):
+            return NpyRows(path), []
+        loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded, []
         with loaded:

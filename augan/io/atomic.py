@@ -1,13 +1,23 @@
-"""Files that appear whole or not at all."""
+"""Outputs that appear whole or not at all, and replace nothing but the file they are to replace."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import secrets
+import re
+import shutil
+import stat
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from augan.io.leftovers import beside, remove_leftovers
+
+DESCRIPTOR = re.compile(r"/(?:dev|proc/(?:self|\d+))/fd/(\d+)")
+STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+MAX_LINKS = 40
 
 
 @contextlib.contextmanager
@@ -15,40 +25,147 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it there at the end, delete it on an error.
 
     The content is on disk before the name is: a machine that stops in between leaves what was
-    there before, never half a file. An OSError names `path`, not the temporary one.
+    there before, never half a file. A link stays and what it leads to is replaced; a file that
+    is replaced hands on its mode and its owner. Devices, pipes and open descriptors
+    (``/dev/stdout``) are never replaced: what is ready at the end is written into them. An
+    OSError names `path`, not the temporary one.
     """
-    target = Path(path)
-    check_writable(target)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        _remove(temporary)
-        if error.filename not in (None, str(temporary)) or isinstance(error, BrokenPipeError):
-            raise
-        raise _named(error, target) from error
-    except BaseException:
-        _remove(temporary)
-        raise
+    given = Path(path)
+    check_writable(given)
+    if is_stream(given):
+        with _copied_into(given) as temporary:
+            yield temporary
+        return
+    target = _followed(given)
+    remove_leftovers(target)
+    with beside(target) as temporary:
+        try:
+            _create(temporary, target)
+            yield temporary
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(target)
+        except OSError as error:
+            if error.filename not in (None, str(temporary)) or isinstance(error, BrokenPipeError):
+                raise
+            raise _named(error, given) from error
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary folder that becomes `folder`, which is new or empty, when all went well."""
+    given = Path(folder)
+    target = _followed(given)
+    remove_leftovers(target)
+    with beside(target) as temporary:
+        try:
+            temporary.mkdir()
+            yield temporary
+            if target.exists():
+                os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+                target.rmdir()
+            temporary.replace(target)
+        except OSError as error:
+            if str(temporary) not in str(error.filename):
+                raise
+            raise _named(error, given) from error
 
 
 def check_writable(target: Path) -> None:
     """Raise the OSError that writing to `target` would end in, as far as can be told now."""
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    if not target.parent.exists():
+    if "\0" in str(target):
+        raise OSError(errno.EINVAL, "a file name with a NUL byte", str(target))
+    if is_stream(target):
+        return
+    try:
+        kind = target.stat().st_mode
+    except FileNotFoundError:
+        kind = stat.S_IFREG
+    for is_kind, code in ((stat.S_ISDIR, errno.EISDIR), (stat.S_ISSOCK, errno.ENXIO)):
+        if is_kind(kind):
+            raise OSError(code, os.strerror(code), str(target))
+    if stat.S_ISBLK(kind):
+        raise OSError(errno.EPERM, "a disk, which is not written to", str(target))
+    place = _followed(target)
+    if not place.parent.exists():
         message = "the directory does not exist"
         raise FileNotFoundError(errno.ENOENT, message, str(target))
-    if not target.parent.is_dir():
+    if not place.parent.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target))
+    for needed in [place.parent, *([place] if place.exists() else [])]:
+        if not os.access(needed, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
 
 
-def _remove(temporary: Path) -> None:
-    with contextlib.suppress(OSError):  # the first error is the one to show
-        temporary.unlink(missing_ok=True)
+def is_stream(target: Path) -> bool:
+    """Whether `target` is a device, a pipe or an open descriptor: written into, not replaced."""
+    if _descriptor(target) is not None:
+        return True
+    try:
+        kind = target.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
+
+
+def is_same_file(first: Path, second: Path) -> bool:
+    """Whether two paths lead to one file, which is there."""
+    try:
+        return first.samefile(second)
+    except (OSError, ValueError):
+        return False
+
+
+def _descriptor(target: Path) -> int | None:
+    """Return the descriptor that a path such as /dev/stdout, or a link to one, stands for."""
+    path = os.path.abspath(target)
+    for _ in range(MAX_LINKS):
+        found = DESCRIPTOR.fullmatch(path)
+        if path in STREAMS or found is not None:
+            return STREAMS[path] if found is None else int(found[1])
+        try:
+            path = os.path.abspath(os.path.join(os.path.dirname(path), os.readlink(path)))
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+def _followed(target: Path) -> Path:
+    """Return where a path leads to, also where nothing is there yet."""
+    return Path(os.path.realpath(target))
+
+
+@contextlib.contextmanager
+def _copied_into(target: Path) -> Iterator[Path]:
+    """Give a temporary path; write what is there at the end into `target`."""
+    with tempfile.TemporaryDirectory(prefix="augan-") as folder:
+        temporary = Path(folder) / (target.name or "out")
+        yield temporary
+        descriptor = _descriptor(target)
+        try:
+            if descriptor == 1 and sys.stdout is not None:
+                sys.stdout.flush()
+            out = os.open(target, os.O_WRONLY) if descriptor is None else os.dup(descriptor)
+            with temporary.open("rb") as source, os.fdopen(out, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise _named(error, target) from error
+
+
+def _create(temporary: Path, target: Path) -> None:
+    """Make an empty file with the mode and the owner of the one that it is to replace."""
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        return
+    new = temporary.stat()
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid) and hasattr(os, "chown"):
+        with contextlib.suppress(PermissionError):
+            os.chown(temporary, old.st_uid, old.st_gid)
+    os.chmod(temporary, stat.S_IMODE(old.st_mode))
 
 
 def _named(error: OSError, target: Path) -> OSError:

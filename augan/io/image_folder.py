@@ -168,7 +168,22 @@ def _room(n: int, form: Form) -> NDArray[Any]:
     if n * int(np.prod(form.shape)) * dtype.itemsize <= MAPPED_BYTES:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
+        _reserve(file.fileno(), n * int(np.prod(form.shape)) * dtype.itemsize)
         return np.memmap(file, dtype, mode="w+", shape=shape)
+
+
+def _reserve(file: int, n_bytes: int) -> None:
+    """Take the space of a file at once: where it runs out later, memory that is mapped to it fails.
+
+    An error names the folder, and with it what TMPDIR can change.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(file, 0, n_bytes)
+    except OSError as error:
+        message = f"{error.strerror} for {n_bytes / 1e9:.1f} GB of images (TMPDIR: another folder)"
+        raise OSError(error.errno, message, tempfile.gettempdir()) from error
 
 
 def is_mvtec(path: Path) -> bool:

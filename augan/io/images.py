@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from augan.exceptions import ParameterError
+from augan.io.atomic import atomic_folder
 
 WriteImages = Callable[..., None]
 
@@ -67,21 +66,17 @@ def new_folder(folder: Path) -> Iterator[Path]:
         When `folder` is there and not empty.
     """
     check_image_folder(folder)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with atomic_folder(folder) as temporary:
         yield temporary
-        if folder.exists():
-            folder.rmdir()
-        os.chmod(temporary, 0o755)
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_image_folder(folder: Path) -> None:
     """Raise ParameterError where a folder of images cannot be made."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ParameterError(f"{folder}: exists already; images go to a new folder")
+    if os.path.lexists(folder):
+        if not folder.is_dir() or any(folder.iterdir()):
+            raise ParameterError(f"{folder}: exists already; images go to a new folder")
+        if folder.samefile("."):
+            raise ParameterError(f"{folder}: the working directory; images go to a new folder")
     if not folder.parent.is_dir():
         raise ParameterError(f"{folder}: no folder {folder.parent}")
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from augan.exceptions import ParameterError
-from augan.io.atomic import atomic_path
+from augan.io.atomic import atomic_path, is_stream
 
 Write = Callable[[pd.DataFrame], None]
 FORMATS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -43,7 +43,9 @@ def open_results(path: Path | None, *, json_lines: bool = False) -> Iterator[Wri
 
 
 def result_format(path: Path) -> str:
-    """Return the format that a file's ending asks for."""
+    """Return the format that a file's ending asks for; a device or a pipe may have none."""
+    if path.suffix.lower() not in FORMATS and is_stream(path):
+        return "csv"
     if path.suffix.lower() not in FORMATS:
         raise ParameterError(f"{path}: unknown ending; use {', '.join(FORMATS)}")
     return FORMATS[path.suffix.lower()]

@@ -1,0 +1,24 @@
+"""Outputs that cannot be written, or would replace an input: found before the work."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+
+def check_output(out: Path, option: str, *inputs: Path | None) -> None:
+    """Raise for an output that cannot be written, or that is one of the inputs."""
+    from augan.exceptions import ParameterError
+    from augan.io.atomic import check_writable, is_same_file, is_stream
+
+    check_writable(out)
+    for path in inputs:
+        if path is not None and is_same_file(out, path):
+            raise ParameterError(f"{option} {out}: is {path}, which is read")
+    if is_stream(out):
+        return
+    try:
+        with tempfile.TemporaryFile(dir=Path(out).resolve().parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from error

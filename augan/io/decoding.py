@@ -10,16 +10,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from augan.exceptions import DataError
+from augan.io.budget import Budget
+from augan.io.image_head import FORMATS, Head, opened, read_head
+from augan.io.image_options import ImageOptions
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-GREY_16 = ("I;16", "I;16B", "I;16L", "I")
-DAMAGED = (  # what Pillow makes of strange bytes
+GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue
+DECODED_BYTES = 2**29  # of all images that are being decoded, unless one alone has more
+DECODING = Budget(DECODED_BYTES)
+UPRIGHT = {  # what makes an image upright, by its orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+DAMAGED = (  # what Pillow, tifffile and imagecodecs make of strange bytes
     *(OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError),
-    *(OverflowError, struct.error, zlib.error, Image.DecompressionBombError),
+    *(OverflowError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
 )
 
 
@@ -38,40 +52,122 @@ class Form:
         size = (self.height, self.width)
         return size if self.channels == 1 else (*size, self.channels)
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the array."""
+        return self.height * self.width * self.channels * np.dtype(self.dtype).itemsize
+
     @classmethod
     def of(cls, shape: tuple[int, ...], dtype: str) -> Form:
         """Return the form of arrays of a shape (H, W) or (H, W, C)."""
         return cls(shape[0], shape[1], shape[2] if len(shape) == 3 else 1, dtype)
 
 
-def read_form(file: Path) -> Form:
+def read_form(file: Path, options: ImageOptions | None = None) -> Form:
     """Return the form of an image from the head of its file; DataError says what is wrong."""
-    with _named_errors(file), Image.open(file) as image:
-        width, height = image.size
-        if image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
-            width, height = height, width
-        return Form(height, width, *_kind(image))
+    with _named_errors(file):
+        head = read_head(file, options or ImageOptions())
+    return Form(head.height, head.width, head.channels, head.dtype)
 
 
-def read_image(file: Path, form: Form) -> NDArray[Any]:
+def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> NDArray[Any]:
     """Return the pixels of a file, turned upright, in a form.
 
     Grey images become RGB and the other way round, transparency is left out where the form has
-    none, and other sizes are scaled. The number of bits has to be that of the form.
+    none, and other sizes are scaled. The type of the pixels has to be that of the form.
     """
-    with _named_errors(file), Image.open(file) as image:
-        _, dtype = _kind(image)
-        if dtype != form.dtype:
-            raise DataError(f"{file}: pixels of type {dtype}, the others are {form.dtype}")
-        longest = max(form.height, form.width)
-        image.draft(None, (longest, longest))  # of a JPEG, no more is decoded than is needed
-        mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels] if dtype == "uint8" else "F"
-        pixels = np.asarray(_resized(ImageOps.exif_transpose(image.convert(mode)), form))
-    if pixels.dtype != dtype:
-        pixels = pixels.round().clip(0, np.iinfo(dtype).max).astype(dtype)
-    if pixels.shape != form.shape:
-        pixels = np.repeat(pixels[:, :, None], form.channels, axis=2)
+    with _named_errors(file):
+        head = read_head(file, options or ImageOptions())
+        if head.dtype != form.dtype:
+            raise DataError(f"{file}: pixels of type {head.dtype}, the others are {form.dtype}")
+        if head.dtype == "uint8":
+            return _read_bytes(file, head, form)
+        n_bytes = 3 * head.height * head.width * head.channels * np.dtype(head.dtype).itemsize
+        with DECODING.take(n_bytes):
+            pixels = _formed(_read_deep(file, head), form)
+    if pixels.dtype.kind == "f":
+        _check_finite(file, pixels)
     return pixels
+
+
+def _read_bytes(file: Path, head: Head, form: Form) -> NDArray[Any]:
+    longest = max(form.height, form.width)
+    with opened(file, head.page) as image:
+        image.draft(None, (longest, longest))  # of a JPEG, no more is decoded than is needed
+        with DECODING.take(8 * image.width * image.height):
+            mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels]
+            if image.mode == "P" and "transparency" in image.info:
+                image = image.convert("RGBA")
+            upright = _upright(image.convert(mode), head.orientation)
+            pixels = np.asarray(_resized(upright, form))
+    return pixels
+
+
+def _read_deep(file: Path, head: Head) -> NDArray[Any]:
+    """Return pixels (H, W) or (H, W, C) of more than 8 bits, whole and upright."""
+    if head.reader == "pillow":
+        with opened(file, head.page) as image:
+            pixels = np.asarray(image).astype(head.dtype)
+    elif head.reader == "png":
+        import imagecodecs
+
+        pixels = imagecodecs.png_decode(file.read_bytes())
+    else:
+        pixels = _read_tiff(file, head)
+    turned = {2: (0, 1), 3: (2, 0), 4: (2, 1), 5: (3, 1), 6: (3, 0), 7: (1, 1), 8: (1, 0)}
+    quarters, mirrored = turned.get(head.orientation, (0, 0))
+    pixels = np.rot90(pixels, quarters)
+    return pixels[:, ::-1] if mirrored else pixels
+
+
+def _read_tiff(file: Path, head: Head) -> NDArray[Any]:
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        page: Any = tiff.pages[head.page]
+        pixels: NDArray[Any] = page.asarray(maxworkers=1)
+        if page.axes.startswith("S"):
+            pixels = np.moveaxis(pixels, 0, -1)
+        if int(page.photometric) == 0 and pixels.dtype.kind == "u":
+            pixels = np.asarray(2**page.bitspersample - 1 - pixels, dtype=pixels.dtype)
+    return pixels
+
+
+def _formed(pixels: NDArray[Any], form: Form) -> NDArray[Any]:
+    """Return pixels (H, W[, C]) of more than 8 bits in a form."""
+    planes = pixels.reshape(*pixels.shape[:2], -1)
+    n_channels = planes.shape[2]
+    colours, alpha = (planes, None) if n_channels in (1, 3) else (planes[..., :-1], planes[..., -1])
+    if form.channels == 1 and colours.shape[2] == 3:
+        colours = _cast((colours @ GREY)[..., None], form.dtype)
+    if form.channels >= 3 and colours.shape[2] == 1:
+        colours = np.repeat(colours, 3, axis=2)
+    if form.channels == 4:
+        full = 1 if colours.dtype.kind == "f" else np.iinfo(colours.dtype).max
+        alpha = np.full(colours.shape[:2], full, colours.dtype) if alpha is None else alpha
+        colours = np.concatenate([colours, alpha[..., None]], axis=2)
+    if colours.shape[:2] != (form.height, form.width):
+        scaled = [
+            np.asarray(_resized(Image.fromarray(plane.astype(np.float32)), form))
+            for plane in np.moveaxis(colours, 2, 0)
+        ]
+        colours = _cast(np.stack(scaled, axis=2), form.dtype)
+    return np.ascontiguousarray(colours.reshape(form.shape))
+
+
+def _cast(pixels: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """Return numbers as a type, rounded and within its bounds where it holds integers."""
+    if np.dtype(dtype).kind == "f":
+        return pixels.astype(dtype)
+    bounds = np.iinfo(dtype)
+    return pixels.astype(np.float64).round().clip(bounds.min, bounds.max).astype(dtype)
+
+
+def _check_finite(file: Path, pixels: NDArray[Any]) -> None:
+    fine = np.isfinite(pixels)
+    if not fine.all():
+        row, column = np.argwhere(~fine)[0][:2]
+        raise DataError(f"{file}, row {row}, column {column}: {pixels[~fine][0]} is not finite")
 
 
 def _resized(image: Image.Image, form: Form) -> Image.Image:
@@ -79,19 +175,13 @@ def _resized(image: Image.Image, form: Form) -> Image.Image:
     return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
 
 
-def _kind(image: Image.Image) -> tuple[int, str]:
-    """Return how many channels an image has, and of which type."""
-    if image.mode in GREY_16:
-        return 1, "uint16"
-    if image.mode == "F":
-        return 1, "float32"
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        return 4, "uint8"
-    return (1 if image.mode in ("L", "1") else 3), "uint8"
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    method = UPRIGHT.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
 class _named_errors:
-    """Turns what Pillow and the system say into one line that names the file."""
+    """Turns what the readers and the system say into one line that names the file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -106,11 +196,14 @@ class _named_errors:
             return
         if isinstance(error, FileNotFoundError):
             reason = "no such file"
+        elif isinstance(error, ModuleNotFoundError | ImportError):
+            return
         elif isinstance(error, UnidentifiedImageError):
             empty = self.file.stat().st_size == 0
-            reason = "the file is empty" if empty else "not an image that can be read"
-        elif isinstance(error, Image.DecompressionBombError):
-            reason = f"too large: {error}"
+            one_of = f"not an image that can be read ({', '.join(FORMATS)})"
+            reason = "the file is empty" if empty else one_of
+        elif isinstance(error, MemoryError):
+            reason = "too large for the memory there is"
         else:
-            reason = f"damaged: {str(error).splitlines()[0] if str(error) else error!r}"
+            reason = f"damaged: {str(error).splitlines()[0][:120] if str(error) else error!r}"
         raise DataError(f"{self.file}: {reason}") from error

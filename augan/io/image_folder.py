@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from augan.exceptions import DataError
 from augan.io.decoding import ENDINGS, Form, read_form, read_image
+from augan.io.image_options import ImageOptions
+from augan.io.walking import files_below
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 2**26
 MAPPED_BYTES = 2**30
 MAX_WORKERS = 8
+READ_AHEAD_BYTES = 2**28  # of images that wait, decoded, for their turn
 LABELS = "folder"  # what the labels are called: the folder that an image is in
 
 
@@ -32,7 +35,9 @@ class ImageFolder:
     Parameters
     ----------
     path : Path
-        The folder.
+        The folder, or one image.
+    options : ImageOptions, optional
+        How the files are read.
     training : bool, default=False
         Whether the images are to be trained on.
     skip_bad : bool, default=False
@@ -40,6 +45,8 @@ class ImageFolder:
 
     Attributes
     ----------
+    path : Path
+        The folder; of one image, that which it is in.
     names : list of str
         Paths of the images, from `path` on.
     skipped : dict of str to str
@@ -48,12 +55,24 @@ class ImageFolder:
 
     is_table: ClassVar[bool] = False
 
-    def __init__(self, path: Path, *, training: bool = False, skip_bad: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        options: ImageOptions | None = None,
+        *,
+        training: bool = False,
+        skip_bad: bool = False,
+    ) -> None:
         self.path, self.skip_bad = path, skip_bad
+        self.options = options or ImageOptions()
         self.skipped: dict[str, str] = {}
+        if not path.is_dir():
+            self.path = self._top = path.parent
+            self.names = [path.name]
+            return
         layout = is_mvtec(path)
         self._top = path / ("train/good" if training else "test") if layout else path
-        files = [file for file in sorted(self._top.rglob("*")) if _is_image(file, self._top)]
+        files = image_files(self._top)
         if not files:
             raise DataError(f"{self._top}: no image ({', '.join(ENDINGS)}) in this folder")
         self.names = [file.relative_to(path).as_posix() for file in files]
@@ -83,7 +102,7 @@ class ImageFolder:
 
         At most `longest` pixels a side.
         """
-        found = list(self._in_order(self.names, read_form))
+        found = list(self._in_order(self.names, lambda file: read_form(file, self.options)))
         if not found:
             raise DataError(f"{self.path}: none of {len(self.skipped)} images can be read")
         forms = [form for _, form in found]
@@ -119,11 +138,13 @@ class ImageFolder:
 
     def named_batches(self, form: Form) -> Iterator[tuple[list[str], NDArray[Any]]]:
         """Give images in order, some at a time, and their names."""
-        n_bytes = int(np.prod(form.shape)) * np.dtype(form.dtype).itemsize
-        at_once = max(1, min(BATCH_IMAGES, BATCH_BYTES // n_bytes))
+        at_once = max(1, min(BATCH_IMAGES, BATCH_BYTES // form.n_bytes))
         names: list[str] = []
         images: list[NDArray[Any]] = []
-        for name, image in self._in_order(self.names, lambda file: read_image(file, form)):
+        ahead = max(1, READ_AHEAD_BYTES // form.n_bytes)
+        for name, image in self._in_order(
+            self.names, lambda file: read_image(file, form, self.options), ahead
+        ):
             names.append(name)
             images.append(image)
             if len(names) == at_once:
@@ -132,15 +153,21 @@ class ImageFolder:
         if names:
             yield names, np.stack(images)
 
-    def _in_order(self, names: Sequence[str], read: Any) -> Iterator[tuple[str, Any]]:
-        """Give what `read` makes of each file, a few read ahead by other threads."""
-        workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    def _in_order(
+        self, names: Sequence[str], read: Any, ahead: int = 2 * MAX_WORKERS
+    ) -> Iterator[tuple[str, Any]]:
+        """Give what `read` makes of each file, at most so many read ahead by other threads."""
+        workers = min(MAX_WORKERS, os.cpu_count() or 1, ahead)
+        most = min(2 * workers, ahead)
         waiting: deque[tuple[str, Future[Any]]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             left = iter(names)
             try:
                 while True:
-                    while len(waiting) < 2 * workers and (name := next(left, None)) is not None:
+                    while (
+                        len(waiting) < min(2 * workers, ahead)
+                        and (name := next(left, None)) is not None
+                    ):
                         waiting.append((name, pool.submit(read, self.path / name)))
                     if not waiting:
                         return
@@ -165,7 +192,7 @@ class ImageFolder:
 def _room(n: int, form: Form) -> NDArray[Any]:
     """Return an array for `n` images: in memory, or in a file where that is large."""
     shape, dtype = (n, *form.shape), np.dtype(form.dtype)
-    if n * int(np.prod(form.shape)) * dtype.itemsize <= MAPPED_BYTES:
+    if n * form.n_bytes <= MAPPED_BYTES:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         _reserve(file.fileno(), n * int(np.prod(form.shape)) * dtype.itemsize)
@@ -193,9 +220,19 @@ def is_mvtec(path: Path) -> bool:
 
 def holds_images(path: Path) -> bool:
     """Whether there is an image in a folder or below it."""
-    return any(_is_image(file, path) for file in path.rglob("*"))
+    return any(_is_image(file) for file in files_below(path))
 
 
-def _is_image(file: Path, top: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(top).parts)
-    return file.suffix.lower() in ENDINGS and not hidden and file.is_file()
+def image_files(path: Path) -> list[Path]:
+    """Return the images in a folder and below it, in the order of their names."""
+    return sorted(file for file in files_below(path) if _is_image(file))
+
+
+def is_image_name(file: Path) -> bool:
+    """Whether a file is called as images are."""
+    return file.suffix.lower() in ENDINGS
+
+
+def _is_image(file: Path) -> bool:
+    """Whether a file is to be read as an image; a link to nowhere is, and fails with its name."""
+    return is_image_name(file) and (file.is_file() or not file.exists())

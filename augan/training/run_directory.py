@@ -135,7 +135,7 @@ class RunDirectory:
         frames = self._grids()
         if frames:
             chosen = np.unique(np.linspace(0, len(frames) - 1, MAX_FRAMES).round().astype(int))
-            pictures = [Image.open(frames[i]) for i in chosen]
+            pictures = [Image.open(frames[i], formats=("PNG",)) for i in chosen]
             lasting = [FRAME_MS] * (len(pictures) - 1) + [LAST_MS]
             with atomic_path(self._at(MOVIE)) as temporary:
                 pictures[0].save(

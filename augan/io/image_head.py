@@ -1,0 +1,178 @@
+"""What the head of an image file says, before any pixel is decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import struct
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from augan.exceptions import DataError
+from augan.io.image_options import ImageOptions
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # nothing else is opened, whatever its ending
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
+PAGES_OF_OTHERS = 1 | 4  # TIFF's bits for a smaller copy and for a mask of another page
+PHOTOMETRICS = {0: "white is 0", 1: "black is 0", 2: "RGB"}  # that deep TIFFs may have
+DTYPES = ("int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
+_OPENING = threading.Lock()
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # errors say what is wrong
+
+
+@dataclass(frozen=True)
+class Head:
+    """What an image is like: its size when upright, and how it is stored.
+
+    `channels` are 1 (grey), 3 (RGB) or 4 (RGBA). `reader` decodes it: "pillow", "png" or "tiff".
+    `page` counts all images of a file.
+    """
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    orientation: int
+    reader: str
+    page: int = 0
+
+
+def read_head(file: Path, options: ImageOptions) -> Head:
+    """Return what the head of a file says; DataError where it cannot be read whole."""
+    with file.open("rb") as handle:
+        start = handle.read(26)
+    if start[:4] in TIFF_STARTS:
+        return _tiff_head(file, options)
+    with opened(file) as image:
+        _check_size(file, image.size, options)
+        n_images = getattr(image, "n_frames", 1) if image.format in ("PNG", "WEBP") else 1
+        page = _chosen(file, list(range(n_images)), options)
+        orientation = _orientation(file, image)
+        width, height = _upright(image.size, orientation)
+        if start[12:16] == b"IHDR" and start[24] == 16 and start[25] != 0:
+            if page:
+                raise DataError(f"{file}: an animation of 16 bits, of which no page can be read")
+            channels = 4 if start[25] & 4 else 3
+            return Head(height, width, channels, "uint16", orientation, "png")
+        return Head(height, width, *_kind(image), orientation, "pillow", page)
+
+
+@contextlib.contextmanager
+def opened(file: Path, page: int = 0) -> Iterator[Image.Image]:
+    """Give an image as Pillow opens it; how large it may be is the caller's to check."""
+    with _OPENING:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(file, formats=FORMATS)
+            if page:
+                image.seek(page)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield image
+
+
+def _check_size(file: Path, size: tuple[int, int], options: ImageOptions) -> None:
+    n_pixels = size[0] * size[1]
+    if n_pixels > options.max_pixels:
+        raise DataError(
+            f"{file}: too large: {size[0]}x{size[1]} pixels are {n_pixels}, "
+            f"the limit is {options.max_pixels} (--max-pixels)"
+        )
+
+
+def _chosen(file: Path, images: list[int], options: ImageOptions) -> int:
+    """Return which of the images in a file is asked for."""
+    if options.page is None:
+        if len(images) > 1:
+            raise DataError(f"{file}: holds {len(images)} images; --page N reads one, from 0 on")
+        return images[0]
+    if options.page >= len(images):
+        raise DataError(f"{file}: no page {options.page}, it holds {len(images)} images")
+    return images[options.page]
+
+
+def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return size[::-1] if orientation in SIDEWAYS else size
+
+
+def _kind(image: Image.Image) -> tuple[int, str]:
+    """Return how many channels an image has, and of which type."""
+    if image.mode.startswith("I"):
+        return 1, "uint16"
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        return 4, "uint8"
+    return (1 if image.mode in ("L", "1") else 3), "uint8"
+
+
+def _orientation(file: Path, image: Image.Image) -> int:
+    """Return how an image lies, 1 to 8; a PNG is decoded for it only where it says so at its end.
+
+    Pillow decodes every PNG that does not say so at its beginning.
+    """
+    late = image.format == "PNG" and "exif" not in image.info and _has_chunk(file, b"eXIf")
+    exif = image.getexif() if late else Image.Image.getexif(image)
+    value = exif.get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) else 1
+
+
+def _has_chunk(file: Path, kind: bytes) -> bool:
+    """Whether a PNG has a chunk of a kind."""
+    with file.open("rb") as handle:
+        handle.seek(8)
+        while len(head := handle.read(8)) == 8:
+            length, found = struct.unpack(">I4s", head)
+            if found == kind:
+                return True
+            handle.seek(length + 4, 1)
+    return False
+
+
+def _tiff_head(file: Path, options: ImageOptions) -> Head:
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        pages: Any = list(tiff.pages)
+        wholes = [i for i, page in enumerate(pages) if not page.subfiletype & PAGES_OF_OTHERS]
+        chosen = _chosen(file, wholes or list(range(len(pages))), options)
+        page = pages[chosen]
+        size = page.imagewidth, page.imagelength
+        _check_size(file, size, options)
+        if page.is_tiled:
+            _check_size(file, (page.tilewidth, page.tilelength), options)
+        deep = _deep_channels(file, page)
+        orientation = page.tags.valueof(274, default=1)
+    if deep:
+        orientation = orientation if orientation in range(1, 9) else 1
+        width, height = _upright(size, orientation)
+        return Head(height, width, deep, str(page.dtype), orientation, "tiff", chosen)
+    with opened(file, chosen) as image:
+        orientation = _orientation(file, image)
+        width, height = _upright(size, orientation)
+        return Head(height, width, *_kind(image), 1, "pillow", chosen)  # Pillow turns TIFFs itself
+
+
+def _deep_channels(file: Path, page: Any) -> int:
+    """Return the channels of a TIFF page of more than bytes, 0 of one of bytes."""
+    bits = page.bitspersample
+    if page.sampleformat == 1 and (bits in (1, 2, 4, 8)):
+        return 0
+    n_samples, kind = page.samplesperpixel, int(page.photometric)
+    what = f"{n_samples} channels of {bits} bits"
+    dtype = "unknown" if page.dtype is None else str(np.dtype(page.dtype))
+    if dtype not in DTYPES:
+        raise DataError(f"{file}: pixels of type {dtype}: can be {', '.join(('uint8', *DTYPES))}")
+    if kind not in PHOTOMETRICS:
+        name = getattr(page.photometric, "name", kind)
+        raise DataError(f"{file}: colours as {name}, {what}: only of 8 bits can they be read")
+    if n_samples > 4 or page.imagedepth != 1:
+        raise DataError(f"{file}: {what}: images have 1 to 4 channels")
+    return {1: 1, 2: 4, 3: 3, 4: 4}[n_samples]

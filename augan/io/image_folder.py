@@ -164,10 +164,7 @@ class ImageFolder:
             left = iter(names)
             try:
                 while True:
-                    while (
-                        len(waiting) < min(2 * workers, ahead)
-                        and (name := next(left, None)) is not None
-                    ):
+                    while len(waiting) < most and (name := next(left, None)) is not None:
                         waiting.append((name, pool.submit(read, self.path / name)))
                     if not waiting:
                         return

@@ -52,7 +52,8 @@ def evaluate_table(
 
     if target is None:
         raise ParameterError("--augmentation needs --target, the column with the classes")
-    rows, labels, _ = read_labelled(path, options, target, [])
+    labelled = read_labelled(path, options, target, [])
+    rows, labels = labelled.rows, labelled.labels
     sampler = build_estimator("GANSampler", given, OWN).set_params(device=device or "auto")
     name: Any = positive
     if positive is not None:

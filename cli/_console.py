@@ -30,6 +30,7 @@ ColumnNames = Annotated[
     str | None,
     typer.Option(help="Comma-separated column names, for a CSV file without a header line."),
 ]
+Drop = Annotated[list[str] | None, typer.Option(help="Columns to leave out: a,b; repeatable.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
 RunDir = Annotated[
     Path | None,

@@ -55,7 +55,9 @@ def evaluate_model(
     limit = _finite(flag_limit(estimator, *flag))
     target = _target(estimator, model, target)
     known = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
-    batches = model_batches(estimator, model, data, options, target=target, skip_bad=skip_bad)
+    batches = known.labelled(
+        model_batches(estimator, model, data, options, target=target, skip_bad=skip_bad)
+    )
     pixels = open_pixels(data, known.names, masks, skip_bad=skip_bad)
     in_files = known.names is not None
     shown = None if page is None else _open_page(estimator, data, limit, pixels, in_files=in_files)
@@ -83,7 +85,7 @@ def evaluate_model(
             figures["pixels"] = of_pixels.to_dict()
         print(json.dumps(figures, indent=2, allow_nan=False))
     else:
-        _print_report(report)
+        print_report(report)
         if of_pixels is not None:
             _print_pixels(of_pixels)
 
@@ -152,7 +154,8 @@ def _report(
         )
 
 
-def _print_report(report: Any) -> None:
+def print_report(report: Any) -> None:
+    """Print the verdict and every figure with its interval."""
     from rich.console import Console
     from rich.table import Table
 
@@ -171,13 +174,22 @@ def _print_report(report: Any) -> None:
     for kind, figure in report.by_kind.items():
         figures.add_row(f"AUROC of {kind}", *_cells(figure))
     console.print(figures)
-    checks = Table("normal rows", "share", interval, "expected", "99 % band", "")
-    for check in report.p_values:
+    print_checks(report.p_values, report.confidence)
+
+
+def print_checks(checks: Any, confidence: float) -> None:
+    """Print whether normal rows have low p-values as often as they should."""
+    from rich.console import Console
+    from rich.table import Table
+
+    interval = f"{100 * confidence:g} % interval"
+    table = Table("normal rows", "share", interval, "expected", "99 % band", "")
+    for check in checks:
         band = f"{check.low:.3f}-{check.high:.3f}"
         verdict = "as expected" if check.within else "outside"
         cells = (*_cells(check.share), f"{check.expected:.3f}", band, verdict)
-        checks.add_row(f"p <= {check.alpha:.2f}", *cells)
-    console.print(checks)
+        table.add_row(f"p <= {check.alpha:.2f}", *cells)
+    Console(highlight=False).print(table)
 
 
 def _print_pixels(report: Any) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ._columns import no_column
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,17 @@ class Labelled:
     labels: Any
     is_anomaly: Any
     names: Any = None
+    unlabelled: Any = None  # which rows are left out, where any are
+
+    def labelled(self, batches: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+        """Give the rows that have a label, and what they are called."""
+        for names, rows in batches:
+            if self.unlabelled is None:
+                yield names, rows
+                continue
+            kept = ~self.unlabelled[self.places(names)]
+            if kept.any():
+                yield names[kept], rows[kept]
 
     def places(self, names: Any) -> Any:
         """Return which rows these are, by what a batch is called."""
@@ -32,50 +46,93 @@ class Labelled:
         return self.labels if 1 < n_kinds <= most else None
 
 
+def has_no_label(labels: Any) -> Any:
+    """Return the mask (n,) of missing labels; an empty text is one."""
+    import numpy as np
+    import pandas as pd
+
+    given = pd.Series(labels)
+    return np.asarray(given.isna()) | np.asarray(given.astype(object) == "", dtype=bool)
+
+
 def is_label(labels: Any, label: str, where: str, kind: str) -> Any:
-    """Return the mask of the rows whose label, as a text, is `label`: of a `kind`, some of them."""
+    """Return the mask of the rows whose label, as a text, is `label`: of a `kind`, some of them.
+
+    A missing label is none of them, unless `label` is empty, which asks for those.
+    """
     import numpy as np
     import pandas as pd
 
     from augan.codecs.cells import category_key
-    from augan.exceptions import DataError
+    from augan.exceptions import DataError, listed, shown
 
-    keys = pd.Series(labels).map(category_key).to_numpy()
-    mask = keys == category_key(label)
+    missing = has_no_label(labels)
+    keys = pd.Series(labels).astype(object)[~missing].map(category_key)
+    mask = missing.copy()
+    if label != "":
+        mask[~missing] = keys.to_numpy() == category_key(label)
+        mask[missing] = False
     if not mask.any():
-        found = ", ".join(map(repr, sorted(map(str, pd.unique(keys)))[:5]))
-        raise DataError(f"{where} never is {label!r}: no {kind}; it has {found}")
+        found = listed((repr(key) for key in sorted(keys.unique())), 5) or "none"
+        blank = f", and {missing.sum()} rows without a label" if missing.any() else ""
+        raise DataError(f"{where} never is {shown(label)}: no {kind}; it has {found}{blank}")
     return np.asarray(mask)
+
+
+def leave_out_unlabelled(labels: Any, asked: str, where: str) -> Any:
+    """Return the mask of the rows without a label, which a warning counts; none if asked for."""
+    import warnings
+
+    import numpy as np
+
+    from augan.exceptions import DataWarning
+
+    missing = has_no_label(labels)
+    if asked == "" or not missing.any():
+        return np.zeros(len(missing), dtype=bool)
+    warnings.warn(
+        f"{where} is empty in {missing.sum()} of {len(missing)} rows: left out, of no class",
+        DataWarning,
+        stacklevel=2,
+    )
+    return missing
 
 
 def read_anomalies(
     path: Path, options: Any, target: str, *, anomaly: str | None, normal: str | None
 ) -> Labelled:
-    """Return which rows of a file are anomalies; both kinds are there."""
-    from augan.exceptions import DataError, ParameterError
+    """Return which rows of a file are anomalies; both kinds are there.
+
+    Rows without a label are left out, unless they are what `anomaly` or `normal` asks for.
+    """
+    import numpy as np
+
+    from augan.exceptions import DataError, ParameterError, shown
 
     if (anomaly is None) == (normal is None):
         raise ParameterError("--anomaly or --normal: give one of them, the label of these rows")
     label, kind, others = str(normal), "normal rows", "anomalies"
     if anomaly is not None:
         label, kind, others = anomaly, "anomalies", "normal rows"
-    where = f"{path}: column {target!r}"
+    where = f"{path}: column {shown(target)}"
     labels, names = _labels(path, options, target)
     mask = is_label(labels, label, where, kind)
-    if mask.all():
-        raise DataError(f"{where} is {label!r} in every row: no {others}")
-    return Labelled(labels, mask if normal is None else ~mask, names)
+    unlabelled = leave_out_unlabelled(labels, label, where)
+    if (mask | unlabelled).all():
+        raise DataError(f"{where} is {shown(label)} in every row: no {others}")
+    labels = np.where(has_no_label(labels), "", labels.astype(object))
+    is_anomaly = mask if normal is None else ~mask
+    return Labelled(labels, is_anomaly, names, unlabelled if unlabelled.any() else None)
 
 
 def _labels(path: Path, options: Any, target: str) -> tuple[Any, Any]:
-    """Return the label of each row, and images' names; DataError where a label is missing.
+    """Return the label of each row, and images' names.
 
     Read as `augan fit` reads them, of the whole column: its type is only known from all of it.
     """
     import numpy as np
     import pandas as pd
 
-    from augan.exceptions import DataError
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
@@ -83,13 +140,9 @@ def _labels(path: Path, options: Any, target: str) -> tuple[Any, Any]:
     if source.is_table:
         columns = source.columns()
         if target not in columns:
-            raise DataError(f"{path}: no column {target!r}; it has {', '.join(columns)}")
+            raise no_column(path, target, columns)
         labels = source.read([target])[target].to_numpy()
     else:
         labels = source.labels(target)
-    missing = np.asarray(pd.isna(labels))
-    if missing.any():
-        row = int(missing.argmax())
-        raise DataError(f"{path}, row {row}, column {target!r}: no label, anomaly or not")
     names = pd.Index(source.names) if isinstance(source, ImageFolder) else None
     return np.asarray(labels), names

@@ -29,13 +29,15 @@ def fit_sampler(
     """Train a sampler on labelled rows and save it; return what was done, in words."""
     from augan.io.model_file import save
 
-    rows, labels, place = read_labelled(data, options, target, drop)
+    labelled = read_labelled(data, options, target, drop)
+    rows, labels = labelled.rows, labelled.labels
     set_threads(threads, small_batches=rows.ndim == 2)
     sampler = build_estimator("GANSampler", given, OWN)
     with progress(quiet) as display, data_errors(data):
         sampler.set_params(callbacks=[TrainingProgress(display), *watching])
         sampler.fit(rows, labels)
-    save(sampler, out, context={"target": target, "dropped": drop, "place": place})
+    context = {"target": target, "dropped": labelled.dropped, "place": labelled.place}
+    save(sampler, out, context=context)
     seconds = sampler.history_[-1]["seconds"] if len(sampler.history_) else 0
     classes = ", ".join(f"{label} ({how})" for label, how in sampler.methods_.items())
     kind = type(sampler).__name__
@@ -55,10 +57,10 @@ def plan_sampler(
     """Return what training a sampler on labelled rows would take."""
     from augan.estimators._plan import plan
 
-    rows, labels, _ = read_labelled(data, options, target, drop)
-    set_threads(threads, small_batches=rows.ndim == 2)
+    labelled = read_labelled(data, options, target, drop)
+    set_threads(threads, small_batches=labelled.rows.ndim == 2)
     with data_errors(data):
-        return plan(build_estimator("GANSampler", given, OWN), rows, labels)
+        return plan(build_estimator("GANSampler", given, OWN), labelled.rows, labelled.labels)
 
 
 def fill_up(
@@ -73,7 +75,8 @@ def fill_up(
     quiet: bool,
 ) -> str:
     """Write rows of several classes and new ones of the rare; return what was done."""
-    rows, labels, place = read_labelled(data, options, target, drop)
+    labelled = read_labelled(data, options, target, drop)
+    rows, labels, place = labelled.rows, labelled.labels, labelled.place
     _check_request(data, rows, out, mark=mark, is_table=place is not None)
     sampler = build_estimator("GANSampler", given, OWN)
     with progress(quiet) as display, data_errors(data):

@@ -13,6 +13,7 @@ from ._console import (
     Data,
     Delimiter,
     Device,
+    Drop,
     Encoding,
     Missing,
     Overwrite,
@@ -30,11 +31,11 @@ from ._console import (
     set_threads,
 )
 from ._facts import print_facts
-from ._labels import is_label
+from ._holdout import Holdout, check_share, evaluate_held
 from ._outputs import check_output
 from ._parameters import Assignments, assignments, build_estimator
 from ._samplers import fit_sampler, plan_sampler
-from ._scoring import warn_of_skipped
+from ._training import Asked, read_training
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
 READ_AT = 512  # pixels a side that images of a folder have at most, unless more are asked for
@@ -58,7 +59,14 @@ def fit(
         str | None,
         typer.Option(help="Label of the normal rows; only they train. Without: see below."),
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.")] = None,
+    drop: Drop = None,
+    id_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--id", help="Columns (a,b) that name a row: left out, and kept beside its score."
+        ),
+    ] = None,
+    holdout: Holdout = None,
     method: Annotated[
         Literal["f-anogan", "anogan"], typer.Option(help="Inversion by encoder, or by search.")
     ] = "f-anogan",
@@ -92,8 +100,10 @@ def fit(
     """Train a detector on the normal rows of DATA, or a sampler of its classes.
 
     With --target and --normal only the rows with that label train a detector; without both all
-    rows do. While it trains, the state is kept in OUT.checkpoint. With --target alone all rows
-    and their classes train a sampler, for augan sample.
+    rows do; rows without a label never do, unless --normal '' asks for them. While it trains, the
+    state is kept in OUT.checkpoint. With --target alone all rows and their classes train a sampler,
+    for augan sample. With --holdout a share of the rows (of each label) is kept apart, and the
+    model's figures on it are printed and kept in OUT.
     """
     checkpoint = out.with_name(out.name + ".checkpoint") if out.name else out
     given: dict[str, Any] = {"gan": gan, "random_state": seed, "device": device}
@@ -107,18 +117,20 @@ def fit(
     with plain_errors(lambda: _stopped(checkpoint)):
         _check_out(out, data, checkpoint, resume=resume)
         watching = _watching(run_dir, resume=resume, overwrite=overwrite, tensorboard=tensorboard)
-        if target is not None and normal is None:
-            _check_sampler_options(method, resume=resume, skip_bad=skip_bad)
+        trains_sampler = target is not None and normal is None
+        check_share(holdout, trains_sampler=trains_sampler)
+        if trains_sampler:
+            _check_sampler_options(method, id_, resume=resume, skip_bad=skip_bad)
             parts = data, options, target, drop or [], given, out, threads, watching
             if dry_run:
                 print_facts(plan_sampler(*parts[:5], threads))
                 return
             say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
             return
-        labelled = data, target, normal, drop or []
-        rows, context = _training_rows(
-            *labelled, options=options, skip_bad=skip_bad, longest=_longest_side(given)
-        )
+        asked = Asked(target, normal, drop or [], id_ or [], holdout, seed)
+        how = {"skip_bad": skip_bad, "longest": _longest_side(given)}
+        training = read_training(data, options, asked, **how)
+        rows, context = training.rows, training.context
         set_threads(threads, small_batches=rows.ndim == 2)
         estimator = build_estimator(METHODS[method], given, OWN)
         if dry_run:
@@ -137,6 +149,10 @@ def fit(
             )
             with data_errors(data):
                 estimator.fit(rows)
+        if training.held is not None:
+            assert holdout is not None
+            kept = {"share": holdout, "seed": seed, "quiet": quiet}
+            context["holdout"] = evaluate_held(estimator, training.held, data, **kept)
         _save(estimator, out, context, checkpoint)
         say(_summary(estimator, len(rows), out), quiet=quiet)
 
@@ -164,10 +180,13 @@ def _longest_side(given: dict[str, Any]) -> int | None:
     return max(READ_AT, *(size for size in sizes if isinstance(size, int)))
 
 
-def _check_sampler_options(method: str, *, resume: bool, skip_bad: bool) -> None:
+def _check_sampler_options(
+    method: str, ids: list[str] | None, *, resume: bool, skip_bad: bool
+) -> None:
     from augan.exceptions import ParameterError
 
     given = {"--resume": resume, "--method anogan": method == "anogan", "--skip-bad": skip_bad}
+    given["--id"] = bool(ids)
     for option, is_given in given.items():
         if is_given:
             raise ParameterError(
@@ -197,54 +216,6 @@ def _save(estimator: Any, out: Path, context: dict[str, Any], checkpoint: Path) 
         message = f"{error.strerror or error}; {_how_to_resume(checkpoint)}"
         raise OSError(error.errno, message, str(out)) from error
     checkpoint.unlink(missing_ok=True)
-
-
-def _training_rows(
-    path: Path,
-    target: str | None,
-    normal: str | None,
-    drop: list[str],
-    *,
-    options: Any,
-    skip_bad: bool,
-    longest: int | None,
-) -> tuple[Any, dict[str, Any]]:
-    """Return the normal rows of a file, and what the model should remember of the file.
-
-    Images of a folder have at most `longest` pixels a side.
-    """
-    import numpy as np
-
-    from augan.exceptions import DataError, ParameterError
-    from augan.io.image_folder import ImageFolder
-    from augan.io.sources import open_data
-
-    if normal is not None and target is None:
-        raise ParameterError("--normal needs --target, the column whose value it is")
-    where = f"{path}: column {target!r}"
-    source: Any = open_data(path, options, training=True, skip_bad=skip_bad)
-    if source.is_table:
-        rows = source.read()
-        absent = [name for name in [*drop, *([target] if target else [])] if name not in rows]
-        if absent:
-            raise DataError(f"{path}: no column {absent[0]!r}; it has {', '.join(rows.columns)}")
-        labels = rows[target] if target else None
-        rows = rows.drop(columns=[*drop, *([target] if target else [])])
-    else:
-        if drop:
-            raise ParameterError(f"--drop {drop[0]}: {path} has no named columns")
-        labels = source.labels(target) if target else None
-        if isinstance(source, ImageFolder):
-            if labels is not None:
-                source.keep(is_label(labels, str(normal), where, "normal rows"))
-                labels = None
-            rows = source.rows(longest)
-        else:
-            rows = np.asarray(source.rows())
-        warn_of_skipped(source)
-    if labels is not None:
-        rows = rows[is_label(labels, str(normal), where, "normal rows")]
-    return rows, {"target": target, "dropped": drop}
 
 
 def _seconds(text: str) -> float:

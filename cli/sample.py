@@ -11,6 +11,7 @@ from ._console import (
     ColumnNames,
     Delimiter,
     Device,
+    Drop,
     Encoding,
     Missing,
     Quiet,
@@ -76,7 +77,7 @@ def sample(
         float | None,
         typer.Option(help="Of two classes: rows of the rare one for one of the other, else 1."),
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="Column to leave out; repeatable.")] = None,
+    drop: Drop = None,
     mark: Annotated[
         bool, typer.Option(help=f"Say what is new: a column {MARK!r}; of images, in their names.")
     ] = True,

@@ -203,17 +203,23 @@ def test_a_bad_option_is_named(words: list[Any], given: list[Any], says: tuple[s
     assert_refused(*words, *given, says=says)
 
 
-def test_rows_without_a_label_are_named(folder: Path, words: list[Any], tmp_path: Path) -> None:
+def test_rows_without_a_label_are_left_out_and_counted(
+    folder: Path, words: list[Any], tmp_path: Path
+) -> None:
     frame = tables.TableSource(folder / "test.csv").read()
+    frame.drop(index=[41, 57]).to_csv(tmp_path / "fewer.csv", index=False)
+    expected = report_of(words[0], tmp_path / "fewer.csv", "--anomaly", "bad")
     for value in (None, "?"):
         frame.loc[[41, 57], "label"] = value
         frame.to_csv(tmp_path / "d.csv", index=False)
-        says = ("d.csv, row 41, column 'label'", "no label")
-        missing = ["--missing", "?"] if value else []
-        assert_refused(words[0], tmp_path / "d.csv", "--anomaly", "bad", *missing, says=says)
-    np.savez(tmp_path / "d.npz", X=np.zeros((3, 8, 8)), y=[0.0, np.nan, 1.0])
-    says = ("d.npz, row 1", "'y'")
-    assert_refused(folder / "i.augan", tmp_path / "d.npz", "--anomaly", 1, says=says)
+        given = [words[0], tmp_path / "d.csv", "--anomaly", "bad", "--bootstrap", 50, "--json"]
+        result = done("evaluate", *given, *(["--missing", "?"] if value else []))
+        assert json.loads(result.stdout) == expected
+        assert "d.csv: column 'label' is empty in 2 of 100 rows: left out" in result.stderr
+    np.savez(tmp_path / "d.npz", X=np.zeros((4, 8, 8)), y=[0.0, np.nan, 1.0, 1.0])
+    given = [folder / "i.augan", tmp_path / "d.npz", "--anomaly", 1, "--bootstrap", 0, "--json"]
+    figures = json.loads(done("evaluate", *given).stdout)
+    assert figures["n_normal"] == 1 and figures["n_anomaly"] == 2
 
 
 def test_rows_of_one_kind_are_refused(folder: Path) -> None:

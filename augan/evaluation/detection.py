@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import betabinom, binom
 from sklearn.metrics import (
     average_precision_score,
     precision_recall_fscore_support,
@@ -18,15 +17,13 @@ from sklearn.metrics import (
 
 from augan._random import draw_seed
 from augan.estimators._params import check_params
-from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
-from augan.evaluation.resampling import MAX_FPR, MIN_RECALL, resample_figures, resample_share
+from augan.evaluation.calibration import check_p_values, figure
+from augan.evaluation.figures import DetectionReport, PValueCheck
+from augan.evaluation.resampling import MAX_FPR, MIN_RECALL, resample_figures
 from augan.exceptions import DataError, ParameterError
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-ALPHAS = (0.01, 0.05, 0.10)
-BAND = 0.99
 
 
 def detection_metrics(
@@ -98,14 +95,12 @@ def detection_metrics(
     values = _figures(anomaly, score, threshold)
     samples = resample_figures(anomaly, score, threshold, n_bootstrap, seed)
     figures: dict[str, Any] = dict.fromkeys(("precision", "recall", "fpr", "f1"))
-    figures |= {name: _figure(values[name], samples[name], confidence) for name in values}
-    checks = []
+    figures |= {name: figure(values[name], samples[name], confidence) for name in values}
+    checks: tuple[PValueCheck, ...] = ()
     if p_values is not None:
         p = _read_numbers(p_values, "p_values", len(anomaly), low=0.0, high=1.0)[~anomaly]
-        for alpha in ALPHAS:
-            share = float((p <= alpha).mean())
-            drawn = resample_share(share, len(p), n_bootstrap, seed, f"p-values {alpha}")
-            checks.append(_check_p(alpha, _figure(share, drawn, confidence), len(p), n_calibration))
+        how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
+        checks = check_p_values(p, n_calibration, **how)
     by_kind = {}
     if kinds is not None:
         labels = _read_labels(kinds, "kinds")
@@ -115,13 +110,13 @@ def detection_metrics(
             rows = ~anomaly | (labels == kind)
             some = resample_figures(anomaly[rows], score[rows], None, n_bootstrap, seed)["auroc"]
             auroc = float(roc_auc_score(anomaly[rows], score[rows]))
-            by_kind[str(kind)] = _figure(auroc, some, confidence)
+            by_kind[str(kind)] = figure(auroc, some, confidence)
     return DetectionReport(
         n_normal=int((~anomaly).sum()),
         n_anomaly=int(anomaly.sum()),
         prevalence=float(anomaly.mean()),
         threshold=None if threshold is None else float(threshold),
-        p_values=tuple(checks),
+        p_values=checks,
         n_bootstrap=int(n_bootstrap),
         confidence=float(confidence),
         by_kind=dict(sorted(by_kind.items())),
@@ -214,26 +209,6 @@ def _figures(anomaly: Mask, score: Floats, threshold: float | None) -> dict[str,
 
 def _f1_max(fp: Floats, tp: Floats) -> float:
     return float((2 * tp / (tp + fp + tp[-1])).max())
-
-
-def _figure(value: float, samples: Floats, confidence: float) -> Figure:
-    if len(samples) == 0:
-        return Figure(value)
-    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Figure(value, float(low), float(high))
-
-
-def _check_p(alpha: float, share: Figure, n_normal: int, n_calibration: int | None) -> PValueCheck:
-    """Compare the share of normal rows with ``p <= alpha`` with what it should be."""
-    if n_calibration is None:
-        expected, count = alpha, binom(n_normal, alpha)
-    else:
-        rank = int(alpha * (n_calibration + 1) + 1e-9)  # p <= alpha: above this highest score
-        rest = n_calibration + 1 - rank
-        expected = rank / (n_calibration + 1)
-        count = betabinom(n_normal, rank, rest) if rank else binom(n_normal, 0.0)
-    low, high = (max(0.0, float(end)) / n_normal for end in count.interval(BAND))
-    return PValueCheck(alpha, share, expected, low, high, within=low <= share.value <= high)
 
 
 def _read_anomalies(y_true: Any) -> Mask:

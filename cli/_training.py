@@ -1,0 +1,182 @@
+"""Rows that a detector trains on, and those that are kept apart to evaluate it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ._columns import column_list, no_column
+from ._labels import is_label, leave_out_unlabelled
+from ._scoring import warn_of_skipped
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `augan fit` is asked for: columns, the label of normal rows, the share kept apart."""
+
+    target: str | None = None
+    normal: str | None = None
+    drop: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    holdout: float | None = None
+    seed: int = 0
+
+
+@dataclass
+class Held:
+    """Rows kept apart: how to read them, and which are anomalies; where none is, None."""
+
+    read: Any
+    is_anomaly: Any
+    labels: Any
+
+    def batches(self, codec: Any) -> Iterator[Any]:
+        """Give the rows as the model wants them."""
+        return iter(self.read(codec))
+
+
+@dataclass(frozen=True)
+class Training:
+    """Rows to train on, rows kept apart, and what the model should remember of the file."""
+
+    rows: Any
+    held: Held | None
+    context: dict[str, Any]
+
+
+def read_training(
+    path: Path, options: Any, asked: Asked, *, skip_bad: bool, longest: int | None
+) -> Training:
+    """Return the normal rows of a file, some kept apart if that is asked for.
+
+    Images of a folder have at most `longest` pixels a side.
+    """
+    import numpy as np
+
+    from augan.exceptions import ParameterError
+    from augan.io.image_folder import ImageFolder
+    from augan.io.sources import open_data
+
+    if asked.normal is not None and asked.target is None:
+        raise ParameterError("--normal needs --target, the column whose value it is")
+    how = {"training": True, "skip_bad": skip_bad}
+    source: Any = open_data(path, options, **how)
+    context: dict[str, Any] = {"target": asked.target, "dropped": []}
+    if source.is_table:
+        rows, labels = _table(source, path, asked, context)
+    else:
+        for option, names in (("--drop", asked.drop), ("--id", asked.ids)):
+            if names:
+                raise ParameterError(f"{option} {names[0]}: {path} has no named columns")
+        labels = source.labels(asked.target) if asked.target else None
+        if isinstance(source, ImageFolder):
+            parts = _parts(len(source.names), labels, path, asked)
+            held = ImageFolder(path, **how)
+            held.keep(parts.held)
+            source.keep(parts.training)
+            rows = source.rows(longest)
+            warn_of_skipped(source)
+            return Training(rows, parts.kept_apart(_read_images(held)), context)
+        rows = np.asarray(source.rows())
+    parts = _parts(len(rows), labels, path, asked)
+    take = rows.iloc.__getitem__ if source.is_table else rows.__getitem__
+    everything = parts.training.all()
+    training = rows if everything else take(parts.training)
+    return Training(training, parts.kept_apart(lambda _: [take(parts.held)]), context)
+
+
+def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the columns to train on, and the labels."""
+    from augan.exceptions import DataError
+
+    rows = source.read()
+    columns = list(rows.columns)
+    dropped = column_list(asked.drop, columns, "--drop", path)
+    ids = column_list(asked.ids, columns, "--id", path)
+    if asked.target is not None and asked.target not in columns:
+        raise no_column(path, asked.target, columns)
+    labels = rows[asked.target] if asked.target else None
+    left_out = {*dropped, *ids, asked.target}
+    if left_out.issuperset(columns):
+        raise DataError(f"{path}: no column is left to train on")
+    context["dropped"] = [name for name in columns if name in left_out - {asked.target}]
+    if ids:
+        context["id"] = ids
+    return rows[[name for name in columns if name not in left_out]], labels
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Which rows (n,) train and which are kept apart, which of all are normal, and labels."""
+
+    training: Any
+    held: Any
+    normal: Any
+    labels: Any
+
+    def kept_apart(self, read: Any) -> Held | None:
+        if not self.held.any():
+            return None
+        anomalies = ~self.normal[self.held]
+        if not anomalies.any():
+            return Held(read, None, None)
+        return Held(read, anomalies, self.labels[self.held])
+
+
+def _parts(n_rows: int, labels: Any, path: Path, asked: Asked) -> _Parts:
+    """Share the rows out: a fixed share of each label is kept apart, the normal others train."""
+    import numpy as np
+    import pandas as pd
+
+    from augan.codecs.cells import category_key
+    from augan.exceptions import shown
+
+    normal, unlabelled = np.ones(n_rows, dtype=bool), np.zeros(n_rows, dtype=bool)
+    keys = np.full(n_rows, "", dtype=object)
+    if labels is not None:
+        where = f"{path}: column {shown(asked.target)}"
+        normal = is_label(labels, str(asked.normal), where, "normal rows")
+        unlabelled = leave_out_unlabelled(labels, str(asked.normal), where)
+        given = pd.Series(labels).astype(object)
+        keys = given.where(given.notna(), "").map(category_key).to_numpy()
+    held = np.zeros(n_rows, dtype=bool)
+    if asked.holdout is not None:
+        held = choose_held(np.where(normal, "", keys), ~unlabelled, asked, normal, path)
+    return _Parts(normal & ~held & ~unlabelled, held, normal, keys)
+
+
+def choose_held(keys: Any, usable: Any, asked: Asked, normal: Any, path: Path) -> Any:
+    """Return which rows (n,) are kept apart: the share of each label, at least one row of each."""
+    import numpy as np
+
+    from augan._random import numpy_stream
+    from augan.exceptions import DataError
+
+    assert asked.holdout is not None
+    held = np.zeros(len(keys), dtype=bool)
+    random = numpy_stream(asked.seed, "holdout")
+    groups = [normal & usable]
+    groups += [~normal & usable & (keys == key) for key in sorted(set(keys[~normal & usable]))]
+    for group in groups:
+        places = np.flatnonzero(group)
+        n = max(1, round(asked.holdout * len(places)))
+        held[random.permutation(places)[:n]] = True
+    n_normal = int((normal & usable).sum())
+    if (normal & usable & ~held).sum() < 2:
+        raise DataError(
+            f"{path}: --holdout {asked.holdout:g} leaves fewer than 2 of {n_normal} normal rows "
+            "to train on"
+        )
+    return held
+
+
+def _read_images(folder: Any) -> Any:
+    from augan.io.decoding import Form
+
+    def read(codec: Any) -> Iterator[Any]:
+        for _, images in folder.named_batches(Form.of(codec.shape, codec.dtype)):
+            yield images
+
+    return read

@@ -79,10 +79,11 @@ def evaluate_table(
 
 def print_report(report: dict[str, Any]) -> None:
     """Print verdict, arms and how true new rows are, of a report as JSON gives it."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from ._terminal import PlainConsole
+
+    console = PlainConsole()
     console.print(report["verdict"], soft_wrap=True)
     console.print(
         f"{report['n_positive']} of {report['n_rows']} rows are {report['positive']!r}; means of "

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from ._models import is_onnx
+from ._process import STOPPED, discard_stdout, printable
+from ._reasons import plain_reason
 
 Data = Annotated[
     Path,
@@ -84,11 +86,12 @@ def set_threads(
 def say(message: str, *, quiet: bool = False) -> None:
     """Print a line to stderr."""
     if not quiet:
-        print(message, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # nobody hears it, and the work goes on
+            print(printable(" ".join(message.split())), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
-def plain_errors(stopped: Callable[[], str] = lambda: "augan: stopped") -> Iterator[None]:
+def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]:
     """Show errors and warnings that are the user's to mend as one line; exit with code 1."""
     from augan.exceptions import AuganError
 
@@ -98,20 +101,23 @@ def plain_errors(stopped: Callable[[], str] = lambda: "augan: stopped") -> Itera
         try:
             yield
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard_stdout()
             raise typer.Exit(1) from None
         except AuganError as error:
-            _fail(" ".join(str(error).split()))
+            _fail(str(error))
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             _fail(f"{where}{error.strerror or error}")
-        except MemoryError:
-            _fail("not enough memory")
         except ModuleNotFoundError as error:
             _fail(f"{error.name} is not installed: pip install 'augan[train]' brings it")
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             say(stopped())
-            raise typer.Exit(130) from None
+            raise typer.Exit(getattr(error, "exit_code", 130)) from None
+        except Exception as error:
+            reason = plain_reason(error)
+            if reason is None:
+                raise
+            _fail(reason)
 
 
 @contextlib.contextmanager
@@ -134,17 +140,16 @@ def _fail(message: str) -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning):
-        say(f"augan: warning: {' '.join(str(message).split())}")
+        say(f"augan: warning: {message}")
 
 
 @contextlib.contextmanager
 def progress(quiet: bool) -> Iterator[Any]:
     """Give a rich progress display on stderr, shown only on a terminal."""
-    from rich.console import Console
-
     from ._progress import TrainingDisplay
+    from ._terminal import PlainConsole
 
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     with TrainingDisplay(console, disable=quiet or not console.is_terminal) as display:
         yield display
 

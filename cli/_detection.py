@@ -156,10 +156,11 @@ def _report(
 
 def print_report(report: Any) -> None:
     """Print the verdict and every figure with its interval."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from ._terminal import PlainConsole
+
+    console = PlainConsole()
     console.print(report.verdict, soft_wrap=True)
     interval = f"{100 * report.confidence:g} % interval"
     console.print(
@@ -179,8 +180,9 @@ def print_report(report: Any) -> None:
 
 def print_checks(checks: Any, confidence: float) -> None:
     """Print whether normal rows have low p-values as often as they should."""
-    from rich.console import Console
     from rich.table import Table
+
+    from ._terminal import PlainConsole
 
     interval = f"{100 * confidence:g} % interval"
     table = Table("normal rows", "share", interval, "expected", "99 % band", "")
@@ -189,19 +191,20 @@ def print_checks(checks: Any, confidence: float) -> None:
         verdict = "as expected" if check.within else "outside"
         cells = (*_cells(check.share), f"{check.expected:.3f}", band, verdict)
         table.add_row(f"p <= {check.alpha:.2f}", *cells)
-    Console(highlight=False).print(table)
+    PlainConsole().print(table)
 
 
 def _print_pixels(report: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from ._terminal import PlainConsole
 
     table = Table("pixels of", "AUROC", "AP", "AUPRO to 30 % FPR", "defective", "regions")
     for name, part in {"all images": report, **report.by_kind}.items():
         figures = (part.auroc, part.average_precision, part.aupro)
         shown = [f"{figure:.3f}" for figure in figures]
         table.add_row(name, *shown, f"{part.prevalence:.4f}", str(part.n_regions))
-    Console(highlight=False).print(table)
+    PlainConsole().print(table)
 
 
 def _cells(figure: Any) -> tuple[str, str]:

@@ -7,25 +7,26 @@ from typing import Any
 
 def print_facts(facts: dict[str, Any]) -> None:
     """Print names and values, nested ones on lines of their own."""
-    from rich.console import Console
     from rich.table import Table
+
+    from ._terminal import PlainConsole
 
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in facts.items():
         for i, line in enumerate(_lines(value)):
             table.add_row(name.replace("_", " ") if i == 0 else "", line)
-    Console(highlight=False).print(table)
+    PlainConsole().print(table)
 
 
 def _lines(value: Any) -> list[str]:
     if isinstance(value, dict):
-        return [f"{k}: {_short(v)}" for k, v in value.items()] or ["none"]
+        return [f"{_short(k)}: {_short(v)}" for k, v in value.items()] or ["none"]
     return [_short(value)]
 
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_short(v)}" for k, v in value.items())
+        return ", ".join(f"{_short(k)} {_short(v)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_short, value)) or "none"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("\n", "\\n")

@@ -59,12 +59,13 @@ def evaluate_images(
 
 
 def _print(report: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from augan.evaluation.generative import FIGURES
 
-    console = Console(highlight=False)
+    from ._terminal import PlainConsole
+
+    console = PlainConsole()
     known = report.judge_accuracy
     accuracy = "" if known is None else f", which tells {known:.1%} of unseen real ones"
     console.print(

@@ -54,4 +54,6 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    from .__main__ import main
+
+    main()

@@ -129,12 +129,13 @@ def _detect(
 
 
 def _print_figures(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from ._terminal import PlainConsole
 
     table = Table()
     for name in rows[0]:
         table.add_column(name, justify="left" if name == "data" else "right")
     for row in rows:
         table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console().print(table)
+    PlainConsole().print(table)

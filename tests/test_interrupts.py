@@ -270,8 +270,13 @@ def test_a_run_killed_while_writing_a_checkpoint_keeps_the_one_before(
     assert_ends_as(uninterrupted, folder)
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "ending, number",
+    [
+        *((ending, signal.SIGKILL) for ending in ("csv", "parquet", "jsonl")),
+        *(("csv", signal.SIGINT), ("parquet", signal.SIGTERM), ("jsonl", signal.SIGHUP)),
+    ],
+)
 def test_scoring_that_breaks_off_leaves_the_old_scores(
     uninterrupted: Path, folder: Path, start: Callable[..., Any], ending: str, number: int
 ) -> None:
@@ -285,20 +290,30 @@ def test_scoring_that_breaks_off_leaves_the_old_scores(
     process.join(PATIENCE)
     assert out.read_text() == "the scores of last week"
     assert names(folder) == {"d.csv", f"s.{ending}"}
-    if number == signal.SIGINT:
-        assert process.exitcode == 130 and log_of(folder) == ["augan: stopped"]
+    if number != signal.SIGKILL:
+        assert process.exitcode == 128 + number and log_of(folder) == ["augan: stopped"]
         assert not list(folder.glob(".*"))
     else:
         assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
-    "phase, often",
-    [("gan", []), ("gan", OFTEN), ("encoder", OFTEN), ("pretext", OFTEN)],
+    "phase, often, number",
+    [
+        ("gan", [], signal.SIGINT),
+        ("gan", OFTEN, signal.SIGTERM),
+        ("encoder", OFTEN, signal.SIGINT),
+        ("pretext", OFTEN, signal.SIGHUP),
+    ],
     ids=["first", "gan", "encoder", "pretext"],
 )
-def test_ctrl_c_says_how_to_resume_and_resuming_gives_the_same_model(
-    uninterrupted: Path, folder: Path, start: Callable[..., Any], phase: str, often: list[str]
+def test_a_signal_says_how_to_resume_and_resuming_gives_the_same_model(
+    uninterrupted: Path,
+    folder: Path,
+    start: Callable[..., Any],
+    phase: str,
+    often: list[str],
+    number: signal.Signals,
 ) -> None:
     words = ["fit", "d.csv", "--out", "m", *SIZES, *often]
     process = start(*words, before=SLOW[phase])
@@ -307,9 +322,9 @@ def test_ctrl_c_says_how_to_resume_and_resuming_gives_the_same_model(
     else:
         wait_for(process, (folder / "training").exists)
         assert not (folder / "m.checkpoint").exists()
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     process.join(PATIENCE)
-    assert process.exitcode == 130
+    assert process.exitcode == 128 + number
     (line,) = log_of(folder)
     assert line.startswith("augan: stopped; m.checkpoint keeps the state") and "--resume" in line
     (folder / "training").unlink(missing_ok=True)

@@ -29,8 +29,9 @@ def open_results(path: Path | None, *, json_lines: bool = False) -> Iterator[Wri
     or as JSON lines.
     """
     if path is None:
-        yield _jsonl_writer(sys.stdout) if json_lines else _csv_writer(sys.stdout)
-        sys.stdout.flush()
+        with _named_stdout():
+            yield _jsonl_writer(sys.stdout) if json_lines else _csv_writer(sys.stdout)
+            sys.stdout.flush()
         return
     kind = result_format(path)
     with atomic_path(path) as temporary:
@@ -40,6 +41,17 @@ def open_results(path: Path | None, *, json_lines: bool = False) -> Iterator[Wri
         else:
             with temporary.open("w", encoding="utf-8", newline="") as handle:
                 yield _csv_writer(handle) if kind == "csv" else _jsonl_writer(handle)
+
+
+@contextlib.contextmanager
+def _named_stdout() -> Iterator[None]:
+    """Let an OSError that names no file name stdout."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = "stdout"
+        raise
 
 
 def result_format(path: Path) -> str:

@@ -1,0 +1,38 @@
+"""Where the `augan` command begins: before anything that takes long is imported."""
+
+from __future__ import annotations
+
+import sys
+
+from ._process import STOPPED, Signals, flush, ready_streams
+
+
+def main() -> None:
+    """Run the command line."""
+    ready_streams()
+    signals = Signals()
+    code: object = 0
+    try:
+        with signals.caught():
+            from .app import app
+
+            app()
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        code = 130
+        print(STOPPED, file=sys.stderr)
+    except OSError as error:
+        code = 1
+        print(f"augan: error: {error.filename or 'stdout'}: {error.strerror}", file=sys.stderr)
+    except BaseException:
+        if signals.exit_code is None:
+            raise
+        print(STOPPED, file=sys.stderr)  # an import that was interrupted may say anything
+    if signals.exit_code is not None:
+        code = signals.exit_code
+    sys.exit(flush(code if isinstance(code, int) else int(code is not None)))
+
+
+if __name__ == "__main__":
+    main()

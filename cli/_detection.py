@@ -51,14 +51,13 @@ def evaluate_model(
 
     from augan.exceptions import DataError
 
-    target, anomaly, normal = labels
+    target, anomaly, normal = _with_mvtec(data, labels)
     limit = _finite(flag_limit(estimator, *flag))
     target = _target(estimator, model, target)
-    known = read_anomalies(data, options, target, anomaly=anomaly, normal=normal)
-    batches = known.labelled(
-        model_batches(estimator, model, data, options, target=target, skip_bad=skip_bad)
-    )
-    pixels = open_pixels(data, known.names, masks, skip_bad=skip_bad)
+    known = read_anomalies(data, options, target, anomaly=anomaly, normal=normal, masks=masks)
+    how: Any = {"target": target, "skip_bad": skip_bad, "masks": masks}
+    batches = known.labelled(model_batches(estimator, model, data, options, **how))
+    pixels = open_pixels(data, known, masks, skip_bad=skip_bad)
     in_files = known.names is not None
     shown = None if page is None else _open_page(estimator, data, limit, pixels, in_files=in_files)
     scores, p_values, places = [], [], []
@@ -88,6 +87,18 @@ def evaluate_model(
         print_report(report)
         if of_pixels is not None:
             _print_pixels(of_pixels)
+
+
+def _with_mvtec(data: Path, labels: tuple[str | None, str | None, str | None]) -> Any:
+    """Return --target, --anomaly and --normal; of MVTec's layout folders tell good parts."""
+    from augan.io.image_folder import LABELS, is_mvtec
+
+    target, anomaly, normal = labels
+    if not is_mvtec(data):
+        return labels
+    if target in (None, LABELS) and anomaly is None and normal is None:
+        normal = "good"
+    return target or LABELS, anomaly, normal
 
 
 def _finite(limit: float) -> float:

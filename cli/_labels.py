@@ -99,11 +99,18 @@ def leave_out_unlabelled(labels: Any, asked: str, where: str) -> Any:
 
 
 def read_anomalies(
-    path: Path, options: Any, target: str, *, anomaly: str | None, normal: str | None
+    path: Path,
+    options: Any,
+    target: str,
+    *,
+    anomaly: str | None,
+    normal: str | None,
+    masks: Path | None = None,
 ) -> Labelled:
     """Return which rows of a file are anomalies; both kinds are there.
 
-    Rows without a label are left out, unless they are what `anomaly` or `normal` asks for.
+    Rows without a label are left out, unless they are what `anomaly` or `normal` asks for. Images
+    in the folder `masks` are none.
     """
     import numpy as np
 
@@ -115,7 +122,7 @@ def read_anomalies(
     if anomaly is not None:
         label, kind, others = anomaly, "anomalies", "normal rows"
     where = f"{path}: column {shown(target)}"
-    labels, names = _labels(path, options, target)
+    labels, names = _labels(path, options, target, masks)
     mask = is_label(labels, label, where, kind)
     unlabelled = leave_out_unlabelled(labels, label, where)
     if (mask | unlabelled).all():
@@ -125,7 +132,7 @@ def read_anomalies(
     return Labelled(labels, is_anomaly, names, unlabelled if unlabelled.any() else None)
 
 
-def _labels(path: Path, options: Any, target: str) -> tuple[Any, Any]:
+def _labels(path: Path, options: Any, target: str, masks: Path | None) -> tuple[Any, Any]:
     """Return the label of each row, and images' names.
 
     Read as `augan fit` reads them, of the whole column: its type is only known from all of it.
@@ -136,7 +143,7 @@ def _labels(path: Path, options: Any, target: str) -> tuple[Any, Any]:
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
-    source: Any = open_data(path, options)
+    source: Any = open_data(path, options, without=masks)
     if source.is_table:
         columns = source.columns()
         if target not in columns:

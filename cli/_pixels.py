@@ -11,36 +11,46 @@ LARGEST = 2**17  # pixels an image at which heat and masks are compared, at most
 class Pixels:
     """Heat and masks of the images that pass, to be compared at the end."""
 
-    def __init__(self, path: Path, names: list[str], masks: Path, *, skip_bad: bool) -> None:
-        self.path, self.names, self.folder, self.skip_bad = path, names, masks, skip_bad
-        self.forms: dict[str, Any] = {}  # of all images, once one is asked for
+    def __init__(
+        self, path: Path, names: list[str], masks: Path, options: Any, *, skip_bad: bool
+    ) -> None:
+        self.path, self.names, self.folder = path, names, masks
+        self.options, self.skip_bad = options, skip_bad
+        self.forms = self._read_forms()
         self.masks: list[Any] = []
         self.heat: list[Any] = []
+        self.unmarked: list[str] = []  # anomalies without a defective pixel
+        self.marked: list[str] = []  # normal images with some
+        self.n_anomalies = 0
 
     def add(self, estimator: Any, names: Any, images: Any, is_anomaly: Any) -> None:
         """Look at the next images."""
         import numpy as np
         from PIL import Image
 
+        from augan.io.masks import mask_of, scaled
+
         heat = estimator.explain(images).astype(np.float32)
         for name, own, bad in zip(map(str, names), heat, is_anomaly, strict=True):
-            mask = self.mask(name, self._size(name), needed=bool(bad))
+            whole = mask_of(self.path, self.folder, name, bool(bad), self.options)
+            self.n_anomalies += int(bad)
+            if whole.any() != bool(bad):
+                (self.unmarked if bad else self.marked).append(name)
+            mask = scaled(whole, self._size(name))
             size = mask.shape[::-1]
             self.masks.append(mask)
             self.heat.append(
                 np.asarray(Image.fromarray(own).resize(size, Image.Resampling.BILINEAR))
             )
 
-    def mask(self, name: str, size: tuple[int, int], needed: bool = False) -> Any:
-        """Return the mask of an image at a size (H, W); one that is not `needed` may be missing."""
-        from augan.io.masks import mask_of
+    def mask(self, name: str, size: tuple[int, int]) -> Any:
+        """Return the mask of an image at a size (H, W); it may be missing."""
+        from augan.io.masks import mask_of, scaled
 
-        return mask_of(self.path, self.folder, name, needed, size)
+        return scaled(mask_of(self.path, self.folder, name, False, self.options), size)
 
     def _size(self, name: str) -> tuple[int, int]:
         """Return the size (H, W) that an image is compared at: its own, all scaled alike."""
-        if not self.forms:
-            self.forms = self._read_forms()
         most = max(form.height * form.width for form in self.forms.values())
         scale, form = min(1.0, (LARGEST / most) ** 0.5), self.forms[name]
         return max(1, round(form.height * scale)), max(1, round(form.width * scale))
@@ -52,7 +62,7 @@ class Pixels:
         forms = {}
         for name in self.names:
             try:
-                forms[name] = read_form(self.path / name)
+                forms[name] = read_form(self.path / name, self.options)
             except DataError:
                 if not self.skip_bad:
                     raise
@@ -62,20 +72,41 @@ class Pixels:
         """Return the figures, also those of each kind of defects where there are some."""
         from augan.evaluation import pixel_metrics
 
+        self._warn()
         return pixel_metrics(self.masks, self.heat, kinds=kinds)
 
+    def _warn(self) -> None:
+        """Warn of masks that say another thing than the labels."""
+        import warnings
 
-def open_pixels(path: Path, names: Any, masks: Path | None, *, skip_bad: bool) -> Pixels | None:
+        from augan.exceptions import DataWarning
+
+        if self.unmarked:
+            some = f"{len(self.unmarked)} of {self.n_anomalies} anomalies have an empty mask"
+            warnings.warn(f"{some}, such as {self.unmarked[0]}", DataWarning, stacklevel=2)
+        if self.marked:
+            some = f"{len(self.marked)} normal images have a mask with defects"
+            warnings.warn(f"{some}, such as {self.marked[0]}", DataWarning, stacklevel=2)
+
+
+def open_pixels(path: Path, known: Any, masks: Path | None, *, skip_bad: bool) -> Pixels | None:
     """Return what compares heat with masks, or None where there are no masks.
 
-    `names` are those of the images in a folder; None of other data.
+    `known` are the labels; they have names of a folder's images. An anomaly that has no mask is
+    found now rather than after the scoring.
     """
     from augan.exceptions import ParameterError
-    from augan.io.masks import masks_folder
+    from augan.io.masks import check_mask, masks_folder
 
-    if names is None:
+    if known.names is None:
         if masks is not None:
             raise ParameterError(f"--masks {masks}: goes with a folder of images, not {path}")
         return None
     folder = masks_folder(path, masks)
-    return None if folder is None else Pixels(path, list(names), folder, skip_bad=skip_bad)
+    if folder is None:
+        return None
+    pixels = Pixels(path, list(known.names), folder, None, skip_bad=skip_bad)
+    for name in known.names[known.is_anomaly]:
+        if not skip_bad:
+            check_mask(path, folder, name)
+    return pixels

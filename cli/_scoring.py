@@ -43,17 +43,18 @@ def model_batches(
     *,
     target: str | None = None,
     skip_bad: bool = False,
+    masks: Path | None = None,
 ) -> Iterator[tuple[Any, Any]]:
     """Give the rows of a file as the model wants them, in batches, and what they are called.
 
     An index "row" counts the rows, for images of a folder "path" names their files. `target` is no
-    surprise.
+    surprise, and the images in the folder `masks` are none.
     """
     from augan.exceptions import DataError
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
-    source: Any = open_data(path, options, skip_bad=skip_bad)
+    source: Any = open_data(path, options, skip_bad=skip_bad, without=masks)
     is_table_model = estimator.codec_.kind == "table"
     if isinstance(source, ImageFolder):
         if is_table_model:
@@ -103,6 +104,9 @@ def _photographs(folder: Any, codec: Any) -> Iterator[tuple[Any, Any]]:
 
 def warn_of_skipped(source: Any) -> None:
     """Say which images of a folder were left out, and why."""
+    masks = getattr(source, "masks", [])
+    if masks:
+        say(f"augan: warning: {len(masks)} masks are not read as images, such as {masks[0]}")
     for reason in getattr(source, "skipped", {}).values():
         say(f"augan: warning: skipped: {reason}")
 

@@ -220,6 +220,25 @@ def test_pixels_are_evaluated_where_there_are_masks(photographs: Path, photo_mod
     assert "AUPRO" in printed and f"{report['pixels']['auroc']:.3f}" in printed
 
 
+def test_folders_of_good_parts_need_no_labels_and_odd_masks_are_warned_of(
+    photographs: Path, photo_model: Path, tmp_path: Path
+) -> None:
+    words = ("evaluate", photo_model, photographs, "--bootstrap", 0, "--json")
+    usual = done(*words)
+    assert "warning" not in usual.stderr
+    truth = tmp_path / "masks" / "test"
+    shutil.copytree(photographs / "ground_truth", truth)
+    for i, mask in enumerate(sorted((truth / "bar").iterdir())):
+        drawn = np.asarray(opened(mask)) // (255 if i % 2 else 1)  # 0/1 and 0/255, side by side
+        Image.fromarray(drawn).save(mask)
+    masked = done(*words, "--masks", tmp_path / "masks")
+    assert json.loads(masked.stdout) == json.loads(usual.stdout)
+    assert json.loads(usual.stdout)["n_normal"] == 4
+    Image.new("L", (100, 80)).save(truth / "bar" / "00_mask.png")
+    warned = done(*words, "--masks", tmp_path / "masks").stderr
+    assert "1 of 4 anomalies have an empty mask, such as test/bar/00.png" in warned
+
+
 def test_a_missing_mask_is_named(photographs: Path, photo_model: Path, tmp_path: Path) -> None:
     words = ("evaluate", photo_model, photographs, "--target", "folder", "--normal", "good")
     said = refused(*words, "--masks", tmp_path, "--quiet")

@@ -90,6 +90,15 @@ def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> N
     return pixels
 
 
+def is_lossy(file: Path) -> bool:
+    """Whether the pixels of a file may be other than those that were saved."""
+    with file.open("rb") as handle:
+        start = handle.read(16)
+        if start[8:12] == b"WEBP":
+            return b"VP8L" not in start + handle.read()
+    return start[:2] == b"\xff\xd8"  # of a JPEG
+
+
 def _read_bytes(file: Path, head: Head, form: Form) -> NDArray[Any]:
     longest = max(form.height, form.width)
     with opened(file, head.page) as image:

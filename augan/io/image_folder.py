@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ BATCH_BYTES = 2**26
 MAPPED_BYTES = 2**30
 MAX_WORKERS = 8
 READ_AHEAD_BYTES = 2**28  # of images that wait, decoded, for their turn
+MASK_FOLDERS = ("masks", "ground_truth", "groundtruth")  # no images, and no class
+BESIDE = re.compile(r"(.+?)(_mask|-mask|_gt)([ _.-]?\d+)?", re.IGNORECASE)  # a mask's name
 LABELS = "folder"  # what the labels are called: the folder that an image is in
 
 
@@ -40,6 +43,8 @@ class ImageFolder:
         How the files are read.
     training : bool, default=False
         Whether the images are to be trained on.
+    without : Path, optional
+        A folder that is left out, with masks.
     skip_bad : bool, default=False
         Leave files out that cannot be read, instead of raising; `skipped` says which and why.
 
@@ -51,6 +56,9 @@ class ImageFolder:
         Paths of the images, from `path` on.
     skipped : dict of str to str
         What is wrong with each file that was left out.
+    masks : list of str
+        Files that are masks by their names, and are not read: those in folders ``masks`` and
+        ``ground_truth``, and ``a_mask.png`` beside ``a.png``.
     """
 
     is_table: ClassVar[bool] = False
@@ -62,17 +70,23 @@ class ImageFolder:
         *,
         training: bool = False,
         skip_bad: bool = False,
+        without: Path | None = None,
     ) -> None:
         self.path, self.skip_bad = path, skip_bad
         self.options = options or ImageOptions()
         self.skipped: dict[str, str] = {}
+        self.masks: list[str] = []
         if not path.is_dir():
             self.path = self._top = path.parent
             self.names = [path.name]
             return
         layout = is_mvtec(path)
         self._top = path / ("train/good" if training else "test") if layout else path
-        files = image_files(self._top)
+        files = image_files(self._top, without)
+        masks = _masks_among(files, self._top)
+        if len(masks) < len(files):
+            files = [file for file in files if file not in masks]
+            self.masks = [file.relative_to(path).as_posix() for file in sorted(masks)]
         if not files:
             raise DataError(f"{self._top}: no image ({', '.join(ENDINGS)}) in this folder")
         self.names = [file.relative_to(path).as_posix() for file in files]
@@ -220,9 +234,27 @@ def holds_images(path: Path) -> bool:
     return any(_is_image(file) for file in files_below(path))
 
 
-def image_files(path: Path) -> list[Path]:
-    """Return the images in a folder and below it, in the order of their names."""
-    return sorted(file for file in files_below(path) if _is_image(file))
+def image_files(path: Path, without: Path | None = None) -> list[Path]:
+    """Return the images in a folder and below it, in the order of names, but those in another."""
+    files = [file for file in files_below(path) if _is_image(file)]
+    if without is not None:
+        left_out = without.resolve()
+        files = [file for file in files if left_out not in file.resolve().parents]
+    return sorted(files)
+
+
+def _masks_among(files: list[Path], top: Path) -> set[Path]:
+    """Return which of the images in a folder are masks, by their names."""
+    stems = {file.with_suffix("") for file in files}
+    masks = set()
+    for file in files:
+        folders = file.relative_to(top).parts[:-1]
+        found = BESIDE.fullmatch(file.stem)
+        if any(folder.lower() in MASK_FOLDERS for folder in folders) or (
+            found and file.with_name(found[1]) in stems
+        ):
+            masks.add(file)
+    return masks
 
 
 def is_image_name(file: Path) -> bool:

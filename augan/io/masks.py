@@ -1,7 +1,11 @@
-"""Masks of defects: which file belongs to which image."""
+"""Masks of defects: which files belong to which image."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +13,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from augan.exceptions import DataError
-from augan.io.decoding import ENDINGS, read_form, read_image
-from augan.io.image_folder import is_mvtec
+from augan.io.decoding import is_lossy, read_form, read_image
+from augan.io.image_folder import is_image_name, is_mvtec
+from augan.io.image_options import ImageOptions
+from augan.io.walking import files_below, is_hidden
+
+SUFFIXES = (  # of a mask's name after that of its image
+    *("_mask", "-mask", "_masks", ".mask", "_gt", "-gt", "_ground_truth", "_groundtruth"),
+    *("_label", "-label", "_labels", "_seg", "_segmentation", ""),
+)
+FEW_COLOURS = 8  # that a drawn mask has; scaled or lossy ones have more
+SMALL_LABEL = 31  # up to which values are labels rather than shades
+FAINT = 1 / 4  # of white, which something in a lossy mask is to be brighter than
 
 
 def masks_folder(path: Path, given: Path | None = None) -> Path | None:
@@ -23,43 +37,161 @@ def masks_folder(path: Path, given: Path | None = None) -> Path | None:
     return truth if is_mvtec(path) and truth.is_dir() else None
 
 
-def mask_file(masks: Path, name: str) -> Path | None:
-    """Return the mask of an image: in the same folders, its name alone or with ``_mask``.
+def mask_files(path: Path, masks: Path, name: str) -> list[Path]:
+    """Return the masks of an image: in the same folders, called as it is but for a suffix.
 
-    Of MVTec's layout, in which masks lie beside ``test``, that folder is left out.
+    They are files, also several with a number at the end, or all files in a folder of that name.
+    Of MVTec's layout, in which masks lie beside ``test``, that folder is left out. Capitals are
+    the same as small letters.
     """
-    image = Path(name)
-    if masks.name == "ground_truth" and image.parts[0] == "test":
-        image = image.relative_to("test")
-    stem = masks / image.with_suffix("")
-    for ending in ENDINGS:
-        for candidate in (f"{stem}_mask{ending}", f"{stem}{ending}"):
-            if Path(candidate).is_file():
-                return Path(candidate)
-    return None
+    image = path / name
+    stem = Path(name).stem.lower()
+    for place in _places(masks, name):
+        if not place.is_dir():
+            continue
+        names = [n for n in sorted(os.listdir(place)) if n.lower().startswith(stem)]
+        beside = [place / n for n in names if not is_hidden(n)]
+        files = [file for file in beside if is_image_name(file) and file.is_file()]
+        files = [file for file in files if not file.samefile(image)]
+        for suffix in SUFFIXES:
+            wanted = stem + suffix
+            found = [file for file in files if file.stem.lower() == wanted]
+            found += [file for file in files if _is_numbered(file, wanted, suffix, image)]
+            for folder in beside:
+                if folder.name.lower() == wanted and folder.is_dir():
+                    found += [file for file in files_below(folder) if is_image_name(file)]
+            if found:
+                return found
+    return []
 
 
-def read_mask(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return which pixels are defective, scaled to a size (H, W): brighter than half of white."""
-    form = read_form(file)
-    pixels = read_image(file, form)
-    grey = pixels if pixels.ndim == 2 else pixels[:, :, :3].max(axis=2)
-    white = np.iinfo(grey.dtype).max if grey.dtype.kind == "u" else 1.0
-    mask = Image.fromarray(((grey > white / 2) * 255).astype(np.uint8))
-    return np.asarray(mask.resize(size[::-1], Image.Resampling.NEAREST)) > 0
+def read_mask(
+    file: Path, size: tuple[int, int], options: ImageOptions | None = None
+) -> NDArray[np.bool_]:
+    """Return which pixels of a mask are defective, scaled to a size (H, W).
+
+    A drawn mask, of few colours, has its defects in whatever is not black, or if nothing is, not
+    the colour of most pixels. Others, scaled or lossy, have them where it is brighter than half of
+    their brightest pixel. Where some pixels are transparent, defects are among those that are not.
+    """
+    return scaled(_defects(file, options or ImageOptions()), size)
+
+
+def check_mask(path: Path, masks: Path, name: str) -> None:
+    """Raise DataError, with the names that were tried, where an image has no mask."""
+    if not mask_files(path, masks, name):
+        raise DataError(f"{path / name}: an anomaly, but no mask in {masks}: {_tried(name)}")
 
 
 def mask_of(
-    path: Path, masks: Path, name: str, is_anomaly: bool, size: tuple[int, int]
+    path: Path, masks: Path, name: str, is_anomaly: bool, options: ImageOptions | None = None
 ) -> NDArray[np.bool_]:
-    """Return the mask (H, W) of an image; that of a normal one may be missing, and is empty."""
-    file = mask_file(masks, name)
-    if file is None:
-        if is_anomaly:
-            raise DataError(f"{path / name}: an anomaly, but no mask in {masks}")
-        return np.zeros(size, dtype=bool)
-    own, image = read_form(file), read_form(path / name)
-    if (own.height, own.width) != (image.height, image.width):
-        sizes = f"{own.width}x{own.height} pixels, the image {image.width}x{image.height}"
-        raise DataError(f"{file}: the mask of {path / name} has {sizes}")
-    return read_mask(file, size)
+    """Return the mask (H, W) of an image, all its masks together, of the size of the image.
+
+    That of a normal image may be missing, and is empty.
+    """
+    options = options or ImageOptions()
+    if is_anomaly:
+        check_mask(path, masks, name)
+    image = read_form(path / name, options)
+    whole = np.zeros((image.height, image.width), dtype=bool)
+    options = replace(options, page=None)
+    for file in mask_files(path, masks, name):
+        own = read_form(file, options)
+        if (own.height, own.width) != (image.height, image.width):
+            sizes = f"{own.width}x{own.height} pixels, the image {image.width}x{image.height}"
+            raise DataError(f"{file}: the mask of {path / name} has {sizes}")
+        whole |= _defects(file, options)
+    return whole
+
+
+def _places(masks: Path, name: str) -> Iterator[Path]:
+    """Give the folders that the masks of an image may lie in."""
+    folder = Path(name).parent
+    if masks.name.lower() == "ground_truth" and folder.parts[:1] == ("test",):
+        yield masks / folder.relative_to("test")
+    yield masks / folder
+
+
+def _tried(name: str) -> str:
+    """Say what the masks of an image may be called."""
+    stem = Path(name).stem
+    names = ", ".join(f"{stem}{suffix}" for suffix in SUFFIXES if suffix)
+    return f"tried {stem}, {names} (.png and the like, or a folder)"
+
+
+def _is_numbered(file: Path, wanted: str, suffix: str, image: Path) -> bool:
+    """Whether a file is one of several masks; without a suffix it may be that of another image."""
+    between = "[ _.-]?" if suffix else "[ _.-]"
+    if not re.fullmatch(re.escape(wanted) + between + r"\(?\d+\)?", file.stem.lower()):
+        return False
+    return bool(suffix) or all(Path(n).stem != file.stem for n in os.listdir(image.parent))
+
+
+def _defects(file: Path, options: ImageOptions) -> NDArray[np.bool_]:
+    form = read_form(file, options)
+    pixels = read_image(file, form, options)
+    lossy = is_lossy(file)
+    if form.channels < 4:
+        return _drawn(pixels, np.ones(pixels.shape[:2], dtype=bool), lossy=lossy)
+    alpha = pixels[..., 3]
+    seen = alpha > alpha.max() / 2 if alpha.any() else np.zeros(alpha.shape, dtype=bool)
+    if (alpha == alpha.flat[0]).all():
+        seen[:] = alpha.any()
+    colours = pixels[..., :3]
+    black = (colours[seen] == 0).all(axis=1)
+    if not seen.all() and (black.all() or not black.any()):
+        return seen
+    return seen & _drawn(colours, seen, lossy=lossy)
+
+
+def _drawn(
+    pixels: NDArray[np.generic], seen: NDArray[np.bool_], *, lossy: bool
+) -> NDArray[np.bool_]:
+    """Return which pixels (H, W) of an image (H, W[, 3]) are not background."""
+    colours = pixels.reshape(*pixels.shape[:2], -1)
+    light = colours.max(axis=2)
+    if not seen.any() or not light.any():
+        return np.zeros(light.shape, dtype=bool)
+    own, counts = _few_colours(colours[seen])
+    if not lossy and len(own) <= FEW_COLOURS:
+        black = (own == 0).all(axis=1)
+        if black.any():
+            return np.asarray(light != 0)
+        if len(own) == 1:
+            return np.ones(light.shape, dtype=bool)
+        return np.asarray((colours != own[counts.argmax()]).any(axis=2))
+    brightest = float(light[seen].max())
+    if not lossy and brightest <= SMALL_LABEL and light.dtype.kind in "ui":
+        return np.asarray(light != 0)
+    white = np.iinfo(light.dtype).max if light.dtype.kind in "ui" else brightest
+    if lossy and brightest < FAINT * white:
+        return np.zeros(light.shape, dtype=bool)
+    return np.asarray(light > brightest / 2)
+
+
+def _few_colours(
+    colours: NDArray[np.generic],
+) -> tuple[NDArray[np.generic], NDArray[np.intp]]:
+    """Return the colours (k, C) among (n, C) and how often each is there; some of them, if many."""
+    rest = colours
+    found: list[NDArray[np.generic]] = []
+    counts: list[int] = []
+    while len(rest) and len(found) <= FEW_COLOURS:
+        other = (rest != rest[0]).any(axis=1)
+        found.append(rest[0])
+        counts.append(len(rest) - int(other.sum()))
+        rest = rest[other]
+    return np.array(found), np.array(counts)
+
+
+def scaled(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a mask at a size (H, W); what is too small for a pixel there does not vanish."""
+    if mask.shape == size:
+        return mask
+    image = Image.fromarray((mask * 255).astype(np.uint8))
+    small = np.asarray(image.resize(size[::-1], Image.Resampling.NEAREST)) > 0
+    if not small.any() and mask.any():
+        rows, columns = np.nonzero(mask)
+        small[rows * size[0] // mask.shape[0], columns * size[1] // mask.shape[1]] = True
+    return small

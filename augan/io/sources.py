@@ -17,13 +17,14 @@ def open_data(
     *,
     training: bool = False,
     skip_bad: bool = False,
+    without: Path | None = None,
 ) -> Source:
     """Return the table, array or folder of images at `path`; DataError says what is wrong.
 
-    `training` and `skip_bad` are those of `ImageFolder`.
+    `training`, `skip_bad` and `without` are those of `ImageFolder`.
     """
     if path.is_dir() and not holds_tables(path) and holds_images(path):
-        return ImageFolder(path, training=training, skip_bad=skip_bad)
+        return ImageFolder(path, training=training, skip_bad=skip_bad, without=without)
     if path.suffix.lower() in (".npy", ".npz") and not path.is_dir():
         return ArraySource(path)
     return TableSource(path, options)

@@ -84,7 +84,7 @@ def score(
         tally = _Tally()
         with (
             _heatmap_folder(heatmaps, estimator) as write_heat,
-            open_results(out, json_lines=json_lines) as write,
+            open_results(out, json_lines=json_lines, neutral=True) as write,
         ):
             results = _results(
                 *(estimator, batches, data),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import json
 import os
 from datetime import time
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -482,6 +484,96 @@ def read_results(path: Path) -> pd.DataFrame:
     if path.suffix == ".csv":
         return pa.csv.read_csv(path).to_pandas()
     return pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+
+
+ODD_CELLS = {
+    "time": (datetime.time(1, 2, 3), "01:02:03"),
+    "date": (datetime.date(9999, 12, 31), "9999-12-31"),
+    "stamp": (pd.Timestamp("9999-12-31 01:00").as_unit("us"), "9999-12-31T01:00:00"),
+    "long ago": (datetime.datetime(1, 1, 1), "0001-01-01T00:00:00"),
+    "duration": (pd.Timedelta("1D"), "P1DT0H0M0S"),
+    "decimal": (Decimal("1.10"), "1.10"),
+    "bytes": (b"a\xff", "a\\xff"),
+    "int8": (np.int8(3), 3),
+    "float32": (np.float32(0.5), 0.5),
+    "bool": (np.bool_(True), True),
+    "NA": (pd.NA, None),
+    "NaT": (pd.NaT, None),
+    "nan": (float("nan"), None),
+    "inf": (float("inf"), "inf"),
+    "period": (pd.Period("2024-01"), "2024-01"),
+    "surrogate": ("b\udce4d.png", "b\\udce4d.png"),
+    "list": ([1, 2], "[1, 2]"),
+    "huge": (10**30, 10**30),
+}
+
+
+@pytest.mark.parametrize("name", ODD_CELLS)
+def test_cells_of_any_type_are_written(tmp_path: Path, name: str) -> None:
+    cell, expected = ODD_CELLS[name]
+    frame = pd.DataFrame({"x": pd.Series([cell, cell], dtype=object), 0: [1, 2]})
+    for ending in ("csv", "jsonl", "parquet"):
+        with open_results(tmp_path / f"a.{ending}") as write:
+            write(frame)
+    records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert records == [{"x": expected, "0": 1}, {"x": expected, "0": 2}]
+    assert len(pd.read_parquet(tmp_path / "a.parquet")) == 2
+    assert len(pd.read_csv(tmp_path / "a.csv", encoding="utf-8")) == 2
+
+
+LATER = {
+    "all missing, then texts": ([None, None], ["a", None], ["b"], "string"),
+    "all missing, then whole numbers": ([np.nan, None], [1, 2], [3], "int64"),
+    "whole numbers, then some missing": ([1, 2], [np.nan, 4.0], [5], "int64"),
+    "whole numbers, then none": ([1, 2], [2.5], [3], "double"),
+    "whole numbers, then texts": ([1, 2], ["x"], [3], "string"),
+    "decimals, then longer ones": ([Decimal("1.1")], [Decimal("2.345")], [None], "decimal"),
+    "dates, then times": (
+        [datetime.date(2024, 1, 1)],
+        [datetime.datetime(9999, 1, 1, 5)],
+        [None],
+        "timestamp",
+    ),
+    "texts, then none": (["a"], [None], ["b"], "string"),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_parquet_takes_the_type_that_later_rows_need(tmp_path: Path, name: str) -> None:
+    *batches, expected = LATER[name]
+    with open_results(tmp_path / "a.parquet") as write:
+        for cells in batches:
+            write(pd.DataFrame({"x": cells, "y": range(len(cells))}))
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert str(table.schema.field("x").type).removeprefix("large_").startswith(expected)
+    cells = [cell for batch in batches for cell in batch]
+    found = table.column("x").to_pylist()
+    assert [cell is None for cell in found] == [bool(pd.isna(cell)) for cell in cells]
+    if expected not in ("string", "timestamp"):
+        assert all(a == b for a, b in zip(found, cells, strict=True) if a is not None)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.parquet"]
+
+
+def test_a_return_in_a_text_ends_no_row_of_a_csv_file(tmp_path: Path) -> None:
+    with open_results(tmp_path / "a.csv") as write:
+        write(pd.DataFrame({"path": ["a\rb", "c"], "score": [1.5, 2.5]}))
+    assert pd.read_csv(tmp_path / "a.csv")["path"].tolist() == ["a\rb", "c"]
+    assert pa.csv.read_csv(
+        tmp_path / "a.csv", parse_options=pa.csv.ParseOptions(newlines_in_values=True)
+    ).to_pylist() == [{"path": "a\rb", "score": 1.5}, {"path": "c", "score": 2.5}]
+
+
+def test_scores_hold_no_formula_and_new_rows_stay_what_they_are(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"=id": ["=cmd|x", "@a", "-12.5", "+49 151", "-x", "ok"], "n": -1.0})
+    for name, neutral in (("a.csv", True), ("b.csv", False), ("a.jsonl", True)):
+        with open_results(tmp_path / name, neutral=neutral) as write:
+            write(frame)
+    found = pd.read_csv(tmp_path / "a.csv", dtype=str)
+    assert list(found) == ["'=id", "n"]
+    assert found["'=id"].tolist() == ["'=cmd|x", "'@a", "-12.5", "+49 151", "'-x", "ok"]
+    assert found["n"].tolist() == ["-1.0"] * 6
+    assert pd.read_csv(tmp_path / "b.csv", dtype=str)["=id"].tolist() == frame["=id"].tolist()
+    assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["=id"] == "=cmd|x"
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.jsonl"])

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import datetime
 import json
+import math
+import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
 
 from augan.exceptions import ParameterError
 from augan.io.atomic import atomic_path, is_stream
+from augan.io.parquet import ParquetWriter
 
 Write = Callable[[pd.DataFrame], None]
 FORMATS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,\s]*(e[+-]?\d+)?\s*%?", re.IGNORECASE)
 
 
 @contextlib.contextmanager
-def open_results(path: Path | None, *, json_lines: bool = False) -> Iterator[Write]:
+def open_results(
+    path: Path | None, *, json_lines: bool = False, neutral: bool = False
+) -> Iterator[Write]:
     """Give a function that writes a batch of results.
 
     The file appears under `path` when all is written; without `path` they go to stdout as CSV,
-    or as JSON lines.
+    or as JSON lines. In CSV that is to be `neutral`, texts that a spreadsheet would run as a
+    formula have an apostrophe before them.
     """
+    csv_writer = partial(_csv_writer, neutral=neutral)
     if path is None:
         with _named_stdout():
-            yield _jsonl_writer(sys.stdout) if json_lines else _csv_writer(sys.stdout)
+            yield _jsonl_writer(sys.stdout) if json_lines else csv_writer(sys.stdout)
             sys.stdout.flush()
         return
     kind = result_format(path)
@@ -39,8 +49,10 @@ def open_results(path: Path | None, *, json_lines: bool = False) -> Iterator[Wri
             with _parquet_writer(temporary) as write:
                 yield write
         else:
-            with temporary.open("w", encoding="utf-8", newline="") as handle:
-                yield _csv_writer(handle) if kind == "csv" else _jsonl_writer(handle)
+            with temporary.open(
+                "w", encoding="utf-8", newline="", errors="backslashreplace"
+            ) as handle:
+                yield csv_writer(handle) if kind == "csv" else _jsonl_writer(handle)
 
 
 @contextlib.contextmanager
@@ -63,12 +75,24 @@ def result_format(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
-def _csv_writer(handle: TextIO) -> Write:
+def _csv_writer(handle: TextIO, *, neutral: bool) -> Write:
     header = True
 
     def write(batch: pd.DataFrame) -> None:
         nonlocal header
-        batch.to_csv(handle, index=False, header=header, lineterminator="\n")
+        texts = [i for i in range(batch.shape[1]) if _may_hold_texts(batch.iloc[:, i])]
+        batch = _mapped(batch, texts, _csv_cell)
+        if neutral:
+            batch = _mapped(batch, texts, _no_formula)
+            batch.columns = [_no_formula(name) for name in batch.columns]
+        returns = any("\r" in str(cell) for i in texts for cell in batch.iloc[:, i])
+        batch.to_csv(
+            handle,
+            index=False,
+            header=header,
+            lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
+        )
         header = False
 
     return write
@@ -77,33 +101,62 @@ def _csv_writer(handle: TextIO) -> Write:
 def _jsonl_writer(handle: TextIO) -> Write:
     def write(batch: pd.DataFrame) -> None:
         for record in batch.to_dict("records"):
-            handle.write(json.dumps({k: _plain(v) for k, v in record.items()}) + "\n")
+            handle.write(json.dumps({str(k): plain(v) for k, v in record.items()}) + "\n")
 
     return write
 
 
 @contextlib.contextmanager
 def _parquet_writer(path: Path) -> Iterator[Write]:
-    writer: Any = None
-
-    def write(batch: pd.DataFrame) -> None:
-        nonlocal writer
-        table = pa.Table.from_pandas(batch, preserve_index=False)
-        if writer is None:
-            writer = pyarrow.parquet.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-
+    writer = ParquetWriter(path, as_text)
     try:
-        yield write
+        yield writer.write
     finally:
-        if writer is not None:
-            writer.close()
+        writer.close()
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold: None where a value is missing, dates and durations as texts."""
-    if pd.isna(value):
+def plain(value: Any) -> Any:
+    """Return what JSON can hold: None where a value is missing; what it has no type for as text."""
+    if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
+        value = value.item()
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
-    if isinstance(value, (datetime.date, datetime.timedelta)):
-        return value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return value.item() if hasattr(value, "item") else value
+    if isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return as_text(value)
+
+
+def as_text(value: Any) -> str | None:
+    """Return a value as a text that can be encoded, None where it is missing."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, (datetime.date, datetime.time, pd.Timedelta)):
+        return str(value.isoformat())
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _may_hold_texts(column: pd.Series[Any]) -> bool:
+    kinds = pd.api.types
+    return not (kinds.is_numeric_dtype(column.dtype) or kinds.is_datetime64_any_dtype(column.dtype))
+
+
+def _csv_cell(value: Any) -> Any:
+    """Return what a CSV file holds for a cell: bytes, and texts beyond UTF-8, as plain texts."""
+    return as_text(value) if isinstance(value, (str, bytes, bytearray)) else value
+
+
+def _mapped(batch: pd.DataFrame, places: list[int], function: Callable[[Any], Any]) -> pd.DataFrame:
+    """Return a table with a function applied to the cells of some columns."""
+    batch = batch.copy(deep=False)
+    for i in places:
+        batch.isetitem(i, batch.iloc[:, i].map(function))
+    return batch
+
+
+def _no_formula(value: Any) -> Any:
+    """Put an apostrophe before a text, no number, that a spreadsheet would take for a formula."""
+    if not isinstance(value, str) or not value.startswith(FORMULA) or NUMBER.fullmatch(value):
+        return value
+    return "'" + value

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,50 @@ def digits() -> np.ndarray:
 def image_detector(digits: np.ndarray) -> FAnoGAN:
     """An f-AnoGAN fitted to `digits`, with all heads; tests must not change it."""
     return FAnoGAN(encoder_steps=60, heads=HEADS_OF_IMAGES, **{**QUICK, "width": 8}).fit(digits)
+
+
+@pytest.fixture(scope="session")
+def traced_once() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which exports of one model go on from one trace of it."""
+    from augan.deploy import export
+
+    traces: list[tuple[Any, str, Any]] = []
+    trace = export._traced
+
+    def again(estimator: Any, part: str) -> Any:
+        if not any(e is estimator and p == part for e, p, _ in traces):
+            traces.append((estimator, part, trace(estimator, part)))
+        return next(copy.deepcopy(m) for e, p, m in traces if e is estimator and p == part)
+
+    @contextmanager
+    def context() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(export, "_traced", again)
+            yield
+
+    return context
+
+
+@pytest.fixture(scope="session")
+def numbers() -> pd.DataFrame:
+    """Return a table of numbers alone."""
+    random = np.random.default_rng(0)
+    return pd.DataFrame(random.normal(size=(120, 3)), columns=["load [kW]", "speed", "heat"])
+
+
+@pytest.fixture(scope="session")
+def numbers_detector(numbers: pd.DataFrame) -> FAnoGAN:
+    """An f-AnoGAN fitted to `numbers` in a second; tests must not change it."""
+    quick = {**QUICK, "max_steps": 5, "pretext_steps": 5, "repair_steps": 5, "width": 16}
+    return FAnoGAN(encoder_steps=5, **quick).fit(numbers)
+
+
+@pytest.fixture(scope="session")
+def numbers_file(
+    numbers_detector: FAnoGAN, tmp_path_factory: Any, traced_once: Callable[[], Any]
+) -> Path:
+    """Return the exported scorer of `numbers_detector`; tests must not change it."""
+    path: Path = tmp_path_factory.mktemp("numbers") / "numbers.onnx"
+    with traced_once():
+        numbers_detector.export_onnx(path)
+    return path

@@ -170,6 +170,14 @@ def test_it_works_in_a_pipeline_and_is_cloned_and_pickled(file: Path, rows: Any)
         assert np.array_equal(other.anomaly_score(rows), scores)
 
 
+def test_texts_are_scored_where_binding_is_asked_for(file: Path, rows: Any) -> None:
+    plain, bound = (opened(file, io_binding=on, target_fpr=0.2) for on in (False, True))
+    ours, theirs = (model.assess(rows, explain=True) for model in (plain, bound))
+    assert np.array_equal(ours.anomaly_score, theirs.anomaly_score)
+    assert ours.explanation.equals(theirs.explanation)
+    assert plain.threshold_ == bound.threshold_
+
+
 def test_scores_do_not_depend_on_the_batch(file: Path, rows: Any) -> None:
     exported = opened(file, threads=1)
     scores = exported.anomaly_score(rows)
@@ -344,6 +352,8 @@ def test_a_generator_makes_rows_of_the_types_of_training(
     rows = generator.sample(200, random_state=0)
     assert (rows.dtypes == frame.dtypes).all() and list(rows) == list(frame)
     assert rows.equals(generator.sample(200, random_state=0))
+    bound = OnnxGenerator(path, providers="cpu", io_binding=True)
+    assert rows.equals(bound.sample(200, random_state=0))
     assert not rows.equals(generator.sample(200, random_state=1))
     train = frame[:300]
     assert rows["amount"].between(train["amount"].min(), train["amount"].max()).all()

@@ -88,6 +88,20 @@ def test_the_graph_takes_bytes_of_any_number_of_images(file: Path) -> None:
     assert np.array_equal(fewer["anomaly_score"], found["anomaly_score"])
 
 
+def test_bound_images_get_the_same_scores_and_heat(file: Path) -> None:
+    images = photographs(5, 4)
+    for fpr in (None, 0.2):
+        plain, bound = (opened(file, io_binding=on, target_fpr=fpr).fit() for on in (False, True))
+        assert bound._session.io_binding
+        for model in (plain, bound):
+            model.metadata_["chunk"] = 3  # the last chunk is shorter
+        ours, theirs = (model.assess(images, explain=True) for model in (plain, bound))
+        assert np.array_equal(ours.anomaly_score, theirs.anomaly_score)
+        assert np.array_equal(ours.explanation, theirs.explanation)
+        assert np.array_equal(plain.predict(images), bound.predict(images))
+        assert np.array_equal(plain.anomaly_score(images), bound.anomaly_score(images))
+
+
 def test_images_that_do_not_fit_are_named(photograph_detector: FAnoGAN, file: Path) -> None:
     for model in (photograph_detector, opened(file)):
         with pytest.raises(DataError, match=r"images of shape \(50, 50\)"):
@@ -116,6 +130,9 @@ def test_small_images_with_all_heads(wide_detector: FAnoGAN, part: str, tmp_path
     if part == "generator":
         images = OnnxGenerator(tmp_path / "d.onnx", providers="cpu").sample(5, random_state=0)
         assert images.shape == (5, *digits.shape[1:]) and images.dtype == digits.dtype
+        bound = OnnxGenerator(tmp_path / "d.onnx", providers="cpu", io_binding=True)
+        assert bound._session.io_binding
+        assert np.array_equal(bound.sample(5, random_state=0), images)
     if part == "scorer":
         found = opened(tmp_path / "d.onnx").explain(digits)
         np.testing.assert_allclose(found, wide_detector.explain(digits), atol=2e-3)

@@ -22,6 +22,7 @@ from augan.codecs.origin import to_json
 from augan.codecs.table import TableCodec
 from augan.deploy import graph
 from augan.deploy.card import model_card
+from augan.deploy.checksum import with_checksum
 from augan.deploy.inputs import EXPLAIN, IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
 from augan.deploy.modules import ImageScorer, LatentEncoder, RowGenerator, TableScorer
 from augan.deploy.operators import OPSET, TRANSLATIONS
@@ -135,7 +136,7 @@ def export_onnx(
     graph.describe(model, facts, model_card(facts))
     onnx.checker.check_model(model, full_check=True)
     with atomic_path(path) as temporary:
-        Path(temporary).write_bytes(model.SerializeToString())
+        Path(temporary).write_bytes(with_checksum(model.SerializeToString(deterministic=True)))
         check = {"scorer": check_scorer, "generator": check_generator, "encoder": check_encoder}
         found = check[part](estimator, Path(temporary), X)
         if precision == bank == "fp32" and not found.agrees:

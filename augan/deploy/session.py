@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,16 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augan import __version__
-from augan.exceptions import DeviceWarning, ModelFileError, ParameterError
+from augan.deploy.checksum import KEY, is_intact
+from augan.deploy.contents import read_contents
+from augan.exceptions import DataWarning, DeviceWarning, ModelFileError, ParameterError, shown
 
-FORMAT = 1  # of the metadata
+FORMAT = 2  # of the metadata
+CHECKED_SINCE = 2  # the format in which files carry a checksum
 PREFIX = "augan."  # of its keys
 NAMED_PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
-QUIET = 3  # of ONNX Runtime's log levels: errors only
+SILENT = 4  # of ONNX Runtime's log levels: errors are raised, and not printed too
+LARGEST = 2**31 - 1  # bytes of a file, by what protobuf can hold
+MOST_SAID = 200  # letters of what ONNX Runtime says
 NO_GPU = "no CUDA device that ONNX Runtime can use: running on the CPU"
 
 
@@ -67,46 +73,66 @@ class Session:
         if threads is not None and (isinstance(threads, bool) or int(threads) < 1):
             raise ParameterError(f"threads={threads!r}: must be 1 or more, or None")
         chosen = _chosen(ort, providers)
-        options = ort.SessionOptions()
-        options.log_severity_level = QUIET
-        if threads is not None:
-            options.intra_op_num_threads = int(threads)
-        if not self.path.exists():
-            raise ModelFileError(f"{path}: no such file")
-        if self.path.is_dir():
-            raise ModelFileError(f"{path}: a directory, not a model file")
-        try:
-            self.session = ort.InferenceSession(str(path), options, providers=list(chosen))
-        except Exception as error:  # ONNX Runtime's have no class in common
-            reason = str(error).strip().splitlines()[0]
-            raise ModelFileError(f"{path}: not an ONNX file, or damaged ({reason})") from error
-        self.metadata = _metadata(self.session, self.path)
+        content = _content(self.path)
+        self.metadata = _metadata(content, self.path)
         found = self.metadata["part"]
         if part is not None and found != part:
             raise ModelFileError(f"{path}: holds the {found}, not the {part}: export that part")
+        self.session = self._started(ort, content, chosen, threads)
         running = self.session.get_providers()
         if chosen[0] not in running:
             if providers != "auto":
                 raise ParameterError(f"providers={providers!r}: {chosen[0]} cannot be used here")
             _notice()
         on_gpu = running[0] != "CPUExecutionProvider"
-        texts = any(value.type == "tensor(string)" for value in self.session.get_inputs())
+        outputs = self.session.get_outputs()
+        ends = (*self.session.get_inputs(), *outputs)
+        texts = any(value.type == "tensor(string)" for value in ends)
         self.io_binding = (on_gpu if io_binding is None else io_binding) and not texts
-        self.outputs = [output.name for output in self.session.get_outputs()]
+        self.outputs = [output.name for output in outputs]
+
+    def _started(
+        self, ort: Any, content: bytes, providers: Sequence[str], threads: int | None
+    ) -> Any:
+        """Return ONNX Runtime's session."""
+        options = ort.SessionOptions()
+        options.log_severity_level = SILENT
+        if threads is not None:
+            options.intra_op_num_threads = int(threads)
+        try:
+            return ort.InferenceSession(content, options, providers=list(providers))
+        except Exception as error:  # ONNX Runtime's have no class in common
+            raise _damaged(self.path, _reason(error)) from error
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the outputs by name."""
-        if not self.io_binding:
-            values = self.session.run(None, dict(feeds))
-        else:
-            binding = self.session.io_binding()
-            for name, value in feeds.items():
-                binding.bind_cpu_input(name, value)
-            for name in self.outputs:
-                binding.bind_output(name)
-            self.session.run_with_iobinding(binding)
-            values = binding.copy_outputs_to_cpu()
+        """Return the outputs by name.
+
+        Raises
+        ------
+        ModelFileError
+            When ONNX Runtime fails, of whose errors the file is the usual reason.
+        """
+        try:
+            values = self._bound(feeds) if self.io_binding else self.session.run(None, dict(feeds))
+        except Exception as error:
+            reason = _reason(error)
+            raise ModelFileError(f"{self.path}: ONNX Runtime failed ({reason})") from error
         return dict(zip(self.outputs, values, strict=True))
+
+    def _bound(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the outputs of inputs that are bound, those that have defaults among them."""
+        from onnxruntime import OrtValue
+
+        binding = self.session.io_binding()
+        for name, value in feeds.items():
+            # `bind_cpu_input` knows no inputs that have defaults
+            bound = OrtValue.ortvalue_from_numpy(np.require(value, requirements="C"))
+            binding.bind_ortvalue_input(name, bound)
+        for name in self.outputs:
+            binding.bind_output(name)
+        self.session.run_with_iobinding(binding)
+        found: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
+        return found
 
     def run_in_chunks(
         self,
@@ -127,8 +153,8 @@ class Session:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what the file says of itself."""
-    return Session(path, providers="cpu", threads=1).metadata
+    """Return what the file says of itself; ModelFileError as of a `Session`."""
+    return _metadata(_content(Path(path)), Path(path))
 
 
 def _onnxruntime() -> Any:
@@ -189,17 +215,67 @@ def _notice() -> None:
         warnings.warn(NO_GPU, DeviceWarning, stacklevel=4)
 
 
-def _metadata(session: Any, path: Path) -> dict[str, Any]:
-    found = session.get_modelmeta().custom_metadata_map
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file; ModelFileError where they are not those that were written."""
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file")
+    if not path.is_file():
+        what = "a directory" if path.is_dir() else "a device or a pipe"
+        raise ModelFileError(f"{path}: {what}, not a model file")
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ModelFileError(f"{path}: {size / 2**30:.1f} GiB; an ONNX file has 2 GiB at most")
+    content = path.read_bytes()
+    if is_intact(content) is False:
+        raise _damaged(path, "its checksum is of another content")
+    return content
+
+
+def _metadata(content: bytes, path: Path) -> dict[str, Any]:
+    """Return what a file says of itself; ModelFileError where it is damaged or not augan's."""
+    try:
+        found = read_contents(content).properties
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
     own = {k.removeprefix(PREFIX): v for k, v in found.items() if k.startswith(PREFIX)}
+    own.pop(KEY.removeprefix(PREFIX), None)
+    made = _format(own, path)
+    if made > FORMAT:
+        by = shown(own.get("augan", "").strip('"'))[1:-1]
+        raise ModelFileError(
+            f"{path}: made by a newer augan ({by}, format {made}; this is {__version__}, which "
+            f"reads up to format {FORMAT})"
+        )
+    if made >= CHECKED_SINCE and is_intact(content) is None:
+        raise _damaged(path, "it has lost its checksum")
     try:
         metadata = {key: json.loads(text) for key, text in own.items()}
-        made = int(metadata["format"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise ModelFileError(f"{path}: an ONNX file, but not one that augan made") from error
-    if made > FORMAT:
-        raise ModelFileError(
-            f"{path}: made by a newer augan ({metadata.get('augan')}, format {made}; this is "
-            f"{__version__}, which reads up to format {FORMAT})"
-        )
+    except (ValueError, RecursionError) as error:
+        raise _foreign(path) from error
+    if made < CHECKED_SINCE:
+        message = f"{path}: made before files had checksums; damage to it is not noticed"
+        warnings.warn(message, DataWarning, stacklevel=4)
     return metadata
+
+
+def _format(own: dict[str, str], path: Path) -> int:
+    """Return the number of the format of metadata."""
+    text = own.get("format", "")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise _foreign(path)
+    return int(text)
+
+
+def _foreign(path: Path) -> ModelFileError:
+    return ModelFileError(f"{path}: an ONNX file, but not one that augan made")
+
+
+def _damaged(path: Path, reason: str) -> ModelFileError:
+    return ModelFileError(f"{path}: not an ONNX file, or damaged ({reason})")
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what ONNX Runtime says, without its codes."""
+    lines = str(error).strip().splitlines()
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : ", "", lines[0] if lines else repr(error))
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."

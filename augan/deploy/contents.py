@@ -1,0 +1,167 @@
+"""What an ONNX file holds, read from its bytes before anything is built of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MOST_FIELDS = 2_000_000  # of a file; ONNX Runtime takes minutes for more
+MOST_NODES = 100_000
+DEEPEST = 8  # graphs within graphs
+MOST_DIMENSIONS = 64
+DENSEST = 4  # values that a byte holds, at most
+DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")  # operators that read nothing but their inputs
+ENDLESS = (b"Loop", b"Scan")  # operators that run for as long as a file says
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # how protobuf writes a value
+
+
+@dataclass
+class Contents:
+    """The metadata of a file, and how large it is."""
+
+    properties: dict[str, str] = field(default_factory=dict)
+    n_fields: int = 0
+    n_nodes: int = 0
+
+
+def read_contents(model: bytes) -> Contents:
+    """Return what a serialised model holds.
+
+    Raises
+    ------
+    ValueError
+        When it is no protobuf, refers to other files, declares more than it holds, or has parts
+        that no exported file has.
+    """
+    contents = Contents()
+    for number, start, end in _fields(model, 0, len(model), contents):
+        if end < 0:
+            continue
+        if number == 7:
+            _graph(model, start, end, contents, 1)
+        elif number == 14:
+            key, value = _entry(model, start, end, contents)
+            if key in contents.properties:
+                raise ValueError(f"metadata {key[:60]!r} stands there twice")
+            contents.properties[key] = value
+        elif number in (20, 25):
+            raise ValueError("functions or training steps, which augan writes none of")
+    return contents
+
+
+def _graph(model: bytes, start: int, end: int, contents: Contents, depth: int) -> None:
+    if depth > DEEPEST:
+        raise ValueError(f"graphs within graphs, more than {DEEPEST} deep")
+    for number, first, last in _fields(model, start, end, contents):
+        if last < 0:
+            continue
+        if number == 1:
+            _node(model, first, last, contents, depth)
+        elif number == 5:
+            _tensor(model, first, last, contents)
+        elif number == 15:
+            raise ValueError("sparse tensors, which augan writes none of")
+
+
+def _node(model: bytes, start: int, end: int, contents: Contents, depth: int) -> None:
+    contents.n_nodes += 1
+    if contents.n_nodes > MOST_NODES:
+        raise ValueError(f"more than {MOST_NODES} operators")
+    for number, first, last in _fields(model, start, end, contents):
+        if last < 0:
+            continue
+        if number == 5:
+            _attribute(model, first, last, contents, depth)
+        elif number == 4 and model[first:last] in ENDLESS:
+            raise ValueError(f"the operator {model[first:last].decode()}, which augan never writes")
+        elif number == 7 and model[first:last] not in DOMAINS:
+            raise ValueError(f"operators of {_text(model[first:last])[:60]!r}, not of ONNX itself")
+
+
+def _attribute(model: bytes, start: int, end: int, contents: Contents, depth: int) -> None:
+    for number, first, last in _fields(model, start, end, contents):
+        if last < 0:
+            continue
+        if number in (5, 10):
+            _tensor(model, first, last, contents)
+        elif number in (6, 11):
+            _graph(model, first, last, contents, depth + 1)
+        elif number in (22, 23):
+            raise ValueError("sparse tensors, which augan writes none of")
+
+
+def _tensor(model: bytes, start: int, end: int, contents: Contents) -> None:
+    """Check that a tensor is in the file, and as large as it says."""
+    shape: list[int] = []
+    for number, first, last in _fields(model, start, end, contents):
+        if number == 1 and last < 0:  # one dimension
+            shape.append(first)
+        elif number == 1:
+            while first < last and len(shape) <= MOST_DIMENSIONS:
+                size, first = _varint(model, first, last)
+                shape.append(size)
+        elif number == 13 or (number == 14 and first != 0):
+            raise ValueError("tensors in other files, which are not read")
+        if len(shape) > MOST_DIMENSIONS:
+            raise ValueError(f"a tensor of more than {MOST_DIMENSIONS} dimensions")
+    if any(size >= 2**63 for size in shape):
+        raise ValueError("a tensor of a negative size")
+    if math.prod(shape) > DENSEST * (end - start):
+        raise ValueError("a tensor that declares more values than the file holds")
+
+
+def _entry(model: bytes, start: int, end: int, contents: Contents) -> tuple[str, str]:
+    found = {1: "", 2: ""}
+    for number, first, last in _fields(model, start, end, contents):
+        if number in found and last >= 0:
+            found[number] = _text(model[first:last])
+    return found[1], found[2]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("text that is no UTF-8") from error
+
+
+def _fields(model: bytes, at: int, end: int, contents: Contents) -> Iterator[tuple[int, int, int]]:
+    """Give number, start and end of each field of a message; of numbers the value, and -1."""
+    while at < end:
+        contents.n_fields += 1
+        if contents.n_fields > MOST_FIELDS:
+            raise ValueError(f"more than {MOST_FIELDS} fields")
+        tag, at = _varint(model, at, end)
+        number, wire = tag >> 3, tag & 7
+        if wire == BYTES:
+            length, at = _varint(model, at, end)
+            if length > end - at:
+                raise ValueError("it is cut off")
+            yield number, at, at + length
+            at += length
+        elif wire == VARINT:
+            value, at = _varint(model, at, end)
+            yield number, value, -1
+        elif wire in (FIXED32, FIXED64):
+            at += 4 if wire == FIXED32 else 8
+            if at > end:
+                raise ValueError("it is cut off")
+        else:
+            raise ValueError("no protobuf")
+
+
+def _varint(model: bytes, at: int, end: int) -> tuple[int, int]:
+    """Return the number that begins at a byte, and the byte after it."""
+    if at < end and model[at] < 128:
+        return model[at], at + 1
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= end:
+            raise ValueError("it is cut off")
+        byte = model[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value & (2**64 - 1), at
+    raise ValueError("no protobuf")

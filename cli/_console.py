@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -95,7 +96,7 @@ def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]
     """Show errors and warnings that are the user's to mend as one line; exit with code 1."""
     from augan.exceptions import AuganError
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _logged_warnings():
         warnings.showwarning = _show_warning
         warnings.simplefilter("always", UserWarning)
         try:
@@ -118,6 +119,19 @@ def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]
             if reason is None:
                 raise
             _fail(reason)
+
+
+@contextlib.contextmanager
+def _logged_warnings() -> Iterator[None]:
+    """Show what the package logs as a warning, as other warnings are."""
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: _show_warning(record.getMessage(), UserWarning)  # type: ignore[method-assign]
+    logger = logging.getLogger("augan")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextlib.contextmanager
@@ -146,7 +160,8 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
 @contextlib.contextmanager
 def progress(quiet: bool) -> Iterator[Any]:
     """Give a rich progress display on stderr, shown only on a terminal."""
-    from ._progress import TrainingDisplay
+    from augan.training.progress import TrainingDisplay
+
     from ._terminal import PlainConsole
 
     console = PlainConsole(stderr=True)
@@ -154,21 +169,8 @@ def progress(quiet: bool) -> Iterator[Any]:
         yield display
 
 
-class TrainingProgress:
-    """A callback that shows each phase of training as a bar, and the latest figures."""
+def training_progress(display: Any) -> Any:
+    """Return the callback that shows a training on `display`."""
+    from augan.training.progress import TrainingProgress
 
-    def __init__(self, display: Any) -> None:
-        self.display = display
-        self.tasks: dict[str, Any] = {}
-
-    def __call__(self, row: dict[str, Any]) -> None:
-        """Move the bar of the row's phase."""
-        phase = row["phase"]
-        if phase not in self.tasks:
-            total = row["total_steps"]
-            self.tasks[phase] = self.display.add_task(f"train {phase}", total=total, note="")
-        loss = row.get("critic_loss", row.get("encoder_loss"))
-        note = f"loss {loss:.3g}" if loss is not None else ""
-        completed = row["done"] * row["total_steps"]
-        self.display.update(self.tasks[phase], completed=completed, note=note)
-        self.display.show(row)
+    return TrainingProgress(display)

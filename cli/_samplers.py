@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ._console import TrainingProgress, data_errors, progress, set_threads
+from ._console import data_errors, progress, set_threads, training_progress
 from ._labelled import read_labelled
 from ._parameters import build_estimator
 
@@ -34,7 +34,7 @@ def fit_sampler(
     set_threads(threads, small_batches=rows.ndim == 2)
     sampler = build_estimator("GANSampler", given, OWN)
     with progress(quiet) as display, data_errors(data):
-        sampler.set_params(callbacks=[TrainingProgress(display), *watching])
+        sampler.set_params(callbacks=[training_progress(display), *watching])
         sampler.fit(rows, labels)
     context = {"target": target, "dropped": labelled.dropped, "place": labelled.place}
     save(sampler, out, context=context)
@@ -80,7 +80,7 @@ def fill_up(
     _check_request(data, rows, out, mark=mark, is_table=place is not None)
     sampler = build_estimator("GANSampler", given, OWN)
     with progress(quiet) as display, data_errors(data):
-        sampler.set_params(callbacks=[TrainingProgress(display)])
+        sampler.set_params(callbacks=[training_progress(display)])
         result, classes = sampler.fit_resample(rows, labels)
     n_real = len(rows) + sum(sampler.copies_.values())
     if place is None:

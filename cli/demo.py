@@ -10,11 +10,11 @@ import typer
 from ._console import (
     Quiet,
     Threads,
-    TrainingProgress,
     plain_errors,
     progress,
     say,
     set_threads,
+    training_progress,
 )
 
 NORMAL_DIGIT = 3
@@ -103,7 +103,7 @@ def _detect(
     take = X.iloc if isinstance(X, pd.DataFrame) else X
     with progress(quiet) as display:
         say(f"{name}: training on {len(train)} normal rows", quiet=quiet)
-        callbacks = [TrainingProgress(display)]
+        callbacks = [training_progress(display)]
         detector = FAnoGAN(random_state=seed, callbacks=callbacks).fit(take[train])
     scores = detector.anomaly_score(take[rows])
     test = pd.DataFrame(

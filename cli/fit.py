@@ -22,13 +22,13 @@ from ._console import (
     SkipBad,
     TensorBoard,
     Threads,
-    TrainingProgress,
     csv_options,
     data_errors,
     plain_errors,
     progress,
     say,
     set_threads,
+    training_progress,
 )
 from ._facts import print_facts
 from ._holdout import Holdout, check_share, evaluate_held
@@ -143,7 +143,7 @@ def fit(
 
         with progress(quiet) as display:
             estimator.set_params(
-                callbacks=[TrainingProgress(display), *watching],
+                callbacks=[training_progress(display), *watching],
                 checkpoint=None if is_stream(out) else str(checkpoint),
                 resume=resume,
             )

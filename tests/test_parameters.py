@@ -80,10 +80,11 @@ CHANGES_SOMETHING_ELSE = {
     *("target_fpr", "max_time", "n_iter_no_change", "image_size", "detail_size", "repair_steps"),
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
     *("backbone", "backbone_weights", "diff_augment", "warm_start_from", "freeze_critic"),
-    "architecture",
+    *("architecture", "verbose"),
 }
 INVALID: dict[str, list[Any]] = {
     "gan": ["wgan", None, 1],
+    "verbose": [-1, 3, 1.5, True, "1", None],
     "score": ["both", None],
     "kappa": [-1, "1", None, np.nan, np.inf],
     "feature_weight": [-0.1, 1.1, "0.5"],

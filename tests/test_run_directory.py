@@ -270,8 +270,9 @@ def test_a_sampler_of_the_command_line_is_watched_if_it_trains(tmp_path):
 
 
 def test_the_terminal_shows_figures_below_the_bars():
-    from augan_cli._progress import TrainingDisplay
     from rich.console import Console
+
+    from augan.training.progress import TrainingDisplay
 
     console = Console(force_terminal=True, width=100, record=True)
     with TrainingDisplay(console, disable=False) as display:

@@ -36,6 +36,7 @@ from augan.estimators._training import encode_rows, fit_scorer, now, start_run, 
 from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError
 from augan.scoring.maps import Heatmap
+from augan.training.progress import logger, warn_of_health
 from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
 
 if TYPE_CHECKING:
@@ -72,9 +73,11 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             When training goes on diverging.
         """
         data, rows = self._train(X, y)
+        logger.info("fitting heads and calibration to %d rows", len(data))
         fit_scorer(self, rows)
         self.offset_ = -self._threshold(data)
         self.trained_ = now()
+        warn_of_health(self.history_)
         return self
 
     def _train(self, X: Any, y: Any) -> tuple[Data, TrainingRows]:

@@ -167,6 +167,7 @@ CHECKS: dict[str, Check] = {
     "checkpoint_interval": _real(0, np.inf),
     "resume": FLAG,
     "random_state": (_is_random_state, "None, an integer in [0, 2**32) or a numpy RandomState"),
+    "verbose": (lambda v: _is_int(v) and 0 <= v <= 2, "0, 1 or 2"),
     "n_samples": _integer(1),  # of `sample`
     "truncation": _or(None, _real(0, np.inf, above=True)),
     "n_steps": _integer(2),  # of the latent space's ways and searches

@@ -21,7 +21,14 @@ STEPS = {  # the parameter that says how many a phase takes
     "pretext": "pretext_steps",
     "repair": "repair_steps",
 }
-ALONE = {"callbacks": None, "checkpoint": None, "resume": False, "max_time": None, "tune_for": None}
+ALONE = {
+    "callbacks": None,
+    "checkpoint": None,
+    "resume": False,
+    "max_time": None,
+    "tune_for": None,
+    "verbose": 0,
+}
 
 
 def plan(estimator: BaseDetector | GANSampler, X: Any, y: Any = None) -> dict[str, Any]:

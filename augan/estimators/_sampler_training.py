@@ -30,6 +30,7 @@ from augan.sampling.tuning_images import FEW as FEW_IMAGES
 from augan.sampling.tuning_images import try_image_candidates
 from augan.training.loop import Schedule
 from augan.training.monitor import History
+from augan.training.progress import logger, observers, warn_of_health
 
 if TYPE_CHECKING:
     from augan.estimators.sampler import GANSampler
@@ -74,7 +75,9 @@ def train_sampler(
     )
     sampler.spread_, sampler.tuning_ = sampler.spread, None
     sampler.synthetic_share_ = sampler._auto("synthetic_share")
+    warn_of_health(sampler.history_)
     if sampler.tune_for is not None:
+        logger.info("measuring by cross-validation how many new rows help")
         own, groups = take(data, kept), None if groups is None else groups[kept]
         if isinstance(own, np.ndarray) and own.ndim > 2:
             _tune_images(sampler, own, pool, counts, groups)
@@ -140,7 +143,7 @@ def _train_networks(sampler: GANSampler, encoded: Tensor, labels: Tensor) -> Ten
         schedule=cast("Schedule", sampler.schedule),
         max_time=sampler.max_time,
         patience=sampler.n_iter_no_change,
-        callbacks=sampler.callbacks or (),
+        callbacks=observers(sampler.callbacks, sampler.verbose),
         validation_fraction=sampler.validation_fraction,
         augmented=sampler.diff_augment and isinstance(sampler.codec_, ImageCodec),
         decode=sampler.codec_.decode,

@@ -22,6 +22,7 @@ from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
 from augan.training.phases import EncoderPhase, GANPhase
 from augan.training.pretext_phase import PretextPhase
+from augan.training.progress import observers
 from augan.training.repair import RepairPhase
 from augan.training.rows import LazyRows, TrainingRows
 from augan.training.steps import TrainingConfig
@@ -49,6 +50,7 @@ NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "random_state",
     "resume",
     "target_fpr",
+    "verbose",
     "warm_start_from",  # a checkpoint has its networks, trained on
 }
 
@@ -85,7 +87,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
         schedule=estimator.schedule,
         max_time=estimator.max_time,
         patience=estimator.n_iter_no_change,
-        callbacks=tuple(estimator.callbacks or ()),
+        callbacks=observers(estimator.callbacks, estimator.verbose),
         checkpointer=start.checkpointer,
         resumed=start.resumed,
         decode=estimator.codec_.decode,

@@ -41,7 +41,7 @@ class AnoGAN(GeneratingDetector):
         As for `FAnoGAN`.
     diff_augment, backbone, backbone_weights, warm_start_from, freeze_critic : object
         As for `FAnoGAN`.
-    callbacks, checkpoint, checkpoint_interval, resume, device, random_state : object
+    callbacks, checkpoint, checkpoint_interval, resume, device, random_state, verbose : object
         As for `FAnoGAN`.
 
     Attributes
@@ -120,6 +120,7 @@ class AnoGAN(GeneratingDetector):
         resume: bool = False,
         device: str = "auto",
         random_state: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.gan = gan
         self.score = score
@@ -170,6 +171,7 @@ class AnoGAN(GeneratingDetector):
         self.resume = resume
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     def _calibration_rows(self) -> int:
         return 1_000  # a search a row

@@ -155,6 +155,9 @@ class FAnoGAN(GeneratingDetector):
         Torch device; "auto" is CUDA, MPS or the CPU.
     random_state : int, RandomState or None, default=None
         Seed of everything; the global random states are never used.
+    verbose : {0, 1, 2}, default=0
+        What `fit` shows on stderr: nothing, progress bars, or a line for each measure. The logger
+        ``augan`` gets the same: phases and events at INFO, every report at DEBUG.
 
     Attributes
     ----------
@@ -253,6 +256,7 @@ class FAnoGAN(GeneratingDetector):
         resume: bool = False,
         device: str = "auto",
         random_state: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.gan = gan
         self.score = score
@@ -303,3 +307,4 @@ class FAnoGAN(GeneratingDetector):
         self.resume = resume
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose

@@ -130,6 +130,9 @@ class GANSampler(BaseOverSampler):
         Torch device; "auto" is CUDA, MPS or the CPU.
     random_state : int, RandomState or None, default=None
         Seed of everything; the global random states are never used.
+    verbose : {0, 1, 2}, default=0
+        What `fit` shows on stderr: nothing, progress bars, or a line for each measure. The logger
+        ``augan`` gets the same: phases and events at INFO, every report at DEBUG.
 
     Attributes
     ----------
@@ -224,6 +227,7 @@ class GANSampler(BaseOverSampler):
         callbacks: Any = None,
         device: str = "auto",
         random_state: Any = None,
+        verbose: int = 0,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.method = method
@@ -260,6 +264,7 @@ class GANSampler(BaseOverSampler):
         self.callbacks = callbacks
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> GANSampler:
         """Train on rows of all classes.

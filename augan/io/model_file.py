@@ -41,6 +41,7 @@ NOT_SAVED = {
     "checkpoint": None,
     "freeze_critic": 0,
     "resume": False,
+    "verbose": 0,
     "warm_start_from": None,
 }
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")

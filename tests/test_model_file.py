@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import pickle
 import resource
 import zipfile
@@ -25,6 +26,7 @@ import augan
 from augan import GANSampler
 from augan.exceptions import ModelFileError
 from augan.io import model_file
+from augan.io.tensors import read_tensors
 
 DETECTORS = ["table_detector", "default_detector", "search_detector", "image_detector"]
 Manifest = dict[str, Any]
@@ -182,6 +184,69 @@ def test_what_is_no_model_file_is_refused(
     elif content is not None:
         path.write_bytes(content)
     assert_refused(path, says)
+
+
+def test_one_flipped_bit_anywhere_is_refused(default_detector: Any, tmp_path: Path) -> None:
+    path = tmp_path / "m.augan"
+    default_detector.save(path)
+    content = path.read_bytes()
+    random = np.random.default_rng(0)
+    ends = random.integers(8 * (len(content) - 300), 8 * len(content), 60)  # zip's own records
+    starts = random.integers(0, 8 * 80, 20)
+    for bit in [*random.integers(0, 8 * len(content), 120), *ends, *starts]:
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(changed)
+        assert_refused(path)
+
+
+def test_a_file_without_a_checksum_of_earlier_versions_is_read(
+    saved: Any, table_detector: Any, mixed_frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    loaded = augan.load(write_model(tmp_path / "m.augan", *saved))
+    rows = mixed_frame.head(20)
+    assert np.array_equal(loaded.anomaly_score(rows), table_detector.anomaly_score(rows))
+
+
+def test_a_pipe_or_device_is_refused_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.augan"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), Path("/dev/null")):
+        assert_refused(path, "pipe")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: b"#!/bin/sh\n" + content,
+        lambda content: content + b"0",
+        lambda content: content[:-71] + bytes(71),
+        lambda content: content.replace(b"manifest.json{", b"manifest.json\x00{", 1),
+    ],
+)
+def test_bytes_before_between_or_behind_the_members_are_refused(
+    table_detector: Any, tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "m.augan"
+    table_detector.save(path)
+    path.write_bytes(change(path.read_bytes()))
+    assert_refused(path)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_number_that_is_not_finite_is_refused_whatever_the_tensor(
+    request: pytest.FixtureRequest, tmp_path: Path, number: float
+) -> None:
+    for name in ("table_detector", "image_detector"):
+        manifest, tensors = parts_of(request.getfixturevalue(name), tmp_path / "m.augan")
+        for key, tensor in tensors.items():
+            if tensor.is_floating_point() and tensor.numel():
+                changed = tensor.clone()
+                changed.view(-1)[-1] = number
+                with pytest.raises(ValueError, match=key):
+                    read_tensors(save_tensors({key: changed}))
+    path = write_model(tmp_path / "m.augan", manifest, {**tensors, key: changed})
+    assert_not_loaded(path, key)
 
 
 @pytest.mark.parametrize("keep", [10, 0.1, 0.5, 0.9, -1, -30, -100])

@@ -12,6 +12,7 @@ from torch import Tensor
 from augan.codecs.image import ImageCodec
 from augan.estimators._build import build
 from augan.inversion import SearchInversion
+from augan.io.tensors import check_like
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
@@ -36,10 +37,12 @@ def from_file(
     if not math.isfinite(detector.offset_):
         raise ValueError(f"offset {detector.offset_}")
     latent_dim = detector._auto("latent_dim")
-    if not detector._has_encoder and tensors["inversion.starts"].shape[1] != latent_dim:
+    starts = tensors.get("inversion.starts", torch.empty(0))
+    if not detector._has_encoder and (starts.ndim != 2 or starts.shape[1] != latent_dim):
         raise ValueError(f"latent_dim={latent_dim} is not what the weights have")
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # of odd sizes
         build(detector)
+    check_like(tensors, detector.scorer_, "parts.")
     detector.scorer_.load_state_dict(tensors, assign=True)
     detector.scorer_.requires_grad_(False).eval().place(device)
     _score_one_row(detector)

@@ -6,8 +6,6 @@ import hashlib
 import json
 import math
 import os
-import struct
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import safetensors
 import torch
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from augan import __version__
 from augan._device import resolve_device
 from augan.codecs.codec import codec_from_state
-from augan.codecs.image import ImageCodec
 from augan.exceptions import ModelFileError, ParameterError
+from augan.io.archive import read_archive, write_archive
 from augan.io.atomic import atomic_path
+from augan.io.schema import read_manifest as read_manifest_text
+from augan.io.tensors import check_knots, read_tensors
 from augan.training.monitor import History
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 
 FORMAT_VERSION = 8
+FORMATS = range(8, FORMAT_VERSION + 1)  # that can be read
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 NOT_SAVED = {
@@ -45,22 +45,6 @@ NOT_SAVED = {
     "warm_start_from": None,
 }
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
-MAX_PIXELS = 2**28  # of one image: a file that claims more would eat the memory
-MANIFEST_TYPES: dict[str, tuple[type, ...]] = {
-    "augan": (str,),
-    "libraries": (dict,),
-    "trained": (str,),
-    "class": (str,),
-    "params": (dict,),
-    "seed": (int,),
-    "parts": (dict,),
-    "n_features_in": (int,),
-    "feature_names_in": (list, type(None)),
-    "codec": (dict,),
-    "history": (list,),
-    "context": (dict,),
-    "weights_sha256": (str,),
-}
 
 
 def save(
@@ -101,9 +85,10 @@ def save(
         "context": context or {},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(MANIFEST, json.dumps(manifest, indent=1, allow_nan=False))
-        archive.writestr(WEIGHTS, weights)
+    text = json.dumps(manifest, indent=1, allow_nan=False)
+    read_manifest_text(path, text.encode(), FORMATS)  # what cannot be read is not written
+    with atomic_path(path) as temporary:
+        write_archive(temporary, {MANIFEST: text, WEIGHTS: weights})
 
 
 def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
@@ -123,7 +108,7 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     """
     manifest, weights = _read(Path(path))
     try:
-        return _rebuild(manifest, load_tensors(weights), device)
+        return _rebuild(manifest, read_tensors(weights), device)
     except ParameterError as error:
         raise ModelFileError(f"{path}: {error}") from error
     except (
@@ -140,70 +125,12 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], bytes]:
-    """Return manifest and weights after checking that the zip holds these two and nothing else."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_members(path, archive.infolist())
-            manifest = json.loads(archive.read(MANIFEST))
-            _check_version(path, manifest)
-            weights = archive.read(WEIGHTS)
-    except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise ModelFileError(f"{path}: a directory, not a model file") from error
-    except ModelFileError:
-        raise
-    except (
-        *(zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, struct.error),
-        *(OverflowError, RuntimeError),
-    ) as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            raise  # the system's trouble, not the content's
-        raise ModelFileError(f"{path}: not a model file, or damaged ({error})") from error
-    _check_manifest(path, manifest)
+    """Return manifest and weights, both checked as far as can be without building anything."""
+    text, weights = read_archive(path, (MANIFEST, WEIGHTS), {MANIFEST: MAX_MANIFEST})
+    manifest = read_manifest_text(path, text, FORMATS)
     if hashlib.sha256(weights).hexdigest() != manifest["weights_sha256"]:
         raise ModelFileError(f"{path}: damaged or tampered with (the weights have changed)")
     return manifest, weights
-
-
-def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse other names (nothing is ever extracted) and compression (no zip bombs)."""
-    names = [member.filename for member in members]
-    if sorted(names) != [MANIFEST, WEIGHTS]:
-        listed = ", ".join(map(repr, names[:4])) or "nothing"
-        raise ModelFileError(f"{path}: not a model file (it holds {listed})")
-    for member in members:
-        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-            raise ModelFileError(f"{path}: refused, {member.filename} is compressed")
-        if member.file_size > path.stat().st_size:
-            raise ModelFileError(f"{path}: refused, {member.filename} claims to be larger")
-        if member.filename == MANIFEST and member.file_size > MAX_MANIFEST:
-            raise ModelFileError(f"{path}: refused, {MANIFEST} has {member.file_size} bytes")
-
-
-def _check_version(path: Path, manifest: Any) -> None:
-    found = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if not isinstance(found, int):
-        raise ModelFileError(f"{path}: not a model file (no format version)")
-    if found > FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path}: made by a newer augan ({manifest.get('augan')}, format {found}; this is "
-            f"{__version__}, which reads up to format {FORMAT_VERSION})"
-        )
-    if found < FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path}: made by an older augan ({manifest.get('augan')}, format {found}, now "
-            f"{FORMAT_VERSION}): fit it again"
-        )
-
-
-def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Check that every entry is there and of its type."""
-    for name, types in MANIFEST_TYPES.items():
-        if not isinstance(manifest.get(name), types) or isinstance(manifest.get(name), bool):
-            raise ModelFileError(f"{path}: damaged or tampered with ({name!r} in {MANIFEST})")
-    if not all(isinstance(row, dict) and "phase" in row for row in manifest["history"]):
-        raise ModelFileError(f"{path}: damaged or tampered with ('history' in {MANIFEST})")
 
 
 def _rebuild(manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None) -> Any:
@@ -214,11 +141,12 @@ def _rebuild(manifest: dict[str, Any], tensors: dict[str, Tensor], device: str |
     from augan.estimators.sampler import GANSampler
 
     classes: dict[str, Any] = {"AnoGAN": AnoGAN, "FAnoGAN": FAnoGAN, "GANSampler": GANSampler}
-    if manifest["class"] not in classes:
-        raise ValueError(f"unknown class {manifest['class']!r}")
     cls = classes[manifest["class"]]
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["params"].items()}
     params |= {k: v for k, v in NOT_SAVED.items() if k in params}  # nothing of where to write
+    unknown = set(params) - set(cls().get_params(deep=False))
+    if unknown:
+        raise ParameterError(f"params: {min(unknown)} is no parameter of {manifest['class']}")
     check_params(params)
     estimator = cls(**params)
     if device is not None:
@@ -230,10 +158,8 @@ def _rebuild(manifest: dict[str, Any], tensors: dict[str, Tensor], device: str |
         estimator.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
     estimator.history_ = History(manifest["history"])
     arrays = {name: tensor.numpy() for name, tensor in _named("codec.", tensors).items()}
-    codec = codec_from_state(manifest["codec"], arrays)
-    if isinstance(codec, ImageCodec) and math.prod(codec.shape) > MAX_PIXELS:
-        raise ValueError(f"images of shape {codec.shape} are too large")
-    estimator.codec_ = codec
+    check_knots(manifest["codec"].get("columns", []), arrays)
+    estimator.codec_ = codec_from_state(manifest["codec"], arrays)
     target, parts = resolve_device(estimator.device), _named("parts.", tensors)
     _keeper(manifest["class"]).from_file(estimator, manifest["parts"], parts, target)
     return estimator

@@ -1,0 +1,230 @@
+"""What files say of columns and images: the states of the codecs, before these are built."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from augan.codecs.cells import category_key
+from augan.codecs.columns import Column, column_from_state
+from augan.codecs.origin import from_json
+from augan.exceptions import shown
+from augan.io.schema_types import (
+    MOST_COLUMNS,
+    AtLeastOne,
+    Dtype,
+    Finite,
+    ImageDtype,
+    Label,
+    Part,
+    Positive,
+    Scalar,
+    Scalars,
+    within,
+)
+
+MIN_SIDE, MAX_SIDE = 8, 2**16  # pixels of an image
+MAX_PIXELS = 2**28  # of one image, all channels: a file that claims more would eat the memory
+MAX_MASSES = 64  # point masses of a column
+CHANNELS = (1, 3, 4)
+MOST_SECONDS = 2**63 / 1e6  # that microseconds since 1970 can count
+KNOTS = {"knots": np.empty(0), "normals": np.empty(0)}  # in place of those, which stand elsewhere
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+
+
+class OriginState(Part):
+    """State of an `Origin`."""
+
+    dtype: Dtype
+    objects: Annotated[str, Field(max_length=40)] | None = None
+    categories: Scalars | None = None
+    categories_dtype: Dtype = "object"
+    ordered: bool = False
+
+
+PLAIN = [OriginState(dtype=name) for name in ("int64", "float64", "float32")]  # need no trial
+
+
+class ColumnState(Part):
+    """What the states of all kinds of columns have."""
+
+    name: Annotated[str, Field(max_length=2**16)]
+    origin: OriginState
+
+    def trial(self) -> list[float]:
+        """Return raw numbers that a column has to make values of."""
+        return [0.0]
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Self:
+        """Build the column and let it decode a few numbers: whatever does not fit comes up."""
+        if isinstance(self, NumericState) and self.origin in PLAIN:
+            self._check(column_from_state(self.model_dump(), KNOTS))
+            return self
+        arrays = KNOTS if isinstance(self, NumericState) else {}
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                column = column_from_state(self.model_dump(), arrays)
+                column.from_raw(np.array(self.trial(), dtype=np.float64))
+                column.to_raw(column.from_raw(np.array(self.trial()[:1])))
+        except Exception as error:  # whatever pandas makes of values of another type
+            raise ValueError(f"its values are none of dtype {shown(self.origin.dtype)}") from error
+        self._check(column)
+        return self
+
+    def _check(self, column: Column) -> None:
+        """Raise ValueError for fields that do not go together."""
+
+
+class ConstantState(ColumnState):
+    """State of a `ConstantColumn`."""
+
+    kind: Literal["constant"]
+    value: Scalar
+
+
+class NumericState(ColumnState):
+    """State of a `NumericColumn`, knots and their quantiles aside."""
+
+    kind: Literal["numeric"]
+    masses: Annotated[list[Finite], Field(max_length=MAX_MASSES)]
+    has_missing: bool
+    low: Finite
+    high: Finite
+    mean: Finite
+    scale: Positive
+    median: Finite
+    step: Annotated[float, Field(ge=1e-12, le=1e12)] | None
+
+    def trial(self) -> list[float]:
+        """Return the bounds and a missing value."""
+        return [self.low, self.high, *([math.nan] if self.has_missing else [])]
+
+    def _check(self, column: Column) -> None:
+        if column.origin.quantity == "text":
+            raise ValueError(f"dtype {shown(self.origin.dtype)} holds no numbers")
+        if column.origin.quantity != "number" and max(-self.low, self.high) > MOST_SECONDS:
+            raise ValueError("low or high is no time")
+        if self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        for name in ("mean", "median"):
+            if not within(getattr(self, name), self.low, self.high):
+                raise ValueError(f"{name} {getattr(self, name):g} is not between low and high")
+        if self.scale > max(1.0, self.high / 2 - self.low / 2) * (1 + 1e-6):
+            raise ValueError(f"scale {self.scale:g} is too large for values from low to high")
+        if len(set(self.masses)) < len(self.masses):
+            raise ValueError("one of masses stands there twice")
+        if not all(self.low <= mass <= self.high for mass in self.masses):
+            raise ValueError("one of masses is not between low and high")
+
+
+class CategoryState(ColumnState):
+    """State of a `CategoryColumn`."""
+
+    kind: Literal["category"]
+    categories: Annotated[Scalars, Field(min_length=1)]
+    rare: Annotated[Scalars, Field(max_length=1)]
+    has_missing: bool
+
+    def trial(self) -> list[float]:
+        """Return all codes and a missing value."""
+        codes = range(len(self.categories) + len(self.rare))
+        return [*map(float, codes), *([math.nan] if self.has_missing else [])]
+
+    def _check(self, column: Column) -> None:
+        if column.origin.quantity != "text":
+            raise ValueError(f"dtype {shown(self.origin.dtype)} holds no categories")
+        values = [from_json(value) for value in (*self.categories, *self.rare)]
+        if None in values:
+            raise ValueError("a category is missing")
+        if len(set(map(category_key, values))) < len(values):
+            raise ValueError("one of categories stands there twice")
+
+
+AnyColumn = Annotated[ConstantState | NumericState | CategoryState, Field(discriminator="kind")]
+Columns = Annotated[list[AnyColumn], Field(fail_fast=True, min_length=1, max_length=MOST_COLUMNS)]
+
+
+class TableState(Part):
+    """State of a `TableCodec`."""
+
+    kind: Literal["table"]
+    max_categories: AtLeastOne
+    array_dtype: Dtype | None
+    labels: Label
+    columns: Columns
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        check_labels(self.labels, self.columns)
+        if all(column.kind == "constant" for column in self.columns):
+            raise ValueError("no column varies")
+        return self
+
+    @property
+    def n_features(self) -> int:
+        """Columns."""
+        return len(self.columns)
+
+
+class ImageForm(Part):
+    """What images look like outside."""
+
+    shape: Annotated[list[Side], Field(min_length=2, max_length=3)]
+    dtype: ImageDtype
+    low: Finite
+    high: Finite
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if min(self.shape[:2]) < MIN_SIDE:
+            raise ValueError(f"shape: a side of {min(self.shape[:2])} pixels is too small")
+        if len(self.shape) == 3 and self.shape[2] not in CHANNELS:
+            raise ValueError(f"shape: images of {self.shape[2]} channels")
+        if self.n_features > MAX_PIXELS:
+            raise ValueError(f"images of shape {self.shape} are too large")
+        if not self.low < self.high or not math.isfinite(self.high - self.low):
+            raise ValueError(f"pixels from {self.low:g} to {self.high:g}")
+        return self
+
+    @property
+    def n_features(self) -> int:
+        """Pixels, times channels."""
+        return math.prod(self.shape)
+
+
+class ImageState(ImageForm):
+    """State of an `ImageCodec`."""
+
+    kind: Literal["image"]
+    image_size: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] | None
+    standardize: bool
+    detail_size: Annotated[int, Field(ge=32, le=MAX_SIDE)] | None
+    mean: Finite
+    deviation: Positive
+
+    @model_validator(mode="after")
+    def _fits_training(self) -> Self:
+        if not within(self.mean, min(self.low, 0.0), max(self.high, 0.0)):
+            raise ValueError(f"mean {self.mean:g} is no pixel's")
+        if self.deviation > max(1.0, self.high - self.low):
+            raise ValueError(f"deviation {self.deviation:g} is too large for the pixels")
+        return self
+
+
+AnyCodec = Annotated[TableState | ImageState, Field(discriminator="kind")]
+
+
+def check_labels(labels: Sequence[Any], columns: Sequence[ColumnState]) -> None:
+    """Raise ValueError unless there is one label a column, and none twice."""
+    if len(labels) != len(columns):
+        raise ValueError(f"{len(labels)} labels for {len(columns)} columns")
+    own = [from_json(label) for label in labels]
+    if len(set(own)) < len(own):
+        raise ValueError("one of labels stands there twice")

@@ -1,0 +1,152 @@
+"""Tensors out of files of unknown origin: their sizes first, then whether all are finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, TypeAdapter, ValidationError
+from safetensors.torch import load
+from torch import Tensor, nn
+
+from augan.codecs.cells import Array
+from augan.exceptions import shown
+from augan.io.bounded_json import JsonError, named, read_json
+from augan.io.schema_types import Part
+from augan.scoring.head import FittedModule
+
+MAX_HEADER = 2**24  # bytes
+MAX_TENSORS = 500_000
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
+MAX_KNOTS = 4096  # of a column
+MAX_NORMAL = 40.0  # deviations: of no share that a float64 can hold
+MAX_PADDED = 2**25  # knots of all columns, each as long as the longest
+CHECKED_AT_ONCE = 2**22  # numbers
+
+Length = Annotated[int, Field(ge=0, lt=2**48)]
+
+
+class Entry(Part):
+    """What a header says of a tensor."""
+
+    dtype: Literal["F64", "F32", "F16", "BF16", "I64", "I32", "U8", "BOOL"]
+    shape: Annotated[list[Length], Field(max_length=8)]
+    data_offsets: Annotated[list[Length], Field(min_length=2, max_length=2)]
+
+
+HEADER = TypeAdapter(dict[str, Entry])
+
+
+def read_tensors(content: bytes) -> dict[str, Tensor]:
+    """Return the tensors in safetensors' format.
+
+    Raises
+    ------
+    ValueError
+        When sizes and bytes do not agree, or a number is not finite: naming the tensor.
+    """
+    _check_header(content)
+    tensors = load(content)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not _is_finite(tensor):
+            raise ValueError(f"tensor {shown(name)} holds numbers that are not finite")
+    return tensors
+
+
+def check_like(found: Mapping[str, Tensor], module: nn.Module, where: str = "") -> None:
+    """Raise ValueError unless tensors are, by name, dtype and shape, the state of a module.
+
+    What a `FittedModule` keeps is of the size that its data had: there the dtype alone counts, and
+    that there are some numbers.
+    """
+    expected = module.state_dict()
+    fitted = {
+        f"{name}.{buffer}" if name else buffer
+        for name, part in module.named_modules()
+        if isinstance(part, FittedModule)
+        for buffer in part._buffers
+    }
+    _check_names(found, expected, where)
+    for name, tensor in expected.items():
+        own = found[name]
+        if name in fitted:
+            if own.dtype not in (torch.float32, torch.float64) or own.ndim > 4:
+                raise ValueError(f"tensor {where}{name} is of dtype {own.dtype}")
+        elif (own.dtype, own.shape) != (tensor.dtype, tensor.shape):
+            wanted = f"{tensor.dtype} {tuple(tensor.shape)}"
+            raise ValueError(
+                f"tensor {where}{name} is {own.dtype} {tuple(own.shape)}, and not {wanted}"
+            )
+
+
+def _check_names(found: Mapping[str, Tensor], expected: Mapping[str, Any], where: str) -> None:
+    missing, more = set(expected) - set(found), set(found) - set(expected)
+    if missing:
+        raise ValueError(f"tensor {where}{min(missing)} is missing")
+    if more:
+        raise ValueError(f"tensor {shown(where + min(more))} belongs to nothing")
+
+
+def check_knots(columns: list[dict[str, Any]], arrays: Mapping[str, Array]) -> None:
+    """Raise ValueError unless each numeric column has its quantiles, and increasing ones."""
+    numeric = {i: column for i, column in enumerate(columns) if column["kind"] == "numeric"}
+    expected = {f"{i}.{name}" for i in numeric for name in ("knots", "normals")}
+    if set(arrays) != expected:
+        raise ValueError(f"tensor {shown('codec.' + min(set(arrays) ^ expected))} is amiss")
+    longest = 0
+    for i, column in numeric.items():
+        where = f"codec.columns[{i}]"
+        knots, normals = arrays[f"{i}.knots"], arrays[f"{i}.normals"]
+        longest = max(longest, len(knots) if knots.ndim else 0)
+        if knots.ndim != 1 or knots.shape != normals.shape or not 2 <= len(knots) <= MAX_KNOTS:
+            raise ValueError(f"{where}: knots {knots.shape} and normals {normals.shape}")
+        if knots.dtype != np.float64 or normals.dtype != np.float64:
+            raise ValueError(f"{where}: knots of dtype {knots.dtype}")
+        if (np.diff(knots / 2) <= 0).any() or (np.diff(normals) <= 0).any():
+            raise ValueError(f"{where}: knots or normals do not increase")
+        if not _lie_within(knots, column) or abs(normals).max() > MAX_NORMAL:
+            raise ValueError(f"{where}: knots or normals are out of range")
+    if len(numeric) * longest > MAX_PADDED:
+        raise ValueError(f"{len(numeric)} columns with up to {longest} knots")
+
+
+def _lie_within(knots: Array, column: dict[str, Any]) -> bool:
+    """Whether knots are about as far apart as low and high, or as one value has them."""
+    low, high = column["low"], column["high"]
+    room = 1e-6 * max(abs(low), abs(high)) + (max(1.0, abs(low)) if low == high else 0.0)
+    return bool(knots[0] >= low - room and knots[-1] <= high + room)
+
+
+def _check_header(content: bytes) -> None:
+    """Check that the tensors lie one behind the other and fill the bytes."""
+    size = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or size > min(MAX_HEADER, len(content) - 8):
+        raise ValueError(f"weights: a header of {size} bytes")
+    try:
+        header = read_json(content[8 : 8 + size].rstrip(b" "))
+        if isinstance(header, dict):
+            header.pop("__metadata__", None)
+        entries = HEADER.validate_python(header)
+    except JsonError as error:
+        raise ValueError(f"weights: {error}") from None
+    except ValidationError as error:
+        place = named(error.errors(include_url=False)[0]["loc"])
+        raise ValueError(f"weights: {place} is none of a tensor") from None
+    if len(entries) > MAX_TENSORS:
+        raise ValueError(f"weights: {len(entries)} tensors")
+    end = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+        start, stop = entry.data_offsets
+        if start != end or stop - start != math.prod(entry.shape) * SIZES[entry.dtype]:
+            raise ValueError(f"weights: tensor {shown(name)} has another size than its bytes")
+        end = stop
+    if end != len(content) - 8 - size:
+        raise ValueError(f"weights: {len(content) - 8 - size} bytes for tensors of {end}")
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are, without as much memory again."""
+    return all(bool(torch.isfinite(part).all()) for part in tensor.flatten().split(CHECKED_AT_ONCE))

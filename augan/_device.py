@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 
 
 def resolve_device(device: str) -> torch.device:
@@ -22,6 +22,8 @@ def _checked(device: str) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ParameterError(f"device={device!r} is not available here") from error
+    except (RuntimeError, AssertionError, TypeError, ValueError, OverflowError) as error:
+        raise ParameterError(f"device={shown(device)} is not available here") from error
+    if found.type == "meta":
+        raise ParameterError("device='meta': holds no numbers")
     return found

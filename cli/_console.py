@@ -45,11 +45,14 @@ Overwrite = Annotated[
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write what TensorBoard reads to --run-dir too.")
 ]
+MAX_THREADS, MAX_SEED, MAX_COUNT = 1024, 2**32 - 1, 10**9
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="CPU threads; if not set 1 to train on tables, else all."),
+    typer.Option(
+        min=1, max=MAX_THREADS, help="CPU threads; if not set 1 to train on tables, else all."
+    ),
 ]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import difflib
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -11,26 +13,29 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of the estimator."),
 ]
+LONGEST = 10_000  # characters of a value
 
 
 def assignments(texts: list[str] | None, own: dict[str, str] | None = None) -> dict[str, Any]:
     """Return the parameters that ``--set`` gives, Python literals or else texts.
 
-    Those that the command gives its `own` way are refused.
+    Those that the command gives its `own` way are refused; of one that is given twice the last
+    counts.
     """
     from augan.exceptions import ParameterError
 
-    given = dict(_assignment(text) for text in texts or [])
-    for name in given:
+    given: dict[str, Any] = {}
+    for name, value in map(_assignment, texts or []):
         if name in (own or {}):
             raise ParameterError(f"--set {name}: {own[name]}")  # type: ignore[index]
+        given[name] = value
     return given
 
 
 def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> Any:
     """Return an estimator of augan; parameters that the command gives `own` way are refused."""
     import augan
-    from augan.exceptions import ParameterError
+    from augan.exceptions import ParameterError, shown
 
     cls = getattr(augan, name)
     known = cls().get_params()
@@ -38,15 +43,29 @@ def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> An
         if parameter in own:
             raise ParameterError(f"--set {parameter}: {own[parameter]}")
         if parameter not in known:
-            raise ParameterError(f"--set {parameter}: {name} has no such parameter")
+            near = difflib.get_close_matches(parameter, known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ParameterError(
+                f"--set {shown(parameter)[1:-1]}: {name} has no such parameter{meant}"
+            )
     return cls(**given)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
+    from augan.exceptions import shown
+
     name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+    if not equals or not name.strip():
+        raise typer.BadParameter(f"{shown(text)} is not NAME=VALUE", param_hint="--set")
+    if len(value) > LONGEST:
+        raise typer.BadParameter(
+            f"{shown(name)}: a value of {len(value)} characters, {LONGEST} are taken",
+            param_hint="--set",
+        )
     try:
-        return name.strip(), ast.literal_eval(value)
+        with warnings.catch_warnings(action="ignore"):  # of Python, about the text
+            return name.strip(), ast.literal_eval(value.strip())
     except (ValueError, SyntaxError):
         return name.strip(), value
+    except (MemoryError, RecursionError):
+        raise typer.BadParameter(f"{shown(text)}: nested too deeply", param_hint="--set") from None

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ._console import (
+    MAX_SEED,
     Quiet,
     Threads,
     plain_errors,
@@ -23,7 +24,9 @@ N_SHOWN = 5  # normal and abnormal images in the picture of reconstructions
 
 def demo(
     out: Annotated[Path, typer.Option(help="Directory to write to.")] = Path("demo-output"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of the models.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the split and of the models.")
+    ] = 0,
     threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from ._augmentation import evaluate_table
 from ._console import (
+    MAX_SEED,
     ColumnNames,
     Delimiter,
     Encoding,
@@ -45,12 +46,14 @@ def evaluate(
     positive: Annotated[
         str | None, typer.Option(help="Class to find, of --augmentation; the rarest if not set.")
     ] = None,
-    splits: Annotated[int, typer.Option(min=2, help="Splits of --augmentation.")] = 5,
+    splits: Annotated[int, typer.Option(min=2, max=1000, help="Splits of --augmentation.")] = 5,
     generative: Annotated[
         Path | None,
         typer.Option(help="Or, with MODEL alone: real images, to judge those that it makes by."),
     ] = None,
-    samples: Annotated[int, typer.Option(min=20, help="Images of --generative.")] = 10_000,
+    samples: Annotated[
+        int, typer.Option(min=20, max=10**6, help="Images of --generative.")
+    ] = 10_000,
     judge: Annotated[
         Literal["own", "inception"],
         typer.Option(help="Whose features: a classifier that learns from DATA, or Inception v3."),
@@ -87,9 +90,9 @@ def evaluate(
     fpr: Fpr = None,
     threshold: Threshold = None,
     bootstrap: Annotated[
-        int, typer.Option(min=0, help="Resamples for the intervals; 0: no intervals.")
+        int, typer.Option(min=0, max=100_000, help="Resamples for the intervals; 0: no intervals.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the resampling.")] = 0,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda …; the model's own if not set.")

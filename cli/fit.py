@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ._console import (
+    MAX_COUNT,
+    MAX_SEED,
     ColumnNames,
     Data,
     Delimiter,
@@ -73,11 +75,15 @@ def fit(
     gan: Annotated[
         Literal["wgan-gp", "dcgan", "gan", "hinge"], typer.Option(help="Adversarial loss.")
     ] = "wgan-gp",
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the generator.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Steps of the generator.")
+    ] = None,
     max_time: Annotated[
         str | None, typer.Option(help="Longest time to train: 90, 90s, 5m, 1h.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same data: same model.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Same seed, same data: same model.")
+    ] = 0,
     set_: Assignments = None,
     skip_bad: SkipBad = False,
     run_dir: RunDir = None,
@@ -111,10 +117,10 @@ def fit(
         given["max_steps"] = steps
     if max_time is not None:
         given["max_time"] = _seconds(max_time)
-    given |= assignments(set_)
     options = csv_options(delimiter, encoding, missing, column_names)
 
     with plain_errors(lambda: _stopped(checkpoint)):
+        given |= _assigned(set_, {"max_steps": steps, "max_time": max_time})
         _check_out(out, data, checkpoint, resume=resume)
         watching = _watching(run_dir, resume=resume, overwrite=overwrite, tensorboard=tensorboard)
         trains_sampler = target is not None and normal is None
@@ -155,6 +161,14 @@ def fit(
             context["holdout"] = evaluate_held(estimator, training.held, data, **kept)
         _save(estimator, out, context, checkpoint)
         say(_summary(estimator, len(rows), out), quiet=quiet)
+
+
+def _assigned(set_: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Return what --set gives; what an option gives as well is refused."""
+    return assignments(
+        set_,
+        {name: "is given by an option" for name, value in options.items() if value is not None},
+    )
 
 
 def _watching(run_dir: Path | None, *, tensorboard: bool, **how: bool) -> list[Any]:
@@ -219,10 +233,12 @@ def _save(estimator: Any, out: Path, context: dict[str, Any], checkpoint: Path) 
 
 
 def _seconds(text: str) -> float:
+    from augan.exceptions import shown
+
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if not found:
         raise typer.BadParameter(
-            f"{text!r} is not a time (90, 90s, 5m, 1h)", param_hint="--max-time"
+            f"{shown(text)} is not a time (90, 90s, 5m, 1h)", param_hint="--max-time"
         )
     return float(found[1]) * UNITS[found[2]]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._console import Device, Quiet, Threads, data_errors, plain_errors, say, set_threads
+from ._console import MAX_COUNT, Device, Quiet, Threads, data_errors, plain_errors, say, set_threads
 from ._images import check_picture, load_image_model, pick, read_images
 from ._labels import is_label
 
@@ -25,7 +25,10 @@ def interpolate(
     start: Annotated[int, typer.Option(min=0, help="Image to start at, from 0 on.")] = 0,
     end: Annotated[int, typer.Option(min=0, help="Image to end at.")] = 1,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=2, help="How many images from one to the other.")
+        int,
+        typer.Option(
+            "--number", "-n", min=2, max=10_000, help="How many images from one to the other."
+        ),
     ] = 10,
     device: Device = "auto",
     threads: Threads = None,
@@ -58,9 +61,12 @@ def inpaint(
         typer.Option(metavar="TOP,LEFT,HEIGHT,WIDTH", help="Or a rectangle, in pixels."),
     ] = None,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=1, help="Images of DATA, from the first on.")
+        int,
+        typer.Option(
+            "--number", "-n", min=1, max=MAX_COUNT, help="Images of DATA, from the first on."
+        ),
     ] = 10,
-    steps: Annotated[int, typer.Option(min=2, help="Steps of the search.")] = 100,
+    steps: Annotated[int, typer.Option(min=2, max=10**6, help="Steps of the search.")] = 100,
     device: Device = "auto",
     threads: Threads = None,
     quiet: Quiet = False,
@@ -97,7 +103,8 @@ def edit(
         float, typer.Option(help="How far to go; 1: as far as the two kinds lie apart.")
     ] = 2.0,
     number: Annotated[
-        int, typer.Option("--number", "-n", min=1, help="Other images of DATA to edit.")
+        int,
+        typer.Option("--number", "-n", min=1, max=MAX_COUNT, help="Other images of DATA to edit."),
     ] = 5,
     device: Device = "auto",
     threads: Threads = None,

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from ._console import (
+    MAX_COUNT,
+    MAX_SEED,
     ColumnNames,
     Delimiter,
     Device,
@@ -42,7 +44,8 @@ def sample(
         Path | None, typer.Argument(help="File written by augan fit or augan export; goes with -n.")
     ] = None,
     number: Annotated[
-        int | None, typer.Option("--number", "-n", min=1, help="How many new rows of MODEL.")
+        int | None,
+        typer.Option("--number", "-n", min=1, max=MAX_COUNT, help="How many new rows of MODEL."),
     ] = None,
     class_: Annotated[
         str | None, typer.Option("--class", help="Only rows of this class of MODEL.")
@@ -81,7 +84,7 @@ def sample(
     mark: Annotated[
         bool, typer.Option(help=f"Say what is new: a column {MARK!r}; of images, in their names.")
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same rows.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Same seed, same rows.")] = 0,
     set_: Assignments = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -97,6 +100,8 @@ def sample(
     the rows of a table and, below them, new ones of every class but the largest; or the images of
     a folder and new ones.
     """
+    from augan.exceptions import ParameterError
+
     options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         of_model = {"-n": number, "--class": class_, "--balanced": balanced or None}
@@ -115,6 +120,8 @@ def sample(
         _check_out(out, balance)
         given = assignments(set_, OWN) | {"random_state": seed, "device": device}
         if ratio is not None:
+            if not 0 < ratio <= 1:
+                raise ParameterError(f"--ratio {ratio}: must be above 0, at most 1")
             given["sampling_strategy"] = ratio
         done = fill_up(balance, options, target, drop or [], given, out, mark, quiet=quiet)
         say(done, quiet=quiet)

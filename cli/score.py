@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from ._console import (
+    MAX_COUNT,
     ColumnNames,
     Data,
     Delimiter,
@@ -41,7 +42,8 @@ def score(
     fpr: Fpr = None,
     threshold: Threshold = None,
     top: Annotated[
-        int | None, typer.Option(min=1, help="Only the rows with the highest scores, sorted.")
+        int | None,
+        typer.Option(min=1, max=MAX_COUNT, help="Only the rows with the highest scores, sorted."),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Name the columns that make a row unusual.")

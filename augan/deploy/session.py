@@ -9,6 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ NAMED_PROVIDERS = {
 SILENT = 4  # of ONNX Runtime's log levels: errors are raised, and not printed too
 LARGEST = 2**31 - 1  # bytes of a file, by what protobuf can hold
 MOST_SAID = 200  # letters of what ONNX Runtime says
+MAX_THREADS = 1024
 NO_GPU = "no CUDA device that ONNX Runtime can use: running on the CPU"
 
 
@@ -70,8 +72,13 @@ class Session:
     ) -> None:
         ort = _onnxruntime()
         self.path = Path(path)
-        if threads is not None and (isinstance(threads, bool) or int(threads) < 1):
-            raise ParameterError(f"threads={threads!r}: must be 1 or more, or None")
+        if threads is not None and (
+            isinstance(threads, bool)
+            or not isinstance(threads, Integral)
+            or not 1 <= threads <= MAX_THREADS
+        ):
+            must = f"an integer from 1 to {MAX_THREADS}, or None"
+            raise ParameterError(f"threads={shown(threads)}: must be {must}")
         chosen = _chosen(ort, providers)
         content = _content(self.path)
         self.metadata = _metadata(content, self.path)

@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.networks.backbone import BACKBONES
 from augan.sampling import FILTERS
 from augan.scoring.heads import HEADS
 
 Check = tuple[Callable[[Any], bool], str]
+
+STEPS = 10**9
+ROWS = 10**9
+SIZE = 2**14  # of a layer: more is memory that no machine has, and takes long to be refused
+WEIGHT = 1e6  # of a term in a sum
 
 
 def _one_of(*values: str) -> Check:
@@ -29,8 +34,11 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
 
 
-def _integer(low: int) -> Check:
-    return lambda v: _is_int(v) and v >= low, f"an integer of at least {low}"
+def _integer(low: int, high: int) -> Check:
+    return (
+        lambda v: _is_int(v) and low <= v <= high,
+        f"an integer of at least {low}, at most {high}",
+    )
 
 
 def _real(low: float, high: float = np.finfo(float).max, *, above: bool = False) -> Check:
@@ -113,64 +121,64 @@ CHECKS: dict[str, Check] = {
     "gan": _one_of("wgan-gp", "dcgan", "gan", "hinge"),
     "score": _one_of("calibrated", "paper"),
     "method": _one_of("auto", "gan", "latent", "data"),
-    "spread": _real(0),
+    "spread": _real(0, WEIGHT),
     "synthetic_share": _or(None, _or("auto", _share(above=True))),
     "symmetry": _or(None, _one_of("auto", "flips", "dihedral")),
     "filters": (_is_filters, "distinct names out of " + ", ".join(map(repr, FILTERS))),
     "tune_for": (_is_classifier, "None, 'auto' or a classifier with predict_proba"),
     "score_range": (_is_range, "two quantiles, the lower one first, from 0 to 1"),  # of `sample`
-    "kappa": _real(0),
+    "kappa": _real(0, WEIGHT),
     "feature_weight": _real(0, 1),
     "contamination": _or("auto", _real(0, 0.5, above=True)),
     "target_fpr": _share(above=True),
-    "latent_dim": _or("auto", _integer(1)),
-    "width": _or("auto", _integer(1)),
+    "latent_dim": _or("auto", _integer(1, SIZE)),
+    "width": _or("auto", _integer(1, SIZE)),
     "architecture": _one_of("auto", "dense", "conv", "residual"),
     "spectral_norm": _or("auto", FLAG),
-    "max_steps": _or("auto", _integer(1)),
-    "encoder_steps": _or("auto", _integer(1)),
-    "pretext_steps": _or("auto", _integer(1)),
-    "repair_steps": _or("auto", _integer(1)),
-    "n_folds": _or("auto", _integer(2)),
+    "max_steps": _or("auto", _integer(1, STEPS)),
+    "encoder_steps": _or("auto", _integer(1, STEPS)),
+    "pretext_steps": _or("auto", _integer(1, STEPS)),
+    "repair_steps": _or("auto", _integer(1, STEPS)),
+    "n_folds": _or("auto", _integer(2, 1000)),
     "max_time": _or(None, _real(0, np.inf, above=True)),
-    "batch_size": _or("auto", _integer(2)),
-    "n_critic": _or("auto", _integer(1)),
-    "gradient_penalty": _real(0),
-    "r1": _real(0),
-    "feature_matching": _real(0),
-    "lr_generator": _or("auto", _real(0, above=True)),
-    "lr_critic": _or("auto", _real(0, above=True)),
-    "lr_encoder": _real(0, above=True),
+    "batch_size": _or("auto", _integer(2, 2**20)),
+    "n_critic": _or("auto", _integer(1, 1000)),
+    "gradient_penalty": _real(0, WEIGHT),
+    "r1": _real(0, WEIGHT),
+    "feature_matching": _real(0, WEIGHT),
+    "lr_generator": _or("auto", _real(0, 1000, above=True)),
+    "lr_critic": _or("auto", _real(0, 1000, above=True)),
+    "lr_encoder": _real(0, 1000, above=True),
     "betas": _or("auto", (_is_betas, "two numbers of at least 0 and below 1")),
     "schedule": _one_of("constant", "linear", "cosine"),
     "gradient_clip": _or(None, _real(0, above=True)),
     "ema_decay": _share(above=False),
     "validation_fraction": _share(above=True),
-    "n_iter_no_change": _or(None, _integer(1)),
-    "search_steps": _integer(1),
-    "search_lr": _real(0, above=True),
+    "n_iter_no_change": _or(None, _integer(1, STEPS)),
+    "search_steps": _integer(1, 10**6),
+    "search_lr": _real(0, 1000, above=True),
     "heads": (_is_heads, "'auto' or distinct names out of " + ", ".join(map(repr, HEADS))),
     "fusion": _one_of("auto", "mean", "top2", "max"),
-    "n_neighbors": _or("auto", _integer(1)),
-    "memory_size": _or("auto", _integer(1)),
-    "max_categories": _integer(1),
-    "image_size": _or("auto", _or(None, _integer(8))),
-    "detail_size": _or("auto", _or(None, _integer(32))),
+    "n_neighbors": _or("auto", _integer(1, ROWS)),
+    "memory_size": _or("auto", _integer(1, ROWS)),
+    "max_categories": _integer(1, 10**6),
+    "image_size": _or("auto", _or(None, _integer(8, SIZE))),
+    "detail_size": _or("auto", _or(None, _integer(32, SIZE))),
     "standardize_images": _or("auto", FLAG),
     "backbone": _or(None, _one_of(*BACKBONES)),
     "backbone_weights": (_is_path, "None or a path"),
     "diff_augment": FLAG,
     "warm_start_from": (_is_path, "None or a path"),
-    "freeze_critic": _integer(0),
+    "freeze_critic": _integer(0, 1000),
     "callbacks": (_is_callbacks, "None or a list of functions"),
     "checkpoint": (_is_path, "None or a path"),
     "checkpoint_interval": _real(0, np.inf),
     "resume": FLAG,
     "random_state": (_is_random_state, "None, an integer in [0, 2**32) or a numpy RandomState"),
     "verbose": (lambda v: _is_int(v) and 0 <= v <= 2, "0, 1 or 2"),
-    "n_samples": _integer(1),  # of `sample`
+    "n_samples": _integer(1, ROWS),  # of `sample`
     "truncation": _or(None, _real(0, np.inf, above=True)),
-    "n_steps": _integer(2),  # of the latent space's ways and searches
+    "n_steps": _integer(2, 10**6),  # of the latent space's ways and searches
     "strength": (lambda v: _is_real(v) and bool(np.isfinite(v)), "a finite number"),
 }
 
@@ -179,10 +187,9 @@ def check_params(params: dict[str, Any]) -> None:
     """Raise ParameterError for the first parameter with a value that it cannot have."""
     for name, value in params.items():
         if name in CHECKS and not CHECKS[name][0](value):
-            raise ParameterError(f"{name}={value!r}: must be {CHECKS[name][1]}")
+            raise ParameterError(f"{name}={shown(value)}: must be {CHECKS[name][1]}")
     if params.get("resume") and params.get("checkpoint") is None:
         raise ParameterError("resume=True needs checkpoint, the file to resume from")
     if params.get("backbone_weights") is not None and params.get("backbone") is None:
-        raise ParameterError(
-            f"backbone_weights={params['backbone_weights']!r}: needs backbone, what they are of"
-        )
+        weights = shown(params["backbone_weights"])
+        raise ParameterError(f"backbone_weights={weights}: needs backbone, what they are of")

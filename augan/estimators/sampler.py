@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -32,9 +33,11 @@ from augan.estimators._sampler_input import (
     read_labelled,
 )
 from augan.estimators._sampler_training import train_sampler
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.sampling.conditions import Conditions, read_conditions
 from augan.sampling.shares import draw_copies, split_added
+
+STRATEGIES = ("auto", "not majority", "minority", "not minority", "all")  # of imbalanced-learn
 
 
 class GANSampler(BaseOverSampler):
@@ -295,11 +298,24 @@ class GANSampler(BaseOverSampler):
         """
         check_labels(y)
         X, y, _ = self._check_X_y(X, y)
-        self.sampling_strategy_ = check_sampling_strategy(
-            self.sampling_strategy, y, self._sampling_type
-        )
+        self.sampling_strategy_ = self._strategy(y)
         train_sampler(self, dense(X), y, read_groups(groups, len(y)))
         return self
+
+    def _strategy(self, y: Any) -> dict[Any, int]:
+        """Return how many rows each class is to get, of what `sampling_strategy` says."""
+        asked = self.sampling_strategy
+        given = f"sampling_strategy={shown(asked)}"
+        if isinstance(asked, Real) and not 0 < float(asked) <= 1:
+            raise ParameterError(f"{given}: must be above 0, at most 1")
+        if isinstance(asked, str) and asked not in STRATEGIES:
+            raise ParameterError(f"{given}: is not one of {', '.join(map(repr, STRATEGIES))}")
+        try:
+            return dict(check_sampling_strategy(asked, y, self._sampling_type))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ParameterError(
+                f"{given}: {shown(str(error).splitlines()[0], 200)[1:-1]}"
+            ) from error
 
     def fit_resample(self, X: Any, y: Any, groups: Any = None) -> tuple[Any, Any]:
         """Train, and return the rows with new ones of the classes in `sampling_strategy`.

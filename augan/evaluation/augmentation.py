@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,12 @@ from augan.evaluation.classifiers import CLASSIFIERS, make_encoder, plain
 from augan.evaluation.fidelity import FIGURES, fidelity_metrics
 from augan.evaluation.fidelity import MIN_ROWS as FIDELITY_ROWS
 from augan.evaluation.resampling import MAX_FPR
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import DataError, ParameterError, shown
 
 TEST_SHARE = 0.4
 VALIDATION_SHARE = 0.2  # of the training rows: real ones, where the threshold for F1 is found
 MIN_ROWS = 10  # of each class
+MOST = 10**6  # splits, or rare rows, that can be asked for
 METRICS = ("average_precision", "recall_at_1pct_fpr", "f1", "brier")
 
 
@@ -297,8 +299,10 @@ def _check_arms(
     for parameter, value in (("n_seeds", n_seeds), ("n_rare", n_rare)):
         if value is None and parameter == "n_rare":
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 2:
-            raise ParameterError(f"{parameter}={value!r}: must be an integer of at least 2")
+        is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+        if not is_integer or not 2 <= value <= MOST:
+            must = f"an integer of at least 2, at most {MOST}"
+            raise ParameterError(f"{parameter}={shown(value)}: must be {must}")
     if not 0 < confidence < 1:
-        raise ParameterError(f"confidence={confidence!r}: must be above 0 and below 1")
+        raise ParameterError(f"confidence={shown(confidence)}: must be above 0 and below 1")
     return {name: arm for name, arm in known.items() if not names or name in ("none", *names)}

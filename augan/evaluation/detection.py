@@ -20,8 +20,9 @@ from augan.estimators._params import check_params
 from augan.evaluation.calibration import check_p_values, figure
 from augan.evaluation.figures import DetectionReport, PValueCheck
 from augan.evaluation.resampling import MAX_FPR, MIN_RECALL, resample_figures
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import DataError, ParameterError, shown
 
+MAX_BOOTSTRAP = 100_000  # resamples
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -219,7 +220,7 @@ def _read_anomalies(y_true: Any) -> Mask:
     if odd.any():
         row = int(odd.argmax())
         raise DataError(
-            f"y_true, row {row}: {labels.tolist()[row]!r} is not 1 (anomaly) or 0 (normal)"
+            f"y_true, row {row}: {shown(labels.tolist()[row])} is not 1 (anomaly) or 0 (normal)"
         )
     if anomaly.all() or not anomaly.any():
         kind = "no normal row" if anomaly.any() else "no anomaly"
@@ -233,12 +234,12 @@ def _equal_labels(y: Any, anomaly: Any, n_rows: int) -> Mask:
     if len(labels) != n_rows:
         raise DataError(f"y has {len(labels)} labels for {n_rows} rows")
     if np.ndim(anomaly) != 0:
-        raise ParameterError(f"anomaly={anomaly!r}: must be one label")
+        raise ParameterError(f"anomaly={shown(anomaly)}: must be one label")
     found = np.asarray(labels == anomaly, dtype=bool)
     if found.all() or not found.any():
-        listed = ", ".join(map(repr, pd.unique(labels)[:5].tolist()))
+        listed = ", ".join(map(shown, pd.unique(labels)[:5].tolist()))
         which = "every" if found.any() else "no"
-        raise DataError(f"{which} row has the label anomaly={anomaly!r}; y has {listed}")
+        raise DataError(f"{which} row has the label anomaly={shown(anomaly)}; y has {listed}")
     return found
 
 
@@ -250,7 +251,7 @@ def _read_labels(y: Any, name: str) -> NDArray[Any]:
     missing = np.asarray(pd.isna(labels))
     if missing.any():
         row = int(missing.argmax())
-        raise DataError(f"{name}, row {row}: {labels.tolist()[row]!r} is not a label")
+        raise DataError(f"{name}, row {row}: {shown(labels.tolist()[row])} is not a label")
     return labels if labels.dtype.kind in "biuf" else labels.astype(object)
 
 
@@ -276,15 +277,19 @@ def _check_options(
     threshold: Any, n_calibration: Any, n_bootstrap: Any, confidence: Any, random_state: Any
 ) -> None:
     if threshold is not None and not (_is_number(threshold) and np.isfinite(threshold)):
-        raise ParameterError(f"threshold={threshold!r}: must be None or a finite number")
+        raise ParameterError(f"threshold={shown(threshold)}: must be None or a finite number")
     if n_calibration is not None and not (_is_integer(n_calibration) and n_calibration >= 1):
         raise ParameterError(
-            f"n_calibration={n_calibration!r}: must be None or an integer of at least 1"
+            f"n_calibration={shown(n_calibration)}: must be None or an integer of at least 1"
         )
-    if not (_is_integer(n_bootstrap) and n_bootstrap >= 0):
-        raise ParameterError(f"n_bootstrap={n_bootstrap!r}: must be an integer of at least 0")
+    if not (_is_integer(n_bootstrap) and 0 <= n_bootstrap <= MAX_BOOTSTRAP):
+        raise ParameterError(
+            f"n_bootstrap={shown(n_bootstrap)}: must be an integer from 0 to {MAX_BOOTSTRAP}"
+        )
     if not (_is_number(confidence) and 0 < confidence < 1):
-        raise ParameterError(f"confidence={confidence!r}: must be a number above 0 and below 1")
+        raise ParameterError(
+            f"confidence={shown(confidence)}: must be a number above 0 and below 1"
+        )
     check_params({"random_state": random_state})
 
 

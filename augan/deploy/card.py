@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 PURPOSE = {
@@ -44,11 +46,20 @@ def model_card(facts: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def code(text: str) -> str:
+    """Return a text as a code span of Markdown, in one line; what cannot be seen is escaped."""
+    visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", visible)), default=0))
+    bare = visible.strip() == visible and not visible.startswith("`") and not visible.endswith("`")
+    space = "" if bare and visible else " "
+    return f"{fence}{space}{visible}{space}{fence}"
+
+
 def _takes(facts: dict[str, Any]) -> list[str]:
     if facts["part"] == "generator":
         lines = [f"- `z`: float32 (batch, {facts['latent_dim']}), standard normal"]
         if facts["classes"]:
-            labels = facts["classes"]["labels"]
+            labels = code(json.dumps(facts["classes"]["labels"], ensure_ascii=False))
             lines.append(f"- `label`: int64 (batch,), places in {labels}")
         return lines
     return _rows(facts) + (
@@ -98,11 +109,11 @@ def _rows(facts: dict[str, Any]) -> list[str]:
     for name, column in zip(form.names, form.columns, strict=True):
         quantity = column.origin.quantity
         if is_text(column):
-            kind = f"string (batch, 1), {mark_of(column)!r} where missing"
+            kind = f"string (batch, 1), {code(repr(mark_of(column)))} where missing"
         else:
             units = {"time": ", seconds since 1970 (UTC)", "duration": ", seconds"}
             kind = f"float64 (batch, 1), NaN where missing{units.get(quantity, '')}"
-        lines.append(f"- `{name}`: {kind}")
+        lines.append(f"- {code(name)}: {kind}")
     return lines
 
 

@@ -34,7 +34,7 @@ from augan.deploy.precision import (
     to_half,
     to_int8,
 )
-from augan.deploy.session import FORMAT
+from augan.deploy.session import FORMAT, onnx_runtime
 from augan.exceptions import ExportError, ParameterError
 from augan.inversion import SearchInversion
 from augan.io.atomic import atomic_path
@@ -114,6 +114,7 @@ def export_onnx(
         For a part, precision or bank that there is not.
     """
     _check(estimator, part, precision, bank, X)
+    onnx_runtime()  # which the file is tried with
     with warnings.catch_warnings(action="ignore"), torch.no_grad():  # of the exporter's own
         model = _traced(estimator, part)
         nodes = network_nodes(model, inner=precision == "int8")

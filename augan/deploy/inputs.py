@@ -44,7 +44,7 @@ def value_names(columns: Sequence[Column]) -> list[str]:
     """Return what the columns' inputs, or outputs, are called: their names, where none clash."""
     names: list[str] = []
     for column in columns:
-        name = column.name
+        name = portable(column.name)
         while name in RESERVED or name in names or not name or name.startswith(INNER):
             name = f"column:{name}"
         names.append(name)
@@ -64,7 +64,13 @@ def text_codes(column: Column) -> tuple[dict[str, float], float]:
     for key in BOOL_ALIASES:
         if key in codes:
             codes |= dict.fromkeys((key.title(), key.upper()), codes[key])
+    codes = {portable(key): code for key, code in codes.items()}
     return codes | {missing_mark(codes): missing}, other
+
+
+def portable(text: str) -> str:
+    """Return a text that UTF-8 can hold: halves of surrogate pairs are written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def missing_mark(codes: Any) -> str:
@@ -101,7 +107,7 @@ def to_input(column: Column, values: pd.Series) -> NDArray[Any]:
         return numbers[:, None]
     check_cells(values, column.name)
     index, distinct = factorized(values)
-    texts = [category_key(value) for value in distinct]
+    texts = [portable(category_key(value)) for value in distinct]
     return np.array([*texts, mark_of(column)], dtype=object)[index][:, None]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import functools
 import json
 import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,11 @@ SILENT = 4  # of ONNX Runtime's log levels: errors are raised, and not printed t
 LARGEST = 2**31 - 1  # bytes of a file, by what protobuf can hold
 MOST_SAID = 200  # letters of what ONNX Runtime says
 MAX_THREADS = 1024
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
+NO_RUNTIME = (
+    "ONNX Runtime is not installed: pip install 'augan[runtime]', or 'augan[runtime-gpu]' for "
+    "NVIDIA's GPUs"
+)
 NO_GPU = "no CUDA device that ONNX Runtime can use: running on the CPU"
 
 
@@ -70,7 +77,7 @@ class Session:
         threads: int | None = None,
         io_binding: bool | None = None,
     ) -> None:
-        ort = _onnxruntime()
+        ort = onnx_runtime()
         self.path = Path(path)
         if threads is not None and (
             isinstance(threads, bool)
@@ -164,14 +171,34 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _metadata(_content(Path(path)), Path(path))
 
 
-def _onnxruntime() -> Any:
+def onnx_runtime() -> Any:
+    """Return the module; ParameterError where it is not installed, or twice."""
+    owners = runtimes()
+    if len(owners) > 1:
+        names = " and ".join(owners)
+        raise ParameterError(
+            f"{names} are both installed and have overwritten each other's files: pip uninstall "
+            f"{' '.join(owners)}, then pip install one of them"
+        )
     try:
         import onnxruntime
     except ImportError as error:
-        raise ParameterError(
-            "ONNX files need ONNX Runtime: pip install 'augan[runtime]'"
-        ) from error
+        raise ParameterError(NO_RUNTIME) from error
     return onnxruntime
+
+
+@functools.cache
+def runtimes() -> tuple[str, ...]:
+    """Return the names of the installed distributions that bring the module `onnxruntime`."""
+
+    def is_installed(name: str) -> bool:
+        try:
+            distribution(name)
+        except PackageNotFoundError:
+            return False
+        return True
+
+    return tuple(filter(is_installed, RUNTIMES))
 
 
 def _chosen(ort: Any, providers: str | Sequence[str]) -> tuple[str, ...]:

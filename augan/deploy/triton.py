@@ -48,7 +48,7 @@ def triton_config(model: onnx.ModelProto, name: str) -> str:
     inputs = [value for value in model.graph.input if value.name not in optional]
     outputs = [value for value in model.graph.output if value.type.tensor_type.shape.dim]
     lines = [
-        f'name: "{name}"',
+        f"name: {quoted(name)}",
         'platform: "onnxruntime_onnx"',
         f"max_batch_size: {MAX_BATCH}",
         *(_tensor("input", value) for value in inputs),
@@ -64,5 +64,12 @@ def _tensor(side: str, value: onnx.ValueInfoProto) -> str:
     shape = f"dims: [ {', '.join(map(str, sizes))} ]"
     if not sizes:  # one number a row
         shape = "dims: [ 1 ] reshape { shape: [ ] }"
-    quoted = value.name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'{side} {{ name: "{quoted}" data_type: {kind} {shape} }}'
+    return f"{side} {{ name: {quoted(value.name)} data_type: {kind} {shape} }}"
+
+
+def quoted(text: str) -> str:
+    """Return a string literal of protobuf's text format: ASCII, bytes beyond it in octal."""
+    escaped = (
+        chr(b) if 32 <= b < 127 and b not in b"\"\\'" else f"\\{b:03o}" for b in text.encode()
+    )
+    return f'"{"".join(escaped)}"'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -14,11 +16,14 @@ import numpy as np
 import pytest
 from augan_cli._sampling import _write_array
 
-from augan.exceptions import ParameterError
+from augan.exceptions import AuganError, DataError, ParameterError
 from augan.io import image_folder, leftovers
 from augan.io.atomic import atomic_folder, atomic_path, check_writable, is_stream
-from augan.io.decoding import Form
+from augan.io.decoding import Form, read_form
 from augan.io.images import open_image_folder
+from augan.io.sources import open_data
+from augan.networks.backbone import read_weights
+from augan.training.checkpoint import read_checkpoint
 
 
 def write(path: Path, text: str = "new") -> None:
@@ -221,3 +226,34 @@ def test_an_array_is_written_as_numpy_writes_it(tmp_path: Path) -> None:
     _write_array(tmp_path / "a.npy", ((images[i : i + 3], None) for i in (0, 3, 6)), 7)
     np.save(tmp_path / "b.npy", images)
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+# Inputs that are no files
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.npy", "x.npz", "x", "x.png"])
+@pytest.mark.parametrize("kind", ["a device", "a pipe", "a socket"])
+def test_an_input_that_is_no_file_is_refused_and_not_waited_for(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    path = tmp_path / name
+    if kind == "a device":
+        path.symlink_to("/dev/zero")
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(tmp_path):
+            server.bind(name)
+    for read in (open_data, read_weights, read_checkpoint, read_form):
+        with pytest.raises(AuganError, match=f"{name}: {kind}, not a file"):
+            read(path)
+    if name.endswith((".csv", ".parquet")):
+        with pytest.raises(DataError, match=f"{name}: {kind}, not a file"):
+            open_data(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.csv", "n" * 300 + ".csv", "b\udce4d.csv", "no/such.csv"])
+def test_an_input_with_an_impossible_name_is_an_error_and_no_traceback(name: str) -> None:
+    with pytest.raises((DataError, OSError)) as error:
+        open_data(Path(name)).read()  # type: ignore[union-attr]
+    assert isinstance(error.value, DataError) or error.value.strerror == "File name too long"

@@ -16,6 +16,7 @@ from augan.exceptions import DataError
 from augan.io.budget import Budget
 from augan.io.image_head import FORMATS, Head, opened, read_head
 from augan.io.image_options import ImageOptions
+from augan.io.regular import check_file
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue
@@ -196,7 +197,7 @@ class _named_errors:
         self.file = file
 
     def __enter__(self) -> None:
-        return None
+        check_file(self.file)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is None or isinstance(error, DataError) or not isinstance(error, DAMAGED):

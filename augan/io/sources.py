@@ -6,8 +6,10 @@ from pathlib import Path
 
 from augan.io.arrays import ArraySource
 from augan.io.image_folder import ImageFolder, holds_images
+from augan.io.regular import check_file
 from augan.io.tables import CsvOptions, TableSource, holds_tables
 
+STDIN = Path("-")
 Source = ArraySource | ImageFolder | TableSource
 
 
@@ -23,6 +25,8 @@ def open_data(
 
     `training`, `skip_bad` and `without` are those of `ImageFolder`.
     """
+    if path != STDIN:
+        check_file(path, folder=True)
     if path.is_dir() and not holds_tables(path) and holds_images(path):
         return ImageFolder(path, training=training, skip_bad=skip_bad, without=without)
     if path.suffix.lower() in (".npy", ".npz") and not path.is_dir():

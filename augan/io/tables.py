@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from augan.exceptions import DataError
+from augan.io.regular import check_file
 from augan.io.texts import converted, inferred, trimmed
 
 BATCH_ROWS = 16_384
@@ -219,6 +220,8 @@ def _table_files(path: Path) -> list[Path]:
             raise DataError(f"{path}: no CSV or Parquet file in this directory, and no image")
         if len({_is_parquet(file) for file in files}) > 1:
             raise DataError(f"{path}: CSV and Parquet files side by side; name one file")
+        for file in files:
+            check_file(file)
         return files
     if not path.exists():
         raise DataError(f"{path}: no such file")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augan.exceptions import DataError
+from augan.io.regular import check_file
 
 BACKBONES = (
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
@@ -100,6 +101,7 @@ def read_weights(file: Path) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    check_file(file)
     try:
         if file.suffix == ".safetensors":
             return load_file(file)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from augan.exceptions import CheckpointError, TrainingWarning
 from augan.io.atomic import atomic_path, check_writable
+from augan.io.regular import check_file
 from augan.training.rows import LazyRows
 
 FORMAT = 1
@@ -69,6 +70,7 @@ class Checkpointer:
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return a checkpoint's content; CheckpointError says what is wrong with the file."""
+    check_file(path, CheckpointError)
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:

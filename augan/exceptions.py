@@ -41,6 +41,10 @@ class DataWarning(UserWarning):
     """The data can be used, but something about it is worth a look."""
 
 
+class CalibrationWarning(DataWarning):
+    """So few rows calibrate that a rate which was asked for cannot be promised."""
+
+
 class DeviceWarning(UserWarning):
     """A model runs, but not where it was meant to."""
 

@@ -353,7 +353,7 @@ def test_target_fpr_moves_the_threshold_alone(
 @pytest.mark.parametrize("cls", OWN)
 def test_contamination_is_the_share_beyond_the_threshold(cls: Any, frame: pd.DataFrame) -> None:
     for contamination in (0.1, 0.3, 0.5):
-        detector = fit(cls, frame, contamination=contamination, target_fpr=0.5)
+        detector = fit(cls, frame, contamination=contamination)
         assert (detector.predict(frame) == -1).sum() == round(contamination * len(frame))
 
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from augan import AnoGAN, FAnoGAN
-from augan.exceptions import DataError, DataWarning
+from augan.exceptions import CalibrationWarning, DataError, DataWarning
 
 TINY: dict[str, Any] = {
     **{"max_steps": 3, "n_critic": 1, "width": 8, "latent_dim": 2, "batch_size": 8},
@@ -138,7 +138,9 @@ def test_target_fpr_is_the_share_of_calibration_rows_beyond(
 
 def test_few_held_out_rows_put_the_threshold_at_the_highest() -> None:
     X = np.random.default_rng(0).normal(size=(20, 2))
-    detector = FAnoGAN(target_fpr=0.01, encoder_steps=3, random_state=0, **TINY).fit(X)
+    detector = FAnoGAN(target_fpr=0.01, encoder_steps=3, random_state=0, **TINY)
+    with pytest.warns(CalibrationWarning, match=r"least is 1/21 = 0\.048"):
+        detector.fit(X)
     assert detector.threshold_ == detector.scorer_.conformal.scores[-1]
 
 

@@ -17,7 +17,7 @@ from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.estimators._input import Data, read_like_training, with_any_input
-from augan.exceptions import ParameterError
+from augan.scoring.rates import check_rate, warn_of_few
 
 
 class OnnxDetector(OutlierMixin, BaseEstimator):
@@ -89,7 +89,7 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
     def assess(self, X: Any, *, explain: bool = False) -> Assessment:
         """Return all that one pass gives, as `FAnoGAN.assess` does."""
         self._opened()
-        found = self._run(self._form.feeds(self._read(X)), self.target_fpr, explain=explain)
+        found = self._run(self._form.feeds(self._read(X)), explain=explain)
         explanation = self._explanation(found) if explain else None
         names = self._opened().metadata["parts"]
         parts = pd.DataFrame(found["score_parts"].astype(np.float64), columns=names)
@@ -108,9 +108,12 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         """Return ``score_samples(X) - offset_`` (n,): below zero is an anomaly."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return 1 for normal rows and -1 for anomalies, (n,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+    def predict(self, X: Any, target_fpr: float | None = None) -> NDArray[np.int64]:
+        """Return 1 for normal rows and -1 for anomalies, (n,); see `FAnoGAN.predict`."""
+        if target_fpr is None:
+            return np.where(self.decision_function(X) < 0, -1, 1)
+        limit = self.threshold_at(target_fpr)
+        return np.where(self.anomaly_score(X) > limit, -1, 1)
 
     def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
         """Open the file, then predict (n,)."""
@@ -131,8 +134,13 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         return explanation
 
     def threshold_at(self, target_fpr: float) -> float:
-        """Return the `anomaly_score` above which at most a share of normal rows lies."""
-        return float(self._run(self.codec_.probe(), target_fpr)["threshold"])
+        """Return the `anomaly_score` above which at most a share of new normal rows lies.
+
+        As `FAnoGAN.threshold_at` does, with the same warning where the calibration rows are few.
+        """
+        rate = check_rate(target_fpr)
+        warn_of_few(self.n_calibration_, rate)
+        return float(self._run(self.codec_.probe(), rate)["threshold"])
 
     @property
     def threshold_(self) -> float:
@@ -171,13 +179,13 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         return int(self._opened().metadata["n_calibration"])
 
     def _opened(self) -> Session:
-        """Return the session, opened when it is first needed."""
+        """Return the session: opened when first needed, and again for other parameters."""
+        if self.target_fpr is not None:
+            check_rate(self.target_fpr)
+        asked = self._asked()
         session: Session | None = getattr(self, "_session", None)
-        if session is not None:
+        if session is not None and getattr(self, "_opened_as", None) == asked:
             return session
-        fpr = self.target_fpr
-        if fpr is not None and not 0 < float(fpr) < 1:
-            raise ParameterError(f"target_fpr={fpr!r}: must be above 0 and below 1, or None")
         session = Session(
             self.path,
             part="scorer",
@@ -188,13 +196,24 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         metadata = session.metadata
         self._form = form_of(metadata)
         self.n_features_in_ = int(metadata["n_features_in"])
+        self.__dict__.pop("feature_names_in_", None)
         if metadata["feature_names_in"]:
             self.feature_names_in_ = np.array(metadata["feature_names_in"], dtype=object)
-        self._session = session
+        self._session, self._opened_as = session, asked
         return session
 
+    def _asked(self) -> tuple[Any, ...]:
+        """Return the parameters that a session is opened with."""
+        several = isinstance(self.providers, (list, tuple))
+        providers = tuple(self.providers) if several else self.providers
+        return str(self.path), providers, self.threads, self.io_binding
+
     def _run(
-        self, feeds: dict[str, NDArray[Any]], target_fpr: float | None, *, explain: bool = False
+        self,
+        feeds: dict[str, NDArray[Any]],
+        target_fpr: float | None = None,
+        *,
+        explain: bool = False,
     ) -> dict[str, NDArray[Any]]:
         session = self._opened()
         asked: dict[str, NDArray[Any]] = {EXPLAIN: np.array(explain)}
@@ -216,7 +235,8 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        state.pop("_session", None)  # opened again where it is needed
+        for name in ("_session", "_opened_as"):  # opened again where it is needed
+            state.pop(name, None)
         return state
 
     def __sklearn_tags__(self) -> Tags:

@@ -36,6 +36,7 @@ from augan.estimators._training import encode_rows, fit_scorer, now, start_run, 
 from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError
 from augan.scoring.maps import Heatmap
+from augan.scoring.rates import check_one_limit, check_rate, check_scores, warn_of_few
 from augan.training.progress import logger, warn_of_health
 from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
 
@@ -47,6 +48,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     """Base of the detectors; subclasses give the parameters and the way of inversion."""
 
     _has_encoder: bool
+    _offset: tuple[float, float]  # and the `target_fpr` that it was set at
 
     def fit(self, X: Any, y: Any = None) -> BaseDetector:
         """Train on normal data.
@@ -84,6 +86,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """Fit the codec and train the networks; return the data that taught them."""
         params = self.get_params(deep=False)
         check_params(params)
+        check_one_limit(self.contamination, self.target_fpr)
         device = resolve_device(params["device"])
         data = self._read_training_data(X, y)
         run = start_run(self, draw_seed(params["random_state"]))
@@ -158,9 +161,31 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """Return ``score_samples(X) - offset_`` (n,): below zero is an anomaly."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return 1 for normal rows and -1 for anomalies, (n,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
+    def predict(self, X: Any, target_fpr: float | None = None) -> NDArray[np.int64]:
+        """Say which rows are anomalies.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Rows, as for `score_samples`.
+        target_fpr : float, default=None
+            Share of new normal rows that may be flagged, as in `threshold_at`; ``None`` flags
+            those beyond `threshold_`.
+
+        Returns
+        -------
+        verdict : ndarray of shape (n,)
+            1 for normal rows, -1 for anomalies.
+
+        Raises
+        ------
+        ParameterError
+            When `target_fpr` is not above 0 and below 1.
+        """
+        if target_fpr is None:
+            return np.where(self.decision_function(X) < 0, -1, 1)
+        limit = self.threshold_at(target_fpr)
+        return np.where(self.anomaly_score(X) > limit, -1, 1)
 
     def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
         """Fit to the normal rows of `X`, then predict all of them (n,)."""
@@ -174,15 +199,37 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         return self.p_value_of(self.anomaly_score(X))
 
     def p_value_of(self, scores: Floats) -> Floats:
-        """Return the conformal p-values (n,) of scores that `anomaly_score` returned."""
+        """Return the conformal p-values (n,) of scores that `anomaly_score` returned.
+
+        Raises
+        ------
+        DataError
+            When a score is not a number.
+        """
         check_is_fitted(self, "scorer_")
-        given = torch.as_tensor(scores, dtype=torch.float64)
+        given = torch.as_tensor(check_scores(scores))
         return self.scorer_.conformal.p_value(given).numpy()
 
     def threshold_at(self, target_fpr: float) -> float:
-        """Return the `anomaly_score` above which at most a share of normal rows lies."""
+        """Return the `anomaly_score` above which at most a share of new normal rows lies.
+
+        With n calibration rows no share below 1/(n + 1) can be promised: a `CalibrationWarning`
+        says so, and the highest of their scores is returned.
+
+        Parameters
+        ----------
+        target_fpr : float
+            The share, above 0 and below 1.
+
+        Raises
+        ------
+        ParameterError
+            When it is not.
+        """
         check_is_fitted(self, "scorer_")
-        return float(self.scorer_.conformal.threshold(target_fpr))
+        rate = check_rate(target_fpr)
+        warn_of_few(self.n_calibration_, rate)
+        return float(self.scorer_.conformal.threshold(rate))
 
     def score_parts(self, X: Any) -> pd.DataFrame:
         """Return what the score is made of, (n, heads), higher = more abnormal.
@@ -241,6 +288,24 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
         check_is_fitted(self, "scorer_")
         save(self, path)
+
+    @property
+    def offset_(self) -> float:
+        """The `score_samples` below which a row is an anomaly.
+
+        `fit` sets it; another `target_fpr` given after `fit` moves it.
+        """
+        if "_offset" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted: it has no offset_")
+        offset, rate = self._offset
+        if self.target_fpr == rate:
+            return offset
+        check_one_limit(self.contamination, self.target_fpr)
+        return -self.threshold_at(self.target_fpr)
+
+    @offset_.setter
+    def offset_(self, value: float) -> None:
+        self._offset = float(value), self.target_fpr
 
     @property
     def threshold_(self) -> float:

@@ -51,9 +51,12 @@ class FAnoGAN(GeneratingDetector):
         Share of the training rows to lie beyond the threshold, in (0, 0.5]. Networks and heads
         learn nothing from small clusters of rows; heads and calibration nothing from the share
         of the rows with the highest cross-fitted scores either.
-        "auto" takes all rows for normal and leaves the threshold to `target_fpr`.
+        "auto" takes all rows for normal and leaves the threshold to `target_fpr`; the two
+        exclude each other.
     target_fpr : float, default=0.05
-        Share of new normal rows to lie beyond the threshold, set on cross-fitted scores.
+        Share of new normal rows to lie beyond the threshold, set on cross-fitted scores. With n
+        calibration rows no share below 1/(n + 1) can be promised. Another value given after `fit`
+        moves the threshold; `predict` takes one for a single call.
     normal_label : object, default=None
         When set, `fit(X, y)` trains only on rows whose label equals it.
     latent_dim : "auto" or int, default="auto"
@@ -162,7 +165,8 @@ class FAnoGAN(GeneratingDetector):
     Attributes
     ----------
     offset_ : float
-        ``decision_function = score_samples - offset_``.
+        ``decision_function = score_samples - offset_``; set by `fit`, and moved by another
+        `target_fpr` given later.
     threshold_ : float
         The same threshold on `anomaly_score`.
     history_ : History

@@ -1,0 +1,57 @@
+"""Checks of rates and scores that users give, and a warning where a rate cannot be promised."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from augan.exceptions import CalibrationWarning, DataError, ParameterError, shown
+
+DEFAULT_FPR = 0.05  # of the detectors' target_fpr
+
+
+def check_rate(rate: Any, name: str = "target_fpr") -> float:
+    """Return a share of normal rows as a number; an error unless it is above 0 and below 1."""
+    is_number = isinstance(rate, Real) and not isinstance(rate, (bool, np.bool_))
+    if not is_number or not 0 < float(rate) < 1:
+        raise ParameterError(f"{name}={shown(rate)}: must be a number above 0, below 1")
+    return float(rate)
+
+
+def check_one_limit(contamination: Any, target_fpr: Any) -> None:
+    """Raise where both parameters ask for a threshold."""
+    if contamination != "auto" and target_fpr != DEFAULT_FPR:
+        raise ParameterError(
+            f"contamination={shown(contamination)} and target_fpr={shown(target_fpr)}: each sets "
+            "the threshold; give one of them, or contamination alone and "
+            "predict(X, target_fpr=...)"
+        )
+
+
+def warn_of_few(n_calibration: int, rate: float) -> None:
+    """Warn where so few rows calibrate that no threshold keeps to a rate."""
+    least = 1 / (n_calibration + 1)
+    if rate < least * (1 - 1e-9):
+        warnings.warn(
+            f"a false-positive rate of {rate:g} cannot be promised with {n_calibration} "
+            f"calibration rows: the least is 1/{n_calibration + 1} = {least:.2g}; the threshold "
+            "is the highest calibration score",
+            CalibrationWarning,
+            stacklevel=3,
+        )
+
+
+def check_scores(scores: Any) -> np.ndarray:
+    """Return scores as float64 numbers; an error for what is none, or not a number."""
+    try:
+        values = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"scores={shown(scores)}: must be numbers") from error
+    wrong = np.isnan(values)
+    if wrong.any():
+        where = f"score {int(wrong.ravel().argmax())} of {values.size}" if values.ndim else "score"
+        raise DataError(f"{where} is nan: must be a number")
+    return values

@@ -20,18 +20,9 @@ from ._reasons import plain_reason
 Data = Annotated[
     Path,
     typer.Argument(
-        help="CSV (also .gz), Parquet, a directory of either or of images, .npy or .npz."
+        help="CSV (also .gz), JSON lines, Parquet, a directory of these or of images, .npy, .npz; "
+        "- is stdin."
     ),
-]
-Delimiter = Annotated[str, typer.Option(help="Between two fields of a CSV file.")]
-Encoding = Annotated[str, typer.Option(help="Text encoding of a CSV file.")]
-Missing = Annotated[
-    list[str] | None,
-    typer.Option(help="A text that means a missing value, besides NA and the like; repeatable."),
-]
-ColumnNames = Annotated[
-    str | None,
-    typer.Option(help="Comma-separated column names, for a CSV file without a header line."),
 ]
 Drop = Annotated[list[str] | None, typer.Option(help="Columns to leave out: a,b; repeatable.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
@@ -54,19 +45,6 @@ Threads = Annotated[
         min=1, max=MAX_THREADS, help="CPU threads; if not set 1 to train on tables, else all."
     ),
 ]
-
-
-def csv_options(
-    delimiter: str, encoding: str, missing: list[str] | None, column_names: str | None
-) -> Any:
-    """Return the CSV options that the command line gives."""
-    from augan.io.tables import CsvOptions
-
-    names = tuple(n.strip() for n in column_names.split(",")) if column_names else None
-    delimiter = delimiter.replace("\\t", "\t")
-    if len(delimiter) != 1:
-        raise typer.BadParameter(f"{delimiter!r} is not one character", param_hint="--delimiter")
-    return CsvOptions(delimiter, encoding, tuple(missing or ()), names)
 
 
 def set_threads(

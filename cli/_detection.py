@@ -11,6 +11,7 @@ from ._console import data_errors
 from ._labels import Labelled, read_anomalies
 from ._models import model_context
 from ._pixels import Pixels, open_pixels
+from ._reading import as_trained
 from ._scoring import flag_limit, model_batches, scored_batches
 
 MAX_KINDS = 20  # of anomalies, that have figures of their own
@@ -54,6 +55,7 @@ def evaluate_model(
     target, anomaly, normal = _with_mvtec(data, labels)
     limit = _finite(flag_limit(estimator, *flag))
     target = _target(estimator, model, target)
+    options = as_trained(options, model_context(estimator, model), model)
     known = read_anomalies(data, options, target, anomaly=anomaly, normal=normal, masks=masks)
     how: Any = {"target": target, "skip_bad": skip_bad, "masks": masks}
     batches = known.labelled(model_batches(estimator, model, data, options, **how))

@@ -38,16 +38,15 @@ def read_labelled(path: Path, options: Any, target: str, drop: list[str]) -> Lab
         if drop:
             raise ParameterError(f"--drop {drop[0]}: {path} has no named columns")
         return LabelledRows(source, np.asarray(source.rows()), source.labels(target))
-    frame = source.read(nullable=True)
-    columns = list(frame.columns)
+    columns = source.columns()
     if target not in columns:
         raise no_column(path, target, columns)
     dropped = column_list(drop, columns, "--drop", path)
     if target in dropped:
         raise ParameterError(f"--drop {target}: the column with the classes")
-    frame = frame.drop(columns=dropped)
-    if frame.shape[1] == 1:
+    if len(dropped) == len(columns) - 1:
         raise DataError(f"{path}: no column beside {shown(target)}, the classes")
+    frame = source.read(drop=dropped, nullable=True)
     unlabelled = has_no_label(frame[target])
     if unlabelled.any():
         raise DataError(

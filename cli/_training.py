@@ -91,20 +91,21 @@ def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tu
     """Return the columns to train on, and the labels."""
     from augan.exceptions import DataError
 
-    rows = source.read()
-    columns = list(rows.columns)
+    columns = source.columns()
     dropped = column_list(asked.drop, columns, "--drop", path)
     ids = column_list(asked.ids, columns, "--id", path)
     if asked.target is not None and asked.target not in columns:
         raise no_column(path, asked.target, columns)
-    labels = rows[asked.target] if asked.target else None
     left_out = {*dropped, *ids, asked.target}
     if left_out.issuperset(columns):
         raise DataError(f"{path}: no column is left to train on")
+    rows = source.read(drop=[*dropped, *ids])
+    labels = rows[asked.target] if asked.target else None
+    context["reading"] = source.resolved.to_dict()
     context["dropped"] = [name for name in columns if name in left_out - {asked.target}]
     if ids:
         context["id"] = ids
-    return rows[[name for name in columns if name not in left_out]], labels
+    return rows.drop(columns=[asked.target] if asked.target else []), labels
 
 
 @dataclass(frozen=True)

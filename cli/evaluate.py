@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from ._augmentation import evaluate_table
 from ._console import (
     MAX_SEED,
-    ColumnNames,
-    Delimiter,
-    Encoding,
-    Missing,
     Quiet,
     SkipBad,
     Threads,
-    csv_options,
     plain_errors,
     set_threads,
 )
@@ -27,9 +22,11 @@ from ._images import check_picture
 from ._models import load_detector
 from ._outputs import check_output
 from ._parameters import Assignments, assignments
+from ._reading import reading_options
 from ._scoring import Fpr, Threshold
 
 
+@reading_options
 def evaluate(
     model: Annotated[
         Path | None,
@@ -37,7 +34,7 @@ def evaluate(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Argument(help="CSV, Parquet, a directory of either or of images, .npy or .npz."),
+        typer.Argument(help="Labelled data, as for augan fit; - is stdin."),
     ] = None,
     augmentation: Annotated[
         Path | None,
@@ -98,10 +95,7 @@ def evaluate(
         str | None, typer.Option(help="auto, cpu, cuda …; the model's own if not set.")
     ] = None,
     threads: Threads = None,
-    delimiter: Delimiter = ",",
-    encoding: Encoding = "utf-8",
-    missing: Missing = None,
-    column_names: ColumnNames = None,
+    options: Any = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure how well MODEL finds the anomalies of DATA, which has labels.
@@ -115,7 +109,6 @@ def evaluate(
     With --generative: compare images that MODEL makes with real ones. With --target, their
     classes, a judge learns to tell them, and there are figures of each.
     """
-    options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         _check_request(model, data, augmentation, generative, positive, set_, page, neighbors)
         set_threads(threads, small_batches=augmentation is not None, model=model)

@@ -10,18 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from ._console import (
-    ColumnNames,
-    Delimiter,
-    Encoding,
-    Missing,
     Quiet,
     Threads,
-    csv_options,
     plain_errors,
     say,
     set_threads,
 )
 from ._outputs import check_output
+from ._reading import as_trained, reading_options
 
 MOST_ROWS = 4096  # of DATA, that the file is tried with
 
@@ -50,6 +46,7 @@ class Bank(StrEnum):
     pq = "pq"
 
 
+@reading_options
 def export(
     model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
     out: Annotated[Path, typer.Argument(help="File to write: .onnx.")],
@@ -71,17 +68,13 @@ def export(
         Path | None, typer.Option(help="Also write a model repository for Triton: a new folder.")
     ] = None,
     threads: Threads = None,
-    delimiter: Delimiter = ",",
-    encoding: Encoding = "utf-8",
-    missing: Missing = None,
-    column_names: ColumnNames = None,
+    options: Any = None,
     quiet: Quiet = False,
 ) -> None:
     """Write MODEL as one ONNX file: raw columns or pixels in, scores and decisions out.
 
     The file is kept only if it answers as MODEL does, on made-up rows and on those of --data.
     """
-    options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         from augan.io.model_file import load, read_manifest
 
@@ -136,10 +129,12 @@ def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
 
     from augan.exceptions import ModelFileError
 
+    from ._models import model_context
     from ._scoring import model_batches
 
     if not hasattr(estimator, "anomaly_score"):
         raise ModelFileError(f"{model}: a {type(estimator).__name__}; --data goes with a detector")
+    options = as_trained(options, model_context(estimator, model), model)
     parts, n = [], 0
     for _, rows in model_batches(estimator, model, data, options):
         parts.append(rows)

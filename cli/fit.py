@@ -11,20 +11,15 @@ import typer
 from ._console import (
     MAX_COUNT,
     MAX_SEED,
-    ColumnNames,
     Data,
-    Delimiter,
     Device,
     Drop,
-    Encoding,
-    Missing,
     Overwrite,
     Quiet,
     RunDir,
     SkipBad,
     TensorBoard,
     Threads,
-    csv_options,
     data_errors,
     plain_errors,
     progress,
@@ -36,6 +31,7 @@ from ._facts import print_facts
 from ._holdout import Holdout, check_share, evaluate_held
 from ._outputs import check_output
 from ._parameters import Assignments, assignments, build_estimator
+from ._reading import reading_options
 from ._samplers import fit_sampler, plan_sampler
 from ._training import Asked, read_training
 
@@ -50,6 +46,7 @@ OWN = {  # parameters that the command gives itself
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+@reading_options
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option(help="Model file to write, usually .augan.")],
@@ -97,10 +94,7 @@ def fit(
     ] = False,
     device: Device = "auto",
     threads: Threads = None,
-    delimiter: Delimiter = ",",
-    encoding: Encoding = "utf-8",
-    missing: Missing = None,
-    column_names: ColumnNames = None,
+    options: Any = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a detector on the normal rows of DATA, or a sampler of its classes.
@@ -117,7 +111,6 @@ def fit(
         given["max_steps"] = steps
     if max_time is not None:
         given["max_time"] = _seconds(max_time)
-    options = csv_options(delimiter, encoding, missing, column_names)
 
     with plain_errors(lambda: _stopped(checkpoint)):
         given |= _assigned(set_, {"max_steps": steps, "max_time": max_time})

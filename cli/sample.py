@@ -10,21 +10,17 @@ import typer
 from ._console import (
     MAX_COUNT,
     MAX_SEED,
-    ColumnNames,
-    Delimiter,
     Device,
     Drop,
-    Encoding,
-    Missing,
     Quiet,
     Threads,
-    csv_options,
     plain_errors,
     say,
     set_threads,
 )
 from ._outputs import check_output
 from ._parameters import Assignments, assignments
+from ._reading import reading_options
 from ._samplers import MARK, fill_up
 from ._sampling import Request, write_sample
 
@@ -35,6 +31,7 @@ OWN = {
 }
 
 
+@reading_options
 def sample(
     out: Annotated[
         Path,
@@ -88,10 +85,7 @@ def sample(
     set_: Assignments = None,
     device: Device = "auto",
     threads: Threads = None,
-    delimiter: Delimiter = ",",
-    encoding: Encoding = "utf-8",
-    missing: Missing = None,
-    column_names: ColumnNames = None,
+    options: Any = None,
     quiet: Quiet = False,
 ) -> None:
     """Write new rows.
@@ -102,7 +96,6 @@ def sample(
     """
     from augan.exceptions import ParameterError
 
-    options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         of_model = {"-n": number, "--class": class_, "--balanced": balanced or None}
         of_model |= {"--where": where, "--score-range": score_range, "--truncation": truncation}

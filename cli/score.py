@@ -13,26 +13,23 @@ import typer
 
 from ._console import (
     MAX_COUNT,
-    ColumnNames,
     Data,
-    Delimiter,
-    Encoding,
-    Missing,
     Quiet,
     SkipBad,
     Threads,
-    csv_options,
     plain_errors,
     say,
     set_threads,
 )
-from ._models import load_detector
+from ._models import load_detector, model_context
 from ._outputs import check_output
+from ._reading import as_trained, reading_options
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
 N_REASONS = 3
 
 
+@reading_options
 def score(
     model: Annotated[Path, typer.Argument(help="Model file written by augan fit or augan export.")],
     data: Data,
@@ -60,10 +57,7 @@ def score(
         str | None, typer.Option(help="auto, cpu, cuda …; the model's own if not set.")
     ] = None,
     threads: Threads = None,
-    delimiter: Delimiter = ",",
-    encoding: Encoding = "utf-8",
-    missing: Missing = None,
-    column_names: ColumnNames = None,
+    options: Any = None,
     quiet: Quiet = False,
 ) -> None:
     """Score every row of DATA with MODEL.
@@ -71,7 +65,6 @@ def score(
     Columns of the result: row (counted from 0; path for images of a folder), anomaly_score (higher
     = more abnormal), p_value (share of normal rows with a score as high), is_anomaly.
     """
-    options = csv_options(delimiter, encoding, missing, column_names)
     with plain_errors():
         from augan.io.results import open_results
 
@@ -82,6 +75,7 @@ def score(
         limit = flag_limit(estimator, fpr, threshold)
         if heatmaps is not None:
             _check_heatmaps(heatmaps, model, estimator)
+        options = as_trained(options, model_context(estimator, model), model)
         batches = model_batches(estimator, model, data, options, skip_bad=skip_bad)
         tally = _Tally()
         with (

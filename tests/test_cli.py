@@ -22,7 +22,7 @@ from augan_cli.app import app
 from typer.testing import CliRunner
 
 import augan
-from augan.io import model_file, tables
+from augan.io import csv_files, model_file, parquet_files
 from augan.io.tables import TableSource
 
 SMALL = ["width=16", "latent_dim=4", "encoder_steps=20", "n_critic=1"]
@@ -129,9 +129,9 @@ def test_scores_do_not_depend_on_the_size_of_a_block(
     folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = done("score", model, folder / "data.csv", "--explain").stdout
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1000)
     assert done("score", model, folder / "data.csv", "--explain").stdout == at_once
-    monkeypatch.setattr(tables, "BATCH_ROWS", 7)
+    monkeypatch.setattr(parquet_files, "BATCH_ROWS", 7)
     assert done("score", model, folder / "data.parquet", "--explain").stdout == at_once
 
 
@@ -347,7 +347,7 @@ BAD_FILES: dict[str, tuple[str, bytes | None, tuple[str, ...]]] = {
     "no parquet": ("d.parquet", CSV, ("Parquet",)),
     "latin-1": ("d.csv", CSV + "ä,1\n".encode("latin-1"), ("'a'", "--encoding")),
     "ragged": ("d.csv", CSV[:-4] + b"1,2,3\n", ("line 401", "3 fields")),
-    "repeated column": ("d.csv", b"a,b,a\n1,2,3\n", ("'a'", "twice")),
+    "repeated column": ("d.csv", b"a,b,a\n1,2,3\n", ("'a'", "duplicate")),
     "wrong ending": ("d.xlsx", CSV, ("not a kind of file",)),
     "text as npy": ("d.npy", CSV, ("NumPy",)),
     "text as npz": ("d.npz", CSV, ("NumPy",)),
@@ -411,7 +411,7 @@ def test_a_value_that_does_not_fit_its_column_is_named(
 def test_an_error_in_a_late_block_leaves_no_file(
     folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 2000)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 2000)
     data = csv_of(folder, tmp_path, amount=(390, "much"))
     for name in ("s.csv", "s.parquet", "s.jsonl"):
         out = ["--out", tmp_path / name]
@@ -463,8 +463,8 @@ def test_a_bad_option_of_fit_is_named(
         (["--fpr", 0.1, "--threshold", 1], ("--fpr", "--threshold")),
         (["--device", "quantum"], ("'quantum'",)),
         (["--out", "scores.xlsx"], ("scores.xlsx", ".csv")),
-        (["--encoding", "klingon"], ("data.csv", "klingon")),
-        (["--delimiter", ";"], ("data.csv", "'amount'")),
+        (["--encoding", "klingon"], ("--encoding", "klingon")),
+        (["--delimiter", ";"], ("data.csv", "divided by ','")),
     ],
 )
 def test_a_bad_option_of_score_is_named(

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import augan
 from augan.evaluation import evaluate_detector
-from augan.io import tables
+from augan.io import csv_files, parquet_files
+from augan.io.tables import TableSource
 
 SMALL = ["width=16", "latent_dim=4", "encoder_steps=20", "n_critic=1"]
 SMALL += ["pretext_steps=20", "n_folds=2"]
@@ -83,7 +84,7 @@ def words(folder: Path) -> list[Any]:
 
 
 def test_json_holds_the_figures_that_python_gives(folder: Path, words: list[Any]) -> None:
-    frame = tables.TableSource(folder / "test.csv").read()
+    frame = TableSource(folder / "test.csv").read()
     labels = frame.pop("label")
     detector = augan.load(folder / "m.augan")
     given = {"anomaly": "bad", "n_bootstrap": 50}
@@ -115,13 +116,13 @@ def test_figures_do_not_depend_on_the_file_or_the_size_of_a_block(
     expected = report_of(*words, "--anomaly", "bad")
     content = (folder / "test.csv").read_bytes()
     (tmp_path / "test.csv.gz").write_bytes(gzip.compress(content))
-    tables.TableSource(folder / "test.csv").read().to_parquet(tmp_path / "test.parquet")
+    TableSource(folder / "test.csv").read().to_parquet(tmp_path / "test.parquet")
     header, *lines = content.splitlines(keepends=True)
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "1.csv").write_bytes(header + b"".join(lines[:33]))
     (tmp_path / "parts" / "2.csv").write_bytes(header + b"".join(lines[33:]))
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 1500)
-    monkeypatch.setattr(tables, "BATCH_ROWS", 7)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1500)
+    monkeypatch.setattr(parquet_files, "BATCH_ROWS", 7)
     for data in (folder / "test.csv", *tmp_path.iterdir()):
         assert report_of(words[0], data, "--anomaly", "bad") == expected
 
@@ -141,9 +142,6 @@ def test_labels_are_matched_as_fit_matches_them(
     frame = pd.read_csv(folder / "numbers.csv")
     frame.to_parquet(tmp_path / "n.parquet")
     frame.astype({"number": float}).to_csv(tmp_path / "float.csv", index=False)
-    text = (folder / "numbers.csv").read_text()
-    text = "\n".join(line.replace(",1,", ",01,") for line in text.splitlines())
-    (tmp_path / "zeros.csv").write_text(text)
     for data in (folder / "numbers.csv", *tmp_path.iterdir()):
         result = done(
             *("evaluate", folder / "a.augan", data, *given),
@@ -196,7 +194,7 @@ def test_a_table_is_printed_for_people(words: list[Any]) -> None:
         (["--anomaly", "bad", "--threshold", "inf"], ("--threshold inf",)),
         (["--anomaly", "bad", "--seed", 2**32], ("random_state=4294967296",)),
         (["--anomaly", "bad", "--device", "quantum"], ("'quantum'",)),
-        (["--anomaly", "bad", "--delimiter", ";"], ("test.csv", "no column 'label'")),
+        (["--anomaly", "bad", "--delimiter", ";"], ("test.csv", "divided by ','")),
     ],
 )
 def test_a_bad_option_is_named(words: list[Any], given: list[Any], says: tuple[str, ...]) -> None:
@@ -206,7 +204,7 @@ def test_a_bad_option_is_named(words: list[Any], given: list[Any], says: tuple[s
 def test_rows_without_a_label_are_left_out_and_counted(
     folder: Path, words: list[Any], tmp_path: Path
 ) -> None:
-    frame = tables.TableSource(folder / "test.csv").read()
+    frame = TableSource(folder / "test.csv").read()
     frame.drop(index=[41, 57]).to_csv(tmp_path / "fewer.csv", index=False)
     expected = report_of(words[0], tmp_path / "fewer.csv", "--anomaly", "bad")
     for value in (None, "?"):
@@ -244,7 +242,7 @@ def test_data_and_models_that_cannot_be_read_are_named(
     assert_refused(model, tmp_path / "no.csv", *anomaly, says=("no.csv", "no such file"))
     assert_refused(tmp_path / "no.augan", data, *anomaly, says=("no.augan", "no such file"))
     assert_refused(folder / "i.augan", data, *anomaly, says=("test.csv", "a table", "images"))
-    frame = tables.TableSource(data).read()
+    frame = TableSource(data).read()
     frame.drop(columns="shop").to_csv(tmp_path / "d.csv", index=False)
     assert_refused(model, tmp_path / "d.csv", *anomaly, says=("d.csv", "'shop'", "m.augan"))
     frame.astype(object).replace({"amount": {frame["amount"][9]: "much"}}).to_csv(

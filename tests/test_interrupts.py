@@ -83,8 +83,8 @@ Path.replace = replace
 """
 SLOW_BLOCKS = """
 import time
-from augan.io import tables
-tables.BLOCK_BYTES = 2000
+from augan.io import csv_files
+csv_files.BLOCK_BYTES = 2000
 original = tables.TableSource.batches
 def batches(self, types):
     for batch in original(self, types):

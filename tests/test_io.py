@@ -20,7 +20,7 @@ import pytest
 
 from augan.codecs.cells import category_key
 from augan.exceptions import DataError, ParameterError
-from augan.io import arrays, tables
+from augan.io import arrays, csv_files, parquet_files
 from augan.io.atomic import atomic_path
 from augan.io.results import open_results
 from augan.io.sources import open_data
@@ -70,8 +70,8 @@ def assert_same_values(batched: pd.DataFrame, whole: pd.DataFrame) -> None:
 def test_a_table_comes_back_as_it_was_written_whole_and_in_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 512)
-    monkeypatch.setattr(tables, "BATCH_ROWS", 7)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 512)
+    monkeypatch.setattr(parquet_files, "BATCH_ROWS", 7)
     frame, path = small_frame(), tmp_path / f"data{ending}"
     options = CsvOptions(delimiter="\t" if ending == ".tsv" else ",")
     if ending == ".parquet":
@@ -94,7 +94,7 @@ def test_a_table_comes_back_as_it_was_written_whole_and_in_batches(
 def test_a_file_is_read_in_batches_not_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 2000)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 2000)
     rows = "".join(f"{i},{i % 3}\n" for i in range(20_000))
     source = TableSource(text_file(tmp_path / "long.csv", "a,b\n" + rows))
     sizes = [len(batch) for batch in source.batches({"a": "number", "b": "number"})]
@@ -107,7 +107,7 @@ def test_a_file_is_read_in_batches_not_at_once(
 def test_columns_that_are_not_asked_for_may_hold_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 200)
     rows = [f"{i},{0 if i < 100 else 'fraud'}" for i in range(200)]
     source = TableSource(text_file(tmp_path / "labels.csv", "\n".join(["a,label", *rows])))
     assert joined(source, {"a": "number"})["a"].tolist() == list(range(200))
@@ -264,7 +264,7 @@ DAYS = [str(pd.Timestamp("2024-01-01").date() + pd.Timedelta(days=i)) for i in r
         ("\n", "the file is empty"),
         ("a,b\n", "no rows"),
         ("a,b\n1,2\n3\n", "line 3: 1 fields, the lines before have 2"),
-        ("a,b,a\n1,2,3\n", "column 'a' stands there twice"),
+        ("a,b,a\n1,2,3\n", "duplicate column name 'a'"),
         ("a,b\n" + "\n".join(f"{n},1" for n in [*NUMBERS, "oops"]), "row 60, column 'a': 'oops'"),
         ("a,b\n" + "\n".join(f"{d},1" for d in [*DAYS, "soon"]), "row 60, column 'a': 'soon'"),
     ],
@@ -279,7 +279,7 @@ def test_what_is_wrong_with_a_csv_file_is_said(tmp_path: Path, text: str, says: 
 def test_bytes_that_are_not_utf8_are_refused_with_row_and_column(tmp_path: Path) -> None:
     path = text_file(tmp_path / "bad.csv", "n,stadt\n1,Bonn\n2,Köln\n", "latin-1")
     source = TableSource(path)
-    with pytest.raises(DataError, match=r"row 1, column 'stadt'.*--encoding"):
+    with pytest.raises(DataError, match=r"line 3, column 'stadt'.*--encoding"):
         source.read()
     with pytest.raises(DataError, match=r"line 3, column 'stadt'.*--encoding"):
         joined(source, {"n": "number", "stadt": "text"})
@@ -292,7 +292,7 @@ def test_bytes_that_are_not_utf8_are_refused_with_row_and_column(tmp_path: Path)
 def test_an_odd_value_in_a_later_batch_is_named_by_its_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, cell: str, says: str
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 300)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 300)
     cells = (NUMBERS if kind == "number" else DAYS) * 5
     lines = [f"{value},1" for value in [*cells[:250], cell, *cells[250:]]]
     source = TableSource(text_file(tmp_path / "a.csv", "\n".join(["a,b", *lines])))

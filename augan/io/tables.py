@@ -1,79 +1,99 @@
-"""Tables on disk, read with pyarrow: CSV (also compressed), Parquet, or a directory of either."""
+"""Tables on disk: CSV, JSON lines (both also compressed), Parquet, or a directory of one kind."""
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
+import pyarrow.compute as pc
 
-from augan.exceptions import DataError
+from augan.exceptions import DataError, DataWarning, listed, shown
+from augan.io.csv_files import CsvFile, explained
+from augan.io.json_files import JsonLinesFile
+from augan.io.options import ANY_COLUMN, ReadOptions
+from augan.io.parquet_files import ParquetFile
 from augan.io.regular import check_file
-from augan.io.texts import converted, inferred, trimmed
+from augan.io.texts import Places, Typed, converted, trimmed
 
-BATCH_ROWS = 16_384
-BLOCK_BYTES = 4 * 2**20
-CSV_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.bz2", ".csv.zst", ".txt", ".data")
+CSV_ENDINGS = (".csv", ".tsv", ".txt", ".data")
+JSON_ENDINGS = (".jsonl", ".ndjson")
 PARQUET_ENDINGS = (".parquet", ".pq")
-USUAL_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
+COMPRESSED = ("", ".gz", ".bz2", ".zst")
+INDEX_NAMES = ("Unnamed: 0", "__index_level_0__", "level_0")  # what pandas calls an index
+CsvOptions = ReadOptions
 
-
-@dataclass(frozen=True)
-class CsvOptions:
-    """How a CSV file is written.
-
-    Parameters
-    ----------
-    delimiter : str
-        Between two fields.
-    encoding : str
-        Of the text.
-    missing : tuple of str
-        Texts that mean a missing value, besides the usual ones.
-    column_names : tuple of str, optional
-        Names of the columns of a file without a header line.
-    """
-
-    delimiter: str = ","
-    encoding: str = "utf-8"
-    missing: tuple[str, ...] = ()
-    column_names: tuple[str, ...] | None = None
+TableFile = CsvFile | JsonLinesFile | ParquetFile
 
 
 class TableSource:
-    """A table in one file or in several of one directory, in the order of their names."""
+    """A table in one file or in several of one directory, in the order of their names.
+
+    Parameters
+    ----------
+    path : Path
+        The file or directory.
+    options : ReadOptions, optional
+        How its texts are to be read.
+    label : str, optional
+        What the file is called in messages; its path if not set.
+
+    Attributes
+    ----------
+    resolved : ReadOptions
+        The options, after `read` with the formats of the columns that it read: other files of
+        the same kind are read the same by them.
+    """
 
     is_table: ClassVar[bool] = True
 
-    def __init__(self, path: Path, options: CsvOptions | None = None) -> None:
+    def __init__(
+        self, path: Path, options: ReadOptions | None = None, *, label: str | None = None
+    ) -> None:
         self.path = path
-        self.options = options or CsvOptions()
-        self.files = _table_files(path)
+        self.label = label or str(path)
+        self.options = options or ReadOptions()
+        self.resolved = self.options
+        self.files = [
+            _kind_of(file)(file, self.options, label or str(file)) for file in _table_files(path)
+        ]
 
     def columns(self) -> list[str]:
         """Return the column names of the first file."""
         return self._columns(self.files[0])
 
-    def read(self, names: Sequence[str] = (), *, nullable: bool = False) -> pd.DataFrame:
-        """Return the whole table, or its columns `names`, types inferred.
+    def read(
+        self, names: Sequence[str] = (), *, drop: Sequence[str] = (), nullable: bool = False
+    ) -> pd.DataFrame:
+        """Return the whole table but for the columns `drop`, or `names` of it, types inferred.
 
         Integers with missing values are floats, or with `nullable` pandas' nullable integers.
         """
-        tables = [self._read_file(file, names) for file in self.files]
-        for file, table in zip(self.files, tables, strict=True):
-            if table.column_names != tables[0].column_names:
-                raise DataError(f"{file}: other columns than {self.files[0].name}")
-        with _named_errors(self.path):
-            table = pa.concat_tables(tables, promote_options="permissive")
-            if table.num_rows == 0:
-                raise DataError(f"{self.path}: a header and no rows")
-            frame = _to_pandas(table, self.path)
+        if not names:
+            self._check_options()
+        names = [name for name in names or self.columns() if name not in drop]
+        self._check_columns(self.files[0], names)
+        tables = []
+        for file in self.files:
+            self._check_same_columns(file)
+            self._check_columns(file, names)
+            with _named_errors(file.label, file):
+                tables.append(file.read(names))
+        places = Places([file.label for file in self.files], [len(table) for table in tables])
+        if not sum(places.lengths):
+            raise DataError(f"{self.label}: a header and no rows")
+        with _named_errors(self.label):
+            table = self._joined(tables)
+            if not isinstance(self.files[0], ParquetFile):
+                typed = Typed(self.options, places, divided_by=self._divided_by())
+                table, formats = typed.read(table)
+                self.resolved = replace(self.options, formats={**self.options.formats, **formats})
+            self._warn_of_index(table)
+            frame = _to_pandas(table, self.options)
             return _with_nullable_integers(frame, table) if nullable else frame
 
     def batches(self, types: dict[str, str]) -> Iterator[pd.DataFrame]:
@@ -86,87 +106,112 @@ class TableSource:
         for file in self.files:
             self._check_columns(file, types)
             first = start
-            for table in self._file_batches(file, list(types)):
-                with _named_errors(file):
-                    table = converted(table, types, file, start - first)
-                    frame = _to_pandas(table, file)
+            for table in self._file_batches(file, types):
+                with _named_errors(file.label, file):
+                    places = Places([file.label], [len(table)], start - first)
+                    table = converted(table, types, self.options, places)
+                    frame = _to_pandas(table, self.options)
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 start += len(frame)
                 if len(frame):
                     yield frame
         if start == 0:
-            raise DataError(f"{self.path}: a header and no rows")
+            raise DataError(f"{self.label}: a header and no rows")
 
-    def _columns(self, file: Path) -> list[str]:
-        with _named_errors(file):
-            if _is_parquet(file):
-                names = list(pyarrow.parquet.read_schema(file).names)
-            else:
-                with pyarrow.csv.open_csv(file, *self._csv_options()) as reader:
-                    names = list(reader.schema.names)
+    def _check_options(self) -> None:
+        """Raise DataError where an option names a column that is not there."""
+        dates = [name for name in self.options.date_formats if name != ANY_COLUMN]
+        for option, names in (("--text", self.options.text), ("--date-format", dates)):
+            for name in names:
+                if name not in self.columns():
+                    raise DataError(
+                        f"{self.label}: no column {shown(name)} ({option}); it has "
+                        f"{listed(self.columns())}"
+                    )
+
+    def _columns(self, file: TableFile) -> list[str]:
+        with _named_errors(file.label):
+            names = file.names
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise DataError(f"{file}: column {repeated[0]!r} stands there twice")
+            raise DataError(f"{file.label}: duplicate column name {shown(repeated[0])}")
+        if not names:
+            raise DataError(f"{file.label}: no columns")
         return names
 
-    def _check_columns(self, file: Path, names: Iterable[str]) -> None:
-        missing = [name for name in names if name not in self._columns(file)]
+    def _check_columns(self, file: TableFile, names: Iterable[str]) -> None:
+        known = set(self._columns(file))
+        missing = [name for name in names if name not in known]
         if missing:
-            raise DataError(f"{file}: no column {', '.join(map(repr, missing))}")
+            raise DataError(f"{file.label}: no column {listed(map(repr, missing))}")
 
-    def _read_file(self, file: Path, names: Sequence[str]) -> pa.Table:
-        self._check_columns(file, names)
-        with _named_errors(file, self._columns(file)):
-            if _is_parquet(file):
-                return pyarrow.parquet.read_table(file, columns=list(names) or None)
-            table = pyarrow.csv.read_csv(file, *self._csv_options(columns=names))
-            clock = [field.name for field in table.schema if pa.types.is_time(field.type)]
-            if clock:  # times of day stay the texts that they are
-                table = pyarrow.csv.read_csv(file, *self._csv_options(texts=clock, columns=names))
-            return inferred(trimmed(table, self._missing()), file)
+    def _check_same_columns(self, file: TableFile) -> None:
+        first, names = self.columns(), self._columns(file)
+        for name in first:
+            if name not in names:
+                raise DataError(
+                    f"{file.label}: other columns than {self.files[0].path.name}: no {shown(name)}"
+                )
+        for name in names:
+            if name not in first:
+                raise DataError(
+                    f"{file.label}: column {shown(name)}, which {self.files[0].path.name} has not"
+                )
 
-    def _file_batches(self, file: Path, names: list[str]) -> Iterator[pa.Table]:
-        """Give columns as the file has them: texts for CSV."""
-        with _named_errors(file, self._columns(file)):
-            if _is_parquet(file):
-                with pyarrow.parquet.ParquetFile(file) as parquet:
-                    for batch in parquet.iter_batches(BATCH_ROWS, columns=names):
-                        yield pa.Table.from_batches([batch]).select(names)
+    def _joined(self, tables: list[pa.Table]) -> pa.Table:
+        """Return the tables of all files below each other; DataError where types are at odds."""
+        try:
+            return pa.concat_tables(tables, promote_options="permissive")
+        except pa.ArrowException:
+            for file, table in zip(self.files, tables, strict=True):
+                for name in table.column_names:
+                    kind, first = table.field(name).type, tables[0].field(name).type
+                    with _named_errors(self.label):
+                        fields = [pa.schema([(name, kind)]), pa.schema([(name, first)])]
+                        try:
+                            pa.unify_schemas(fields, promote_options="permissive")
+                        except pa.ArrowException:
+                            raise DataError(
+                                f"{file.label}: column {shown(name)} holds {kind}, in "
+                                f"{self.files[0].path.name} {first}"
+                            ) from None
+            raise
+
+    def _file_batches(self, file: TableFile, types: dict[str, str]) -> Iterator[pa.Table]:
+        """Give columns as the file has them: texts for CSV and JSON lines."""
+        names = list(types)
+        with _named_errors(file.label, file):
+            if isinstance(file, ParquetFile):
+                yield from file.batches(names, types)
                 return
-            options = self._csv_options(texts=names, columns=names)
-            with pyarrow.csv.open_csv(file, *options) as reader:
-                for batch in reader:
-                    yield trimmed(pa.Table.from_batches([batch]), self._missing())
+            missing = self.options.missing_texts()
+            for table in file.batches(names):
+                columns = [trimmed(column, missing) for column in table.columns]
+                yield pa.table(dict(zip(table.column_names, columns, strict=True)))
 
-    def _csv_options(
-        self, texts: Sequence[str] = (), columns: Sequence[str] = ()
-    ) -> tuple[Any, Any, Any]:
-        """Return pyarrow's three; without threads its errors name the line."""
-        names = self.options.column_names
-        read = pyarrow.csv.ReadOptions(
-            use_threads=False,
-            block_size=BLOCK_BYTES,
-            encoding=self.options.encoding,
-            column_names=list(names) if names else None,
-        )
-        convert = pyarrow.csv.ConvertOptions(
-            column_types={name: pa.string() for name in texts},
-            include_columns=list(columns),  # none: all
-            null_values=self._missing(),
-            strings_can_be_null=True,
-        )
-        parse = pyarrow.csv.ParseOptions(delimiter=self.options.delimiter, newlines_in_values=True)
-        return read, parse, convert
+    def _divided_by(self) -> str | None:
+        first = self.files[0]
+        return first.delimiter if isinstance(first, CsvFile) else None
 
-    def _missing(self) -> list[str]:
-        return [*USUAL_MISSING, *self.options.missing]
+    def _warn_of_index(self, table: pa.Table) -> None:
+        """Warn of a column that pandas wrote: the numbers of the rows."""
+        for name in set(INDEX_NAMES) & set(table.column_names):
+            column = table.column(name)
+            whole = pa.types.is_integer(column.type) and not column.null_count
+            if whole and pc.count_distinct(column).as_py() == len(column) > 1:
+                warnings.warn(
+                    f"{self.label}: column {shown(name)} looks like pandas' index, the numbers of "
+                    f"the rows, which say nothing of them: --drop {shown(name)} leaves it out",
+                    DataWarning,
+                    stacklevel=3,
+                )
 
 
 class _named_errors:
     """Turns what pyarrow and the system say into one line that names the file."""
 
-    def __init__(self, file: Path, columns: Sequence[str] = ()) -> None:
-        self.file, self.columns = file, columns
+    def __init__(self, label: str, file: TableFile | None = None) -> None:
+        self.label, self.file = label, file
 
     def __enter__(self) -> None:
         return None
@@ -175,42 +220,37 @@ class _named_errors:
         if error is None or isinstance(error, DataError):
             return
         if isinstance(error, FileNotFoundError):
-            raise DataError(f"{self.file}: no such file") from error
-        if isinstance(error, (pa.ArrowException, OSError, ValueError, LookupError)):
-            raise DataError(f"{self.file}: {_explain(error, self.columns)}") from error
-
-
-def _explain(error: BaseException, columns: Sequence[str]) -> str:
-    """Say what is wrong with a file in words a user knows."""
-    text = _first_line(error)
-    if isinstance(error, UnicodeError):
-        return f"{text} (--encoding names another encoding)"
-    if "Empty CSV" in text:
-        return "the file is empty"
-    if "smaller than the minimum file footer" in text:
-        return "damaged: too short for a Parquet file"
-    found = re.search(r"In CSV column #(\d+):(?: Row #(\d+):)? .*invalid UTF8", text)
-    if found:
-        number = int(found[1])
-        where = f"line {found[2]}, " if found[2] else ""
-        where += f"column {columns[number] if number < len(columns) else number!r}"
-        return f"{where}: not UTF-8 text (--encoding names another encoding)"
-    found = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", text)
-    if found:
-        where = f"line {found[1]}: " if found[1] else ""
-        expected = "column names there are" if found[1] == "1" else "the lines before have"
-        return f"{where}{found[3]} fields, {expected} {found[2]}"
-    return text
+            raise DataError(f"{self.label}: no such file") from error
+        if isinstance(error, (pa.ArrowException, OSError, ValueError, LookupError, EOFError)):
+            columns = [] if self.file is None else self.file.names
+            raise DataError(f"{self.label}: {explained(error, columns)}") from error
 
 
 def holds_tables(path: Path) -> bool:
-    """Whether there is a CSV or Parquet file in a directory."""
+    """Whether there is a table in a directory."""
     return bool(_tables_in(path))
 
 
+def is_table_name(name: str) -> bool:
+    """Whether a file of this name is read as a table."""
+    lower = name.lower()
+    texts = tuple(ending + more for ending in CSV_ENDINGS + JSON_ENDINGS for more in COMPRESSED)
+    return lower.endswith(texts + PARQUET_ENDINGS)
+
+
+def _kind_of(path: Path) -> type[TableFile]:
+    """Return what reads a file."""
+    name = path.name.lower()
+    if name.endswith(PARQUET_ENDINGS):
+        return ParquetFile
+    if name.endswith(tuple(ending + more for ending in JSON_ENDINGS for more in COMPRESSED)):
+        return JsonLinesFile
+    return CsvFile
+
+
 def _tables_in(path: Path) -> list[Path]:
-    shown = (file for file in path.iterdir() if not file.name.startswith("."))
-    return sorted(file for file in shown if _is_parquet(file) or _is_csv(file))
+    shown_files = (file for file in path.iterdir() if not file.name.startswith("."))
+    return sorted(file for file in shown_files if is_table_name(file.name))
 
 
 def _table_files(path: Path) -> list[Path]:
@@ -218,36 +258,32 @@ def _table_files(path: Path) -> list[Path]:
         files = _tables_in(path)
         if not files:
             raise DataError(f"{path}: no CSV or Parquet file in this directory, and no image")
-        if len({_is_parquet(file) for file in files}) > 1:
-            raise DataError(f"{path}: CSV and Parquet files side by side; name one file")
+        if len({_kind_of(file) for file in files}) > 1:
+            raise DataError(f"{path}: CSV, JSON lines or Parquet files side by side; name one file")
         for file in files:
             check_file(file)
         return files
     if not path.exists():
         raise DataError(f"{path}: no such file")
-    if not (_is_parquet(path) or _is_csv(path)):
-        raise DataError(f"{path}: not a kind of file that augan reads (CSV, Parquet, .npy, .npz)")
+    if not is_table_name(path.name):
+        raise DataError(
+            f"{path}: not a kind of file that augan reads (CSV, JSON lines, Parquet, .npy, .npz)"
+        )
     if path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty")
     return [path]
 
 
-def _is_parquet(path: Path) -> bool:
-    return path.name.lower().endswith(PARQUET_ENDINGS)
-
-
-def _is_csv(path: Path) -> bool:
-    return path.name.lower().endswith(CSV_ENDINGS)
-
-
-def _to_pandas(table: pa.Table, file: Path) -> pd.DataFrame:
-    """Return a DataFrame with dates as dates and decimals as floats."""
-    for i, field in enumerate(table.schema):
-        if pa.types.is_decimal(field.type):
-            table = table.set_column(i, field.name, table.column(i).cast(pa.float64()))
-        elif pa.types.is_nested(field.type):
-            raise DataError(f"{file}: column {field.name!r} holds {field.type}, not one value")
+def _to_pandas(table: pa.Table, options: ReadOptions) -> pd.DataFrame:
+    """Return a DataFrame with dates as dates; blank categories are missing values."""
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    marks = {"", *options.missing}
+    for i, dtype in enumerate(frame.dtypes):
+        if isinstance(dtype, pd.CategoricalDtype):
+            blank = [c for c in dtype.categories if isinstance(c, str) and c.strip() in marks]
+            if blank:
+                name = frame.columns[i]
+                frame[name] = frame[name].cat.remove_categories(blank)
     return frame
 
 
@@ -260,7 +296,3 @@ def _with_nullable_integers(frame: pd.DataFrame, table: pa.Table) -> pd.DataFram
             values = column.to_pandas(types_mapper=lambda _, dtype=dtype: pd.array([], dtype).dtype)
             frame[field.name] = values
     return frame
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0]

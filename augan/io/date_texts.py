@@ -1,0 +1,165 @@
+"""Texts that are dates, however they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+LOOKS_LIKE_DATE = r"^\d{4}-\d\d-\d\d"
+TIMES = [pa.timestamp(unit, zone) for unit in ("s", "us", "ns") for zone in (None, "UTC")]
+CLOCK = r"(?:[ T]+(\d{1,2}:\d\d)(:\d\d)?(\.\d{1,6})?( ?[AaPp][Mm])?)?"
+IN_NUMBERS = re.compile(rf"(\d{{4}}|\d\d?)([./-])(\d\d?)\2(\d{{4}}|\d\d?){CLOCK}")
+MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+IN_WORDS = re.compile(
+    rf"(?:\d{{1,2}}\.?([ -/]){MONTH}\.?\1\d{{2,4}}|{MONTH}\.?( )\d{{1,2}},? \d{{4}}){CLOCK}", re.I
+)
+LIKE_DATES = (  # two digits are a year only where day and month have two as well
+    r"(?i)^(?:\d{4}[./-]\d\d?[./-]\d\d?|\d\d?[./-]\d\d?[./-]\d{4}|\d\d[./-]\d\d[./-]\d\d"
+    rf"|\d{{1,2}}\.?[ -/]{MONTH}\.?[ -/]\d{{2,4}}|{MONTH}\.? \d{{1,2}},? \d{{4}}){CLOCK}$"
+)
+PANDAS = int(pd.__version__.split(".")[0])
+MOST_SHAPES = 100  # texts whose shapes are tried
+WORDS = (
+    *("%d{0}%b{0}%Y", "%d{0}%B{0}%Y", "%d{0}%b{0}%y", "%d.{0}%b{0}%Y", "%d.{0}%B{0}%Y"),
+    *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
+)
+
+
+@dataclass(frozen=True)
+class DateSurvey:
+    """How the texts of a column may be read as dates.
+
+    Parameters
+    ----------
+    formats : list of str
+        Those of `strptime` by which every text is a date.
+    n_dates : int
+        Texts that look like one.
+    odd : int, optional
+        The first row with a text that is none by the format that most have.
+    """
+
+    formats: list[str] = field(default_factory=list)
+    n_dates: int = 0
+    odd: int | None = None
+
+
+def survey_dates(text: pa.ChunkedArray) -> DateSurvey:
+    """Find out how texts may be read as dates."""
+    like = pc.match_substring_regex(text, LIKE_DATES)
+    n_dates = pc.sum(like).as_py() or 0
+    n_texts = len(text) - text.null_count
+    if 2 * n_dates < n_texts or not n_dates:
+        return DateSurvey(n_dates=n_dates)
+    distinct = text.filter(like).unique().to_pandas()
+    rights = {
+        how: _strptime(distinct, how).notna().to_numpy()
+        for how in _candidates(distinct[:MOST_SHAPES])
+    }
+    if not rights:
+        return DateSurvey()
+    are_dates = np.any(list(rights.values()), axis=0)
+    dates = pa.array(distinct[are_dates], pa.string())
+    is_date = pc.is_in(text, value_set=dates)
+    n_dates = pc.sum(is_date).as_py()
+    if n_dates == n_texts:
+        formats = [how for how, right in rights.items() if right.all()]
+        if formats:
+            return DateSurvey(_without_odd_orders(formats), n_dates)
+        best = max(rights.values(), key=np.sum)
+        return DateSurvey([], n_dates, pc.index(text, distinct.iloc[int(best.argmin())]).as_py())
+    odd = pc.and_(text.is_valid(), pc.invert(is_date))
+    return DateSurvey([], n_dates, pc.index(odd, True).as_py())
+
+
+def order_of(how: str) -> str:
+    """Return in which order day, month and year stand, such as "dmy"."""
+    return "".join(c.lower() for c in re.findall("%([dmyYbB])", how)).replace("b", "m")
+
+
+def read_iso(text: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
+    """Return texts such as 2024-12-31 as times, and which of them are none."""
+    for kind in TIMES:
+        with contextlib.suppress(pa.ArrowInvalid):
+            return text.cast(kind), np.zeros(len(text), dtype=bool)
+    values = text.to_pandas()
+    times = pd.to_datetime(values, errors="coerce", format="ISO8601", utc=True)
+    odd = (times.isna() & values.notna()).to_numpy()
+    return pa.chunked_array([pa.array(times, from_pandas=True)]), odd
+
+
+def read_dates(text: pa.ChunkedArray, how: str) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
+    """Return texts as times by a format of `strptime`, and which of them are none."""
+    values = text.to_pandas()
+    times = _strptime(values, how)
+    odd = (times.isna() & values.notna()).to_numpy()
+    kind = pa.timestamp("us", "UTC") if "%z" in how else pa.timestamp("us")
+    return pa.chunked_array([pa.array(times, from_pandas=True).cast(kind)]), odd
+
+
+def _strptime(texts: pd.Series, how: str) -> pd.Series:
+    """Return times, NaT where a text is not written so."""
+    times = pd.to_datetime(texts, format=how, errors="coerce", utc="%z" in how)
+    left = times.isna() & texts.notna()
+    if PANDAS < 3 and left.any():  # which has nanoseconds: no year before 1677 or after 2262
+        zone = "[us, UTC]" if "%z" in how else "[us]"
+        times = times.astype(f"datetime64{zone}")
+        times[left] = texts[left].map(lambda text: _one(text, how)).astype(times.dtype)
+    return times
+
+
+def _one(text: str, how: str) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.strptime(text, how)
+    except ValueError:
+        return None
+
+
+def _candidates(texts: pd.Series) -> list[str]:
+    """Return the formats that texts may be written in."""
+    return list(dict.fromkeys(how for text in texts for how in _formats_of(text)))
+
+
+def _formats_of(text: str) -> list[str]:
+    found = IN_NUMBERS.fullmatch(text)
+    if found:
+        first, between, _, last, *clock = found.groups()
+        if len(first) == 4:
+            orders = ["%Y{0}%m{0}%d", "%Y{0}%d{0}%m"]
+        elif len(last) == 4:
+            orders = ["%d{0}%m{0}%Y", "%m{0}%d{0}%Y"]
+        else:
+            orders = ["%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d"]
+        return [how.format(between) + _clock_format(*clock) for how in orders]
+    found = IN_WORDS.fullmatch(text)
+    if found:
+        between, _, *clock = found.groups()
+        return [how.format(between or " ") + _clock_format(*clock) for how in WORDS]
+    return []
+
+
+def _clock_format(
+    minutes: str | None, seconds: str | None, parts: str | None, half: str | None
+) -> str:
+    if minutes is None:
+        return ""
+    hours = "%I:%M" if half else "%H:%M"
+    after = " %p" if half and half.startswith(" ") else "%p" if half else ""
+    return f" {hours}{':%S' if seconds else ''}{'.%f' if parts else ''}{after}"
+
+
+def _without_odd_orders(formats: list[str]) -> list[str]:
+    """Return the formats without those that nobody uses where another one fits."""
+    if any(how.startswith("%Y") for how in formats) or len(set(map(order_of, formats))) == 1:
+        return formats[:1]
+    if len(formats) > 1 and "." in formats[0][:3]:  # with dots the day comes first
+        return formats[:1]
+    return formats

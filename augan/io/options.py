@@ -1,0 +1,214 @@
+"""How the cells of a table's file are to be read: kept with the model that was trained on them."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from augan.exceptions import ParameterError
+from augan.io.formats import (
+    Format,
+    NumberFormat,
+    check_date_format,
+    format_from_dict,
+    format_to_dict,
+)
+
+ANY_COLUMN = "*"  # among the date formats
+USUAL_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
+MOST_TEXTS = 100_000  # names or marks
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How the texts of a CSV or JSON lines file are read.
+
+    Parameters
+    ----------
+    delimiter : str, optional
+        Between two fields; if not set, the one that the first lines agree on.
+    encoding : str, optional
+        Of the text; if not set UTF-8, or UTF-16 where the file begins with its mark.
+    missing : tuple of str
+        Texts that mean a missing value, besides the usual ones. They count in Parquet too.
+    column_names : tuple of str, optional
+        Names of the columns of a CSV file without a header line.
+    default_missing : bool
+        Whether the usual texts (NA, NaN, null, None …) mean a missing value. An empty field
+        always does.
+    text : tuple of str
+        Columns that stay text, whatever they look like.
+    decimal : str, optional
+        Decimal mark, "." or ","; if not set, each column's own where it is certain.
+    thousands : str, optional
+        What groups digits by three; if not set, each column's own where it is certain.
+    date_formats : mapping of str to str
+        Formats of `datetime.strptime` by column; that of "*" is tried on every column.
+    formats : mapping of str to NumberFormat or DateFormat
+        What was found of columns that are not written the plain way. Rows that are read later
+        are read by it.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    missing: tuple[str, ...] = ()
+    column_names: tuple[str, ...] | None = None
+    default_missing: bool = True
+    text: tuple[str, ...] = ()
+    decimal: str | None = None
+    thousands: str | None = None
+    date_formats: Mapping[str, str] = field(default_factory=dict)
+    formats: Mapping[str, Format] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_delimiter(self.delimiter)
+        _check_encoding(self.encoding)
+        for name in ("missing", "column_names", "text"):
+            _check_texts(name, getattr(self, name))
+        if not isinstance(self.default_missing, bool):
+            raise ParameterError(
+                f"default_missing must be a bool, not {self.default_missing!r:.60}"
+            )
+        if self.decimal is not None or self.thousands is not None:
+            other = "," if self.thousands == "." else "."
+            NumberFormat(self.decimal if self.decimal is not None else other, self.thousands)
+        for name in ("date_formats", "formats"):
+            given = getattr(self, name)
+            if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+                raise ParameterError(f"{name} must be a mapping by column, not {given!r:.60}")
+        for text in self.date_formats.values():
+            check_date_format(text)
+
+    def missing_texts(self) -> list[str]:
+        """Return all texts that mean a missing value."""
+        return [
+            *dict.fromkeys([*(USUAL_MISSING if self.default_missing else ("",)), *self.missing])
+        ]
+
+    def number_format(self, column: str) -> NumberFormat:
+        """Return how the numbers of a column are written."""
+        found = self.formats.get(column)
+        if isinstance(found, NumberFormat):
+            return found
+        other = "," if self.thousands == "." else "."
+        return NumberFormat(self.decimal or other, self.thousands)
+
+    def over(self, stored: ReadOptions) -> tuple[ReadOptions, list[str]]:
+        """Return `stored` with what is set here in its place, and what of it was changed.
+
+        Parameters
+        ----------
+        stored : ReadOptions
+            Those that a model was trained with.
+
+        Returns
+        -------
+        options : ReadOptions
+        changed : list of str
+            Names of the fields that were stored with another value.
+        """
+        plain = ReadOptions()
+        given = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if getattr(self, f.name) != getattr(plain, f.name)
+        }
+        given["formats"] = _kept_formats(stored, self) | dict(self.formats)
+        if self.date_formats:
+            given["date_formats"] = dict(stored.date_formats) | dict(self.date_formats)
+        if self.text:
+            given["text"] = tuple(dict.fromkeys([*stored.text, *self.text]))
+        changed = [
+            name
+            for name, value in given.items()
+            if name != "formats" and value != getattr(stored, name)
+        ]
+        return replace(stored, **given), changed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold; only what is not as usual."""
+        values: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value in (None, (), {}) or (f.name == "default_missing" and value):
+                continue
+            if f.name == "formats":
+                value = {column: format_to_dict(how) for column, how in value.items()}
+            elif isinstance(value, tuple):
+                value = list(value)
+            elif isinstance(value, Mapping):
+                value = dict(value)
+            values[f.name] = value
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Any) -> ReadOptions:
+        """Rebuild options from `to_dict`.
+
+        Raises
+        ------
+        ParameterError
+            Where `values` is anything else.
+        """
+        known = {f.name for f in fields(cls)}
+        if not isinstance(values, dict) or not set(values) <= known:
+            raise ParameterError(f"not reading options: {values!r:.60}")
+        given: dict[str, Any] = dict(values)
+        given |= {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+        if "formats" in given:
+            if not isinstance(given["formats"], dict):
+                raise ParameterError(f"not formats of columns: {given['formats']!r:.60}")
+            given["formats"] = {k: format_from_dict(v) for k, v in given["formats"].items()}
+        return cls(**given)
+
+
+def _kept_formats(stored: ReadOptions, given: ReadOptions) -> dict[str, Format]:
+    """Return the stored formats, with decimal mark, groups and dates as they are given."""
+    kept: dict[str, Format] = {}
+    for column, how in stored.formats.items():
+        if column in given.text:
+            continue
+        if isinstance(how, NumberFormat):
+            decimal = given.decimal or ("," if given.thousands == "." else how.decimal)
+            thousands = given.thousands if given.thousands is not None else how.thousands
+            if thousands == decimal:
+                thousands = None
+            kept[column] = replace(how, decimal=decimal, thousands=thousands)
+        elif not {column, ANY_COLUMN} & set(given.date_formats):
+            kept[column] = how
+    return kept
+
+
+def _check_delimiter(delimiter: Any) -> None:
+    if delimiter is None:
+        return
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise ParameterError(f"--delimiter {delimiter!r:.60}: must be one character, not a quote")
+    if ord(delimiter) > 127:
+        raise ParameterError(f"--delimiter {delimiter!r}: must be an ASCII character")
+
+
+def _check_encoding(encoding: Any) -> None:
+    if encoding is None:
+        return
+    try:
+        known = codecs.lookup(encoding)._is_text_encoding
+    except (LookupError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise ParameterError(f"--encoding {encoding!r:.60}: no text encoding, such as cp1252")
+
+
+def _check_texts(name: str, texts: Any) -> None:
+    if name == "column_names" and texts is None:
+        return
+    if not isinstance(texts, tuple) or not all(isinstance(text, str) for text in texts):
+        raise ParameterError(f"{name} must be a tuple of texts, not {texts!r:.60}")
+    if len(texts) > MOST_TEXTS:
+        raise ParameterError(f"{name}: {len(texts)} texts, at most {MOST_TEXTS} can be given")
+    if name == "column_names":
+        repeated = [text for text in dict.fromkeys(texts) if texts.count(text) > 1]
+        if repeated:
+            raise ParameterError(f"--column-names: duplicate column name {repeated[0]!r:.60}")

@@ -1,0 +1,94 @@
+"""What the first lines of a text file say of it: its encoding and what stands between fields."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+HEAD_BYTES = 2**18
+MOST_LINES = 100
+DELIMITERS = ("\t", ";", "|", ",")  # those that seldom stand within fields come first
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first lines of a text file.
+
+    Parameters
+    ----------
+    encoding : str
+        Of the text.
+    delimiter : str, optional
+        What the lines look to be divided by.
+    skip_rows : int
+        Lines before the header: 1 where Excel's "sep=;" stands there.
+    """
+
+    encoding: str
+    delimiter: str | None
+    skip_rows: int = 0
+
+
+def read_head(file: Path, encoding: str | None, n_columns: int | None = None) -> Head:
+    """Return what the first lines of a CSV file say; `n_columns` is known without a header."""
+    with pa.input_stream(str(file), compression="detect") as stream:
+        content = stream.read(HEAD_BYTES)
+    encoding = encoding_of(content, encoding)
+    lines = first_lines(content, encoding)
+    if lines and (found := re.fullmatch('\ufeff?"?sep=([^"])"?', lines[0].strip("\r\n"))):
+        return Head(encoding, found[1], skip_rows=1)
+    return Head(encoding, likely_delimiter(lines, n_columns))
+
+
+def encoding_of(content: bytes, given: str | None) -> str:
+    """Return the encoding given, or else that of the byte order mark, or else UTF-8."""
+    if given is None or codecs.lookup(given).name == "utf-8":
+        for mark, name in BYTE_ORDER_MARKS.items():
+            if content.startswith(mark):
+                return name
+    return given or "utf-8"
+
+
+def first_lines(content: bytes, encoding: str) -> list[str]:
+    """Return whole lines from the start of a file."""
+    text = content.decode(encoding, errors="replace").removeprefix("\ufeff")
+    lines = text.splitlines(keepends=True)
+    return lines[:-1] if len(content) == HEAD_BYTES and len(lines) > 1 else lines
+
+
+def likely_delimiter(lines: list[str], n_columns: int | None = None) -> str | None:
+    """Return what divides most lines into as many fields as the first, at least two."""
+    best, most = None, 0.5
+    for delimiter in DELIMITERS:
+        counts = _n_fields(lines, delimiter)
+        if not counts or counts[0] < 2 or n_columns not in (None, counts[0]):
+            continue
+        alike = sum(n == counts[0] for n in counts) / len(counts)
+        if alike > most:
+            best, most = delimiter, alike
+    return best
+
+
+def _n_fields(lines: list[str], delimiter: str) -> list[int]:
+    """Return how many fields the first rows have."""
+    counts: list[int] = []
+    try:
+        for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+            if row:
+                counts.append(len(row))
+            if len(counts) == MOST_LINES:
+                break
+    except csv.Error:  # a field of more than 128 KiB
+        pass
+    return counts

@@ -1,0 +1,159 @@
+"""How a command's tables are to be read: one group of options, the same for all commands."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from ._console import plain_errors, say
+
+PANEL = "Reading tables"
+NAMES = {  # of options that are not called as their field
+    "column_names": "--column-names",
+    "date_formats": "--date-format",
+    "default_missing": "--no-default-missing",
+}
+
+
+def _option(help_text: str, *names: str, **how: Any) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=PANEL, **how)
+
+
+def _reading(
+    delimiter: Annotated[
+        str | None, _option("Between two fields of a CSV file; found by itself if not set.")
+    ] = None,
+    encoding: Annotated[
+        str | None, _option("Text encoding of a CSV file, such as cp1252; if not set UTF-8.")
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        _option(
+            "A text that means a missing value, besides NA and the like; repeatable. '': only an "
+            "empty field does, and other texts that are given."
+        ),
+    ] = None,
+    no_default_missing: Annotated[
+        bool,
+        _option("NA, NaN, null, None and the like are values.", "--no-default-missing"),
+    ] = False,
+    column_names: Annotated[
+        str | None, _option("Comma-separated column names, for a CSV file without a header line.")
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        _option("Column that stays text, such as a zip code; repeatable, or comma-separated."),
+    ] = None,
+    decimal: Annotated[
+        str | None, _option("Decimal mark, . or , if columns do not show it themselves.")
+    ] = None,
+    thousands: Annotated[
+        str | None, _option("What groups digits by three, if columns do not show it themselves.")
+    ] = None,
+    date_format: Annotated[
+        list[str] | None,
+        _option(
+            "How dates are written, such as %d/%m/%Y; repeatable for single columns.",
+            metavar="[COL=]FORMAT",
+        ),
+    ] = None,
+) -> Any:
+    """Return the reading options that the command line gives."""
+    from augan.io.options import ReadOptions
+
+    marks = tuple(missing or ())
+    delimiter = None if delimiter is None else delimiter.replace("\\t", "\t")
+    if delimiter is not None and len(delimiter) != 1:
+        raise typer.BadParameter(f"{delimiter!r} is not one character", param_hint="--delimiter")
+    return ReadOptions(
+        delimiter=delimiter,
+        encoding=encoding,
+        missing=tuple(mark.strip() for mark in marks if mark.strip()),
+        column_names=_names(column_names) if column_names else None,
+        default_missing=not (no_default_missing or any(not mark.strip() for mark in marks)),
+        text=tuple(split_names(text)),
+        decimal=decimal,
+        thousands=thousands,
+        date_formats=_date_formats(date_format or []),
+    )
+
+
+def split_names(given: list[str] | None) -> list[str]:
+    """Return the names in comma-separated texts; one with a comma stands in double quotes."""
+    rows = csv.reader(given or [], skipinitialspace=True)
+    return list(dict.fromkeys(name.strip() for row in rows for name in row if name.strip()))
+
+
+def _names(given: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in next(csv.reader([given], skipinitialspace=True)))
+
+
+def _date_formats(given: list[str]) -> dict[str, str]:
+    """Return the formats by column; that of "*" is for any."""
+    from augan.exceptions import ParameterError
+    from augan.io.options import ANY_COLUMN
+
+    formats: dict[str, str] = {}
+    for text in given:
+        column, found, how = text.partition("=")
+        if not found or "%" in column:
+            column, how = ANY_COLUMN, text
+        if column in formats:
+            raise ParameterError(
+                f"--date-format {text!r:.60}: a second format; COLUMN=FORMAT is of one column"
+            )
+        formats[column] = how
+    return formats
+
+
+def as_trained(options: Any, context: dict[str, Any], model: Path) -> Any:
+    """Return the options that the training data was read with, and over them those given.
+
+    What is given otherwise than it was then is warned of.
+    """
+    from augan.exceptions import ModelFileError, ParameterError, shown
+    from augan.io.options import ReadOptions
+
+    try:
+        stored = ReadOptions.from_dict(context.get("reading", {}))
+    except ParameterError as error:
+        raise ModelFileError(f"{model}: {error}") from error
+    together, changed = options.over(stored)
+    for name in changed:
+        now, then = getattr(together, name), getattr(stored, name)
+        if then != getattr(ReadOptions(), name):
+            say(
+                f"augan: warning: {NAMES.get(name, f'--{name}')}: {shown(now)}, but {model} was "
+                f"trained on data read with {shown(then)}"
+            )
+    return together
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options above in place of its parameter `options`."""
+    own = inspect.signature(command).parameters
+    hints = get_type_hints(command, include_extras=True)
+    added = inspect.signature(_reading, eval_str=True).parameters
+    parameters = []
+    for name, parameter in own.items():
+        if name == "options":
+            parameters.extend(added.values())
+        else:
+            parameters.append(parameter.replace(annotation=hints[name]))
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> Any:
+        reading = {name: given.pop(name) for name in added}
+        with plain_errors():
+            options = _reading(**reading)
+        return command(**given, options=options)
+
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+    return wrapped

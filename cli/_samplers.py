@@ -37,8 +37,8 @@ def fit_sampler(
         sampler.set_params(callbacks=[training_progress(display), *watching])
         sampler.fit(rows, labels)
     context = {"target": target, "dropped": labelled.dropped, "place": labelled.place}
-    if labelled.is_table:
-        context["reading"] = labelled.source.resolved.to_dict()
+    if labelled.is_table and (reading := labelled.source.resolved.to_dict()):
+        context["reading"] = reading
     save(sampler, out, context=context)
     seconds = sampler.history_[-1]["seconds"] if len(sampler.history_) else 0
     classes = ", ".join(f"{label} ({how})" for label, how in sampler.methods_.items())

@@ -101,7 +101,8 @@ def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tu
         raise DataError(f"{path}: no column is left to train on")
     rows = source.read(drop=[*dropped, *ids])
     labels = rows[asked.target] if asked.target else None
-    context["reading"] = source.resolved.to_dict()
+    if reading := source.resolved.to_dict():
+        context["reading"] = reading
     context["dropped"] = [name for name in columns if name in left_out - {asked.target}]
     if ids:
         context["id"] = ids

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 
 SLOPE = 0.2  # of LeakyReLU, as in DCGAN (Radford 2016)
 
@@ -105,6 +105,37 @@ def normalised(layer: Layer, spectral_norm: bool) -> Layer:
     """Put spectral normalisation (Miyato 2018) on a layer where it is asked for."""
     if spectral_norm:
         parametrizations.spectral_norm(layer)
+        _allow_pickling(layer)
+    return layer
+
+
+def _allow_pickling(layer: Any) -> None:
+    """Let a layer be pickled whose class torch made for it alone, and forbids it."""
+    own: Any = type(layer)
+    own.__reduce_ex__ = _reduced
+
+
+def _reduced(layer: Any, protocol: int) -> tuple[Any, ...]:
+    """Return what a layer under spectral norm is pickled as: itself without, and the norm."""
+    (norms,) = layer.parametrizations.values()
+    state = {**layer.__dict__, "_modules": dict(layer._modules), "_parameters": {}}
+    del state["_modules"]["parametrizations"]
+    state["_parameters"] = {"weight": norms.original, **layer._parameters}
+    flags = (layer.parametrizations.training, norms.training, norms.unsafe)
+    plain = parametrize.type_before_parametrizations(layer)
+    return _normalised_again, (plain, state, norms[0], flags)
+
+
+def _normalised_again(
+    plain: type[nn.Module], state: dict[str, Any], norm: nn.Module, flags: tuple[bool, bool, bool]
+) -> nn.Module:
+    """Return the layer that `_reduced` took apart."""
+    layer: Any = plain.__new__(plain)
+    layer.__dict__.update(state)
+    parametrize.register_parametrization(layer, "weight", norm, unsafe=True)  # as it was
+    _allow_pickling(layer)
+    norms = layer.parametrizations["weight"]
+    layer.parametrizations.training, norms.training, norms.unsafe = flags
     return layer
 
 

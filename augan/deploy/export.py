@@ -25,6 +25,7 @@ from augan.deploy.card import model_card
 from augan.deploy.checksum import with_checksum
 from augan.deploy.inputs import EXPLAIN, IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
 from augan.deploy.modules import ImageScorer, LatentEncoder, RowGenerator, TableScorer
+from augan.deploy.onnx_file import FORMAT
 from augan.deploy.operators import OPSET, TRANSLATIONS
 from augan.deploy.parity import Found, check_encoder, check_generator, check_scorer, halves
 from augan.deploy.precision import (
@@ -34,7 +35,7 @@ from augan.deploy.precision import (
     to_half,
     to_int8,
 )
-from augan.deploy.session import FORMAT, onnx_runtime
+from augan.deploy.session import onnx_runtime
 from augan.exceptions import ExportError, ParameterError
 from augan.inversion import SearchInversion
 from augan.io.atomic import atomic_path

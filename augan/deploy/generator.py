@@ -63,7 +63,7 @@ class OnnxGenerator:
         self.metadata_ = self._session.metadata
         self.latent_dim = int(self.metadata_["latent_dim"])
         self.codec_: TableForm | ImageForm = form_of(self.metadata_)
-        classes = self.metadata_["classes"]
+        classes = self.metadata_.get("classes")
         if classes is not None:
             self.classes_ = np.array(from_json(classes["labels"]), dtype=classes["dtype"])
             self._shares = np.array(classes["shares"])
@@ -126,7 +126,7 @@ class OnnxGenerator:
 
     def _labels(self, n_samples: Any, random: Any) -> NDArray[np.int64] | None:
         """Return the number of the class of each row, class by class; None without classes."""
-        if self.metadata_["classes"] is None:
+        if self.metadata_.get("classes") is None:
             if isinstance(n_samples, Mapping):
                 raise ParameterError(f"n_samples: {self._session.path} has no classes")
             return None

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from augan.codecs.cells import category_key
 from augan.codecs.columns import CategoryColumn, Column
 from augan.deploy.inputs import INNER, is_text, text_codes, value_names
-from augan.deploy.session import PREFIX
+from augan.deploy.onnx_file import PREFIX
 
 RAW = "raw"  # the module's input, or output, that columns stand for
 ML = "ai.onnx.ml"

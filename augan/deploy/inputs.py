@@ -42,13 +42,13 @@ def takes_matrix(columns: Sequence[Column], array_dtype: str | None) -> bool:
 
 def value_names(columns: Sequence[Column]) -> list[str]:
     """Return what the columns' inputs, or outputs, are called: their names, where none clash."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for column in columns:
         name = portable(column.name)
         while name in RESERVED or name in names or not name or name.startswith(INNER):
             name = f"column:{name}"
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def text_codes(column: Column) -> tuple[dict[str, float], float]:

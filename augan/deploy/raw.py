@@ -116,7 +116,7 @@ def form_of(metadata: dict[str, Any]) -> TableForm | ImageForm:
         else column_from_state(values, {})
         for values in metadata["columns"]
     ]
-    return TableForm(columns, from_json(metadata["labels"]), metadata["array_dtype"])
+    return TableForm(columns, from_json(metadata["labels"]), metadata.get("array_dtype"))
 
 
 def _check_bytes(images: NDArray[Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
-import json
 import os
 import re
 import warnings
@@ -18,21 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augan import __version__
-from augan.deploy.checksum import KEY, is_intact
-from augan.deploy.contents import read_contents
-from augan.exceptions import DataWarning, DeviceWarning, ModelFileError, ParameterError, shown
+from augan.deploy.interface import TEXT, check_answers, check_interface, interface_of
+from augan.deploy.onnx_file import damaged, read_file
+from augan.exceptions import DeviceWarning, ModelFileError, ParameterError, shown
 
-FORMAT = 2  # of the metadata
-CHECKED_SINCE = 2  # the format in which files carry a checksum
-PREFIX = "augan."  # of its keys
 NAMED_PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
 SILENT = 4  # of ONNX Runtime's log levels: errors are raised, and not printed too
-LARGEST = 2**31 - 1  # bytes of a file, by what protobuf can hold
 MOST_SAID = 200  # letters of what ONNX Runtime says
 MAX_THREADS = 1024
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
@@ -87,11 +81,11 @@ class Session:
             must = f"an integer from 1 to {MAX_THREADS}, or None"
             raise ParameterError(f"threads={shown(threads)}: must be {must}")
         chosen = _chosen(ort, providers)
-        content = _content(self.path)
-        self.metadata = _metadata(content, self.path)
+        content, self.metadata = read_file(self.path)
         found = self.metadata["part"]
         if part is not None and found != part:
             raise ModelFileError(f"{path}: holds the {found}, not the {part}: export that part")
+        self.interface = interface_of(self.metadata, self.path)
         self.session = self._started(ort, content, chosen, threads)
         running = self.session.get_providers()
         if chosen[0] not in running:
@@ -99,11 +93,11 @@ class Session:
                 raise ParameterError(f"providers={providers!r}: {chosen[0]} cannot be used here")
             _notice()
         on_gpu = running[0] != "CPUExecutionProvider"
-        outputs = self.session.get_outputs()
-        ends = (*self.session.get_inputs(), *outputs)
-        texts = any(value.type == "tensor(string)" for value in ends)
+        check_interface(self.session, self.interface, self.path)
+        self.outputs = list(self.interface.outputs)
+        ends = (*self.interface.inputs.values(), *self.interface.outputs.values())
+        texts = any(value.type == TEXT for value in ends)
         self.io_binding = (on_gpu if io_binding is None else io_binding) and not texts
-        self.outputs = [output.name for output in outputs]
 
     def _started(
         self, ort: Any, content: bytes, providers: Sequence[str], threads: int | None
@@ -116,7 +110,7 @@ class Session:
         try:
             return ort.InferenceSession(content, options, providers=list(providers))
         except Exception as error:  # ONNX Runtime's have no class in common
-            raise _damaged(self.path, _reason(error)) from error
+            raise damaged(self.path, _reason(error)) from error
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the outputs by name.
@@ -127,11 +121,17 @@ class Session:
             When ONNX Runtime fails, of whose errors the file is the usual reason.
         """
         try:
-            values = self._bound(feeds) if self.io_binding else self.session.run(None, dict(feeds))
+            if self.io_binding:
+                values = self._bound(feeds)
+            else:
+                values = self.session.run(self.outputs, dict(feeds))
         except Exception as error:
             reason = _reason(error)
             raise ModelFileError(f"{self.path}: ONNX Runtime failed ({reason})") from error
-        return dict(zip(self.outputs, values, strict=True))
+        answers = dict(zip(self.outputs, values, strict=True))
+        n = len(next(iter(feeds.values())))
+        check_answers(answers, self.interface, n, self.path)
+        return answers
 
     def _bound(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Return the outputs of inputs that are bound, those that have defaults among them."""
@@ -168,7 +168,7 @@ class Session:
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what the file says of itself; ModelFileError as of a `Session`."""
-    return _metadata(_content(Path(path)), Path(path))
+    return read_file(Path(path))[1]
 
 
 def onnx_runtime() -> Any:
@@ -247,65 +247,6 @@ def _notice() -> None:
     if not _noticed:
         _noticed = True
         warnings.warn(NO_GPU, DeviceWarning, stacklevel=4)
-
-
-def _content(path: Path) -> bytes:
-    """Return the bytes of a file; ModelFileError where they are not those that were written."""
-    if not path.exists():
-        raise ModelFileError(f"{path}: no such file")
-    if not path.is_file():
-        what = "a directory" if path.is_dir() else "a device or a pipe"
-        raise ModelFileError(f"{path}: {what}, not a model file")
-    size = path.stat().st_size
-    if size > LARGEST:
-        raise ModelFileError(f"{path}: {size / 2**30:.1f} GiB; an ONNX file has 2 GiB at most")
-    content = path.read_bytes()
-    if is_intact(content) is False:
-        raise _damaged(path, "its checksum is of another content")
-    return content
-
-
-def _metadata(content: bytes, path: Path) -> dict[str, Any]:
-    """Return what a file says of itself; ModelFileError where it is damaged or not augan's."""
-    try:
-        found = read_contents(content).properties
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
-    own = {k.removeprefix(PREFIX): v for k, v in found.items() if k.startswith(PREFIX)}
-    own.pop(KEY.removeprefix(PREFIX), None)
-    made = _format(own, path)
-    if made > FORMAT:
-        by = shown(own.get("augan", "").strip('"'))[1:-1]
-        raise ModelFileError(
-            f"{path}: made by a newer augan ({by}, format {made}; this is {__version__}, which "
-            f"reads up to format {FORMAT})"
-        )
-    if made >= CHECKED_SINCE and is_intact(content) is None:
-        raise _damaged(path, "it has lost its checksum")
-    try:
-        metadata = {key: json.loads(text) for key, text in own.items()}
-    except (ValueError, RecursionError) as error:
-        raise _foreign(path) from error
-    if made < CHECKED_SINCE:
-        message = f"{path}: made before files had checksums; damage to it is not noticed"
-        warnings.warn(message, DataWarning, stacklevel=4)
-    return metadata
-
-
-def _format(own: dict[str, str], path: Path) -> int:
-    """Return the number of the format of metadata."""
-    text = own.get("format", "")
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise _foreign(path)
-    return int(text)
-
-
-def _foreign(path: Path) -> ModelFileError:
-    return ModelFileError(f"{path}: an ONNX file, but not one that augan made")
-
-
-def _damaged(path: Path, reason: str) -> ModelFileError:
-    return ModelFileError(f"{path}: not an ONNX file, or damaged ({reason})")
 
 
 def _reason(error: Exception) -> str:

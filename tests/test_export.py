@@ -448,7 +448,10 @@ def test_what_is_no_exported_model_is_refused(file: Path, tmp_path: Path) -> Non
     model = onnx.load(file)
     for props, says in (
         ({}, "not one that augan made"),
-        ({"augan.format": "99", "augan.augan": '"9.0"'}, "made by a newer augan (9.0, format 99"),
+        (
+            {"augan.format": "99", "augan.augan": '"9.0"', "augan.part": '"scorer"'},
+            "made by a newer augan (9.0, format 99",
+        ),
         ({"augan.format": "soon"}, "not one that augan made"),
     ):
         onnx.helper.set_model_props(model, props)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -16,5 +15,5 @@ class Assessment(NamedTuple):
 
     anomaly_score: Floats  # (n,), higher = more abnormal
     p_value: Floats  # (n,)
-    score_parts: pd.DataFrame  # (n, heads)
-    explanation: pd.DataFrame | Floats | None  # (n, columns), or heat (n, H, W)
+    score_parts: Any  # DataFrame (n, heads) of the index and library of the rows, or pandas'
+    explanation: Any  # the same (n, columns), or heat (n, H, W); None where not asked for

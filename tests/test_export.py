@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
+import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
@@ -89,6 +90,34 @@ def test_all_answers_are_those_of_torch(detector: FAnoGAN, file: Path, rows: Any
 
 def frame_names(frame: Any) -> list[str]:
     return [str(name) for name in frame]
+
+
+def test_exported_models_keep_index_and_library(file: Path, rows: Any) -> None:
+    exported, part = opened(file), rows.sample(20, random_state=0)
+    found = exported.assess(part, explain=True)
+    assert list(found.explanation.index) == list(found.score_parts.index) == list(part.index)
+    alone = exported.explain(part.iloc[[5]])
+    np.testing.assert_allclose(found.explanation.iloc[[5]], alone, rtol=1e-3, atol=1e-3)
+    polars = pl.from_pandas(part)
+    assert isinstance(exported.explain(polars), pl.DataFrame)
+    assert np.array_equal(exported.anomaly_score(polars), found.anomaly_score)
+    with pytest.raises(ValueError, match="same order"):
+        exported.anomaly_score(polars.select(polars.columns[::-1]))
+
+
+@pytest.mark.parametrize("missing", ["", " ", "\t\n", None, np.nan, pd.NA])
+@pytest.mark.parametrize("dtype", ["str", "object", "string", "category"])
+def test_an_empty_text_is_missing_in_torch_and_in_the_graph(
+    detector: FAnoGAN, file: Path, rows: Any, missing: Any, dtype: str
+) -> None:
+    usual = rows[:4].assign(shop=pd.Series([None] * 4, dtype=object))
+    cells = pd.Series([missing] * 4, dtype=object)
+    changed = usual.assign(shop=pd.Series(list(cells), dtype=None if dtype == "str" else dtype))
+    for model in (detector, opened(file)):
+        assert np.array_equal(model.anomaly_score(changed), model.anomaly_score(usual))
+    ours, theirs = detector.anomaly_score(changed), opened(file).anomaly_score(changed)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+    assert (ours != detector.anomaly_score(usual.assign(shop="nowhere"))).all()
 
 
 def test_what_training_had_not_counts_in_the_graph(file: Path, rows: Any) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from pandas.api import types as pdt
 
-from augan.exceptions import DataError, DataTypeError
+from augan.exceptions import DataError, DataTypeError, shown
 
 Array = NDArray[np.float64]
 Quantity = Literal["number", "time", "duration", "text"]
@@ -23,12 +25,21 @@ CELL_TYPES = (
     *(pd.Period, pd.Interval, type(None), type(pd.NaT), type(pd.NA)),
 )
 BOOL_ALIASES = {"true": "1", "false": "0"}
+YEAR_10000 = 253_402_300_800.0  # in seconds since 1970
+LAST_OF_9999 = float(np.nextafter(YEAR_10000, 0))  # the last number below it
+FURTHEST = 9.2e12  # seconds that fit an int64 of microseconds
+BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
 def check_cells(values: pd.Series, name: str) -> None:
     """Raise DataTypeError at the first cell that holds a container or an object of its own."""
     if pdt.is_complex_dtype(values.dtype):
         raise DataTypeError(f"column {name!r} holds complex numbers, not real ones")
+    if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
+        raise DataTypeError(
+            f"column {name!r} holds {shown(values.dtype.pyarrow_dtype)}: a cell's argument must be "
+            "a string or a number"
+        )
     if values.dtype != object:
         return
     kinds = values.map(type)
@@ -109,7 +120,7 @@ def read_numbers(values: pd.Series, name: str, quantity: Quantity) -> Array:
         what = {"time": "a date", "duration": "a duration"}.get(quantity, "a finite number")
         value = plain.iloc[row]
         value = value.item() if isinstance(value, np.generic) else value
-        raise DataError(f"column {name!r}, row {plain.index[row]}: {value!r} is not {what}")
+        raise DataError(f"column {name!r}, row {plain.index[row]}: {shown(value)} is not {what}")
     return numbers
 
 
@@ -119,7 +130,7 @@ def parse_numbers(plain: pd.Series, quantity: Quantity) -> Array:
     if quantity == "number":
         if is_time(plain.dtype):
             return np.full(len(plain), np.nan)
-        numbers = pd.to_numeric(plain, errors="coerce") if textual else plain
+        numbers = _from_objects(plain) if textual else plain
         return np.asarray(numbers.to_numpy(np.float64, na_value=np.nan))
     if not textual and not is_time(plain.dtype):  # a bare number is no time: of what unit?
         return np.full(len(plain), np.nan)
@@ -128,18 +139,64 @@ def parse_numbers(plain: pd.Series, quantity: Quantity) -> Array:
     return _seconds(plain, quantity, textual=textual)
 
 
+def _from_objects(plain: pd.Series) -> pd.Series:
+    """Return texts and objects as numbers, NaN for others, infinite where too large."""
+    try:
+        return pd.to_numeric(plain, errors="coerce")
+    except OverflowError:
+        large = plain.map(lambda value: isinstance(value, int) and value.bit_length() > 1023)
+        rest = pd.to_numeric(plain.mask(large.to_numpy(bool), None), errors="coerce")
+        return rest.astype(np.float64).mask(large.to_numpy(bool), np.inf)
+
+
 def _seconds(plain: pd.Series, quantity: Quantity, *, textual: bool) -> Array:
     """Return seconds (n,) to the microsecond, NaN where missing or not a time."""
+    times = _times(plain, quantity, textual=textual)
+    if times is None:  # dates as durations, or the other way round
+        return np.full(len(plain), np.nan)
+    seconds = _in_seconds(times)
+    if textual:  # nanoseconds in one row leave no room for the year 9999 in another
+        wrong = np.isnan(seconds) & plain.notna().to_numpy(bool)
+        if wrong.any():
+            again = _times(plain[wrong].map(_to_microseconds), quantity, textual=True)
+            if again is not None:
+                seconds[wrong] = _in_seconds(again)
+    return seconds
+
+
+def _times(plain: pd.Series, quantity: Quantity, *, textual: bool) -> pd.Series | None:
+    """Return a column as pandas' durations or as dates in UTC; None where it holds others."""
     try:
         if quantity == "duration":
-            times = pd.to_timedelta(plain, errors="coerce")
-        else:  # "mixed": how a row is read must not depend on the row before
-            given = {"format": "mixed"} if textual else {}
-            times = pd.to_datetime(plain, utc=True, errors="coerce", **given).dt.tz_localize(None)
-    except (ValueError, TypeError):  # dates as durations, or the other way round
-        return np.full(len(plain), np.nan)
-    micros = times.dt.as_unit("us").astype("int64").to_numpy(np.float64)
-    return np.where(times.isna(), np.nan, micros / 1e6)
+            return pd.to_timedelta(plain, errors="coerce")
+        # "mixed": how a row is read must not depend on the row before
+        given = {"format": "mixed"} if textual else {}
+        return pd.to_datetime(plain, utc=True, errors="coerce", **given).dt.tz_localize(None)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _to_microseconds(value: Any) -> Any:
+    """Return a time without the digits behind the microsecond."""
+    if isinstance(value, str):
+        return BEYOND_MICROSECONDS.sub(r"\1", value)
+    return value.astype("datetime64[us]") if isinstance(value, np.datetime64) else value
+
+
+def _in_seconds(times: pd.Series) -> Array:
+    """Return times as seconds (n,), NaN where missing or further than microseconds can say."""
+    missing = times.isna().to_numpy(bool)
+    try:
+        counts = times.dt.as_unit("us").astype("int64").to_numpy(np.float64)
+        seconds = counts / 1e6
+    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+        ticks = times.astype("int64").to_numpy(np.float64)
+        seconds = ticks / {"s": 1.0, "ms": 1e3}[times.dt.unit]
+    if (seconds == YEAR_10000).any() and pdt.is_datetime64_any_dtype(times.dtype):
+        # a float64 cannot tell the last microsecond of 9999, an "open end", from the next year
+        last = (times.dt.year < 10_000).to_numpy(bool)
+        seconds = np.where((seconds == YEAR_10000) & last, LAST_OF_9999, seconds)
+    return np.where(missing | (np.abs(seconds) > FURTHEST), np.nan, seconds)
 
 
 def undo_categorical(values: pd.Series) -> pd.Series:

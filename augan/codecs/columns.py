@@ -18,9 +18,11 @@ from augan.codecs.cells import (
     read_numbers,
     undo_categorical,
 )
+from augan.codecs.dtypes import as_plain, is_blank
 from augan.codecs.origin import Origin, from_json, to_json
 
 LINEAR_TAIL = 10.0  # units beyond the training range up to which a number keeps its distance
+MOST_FEW = 100  # distinct numbers that may be all that a column can have
 UNEXPECTED = 3.0  # what never happened in training counts as three standard deviations
 
 
@@ -41,6 +43,16 @@ class Column:
         """Return (activation, size) of each run of encoded channels."""
         return []
 
+    def read(self, values: pd.Series) -> pd.Series:
+        """Return a column (n,) as `to_raw` reads it; DataTypeError for what no column can hold."""
+        check_cells(values, self.name)
+        return as_plain(values, keep_blank=self.keeps_blank)
+
+    @property
+    def keeps_blank(self) -> bool:
+        """Whether an empty text is a category: of models from when it was none that is missing."""
+        return False
+
     def to_raw(self, values: pd.Series) -> Array:
         """Return one number a row (n,), which the encoding goes on with."""
         raise AssertionError("a subclass reads")  # pragma: no cover
@@ -51,10 +63,16 @@ class Column:
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Split the fields into what JSON can hold and what is an array."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "origin"}
+        values = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name != "origin" and getattr(self, f.name) is not f.default
+        }
         arrays = {k: v for k, v in values.items() if isinstance(v, np.ndarray)}
         rest = {k: to_json(v) for k, v in values.items() if k not in arrays}
         origin = {k: to_json(v) for k, v in asdict(self.origin).items()}
+        if self.origin.native is None:
+            del origin["native"]
         return {"kind": self.kind, "origin": origin, **rest}, arrays
 
     def stored_as(self) -> str:
@@ -73,7 +91,7 @@ class ConstantColumn(Column):
 
     def to_raw(self, values: pd.Series) -> Array:
         """Return 1.0 where a row differs from the training rows."""
-        check_cells(values, self.name)
+        values = self.read(values)
         missing = values.isna().to_numpy(bool)
         if self.value is None:
             return (~missing).astype(np.float64)
@@ -85,6 +103,11 @@ class ConstantColumn(Column):
         values = np.empty(len(raw), dtype=object)
         values[:] = [self.value] * len(raw)
         return self.origin.from_values(values)
+
+    @property
+    def keeps_blank(self) -> bool:
+        """Whether the constant is an empty text."""
+        return is_blank(self.value)
 
     def _same_number(self, values: pd.Series) -> Any:
         """Whether each row holds the same number or time, however it is written."""
@@ -109,6 +132,8 @@ class NumericColumn(Column):
     scale: float
     median: float
     step: float | None  # every training value is a multiple of it
+    few: tuple[float, ...] = ()  # the training values, where there are few: others are not made
+    edges: tuple[float, ...] = ()  # the normal quantiles between one of them and the next
     kind = "numeric"
 
     @property
@@ -134,7 +159,7 @@ class NumericColumn(Column):
 
     def to_raw(self, values: pd.Series) -> Array:
         """Return float64 numbers, NaN where missing."""
-        check_cells(values, self.name)
+        values = self.read(values)
         return read_numbers(values, self.name, self.origin.quantity)
 
     def from_raw(self, raw: Array) -> pd.Series:
@@ -161,9 +186,14 @@ class CategoryColumn(Column):
         """Return (activation, size) of each run of encoded channels."""
         return [("softmax", self.n_codes)]
 
+    @property
+    def keeps_blank(self) -> bool:
+        """Whether an empty text is one of the categories."""
+        return any(map(is_blank, (*self.categories, *self.rare)))
+
     def to_raw(self, values: pd.Series) -> Array:
         """Return codes: the category's index, "other" for rare and unseen, NaN for missing."""
-        check_cells(values, self.name)
+        values = self.read(values)
         return category_codes(values, codes_by_key(self.categories), len(self.categories))
 
     def from_raw(self, raw: Array) -> pd.Series:
@@ -185,7 +215,7 @@ def column_from_state(values: dict[str, Any], arrays: dict[str, Array]) -> Colum
     cls = KINDS[values["kind"]]
     origin = Origin(**{name: from_json(value) for name, value in values["origin"].items()})
     names = {f.name for f in fields(cls)} - {"origin", *arrays}
-    given: dict[str, Any] = {name: from_json(values[name]) for name in names} | arrays
+    given = {name: from_json(values[name]) for name in names & set(values)} | arrays
     return cls(origin=origin, **given)
 
 

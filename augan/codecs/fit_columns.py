@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer
 
 from augan.codecs.cells import Array, category_key, factorized, read_numbers
 from augan.codecs.columns import (
+    MOST_FEW,
     CategoryColumn,
     Column,
     ConstantColumn,
@@ -16,12 +18,14 @@ from augan.codecs.columns import (
     power_of_two,
     rounded,
 )
+from augan.codecs.dtypes import as_plain
 from augan.codecs.origin import Origin
 
 MAX_MASSES = 5
 MASS_SHARE = 0.05  # a value this frequent in a column that is otherwise continuous is a point mass
 MIN_DISTINCT_FOR_MASSES = 20
 MAX_QUANTILES = 1000
+REPEATS = 5  # rows that each of them has on average
 STEPS = tuple(10.0**-decimals for decimals in range(7))
 STEPS_OF_TIME = (86400.0, 3600.0, 60.0, *STEPS)  # days, hours, minutes, then decimal seconds
 MICROSECOND = 2.5e-7  # what is left of one when seconds since 1970 are a float64
@@ -30,6 +34,7 @@ MICROSECOND = 2.5e-7  # what is left of one when seconds since 1970 are a float6
 def fit_column(values: pd.Series, name: str, max_categories: int) -> Column:
     """Learn one column from its training values."""
     origin = Origin.of(values, name)
+    values = as_plain(values)
     if origin.quantity == "text":
         return _fit_category(values, name, origin, max_categories)
     numbers = read_numbers(values, name, origin.quantity)
@@ -54,6 +59,7 @@ def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -
     else:
         knots, normals = _quantile_map(seen / unit)
         knots = knots * unit
+    few, edges = _few_values(distinct, counts, knots, normals)
     spread = float(np.std(seen / unit)) * unit
     return NumericColumn(
         name=name,
@@ -68,7 +74,32 @@ def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -
         scale=spread if spread > 0 else 1.0,
         median=float(np.median(seen / unit)) * unit,
         step=_step(distinct, origin),
+        few=few,
+        edges=edges,
     )
+
+
+def _few_values(
+    distinct: Array, counts: NDArray[np.intp], knots: Array, normals: Array
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the values of a column that has few and repeats them, and the edges between.
+
+    Normal quantiles between two edges stand for one value, each value for as large a share of
+    them as it has of the rows. So new rows have the values of real ones, about as often.
+    """
+    n = int(counts.sum())
+    if len(distinct) > MOST_FEW or n < REPEATS * len(distinct):
+        return (), ()
+    unit = power_of_two(distinct)
+    encoded = np.interp(distinct / unit, knots / unit, normals).astype(np.float32)
+    places = encoded.astype(np.float64)
+    if (np.diff(places) <= 0).any():  # too near to each other to be told apart
+        return (), ()
+    edges = ndtri((np.cumsum(counts)[:-1] + 0.5) / (n + 1))
+    middles = (places[:-1] + places[1:]) / 2
+    outside = (edges <= places[:-1]) | (edges >= places[1:])
+    edges = np.where(outside, middles, edges)
+    return tuple(distinct.tolist()), tuple(edges.tolist())
 
 
 def _quantile_map(seen: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ import datetime
 import decimal
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,16 @@ from numpy.typing import NDArray
 from pandas.api import types as pdt
 
 from augan.codecs.cells import Array, Quantity, check_cells, is_time
+from augan.codecs.dtypes import as_native, as_plain, native_name
 
 # what pandas' infer_dtype says of object columns that hold numbers or times
 OBJECT_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 OBJECT_TIMES = ("date", "datetime", "datetime64")
 OBJECT_DURATIONS = ("timedelta", "timedelta64")
+END_OF_9999 = 253_402_300_800_000_000  # microseconds since 1970; Python's dates end there
+LAST_MICROSECOND = END_OF_9999 - 1
+MOST_NANOSECONDS = 2**63 - 1  # that an int64 holds
+NANOSECONDS = ("datetime64[ns", "timedelta64[ns")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Origin:
         Dtype of those categories.
     ordered : bool
         Whether those categories are.
+    native : str or None
+        Name of the dtype where it is one that the codec reads as `dtype`; see `native_name`.
     """
 
     dtype: str
@@ -45,14 +52,20 @@ class Origin:
     categories: tuple[Any, ...] | None = None
     categories_dtype: str = "object"
     ordered: bool = False
+    native: str | None = None
 
     @classmethod
     def of(cls, values: pd.Series, name: str) -> Origin:
         """Describe a column; DataTypeError where a cell holds what no column can."""
         check_cells(values, name)
+        return replace(cls._of(as_plain(values)), native=native_name(values.dtype))
+
+    @classmethod
+    def _of(cls, values: pd.Series) -> Origin:
+        """Describe a plain column."""
         if isinstance(values.dtype, pd.CategoricalDtype):
             categories = values.cat.categories
-            dtype = str(categories.dtype)
+            dtype = native_name(categories.dtype) or str(categories.dtype)
             return cls("category", None, tuple(categories), dtype, bool(values.cat.ordered))
         if values.dtype != object:
             return cls(str(values.dtype))
@@ -79,9 +92,17 @@ class Origin:
 
     def from_values(self, values: NDArray[Any]) -> pd.Series:
         """Return values (n,) of Python's types, None where missing, as a column."""
+        return as_native(self._from_values(values), self.native)
+
+    def from_numbers(self, numbers: Array, missing: NDArray[np.bool_]) -> pd.Series:
+        """Return numbers (n,), times as seconds since 1970, as a column."""
+        return as_native(self._from_numbers(numbers, missing), self.native)
+
+    def _from_values(self, values: NDArray[Any]) -> pd.Series:
+        """Return values as a plain column."""
         series = pd.Series(values, dtype=object)
         if self.categories is not None:
-            categories = pd.Index(self.categories, dtype=self.categories_dtype)
+            categories = _index(self.categories, self.categories_dtype)
             return series.astype(pd.CategoricalDtype(categories, self.ordered))
         if self.objects is not None:
             return series
@@ -90,8 +111,8 @@ class Origin:
             return series
         return series.astype(dtype)
 
-    def from_numbers(self, numbers: Array, missing: NDArray[np.bool_]) -> pd.Series:
-        """Return numbers (n,), times as seconds since 1970, as a column."""
+    def _from_numbers(self, numbers: Array, missing: NDArray[np.bool_]) -> pd.Series:
+        """Return numbers as a plain column."""
         dtype = pdt.pandas_dtype(self.dtype)
         if is_time(dtype):
             column = _times(numbers, dtype)
@@ -108,7 +129,8 @@ class Origin:
         if missing.any():
             if is_time(dtype):
                 return column.mask(missing)
-            column = column.astype("Int64" if column.dtype.kind in "iu" else "Float64")
+            nullable = {"i": "Int64", "u": "UInt64"}.get(column.dtype.kind, "Float64")
+            column = column.astype(nullable)
             column = column.mask(missing)
             if not pdt.is_extension_array_dtype(dtype):
                 numpy_dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
@@ -116,9 +138,18 @@ class Origin:
         return column.astype(dtype)
 
 
+def _index(categories: tuple[Any, ...], dtype: str) -> pd.Index:
+    """Return the categories of a column."""
+    if dtype.endswith(("[python]", "[pyarrow]")):
+        return pd.Index(as_native(pd.Series(categories, dtype=object), dtype))
+    return pd.Index(categories, dtype=dtype)
+
+
 def _time_dtype(values: pd.Series) -> str:
     """Return pandas' dtype for dates that came as Python objects; UTC where zones differ."""
     present = values[values.notna()]
+    if all(getattr(value, "tzinfo", None) is None for value in present):
+        return "datetime64[us]"
     try:
         return str(pd.to_datetime(present).dt.as_unit("us").dtype)
     except (ValueError, TypeError, AttributeError):
@@ -126,7 +157,12 @@ def _time_dtype(values: pd.Series) -> str:
 
 
 def _times(numbers: Array, dtype: Any) -> pd.Series:
-    micros = pd.Series(np.round(numbers * 1e6).astype("int64"))
+    # float64 seconds round to 1e-6 of one, to 3e-5 by the year 9999: not over an end of time
+    micros = np.round(numbers * 1e6)
+    whole = np.where((micros < END_OF_9999) & (micros > END_OF_9999 - 100), LAST_MICROSECOND, 0)
+    micros = pd.Series(np.where(whole, whole, micros.astype("int64")))
+    if getattr(dtype, "unit", None) == "ns" or str(dtype).startswith(NANOSECONDS):
+        micros = micros.clip(-MOST_NANOSECONDS // 1000 + 1, MOST_NANOSECONDS // 1000)
     if pdt.is_timedelta64_dtype(dtype):
         return pd.to_timedelta(micros, unit="us").astype(dtype)
     times = pd.to_datetime(micros, unit="us", utc=True)

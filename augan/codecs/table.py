@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augan.codecs.columns import CategoryColumn, column_from_state
+from augan.codecs.dtypes import as_plain
 from augan.codecs.fit_columns import fit_column
 from augan.codecs.origin import from_json, to_json
 from augan.codecs.spec import Span, VectorSpec
 from augan.codecs.table_decoder import TableDecoder
 from augan.codecs.table_encoder import TableEncoder
 from augan.exceptions import DataError, DataWarning
+from augan.frames import LIBRARIES, PANDAS
 
 
 class TableCodec:
@@ -41,6 +43,7 @@ class TableCodec:
     """
 
     kind = "table"
+    library = PANDAS  # whose frames the training rows were
 
     def __init__(self, max_categories: int = 50) -> None:
         self.max_categories = max_categories
@@ -74,14 +77,17 @@ class TableCodec:
         return encoded
 
     def decode(self, encoded: Tensor, like: Any = None) -> pd.DataFrame | NDArray[Any]:
-        """Return rows as `fit` saw them: columns, order, dtypes, bounds and rounding."""
+        """Return rows as `fit` saw them: columns, order, dtypes, bounds and rounding.
+
+        Of what is decoded row by row, `like` is the DataFrame whose index it gets.
+        """
         raw = self.decoder(encoded.detach().cpu()).numpy()
         series = {i: column.from_raw(raw[:, i]) for i, column in enumerate(self.columns)}
         frame = pd.DataFrame(series)
         if self.array_dtype is not None:
             return frame.to_numpy(dtype=self.array_dtype)
         frame.columns = pd.Index(self.labels)
-        return frame
+        return frame.set_axis(like.index) if isinstance(like, pd.DataFrame) else frame
 
     def to_module(self) -> TableEncoder:
         """Return the encoding as a module: raw (n, d) to encoded and standardised rows."""
@@ -105,6 +111,8 @@ class TableCodec:
             values.append(plain)
             arrays.update({f"{i}.{name}": array for name, array in own.items()})
         header = {"max_categories": self.max_categories, "array_dtype": self.array_dtype}
+        if self.library != PANDAS:
+            header["library"] = self.library
         labels = to_json(self.labels)
         return {"kind": self.kind, **header, "labels": labels, "columns": values}, arrays
 
@@ -114,6 +122,9 @@ class TableCodec:
         codec = cls(values["max_categories"])
         codec.array_dtype = values["array_dtype"]
         codec.labels = from_json(values["labels"])
+        codec.library = values.get("library", PANDAS)
+        if codec.library not in LIBRARIES:
+            raise ValueError(f"library {codec.library!r}")
         codec.columns = []
         for i, plain in enumerate(values["columns"]):
             prefix = f"{i}."
@@ -136,7 +147,7 @@ class TableCodec:
     def _warn_of_high_cardinality(self, frame: pd.DataFrame) -> None:
         for i, column in enumerate(self.columns):
             if isinstance(column, CategoryColumn) and column.rare:
-                found = frame.iloc[:, i].nunique()
+                found = as_plain(frame.iloc[:, i]).nunique()
                 warnings.warn(
                     f"column {column.name!r} has {found} categories: the "
                     f"{found - self.max_categories} rarest share one (max_categories="

@@ -16,8 +16,9 @@ MOST_DIGITS = 2.0**52  # a float64 as large as this has no decimals
 class TableDecoder(nn.Module):
     """Encoded rows (n, D) to raw ones (n, d) float64, as `TableCodec.prepare` gives them.
 
-    Numbers lie within the bounds of training and are rounded as they were there; of categories
-    and point masses the most likely counts. NaN: missing. Constant columns are zero.
+    Numbers lie within the bounds of training and are rounded as they were there, or where training
+    had few of them are one of those; of categories and point masses the most likely counts. NaN:
+    missing. Constant columns are zero.
     """
 
     knots: Tensor
@@ -31,6 +32,9 @@ class TableDecoder(nn.Module):
     high: Tensor
     step: Tensor
     factor: Tensor
+    few: Tensor
+    edges: Tensor
+    has_few: Tensor
 
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__()
@@ -73,6 +77,11 @@ class TableDecoder(nn.Module):
         fine = torch.where(numbers.abs() >= MOST_DIGITS, numbers, fine)
         rounded = torch.where(self.step >= 1, coarse, fine)
         rounded = torch.where(self.step > 0, rounded, numbers)
+        if self.edges.shape[1]:
+            place = torch.searchsorted(self.edges, normal.T.contiguous())
+            one_of_few = self.few.gather(1, place).T
+            one_of_few = torch.where(mode > 0, rounded, one_of_few)
+            rounded = torch.where(self.has_few, one_of_few, rounded)
         return torch.where(missing, torch.nan, rounded)
 
     def _from_normal(self, normal: Tensor) -> Tensor:
@@ -113,6 +122,12 @@ class TableDecoder(nn.Module):
         self._add("step", [c.step or 0.0 for c in columns])
         decimals = [max(0, round(-np.log10(c.step))) if c.step else 0 for c in columns]
         self._add("factor", [10.0**n for n in decimals])
+        most = max((len(c.few) for c in columns), default=0)
+        few = [[*c.few, *[np.nan] * (most - len(c.few))] for c in columns]
+        self._add("few", few)
+        edges = [[*c.edges, *[np.inf] * (most - 1 - len(c.edges))] for c in columns]
+        self._add("edges", edges)
+        self.register_buffer("has_few", torch.tensor([bool(c.few) for c in columns]), False)
 
     def _add(self, name: str, values: list[float] | list[list[float]]) -> None:
         self.register_buffer(name, torch.tensor(values, dtype=torch.float64), persistent=False)

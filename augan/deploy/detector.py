@@ -17,6 +17,7 @@ from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.estimators._input import Data, read_like_training, with_any_input
+from augan.frames import like
 from augan.scoring.rates import check_rate, warn_of_few
 
 
@@ -90,11 +91,11 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         """Return all that one pass gives, as `FAnoGAN.assess` does."""
         self._opened()
         found = self._run(self._form.feeds(self._read(X)), explain=explain)
-        explanation = self._explanation(found) if explain else None
+        explanation = self._explanation(found, X) if explain else None
         names = self._opened().metadata["parts"]
         parts = pd.DataFrame(found["score_parts"].astype(np.float64), columns=names)
         scores = found["anomaly_score"].astype(np.float64)
-        return Assessment(scores, found["p_value"], parts, explanation)
+        return Assessment(scores, found["p_value"], like(parts, X), explanation)
 
     def anomaly_score(self, X: Any) -> Floats:
         """Return scores (n,) of rows, higher = more abnormal."""
@@ -123,11 +124,11 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         """Return conformal p-values (n,): how rare so high a score is among unseen normals."""
         return self.assess(X).p_value
 
-    def score_parts(self, X: Any) -> pd.DataFrame:
+    def score_parts(self, X: Any) -> Any:
         """Return what the score is made of, (n, heads), higher = more abnormal."""
         return self.assess(X).score_parts
 
-    def explain(self, X: Any) -> pd.DataFrame | Floats:
+    def explain(self, X: Any) -> Any:
         """Return where rows differ from normal ones: (n, columns), or heat (n, H, W)."""
         explanation = self.assess(X, explain=True).explanation
         assert explanation is not None
@@ -224,11 +225,11 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
     def _read(self, X: Any) -> Data:
         return read_like_training(X, self, images=isinstance(self._form, ImageForm))
 
-    def _explanation(self, found: dict[str, NDArray[Any]]) -> pd.DataFrame | Floats:
+    def _explanation(self, found: dict[str, NDArray[Any]], X: Any) -> Any:
         if isinstance(self._form, ImageForm):
             return found["heatmap"].astype(np.float64)
-        names = [column.name for column in self._form.columns]
-        return pd.DataFrame(found["explanation"].astype(np.float64), columns=names)
+        explanation = found["explanation"].astype(np.float64)
+        return like(pd.DataFrame(explanation, columns=list(self._form.labels)), X)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True  # the file is

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from augan.codecs.cells import (
     BOOL_ALIASES,
     category_key,
-    check_cells,
     codes_by_key,
     factorized,
     parse_numbers,
@@ -97,15 +96,13 @@ def to_matrix(columns: Sequence[Column], X: pd.DataFrame | NDArray[Any]) -> NDAr
 
 def to_input(column: Column, values: pd.Series) -> NDArray[Any]:
     """Return a column (n, 1) of float64, dates as seconds since 1970, or of strings."""
+    values = column.read(values)
     if not is_text(column):
         if isinstance(column, ConstantColumn):  # anything but the constant differs from it
-            check_cells(values, column.name)
             numbers = parse_numbers(undo_categorical(values), column.origin.quantity)
         else:
-            check_cells(values, column.name)
             numbers = read_numbers(values, column.name, column.origin.quantity)
         return numbers[:, None]
-    check_cells(values, column.name)
     index, distinct = factorized(values)
     texts = [portable(category_key(value)) for value in distinct]
     return np.array([*texts, mark_of(column)], dtype=object)[index][:, None]

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from augan._random import numpy_stream, torch_stream
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
+from augan.codecs.dtypes import ARROW, DECIMAL
 from augan.codecs.image import ImageCodec
 from augan.deploy.detector import OnnxDetector
 from augan.deploy.generator import OnnxGenerator
@@ -206,11 +207,16 @@ def _bounds(column: NumericColumn) -> tuple[float, float]:
     """Return numbers that the column's dtype can hold; of times, those of its training."""
     if column.origin.quantity in ("time", "duration"):
         return column.low, column.high
-    dtype = column.origin.dtype
-    if "int" in dtype.lower():
-        info = np.iinfo(dtype.lower())
+    dtype = column.origin.dtype.removesuffix(ARROW).lower()
+    if "int" in dtype:
+        info = np.iinfo(dtype)
         return float(info.min) / 2, float(info.max) / 2
-    most = float(np.finfo(np.float32 if dtype.lower() == "float32" else np.float64).max) / 4
+    if decimal := DECIMAL.match(column.origin.native or ""):
+        most = 10.0 ** (int(decimal[2]) - int(decimal[3])) / 4
+    else:
+        floats: dict[str, Any] = {"float": np.float32, "halffloat": np.float16}
+        kind = floats.get(dtype, dtype if dtype in ("float16", "float32") else np.float64)
+        most = float(np.finfo(kind).max) / 4
     return -most, most
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan._device import resolve_device
@@ -21,7 +21,9 @@ from augan._random import draw_seed, numpy_stream
 from augan.assessment import Assessment, Floats
 from augan.codecs.columns import CategoryColumn
 from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
 from augan.estimators._build import build, make_codec
+from augan.estimators._columns import remember_columns
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, of_images, table_defaults
 from augan.estimators._input import (
     Data,
@@ -35,6 +37,7 @@ from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
 from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError
+from augan.frames import library_of, like
 from augan.scoring.maps import Heatmap
 from augan.scoring.rates import check_one_limit, check_rate, check_scores, warn_of_few
 from augan.training.progress import logger, warn_of_health
@@ -89,6 +92,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         check_one_limit(self.contamination, self.target_fpr)
         device = resolve_device(params["device"])
         data = self._read_training_data(X, y)
+        library = library_of(X)
         run = start_run(self, draw_seed(params["random_state"]))
         self.seed_ = run.seed
         former = read_warm_start(self)
@@ -96,6 +100,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             self.codec_ = make_codec(self, data).fit(data)
         else:
             take_codec(self, former, data)
+        if isinstance(self.codec_, TableCodec):
+            self.codec_.library = library
         build(self)
         if former is not None:
             take_networks(self, former)
@@ -140,7 +146,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         Returns
         -------
         assessment : Assessment
-            Arrays (n, ...) of what `anomaly_score`, `p_value`, `score_parts` and `explain` return.
+            Arrays (n, ...) of what `anomaly_score`, `p_value`, `score_parts` and `explain` return;
+            frames have the index of `X`, or are of its library.
         """
         check_is_fitted(self, "scorer_")
         data = self._read(X)
@@ -154,8 +161,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         found = self._in_chunks(self.codec_.prepare(data), answers)
         scores = found[0].double().numpy()
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(scorer.part_names))
-        explanation = self._explanation(found[2]) if explain else None
-        return Assessment(scores, self.p_value_of(scores), parts, explanation)
+        explanation = self._explanation(found[2], X) if explain else None
+        return Assessment(scores, self.p_value_of(scores), like(parts, X), explanation)
 
     def decision_function(self, X: Any) -> Floats:
         """Return ``score_samples(X) - offset_`` (n,): below zero is an anomaly."""
@@ -231,20 +238,21 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         warn_of_few(self.n_calibration_, rate)
         return float(self.scorer_.conformal.threshold(rate))
 
-    def score_parts(self, X: Any) -> pd.DataFrame:
-        """Return what the score is made of, (n, heads), higher = more abnormal.
+    def score_parts(self, X: Any) -> Any:
+        """Return what the score is made of, (n, heads), higher = more abnormal; with X's index.
 
         Robust z-scores of each head's logarithm for ``score="calibrated"``; the two terms of
         the sum for ``score="paper"``.
         """
         return self.assess(X).score_parts
 
-    def explain(self, X: Any) -> pd.DataFrame | Floats:
+    def explain(self, X: Any) -> Any:
         """Return where rows differ from normal ones.
 
-        For tables a DataFrame (n, columns), in multiples of the difference that held-out normals
-        have. For images heatmaps (n, H, W), in robust z-scores of the pixels of held-out
-        normals; ``explain(X) > pixel_threshold_`` are the defects of images that are anomalies.
+        For tables a DataFrame (n, columns), or frame of X's library, with the index of `X`, in
+        multiples of the difference that held-out normals have. For images heatmaps (n, H, W), in
+        robust z-scores of the pixels of held-out normals; ``explain(X) > pixel_threshold_`` are
+        the defects of images that are anomalies.
         """
         check_is_fitted(self, "scorer_")
         return self.assess(X, explain=True).explanation
@@ -354,11 +362,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _read_training_data(self, X: Any, y: Any) -> Data:
         """Read `X`, remember its features, keep the normal rows."""
         data = read_input(X, self)
-        if isinstance(data, pd.DataFrame) or data.ndim == 2:
-            validate_data(self, data, skip_check_array=True)
-        else:
-            self.n_features_in_ = int(np.prod(data.shape[1:]))
-            self.__dict__.pop("feature_names_in_", None)
+        remember_columns(self, data)
         if self.normal_label is not None:
             data = take(data, normal_rows(y, len(data), self.normal_label))
         if len(data) < 2:
@@ -392,12 +396,12 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _calibration_rows(self) -> int:
         return 10_000
 
-    def _explanation(self, found: Tensor) -> pd.DataFrame | Floats:
-        """Return the scorer's explanations as `explain` does."""
+    def _explanation(self, found: Tensor, X: Any) -> Any:
+        """Return the scorer's explanations of rows `X` as `explain` does."""
         if isinstance(self.codec_, ImageCodec):
             return self.codec_.at_original_size(found).double().numpy()
-        names = [column.name for column in self.codec_.columns]
-        return pd.DataFrame(found.double().numpy(), columns=names)
+        frame = pd.DataFrame(found.double().numpy(), columns=list(self.codec_.labels))
+        return like(frame, X)
 
     @torch.no_grad()
     def _in_chunks(

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
@@ -16,9 +17,11 @@ from torch import Tensor
 from augan._random import draw_seed, torch_stream
 from augan.blending import blend
 from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
 from augan.estimators._base import BaseDetector
 from augan.estimators._params import check_params
 from augan.exceptions import DataError, ParameterError
+from augan.frames import given_back, like
 from augan.inversion import fill_latents, spherical_path, truncated_normal
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
@@ -33,12 +36,15 @@ class GeneratingDetector(BaseDetector):
     """A detector whose generator is of use itself: new rows, and a latent space to move in."""
 
     def reconstruct(self, X: Any) -> Any:
-        """Return the nearest normal rows that the generator makes, G(z): same type as `X`."""
+        """Return the nearest normal rows that the generator makes, G(z).
+
+        A DataFrame with the index of `X`, or a frame of its library, where training rows had names.
+        """
         check_is_fitted(self, "scorer_")
         data = self._read(X)
         raw = self.codec_.prepare(data)
         (x_hat,) = self._in_chunks(raw, lambda rows: (self.scorer_.view(rows).x_hat,))
-        return self.codec_.decode(x_hat, like=data)
+        return self._like(self.codec_.decode(x_hat, like=data), X)
 
     def sample(
         self,
@@ -49,7 +55,7 @@ class GeneratingDetector(BaseDetector):
         score_range: tuple[float, float] | None = None,
         truncation: float | None = None,
     ) -> Any:
-        """Return `n_samples` new rows or images, of the type, columns and dtypes of training.
+        """Return `n_samples` new rows or images, of the library, columns and dtypes of training.
 
         Parameters
         ----------
@@ -90,7 +96,7 @@ class GeneratingDetector(BaseDetector):
         generate = partial(self._generate, random=random, truncation=truncation)
         drawn = draw_passing(n_samples, generate, checks, Counter())
         rows = self.codec_.decode(drawn)
-        return rows if conditions is None else conditions.assign(rows)
+        return self._as_trained(rows if conditions is None else conditions.assign(rows))
 
     def _generate(self, n: int, random: torch.Generator, truncation: float | None = None) -> Tensor:
         """Return `n` encoded rows of the generator."""
@@ -124,7 +130,7 @@ class GeneratingDetector(BaseDetector):
             When `z` has another shape, or is not finite.
         """
         check_is_fitted(self, "scorer_")
-        return self.codec_.decode(self._generated(self._latents(z)))
+        return self._as_trained(self.codec_.decode(self._generated(self._latents(z))))
 
     def interpolate(self, a: Any, b: Any, n: int = 10) -> Any:
         """Return `n` rows or images on the way from one to another, through the latent space.
@@ -235,9 +241,9 @@ class GeneratingDetector(BaseDetector):
         y : array-like of shape (n,)
             True or 1 for rows that have what the direction stands for, False or 0 for others.
         """
-        wanted = np.asarray(y)
-        if wanted.shape != (len(X),):
-            raise DataError(f"y has shape {wanted.shape} for {len(X)} rows")
+        wanted, n_rows = np.asarray(y), len(self._read(X))
+        if wanted.shape != (n_rows,):
+            raise DataError(f"y has shape {wanted.shape} for {n_rows} rows")
         if set(np.unique(wanted).tolist()) != {0, 1}:
             raise DataError("y: takes True (or 1) and False (or 0), both of them")
         z = self.encode(X)
@@ -264,7 +270,17 @@ class GeneratingDetector(BaseDetector):
         data = self._read(X)
         encoded = torch.cat(self._in_chunks(self.codec_.prepare(data), self._encoded))
         moved = self._generated(z + strength * way) - self._generated(z)
-        return self.codec_.decode(encoded + moved.cpu(), like=data)
+        return self._like(self.codec_.decode(encoded + moved.cpu(), like=data), X)
+
+    def _like(self, rows: Any, X: Any) -> Any:
+        """Return rows made of those in `X` with its index, as a frame of its library."""
+        return like(rows, X) if isinstance(rows, pd.DataFrame) else rows
+
+    def _as_trained(self, rows: Any) -> Any:
+        """Return new rows as a frame of the library that training rows came in."""
+        if not isinstance(self.codec_, TableCodec) or not isinstance(rows, pd.DataFrame):
+            return rows
+        return given_back(rows, self.codec_.library)
 
     def _encoded(self, rows: Tensor) -> tuple[Tensor]:
         return (self.scorer_.view(rows).x,)

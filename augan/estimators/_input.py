@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
-from augan.exceptions import DataError
+from augan.estimators._columns import check_columns, of_columns
+from augan.exceptions import DataError, DataTypeError, shown
+from augan.frames import is_frame, is_series, to_pandas
 
 Data: TypeAlias = pd.DataFrame | NDArray[Any]
 
 IMAGE_CHANNELS = (1, 3, 4)
+SHOWN_LABELS = 5
 
 
 def with_any_input(tags: Tags) -> Tags:
@@ -26,19 +31,36 @@ def with_any_input(tags: Tags) -> Tags:
     return tags
 
 
-def read_input(X: Any, estimator: object) -> Data:
-    """Return `X` as a DataFrame, a 2-D array (numbers or objects), or images (n, H, W[, C])."""
-    if isinstance(X, pd.DataFrame):
-        if X.empty:
-            raise DataError(f"X has {X.shape[0]} rows and {X.shape[1]} columns: nothing to read")
-        return X
+def read_input(X: Any, estimator: object, *, columns: Sequence[Any] = ()) -> Data:
+    """Return `X` as a DataFrame, a 2-D array (numbers or objects), or images (n, H, W[, C]).
+
+    Frames of other libraries and structured arrays become DataFrames. `columns` are those of
+    training, which messages name.
+    """
+    if is_frame(X):
+        frame = to_pandas(X)
+        if frame.empty:
+            rows, width = frame.shape
+            raise DataError(f"X has {rows} rows and {width} columns: nothing to read")
+        return frame
     if is_image_array(X):
-        return _read_images(np.asarray(X))
+        return _read_images(_without_mask(X))
     if _is_list_of_images(X):
         return _read_images(_stack(X))
-    array: NDArray[Any] = check_array(
-        X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator
-    )
+    if getattr(getattr(X, "dtype", None), "names", None) and X.ndim == 1:
+        return read_input(_of_fields(X), estimator, columns=columns)
+    _check_shape(X, columns)
+    try:
+        array: NDArray[Any] = check_array(
+            _without_mask(X),
+            dtype=None,
+            ensure_all_finite=False,
+            input_name="X",
+            estimator=estimator,
+        )
+    except ValueError as error:  # scikit-learn's messages show the whole array
+        kind = DataTypeError if isinstance(error, TypeError) else DataError
+        raise kind(str(error).splitlines()[0].rstrip(":")) from error
     return array.astype(object) if array.dtype.kind in "US" else array
 
 
@@ -47,27 +69,42 @@ def read_like_training(X: Any, estimator: Any, *, images: bool) -> Data:
 
     `images` says whether the estimator was trained on images.
     """
-    data = read_input(X, estimator)
+    columns = () if images else estimator.codec_.labels
+    data = read_input(X, estimator, columns=columns)
     holds_images = isinstance(data, np.ndarray) and data.ndim > 2
     if holds_images != images:
         found, trained = ("images", "a table") if holds_images else ("a table", "images")
         raise DataError(f"X holds {found}, in training {trained}")
     if not images:
-        validate_data(estimator, data, reset=False, skip_check_array=True)
+        check_columns(estimator, data)
     return data
 
 
 def normal_rows(y: Any, n_rows: int, normal_label: Any) -> NDArray[np.bool_]:
-    """Return which of `n_rows` labels `y` are `normal_label`."""
+    """Return which of `n_rows` labels `y` are `normal_label`; missing labels are not."""
     if y is None:
-        raise DataError(f"normal_label={normal_label!r} needs y, the labels")
-    labels: NDArray[Any] = column_or_1d(y)
+        raise DataError(f"normal_label={shown(normal_label)} needs y, the labels")
+    if np.ndim(normal_label) == 0 and pd.isna(normal_label):
+        raise DataError(f"normal_label={normal_label!r}: a missing label is no class")
+    if np.ndim(y) == 0 or isinstance(y, str):
+        raise DataError(f"y is {shown(y)}, not one label a row")
+    labels = np.asarray(column_or_1d(np.asarray(y, dtype=object)))
     if len(labels) != n_rows:
         raise DataError(f"y has {len(labels)} labels for {n_rows} rows")
-    normal = np.asarray(labels == normal_label)
-    if normal.shape != labels.shape or not normal.any():
-        found = ", ".join(map(repr, pd.unique(labels)[:5].tolist()))
-        raise DataError(f"no row has the label normal_label={normal_label!r}; y has {found}")
+    there = ~np.asarray(pd.isna(labels), dtype=bool)
+    if not there.any():
+        raise DataError("y has no label in any row")
+    normal = there.copy()
+    normal[there] = [_is_label(label, normal_label) for label in labels[there]]
+    if not normal.any():
+        known = pd.unique(labels[there]).tolist()
+        alike = [label for label in known if str(label) == str(normal_label)]
+        hint = f" ({shown(alike[0])} is another type)" if alike else ""
+        found = ", ".join(map(shown, known[:SHOWN_LABELS]))
+        more = f" and {len(known) - SHOWN_LABELS} more" if len(known) > SHOWN_LABELS else ""
+        raise DataError(
+            f"no row has the label normal_label={shown(normal_label)}; y has {found}{more}{hint}"
+        )
     return normal
 
 
@@ -81,7 +118,61 @@ def is_image_array(X: Any) -> bool:
     return getattr(X, "ndim", 0) in (3, 4) and hasattr(X, "dtype")
 
 
-def _read_images(images: NDArray[Any]) -> NDArray[Any]:
+def _is_label(label: Any, wanted: Any) -> bool:
+    """Whether a label is the one that is wanted; of a list, which is none, never."""
+    same = label == wanted
+    return bool(same) if isinstance(same, (bool, np.bool_)) else False
+
+
+def _check_shape(X: Any, columns: Sequence[Any]) -> None:
+    """Raise DataError where `X` is no table, such as a single row."""
+    if sparse.issparse(X):
+        raise DataTypeError("X is a sparse matrix, but dense data is required: give X.toarray()")
+    wanted = of_columns(columns)
+    if is_series(X):
+        raise DataError(f"X is a {type(X).__name__}, one column: a table is required{wanted}")
+    if isinstance(X, (str, bytes, dict, set)) or X is None or callable(X):
+        raise DataError(f"X is {shown(X)}: a table or images are required{wanted}")
+    ndim = getattr(X, "ndim", 2)
+    if isinstance(X, (list, tuple)):
+        ndim = 2 if any(hasattr(row, "__len__") and not isinstance(row, str) for row in X) else 1
+    if ndim == 1:
+        raise DataError(
+            "Expected 2D array, got 1D array. Reshape your data: one row is [X], one column "
+            f"X.reshape(-1, 1){wanted}"
+        )
+    if ndim != 2:
+        raise DataError(f"Expected 2D array, got one of {ndim} dimensions{wanted}")
+
+
+def _without_mask(X: Any) -> Any:
+    """Return an array whose masked cells are missing; images cannot have such."""
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    if not np.ma.is_masked(X):
+        return np.asarray(X.data)
+    if X.ndim > 2:
+        raise DataError(f"X has {int(np.ma.count_masked(X))} masked pixels: images need them all")
+    mask, kind = np.ma.getmaskarray(X), X.dtype.kind
+    wider = {"i": np.float64, "u": np.float64, "f": X.dtype, "c": X.dtype, "m": X.dtype}
+    filled = np.array(X.data, dtype=wider.get(kind, object))
+    filled[mask] = "NaT" if kind == "m" else None if filled.dtype == object else np.nan
+    return filled
+
+
+def _of_fields(X: NDArray[Any]) -> pd.DataFrame:
+    """Return a structured array as a DataFrame, a column a field."""
+    assert X.dtype.names is not None
+    columns = {}
+    for name in X.dtype.names:
+        if X[name].ndim != 1:
+            raise DataError(f"field {name!r} holds arrays, not one value a row")
+        columns[name] = _without_mask(X[name])
+    return pd.DataFrame(columns)
+
+
+def _read_images(images: Any) -> NDArray[Any]:
+    images = np.asarray(images)
     if len(images) == 0:
         raise DataError("X holds no images")
     if images.dtype.kind not in "buif":
@@ -104,4 +195,4 @@ def _stack(images: Any) -> NDArray[Any]:
     for i, image in enumerate(images):
         if image.shape != first:
             raise DataError(f"image {i} has shape {image.shape}, image 0 has {first}")
-    return np.stack(images)
+    return np.stack([_without_mask(image) for image in images])

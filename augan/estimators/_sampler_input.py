@@ -14,7 +14,9 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from augan.estimators._input import Data, is_image_array, read_input
+from augan.codecs.dtypes import as_plain
+from augan.estimators._columns import remember_columns
+from augan.estimators._input import Data, read_input
 from augan.exceptions import DataError, DataWarning
 
 MIN_NAMED = 30  # rows from which on distinct values are no chance
@@ -31,11 +33,7 @@ def read_labelled(sampler: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool
     if sparse.issparse(X):
         return *validate_data(sampler, X=X, y=labels, accept_sparse=["csr", "csc"]), binarized
     data = read_input(X, sampler)
-    if is_image_array(data):
-        sampler.n_features_in_ = int(np.prod(data.shape[1:]))
-        sampler.__dict__.pop("feature_names_in_", None)
-    else:
-        validate_data(sampler, X=data, y=labels, skip_check_array=True)
+    remember_columns(sampler, data)
     if len(labels) != len(data):
         raise DataError(f"y has {len(labels)} labels for {len(data)} rows")
     return data, labels, binarized
@@ -81,8 +79,8 @@ def warn_of_columns(data: Data) -> None:
     """Warn of columns of a table that hold nothing, or that number or name the rows."""
     if not isinstance(data, pd.DataFrame):
         return
-    for label, values in data.items():
-        name = repr(str(label))
+    for label, given in data.items():
+        name, values = repr(str(label)), as_plain(given)
         if values.isna().all():
             _warn(f"column {name} is empty: so it is in new rows")
         elif _numbers_rows(values):
@@ -116,9 +114,6 @@ def dense(X: Any) -> Data:
     """Return what the codecs read."""
     if sparse.issparse(X):
         return np.asarray(X.toarray())
-    if isinstance(X, pd.DataFrame):
-        thin = [name for name in X if isinstance(X[name].dtype, pd.SparseDtype)]
-        return X.astype({name: X[name].dtype.subtype for name in thin}) if thin else X
     return X
 
 

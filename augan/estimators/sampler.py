@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_sampling_strategy
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
 from augan.estimators._defaults import (
     IMAGE_SAMPLER,
     SamplerDefaults,
@@ -25,6 +27,7 @@ from augan.estimators._defaults import (
 )
 from augan.estimators._input import take, with_any_input
 from augan.estimators._params import check_params
+from augan.estimators._resampled import as_pandas
 from augan.estimators._sampler_input import (
     check_labels,
     dense,
@@ -34,6 +37,7 @@ from augan.estimators._sampler_input import (
 )
 from augan.estimators._sampler_training import train_sampler
 from augan.exceptions import ParameterError, shown
+from augan.frames import PANDAS, given_back, library_of
 from augan.sampling.conditions import Conditions, read_conditions
 from augan.sampling.shares import draw_copies, split_added
 
@@ -296,10 +300,12 @@ class GANSampler(BaseOverSampler):
         NotTrainableError
             When training goes on diverging.
         """
+        rows, y, _ = as_pandas(X, y)
         check_labels(y)
-        X, y, _ = self._check_X_y(X, y)
+        rows, y, _ = self._check_X_y(rows, y)
         self.sampling_strategy_ = self._strategy(y)
-        train_sampler(self, dense(X), y, read_groups(groups, len(y)))
+        train_sampler(self, dense(rows), y, read_groups(groups, len(y)))
+        self._remember_library(X)
         return self
 
     def _strategy(self, y: Any) -> dict[Any, int]:
@@ -332,8 +338,8 @@ class GANSampler(BaseOverSampler):
         Returns
         -------
         X_resampled : same type as X
-            The rows as they came; below them copies, where `synthetic_share` asks for some, and
-            new rows, class by class.
+            The rows as they came, those of a DataFrame numbered anew as in imbalanced-learn; below
+            them copies, where `synthetic_share` asks for some, and new rows, class by class.
         y_resampled : same type as y
             Their classes.
 
@@ -342,8 +348,11 @@ class GANSampler(BaseOverSampler):
         DataError, ParameterError, NotTrainableError
             As in `fit`.
         """
-        check_labels(y)
-        return cast("tuple[Any, Any]", super().fit_resample(X, y, groups=groups))
+        rows, labels, back = as_pandas(X, y)
+        check_labels(labels)
+        found = cast("tuple[Any, Any]", super().fit_resample(rows, labels, groups=groups))
+        self._remember_library(X)
+        return back(*found)
 
     def sample(
         self,
@@ -370,7 +379,7 @@ class GANSampler(BaseOverSampler):
 
         Returns
         -------
-        X_new : DataFrame or ndarray
+        X_new : DataFrame, frame of the library of training, or ndarray
             Rows or images.
         y_new : ndarray of shape (n,)
             Their classes.
@@ -390,7 +399,9 @@ class GANSampler(BaseOverSampler):
         random = torch_stream(draw_seed(given), "sample")
         conditions = read_conditions(where, self.codec_)
         wanted = self._wanted(n_samples, conditions, random)
-        return self._make(wanted, random, conditions=conditions, score_range=score_range)
+        rows, y = self._make(wanted, random, conditions=conditions, score_range=score_range)
+        library = getattr(self.codec_, "library", PANDAS)
+        return (given_back(rows, library) if isinstance(rows, pd.DataFrame) else rows), y
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` (``.augan``), whole or not at all, without pickle.
@@ -421,6 +432,11 @@ class GANSampler(BaseOverSampler):
             return X, y
         y_added = np.concatenate([y[copied], y_new.astype(y.dtype, copy=False)])
         return joined(X, data, take(data, copied), new), np.concatenate([y, y_added])
+
+    def _remember_library(self, X: Any) -> None:
+        """Remember whose frames `sample` returns."""
+        if isinstance(self.codec_, TableCodec):
+            self.codec_.library = library_of(X)
 
     def _make(
         self, wanted: Mapping[int, int], random: torch.Generator, **asked: Any

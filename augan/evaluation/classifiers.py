@@ -14,6 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from augan.codecs.dtypes import as_plain
+
 MIN_FREQUENCY = 5  # rows that a category needs for a column of its own
 MISSING = "missing"  # a category's name where there is none
 
@@ -33,7 +35,8 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
 def plain(X: pd.DataFrame) -> pd.DataFrame:
     """Return a table of floats and texts: dates as seconds, missing values as NaN."""
     columns = {}
-    for name, values in X.items():
+    for name, given in X.items():
+        values = as_plain(given)
         if pdt.is_datetime64_any_dtype(values):
             columns[name] = (values - pd.Timestamp(0, tz=values.dt.tz)).dt.total_seconds()
         elif pdt.is_timedelta64_dtype(values):

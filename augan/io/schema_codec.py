@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from augan.codecs.cells import category_key
-from augan.codecs.columns import Column, column_from_state
+from augan.codecs.columns import MOST_FEW, Column, column_from_state
 from augan.codecs.origin import from_json
 from augan.exceptions import shown
 from augan.io.schema_types import (
@@ -21,6 +21,7 @@ from augan.io.schema_types import (
     Finite,
     ImageDtype,
     Label,
+    Native,
     Part,
     Positive,
     Scalar,
@@ -44,8 +45,9 @@ class OriginState(Part):
     dtype: Dtype
     objects: Annotated[str, Field(max_length=40)] | None = None
     categories: Scalars | None = None
-    categories_dtype: Dtype = "object"
+    categories_dtype: Dtype | Native = "object"
     ordered: bool = False
+    native: Native | None = None
 
 
 PLAIN = [OriginState(dtype=name) for name in ("int64", "float64", "float32")]  # need no trial
@@ -101,6 +103,8 @@ class NumericState(ColumnState):
     scale: Positive
     median: Finite
     step: Annotated[float, Field(ge=1e-12, le=1e12)] | None
+    few: Annotated[list[Finite], Field(default_factory=list, max_length=MOST_FEW)]
+    edges: Annotated[list[Finite], Field(default_factory=list, max_length=MOST_FEW)]
 
     def trial(self) -> list[float]:
         """Return the bounds and a missing value."""
@@ -122,6 +126,12 @@ class NumericState(ColumnState):
             raise ValueError("one of masses stands there twice")
         if not all(self.low <= mass <= self.high for mass in self.masses):
             raise ValueError("one of masses is not between low and high")
+        if len(self.edges) != max(len(self.few) - 1, 0) or sorted(self.edges) != self.edges:
+            raise ValueError("edges do not lie between the values of few")
+        if sorted(set(self.few)) != self.few:
+            raise ValueError("few is not in ascending order")
+        if not all(self.low <= value <= self.high for value in self.few):
+            raise ValueError("one of few is not between low and high")
 
 
 class CategoryState(ColumnState):
@@ -159,6 +169,7 @@ class TableState(Part):
     array_dtype: Dtype | None
     labels: Label
     columns: Columns
+    library: Literal["pandas", "polars", "pyarrow", "modin", "cudf"] = "pandas"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -10,6 +10,7 @@ import numpy as np
 from pandas.api import types as pdt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from augan.codecs.dtypes import check_name
 from augan.codecs.origin import from_json
 from augan.exceptions import shown
 
@@ -59,6 +60,15 @@ def check_dtype(name: str) -> str:
     try:
         pdt.pandas_dtype(name)
     except Exception as error:  # of unknown time zones, numpy's and pandas' own
+        raise ValueError(f"{shown(name)} is no dtype of a column") from error
+    return name
+
+
+def check_native(name: str) -> str:
+    """Return the name of a dtype that is read as another one, else raise ValueError."""
+    try:
+        check_name(name)
+    except Exception as error:  # of sparse types numpy's own
         raise ValueError(f"{shown(name)} is no dtype of a column") from error
     return name
 
@@ -150,6 +160,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 AtLeastOne = Annotated[int, Field(ge=1, lt=2**53)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Dtype = Annotated[str, StringConstraints(max_length=220), AfterValidator(check_dtype)]
+Native = Annotated[str, StringConstraints(max_length=220), AfterValidator(check_native)]
 ImageDtype = Annotated[str, StringConstraints(max_length=20), AfterValidator(check_image_dtype)]
 Scalar = Annotated[Any, AfterValidator(check_scalar)]
 Written = Annotated[Any, AfterValidator(check_written)]

@@ -1,0 +1,84 @@
+"""The columns of a table: remembered in training, compared afterwards, by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
+
+from augan.exceptions import DataError, listed
+
+MATCH = "The feature names should match those that were passed during fit"
+
+
+def remember_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
+    """Store `n_features_in_`, and `feature_names_in_` of a table whose names are all texts."""
+    if data.ndim == 2 and not _are_mixed(data):
+        validate_data(estimator, data, skip_check_array=True)
+        return
+    estimator.n_features_in_ = int(np.prod(data.shape[1:]))
+    estimator.__dict__.pop("feature_names_in_", None)
+
+
+def check_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
+    """Raise where a table has other columns than in training, or has them in another order.
+
+    Names are compared as texts, so that 0 is "0", as a file writes it. Where one of the tables
+    has none, or none but pandas' own 0, 1, ..., scikit-learn warns.
+
+    Raises
+    ------
+    DataError or ValueError
+        For other names, another order or another number of columns.
+    """
+    codec = estimator.codec_
+    trained = list(codec.labels) if codec.array_dtype is None else None
+    given = list(data.columns) if isinstance(data, pd.DataFrame) else None
+    if trained and given and not (_are_texts(trained) and _are_texts(given)):
+        names, found = [str(name) for name in trained], [str(name) for name in given]
+        if names == found:
+            return
+        if sorted(names) == sorted(found):
+            raise DataError(f"{MATCH}, in the same order: {listed(trained)}; X has {listed(given)}")
+        pandas_own = (_are_counted(trained), _are_counted(given))
+        nameless = pandas_own != (False, False) and (_are_texts(trained) or _are_texts(given))
+        if len(names) == len(found) and not nameless:
+            raise DataError(f"{MATCH}: {listed(trained)}; X has {listed(given)}")
+    n_columns = len(codec.columns)
+    both_texts = trained and given and _are_texts(trained) and _are_texts(given)
+    if data.shape[1] != n_columns and not both_texts:
+        raise DataError(
+            f"X has {data.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{n_columns} features as input{of_columns(trained or ())}"
+        )
+    if not _are_mixed(data):
+        validate_data(estimator, data, reset=False, skip_check_array=True)
+
+
+def of_columns(names: Sequence[Any]) -> str:
+    """Return what a message ends with that names the columns of training."""
+    named = [name for name in names if isinstance(name, str)]
+    usual = named == [f"x{i}" for i in range(len(names))]
+    return f"; training had the columns {listed(names)}" if len(names) and not usual else ""
+
+
+def _are_texts(names: Sequence[Any]) -> bool:
+    return all(isinstance(name, str) for name in names)
+
+
+def _are_counted(names: Sequence[Any]) -> bool:
+    """Whether names are 0, 1, ...: those that pandas gives."""
+    whole = all(isinstance(name, (int, np.integer)) for name in names)
+    return whole and [int(name) for name in names] == list(range(len(names)))
+
+
+def _are_mixed(data: pd.DataFrame | NDArray[Any]) -> bool:
+    """Whether some names are texts and others are not, which scikit-learn refuses."""
+    if not isinstance(data, pd.DataFrame):
+        return False
+    texts = [isinstance(name, str) for name in data.columns]
+    return any(texts) and not all(texts)

@@ -1,0 +1,123 @@
+"""Frames of any library: to pandas, which augan calculates with, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+import pyarrow as pa
+import pyarrow.interchange
+
+from augan.exceptions import DataError, shown
+
+PANDAS = "pandas"
+LIBRARIES = (PANDAS, "polars", "pyarrow", "modin", "cudf")  # whose frames are given back
+
+
+def is_frame(X: Any) -> bool:
+    """Whether `X` is a table with named columns, of whatever library."""
+    if isinstance(X, pd.DataFrame) or nw.dependencies.is_into_dataframe(X):
+        return True
+    if is_series(X):
+        return False
+    lazy = isinstance(X, nw.LazyFrame) or nw.dependencies.is_polars_lazyframe(X)
+    return bool(lazy or hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"))
+
+
+def is_series(X: Any) -> bool:
+    """Whether `X` is one column of a library of frames."""
+    return bool(nw.dependencies.is_into_series(X))
+
+
+def library_of(X: Any) -> str:
+    """Return whose frame `X` is; "pandas" for what is no frame."""
+    if isinstance(X, pd.DataFrame) or not is_frame(X):
+        return PANDAS
+    try:
+        name = nw.from_native(nw.to_native(X, pass_through=True)).implementation.name.lower()
+    except TypeError:  # one that only gives its data away
+        return PANDAS
+    return name if name in LIBRARIES else PANDAS
+
+
+def to_pandas(X: Any) -> pd.DataFrame:
+    """Return a frame of any library as one of pandas, its columns of Arrow's types.
+
+    Raises
+    ------
+    DataError
+        Where two columns have one name, names have several levels, or a column holds what Arrow
+        has no type for.
+    """
+    frame = X if isinstance(X, pd.DataFrame) else _converted(X)
+    names = frame.columns
+    if isinstance(names, pd.MultiIndex):
+        raise DataError(
+            f"X has column names of {names.nlevels} levels, such as {shown(names.tolist()[0])}: "
+            "give each column one name"
+            if len(names)
+            else "X has no columns"
+        )
+    if not names.is_unique:
+        raise DataError(f"X has two columns named {shown(names[names.duplicated()].tolist()[0])}")
+    return frame
+
+
+def given_back(frame: pd.DataFrame, library: str) -> Any:
+    """Return rows as a frame of another library; of pandas, where that one is not there."""
+    if library == PANDAS:
+        return frame
+    try:
+        table = pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
+        backend: Any = library
+        found = nw.from_arrow(table.replace_schema_metadata(None), backend=backend)
+    except (ImportError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return frame
+    if library == "polars":  # which takes ordered categories for others
+        ordered = {
+            field.name: frame.iloc[:, i].astype("category").cat.categories
+            for i, field in enumerate(table.schema)
+            if pa.types.is_dictionary(field.type) and field.type.ordered
+        }
+        found = found.with_columns(
+            nw.col(name).cast(nw.Enum(map(str, categories))) for name, categories in ordered.items()
+        )
+    return found.to_native()
+
+
+def like(frame: pd.DataFrame, X: Any) -> Any:
+    """Return what was found for each row of `X` with its index, as a frame of its library."""
+    if isinstance(X, pd.DataFrame):
+        return frame.set_axis(X.index)
+    return given_back(frame, library_of(X))
+
+
+def _converted(X: Any) -> pd.DataFrame:
+    """Return another library's frame as one of pandas."""
+    X = nw.to_native(X, pass_through=True)
+    if nw.dependencies.is_polars_lazyframe(X):
+        X = X.collect()
+    try:
+        if nw.dependencies.is_into_dataframe(X):
+            found = nw.from_native(X, eager_only=True)
+            if found.implementation.is_pandas_like():
+                return found.to_pandas()
+            _refuse_objects(found)
+            table = found.to_arrow()
+        elif hasattr(X, "__arrow_c_stream__"):
+            table = pa.table(X)
+        else:
+            table = pyarrow.interchange.from_dataframe(X)
+    except pa.ArrowException as error:
+        raise DataError(f"X: {str(error).splitlines()[0]}") from error
+    columns = map(pd.arrays.ArrowExtensionArray, table.columns)
+    frame = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(table.num_rows))
+    return frame.set_axis(table.column_names, axis=1)
+
+
+def _refuse_objects(X: nw.DataFrame[Any]) -> None:
+    """Raise DataError where a column holds Python objects, which Arrow would take for bytes."""
+    for name, dtype in X.schema.items():
+        if dtype == nw.Object:
+            raise DataError(f"column {shown(name)} holds Python objects: give it a type of its own")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from augan import FAnoGAN, GANSampler, RunDirectory
 from augan.codecs.spec import Span, VectorSpec
 from augan.estimators._plan import plan
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, TrainingWarning
 from augan.networks import build_networks
 from augan.training.health import health
 from augan.training.loop import Run, run_phase
@@ -123,11 +123,61 @@ def test_a_stopped_run_goes_on_in_its_directory(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         FAnoGAN(**QUICK, **kept, max_steps=150, callbacks=[stopped, Stop()]).fit(DIGITS[:300])
     assert max(row["step"] for row in _metrics(tmp_path / "run")) == 70
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:  # as if it were killed later
+        file.write('{"phase": "gan", "step": 100}\n{"phase": "gan", "st')
+    grids = tmp_path / "run" / "grids"
+    (grids / "000100.png").write_bytes((grids / "000050.png").read_bytes())
     _watched(tmp_path / "run", max_steps=150, resume=True, **kept)
-    steps = [(row["phase"], row["step"]) for row in _metrics(tmp_path / "run")]
-    assert steps == [(row["phase"], row["step"]) for row in whole.history_]
-    for grid in (tmp_path / "whole" / "grids").iterdir():
-        assert grid.read_bytes() == (tmp_path / "run" / "grids" / grid.name).read_bytes()
+    assert len(_metrics(tmp_path / "whole")) == len(whole.history_)
+    assert _figures(tmp_path / "run") == _figures(tmp_path / "whole")
+    assert sorted(grid.name for grid in grids.iterdir()) == _names(tmp_path / "whole" / "grids")
+    for name in (*(f"grids/{name}" for name in _names(grids)), "progress.gif"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def _figures(path):
+    seconds = ("seconds", "seconds_per_step")
+    return [{k: v for k, v in row.items() if k not in seconds} for row in _metrics(path)]
+
+
+def _names(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def _row(step):
+    return {"phase": "gan", "step": step, "critic_loss": 0.5}
+
+
+def test_a_full_disk_ends_the_watching_and_not_the_training(tiny_disk):
+    watching = RunDirectory(tiny_disk / "run")
+    watching.drawn = np.inf  # no curves
+    watching.begin([])
+    with pytest.warns(TrainingWarning, match=r"run: nothing more is written there \(No space"):
+        for step in range(2000):
+            watching(_row(step))
+    before = _metrics(tiny_disk / "run")  # no half line
+    assert 10 < len(before) < 2000
+    watching.look(lambda n: np.zeros((n, 8, 8)))  # without a word, and without a file
+    watching.close()
+    assert _names(tiny_disk / "run") == ["grids", "metrics.jsonl"]
+    assert not _names(tiny_disk / "run" / "grids")
+
+
+def test_a_disk_that_is_full_from_the_start_ends_no_training(tiny_disk, monkeypatch):
+    (tiny_disk / "full").write_bytes(bytes(8_000))
+    (tiny_disk / "fuller").write_bytes(bytes(4_000))
+    with pytest.warns(TrainingWarning, match="nothing more is written there"):
+        watching = RunDirectory(tiny_disk / "run")
+        watching.begin([_row(step) for step in range(100)])
+        watching(_row(100))
+        watching.close()
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_before_training(tmp_path):
+    watching = RunDirectory(tmp_path / "run")
+    (tmp_path / "run").symlink_to("nowhere/else")
+    with pytest.raises(OSError):
+        watching.begin([])
 
 
 def test_a_sampler_shows_a_class_after_the_other(tmp_path):

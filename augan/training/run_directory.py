@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import math
 import os
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, TrainingWarning
 from augan.io.atomic import atomic_path
 from augan.training.monitor import Draw, History, Row
 
@@ -22,6 +25,7 @@ METRICS, CURVES, MOVIE, GRIDS, EVENTS = (
     *("metrics.jsonl", "curves.png", "progress.gif", "grids"),
     "tensorboard",
 )
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GRID = 64  # images
 COLUMNS = 8
 SIDE = 32  # pixels that an image of a grid has at least
@@ -36,7 +40,9 @@ class RunDirectory:
     ``metrics.jsonl`` has a line for every row of the history, ``curves.png`` their curves;
     ``grids/`` shows what the averaged generator makes of 64 latents, always the same, after
     every 50 steps (a class after the other, where there are classes), and ``progress.gif`` all
-    of that in turn. Tables have no pictures but the curves.
+    of that in turn. Tables have no pictures but the curves. A resumed run leaves what one that
+    was not stopped does, but for the seconds. Where nothing more can be written, because the disk
+    is full, a TrainingWarning says so and training goes on.
 
     Parameters
     ----------
@@ -84,14 +90,51 @@ class RunDirectory:
         self.writer: Any = None
         self.rows: list[Row] = []
         self.drawn = -math.inf  # when the curves were
+        self.has_failed = False
 
     def begin(self, history: Sequence[Row]) -> None:
         """Keep the rows that a resumed run has reported, and no later ones; else begin anew."""
+        try:
+            self._begin(history)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise  # before training there is time to give another directory
+            self._give_up(error)
+
+    def __call__(self, row: Row) -> None:
+        """Write a row."""
+        self._unless_failed(self._add, row)
+
+    def look(self, draw: Draw) -> None:
+        """Write what the generator makes, if that can be seen."""
+        self._unless_failed(self._look, draw)
+
+    def close(self) -> None:
+        """Write curves and film once more."""
+        self._unless_failed(self._close)
+
+    def _unless_failed(self, write: Callable[..., None], *given: Any) -> None:
+        """Write something; training goes on when that is no longer possible."""
+        if self.has_failed:
+            return
+        try:
+            write(*given)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.has_failed = True
+        warnings.warn(
+            f"{self.path}: nothing more is written there ({error.strerror or error}), and "
+            "training goes on",
+            TrainingWarning,
+            stacklevel=8,
+        )
+
+    def _begin(self, history: Sequence[Row]) -> None:
         if not self.resume:
             self._clear()
         self._at(GRIDS).mkdir(parents=True, exist_ok=True)
-        if self.make_writer is not None:
-            self.writer = self.make_writer(str(self._at(EVENTS)))
         self.rows = list(history)
         with atomic_path(self._at(METRICS)) as temporary:
             Path(temporary).write_text("".join(map(_line, self.rows)))
@@ -99,37 +142,55 @@ class RunDirectory:
         for grid in self._grids():
             if _step(grid) > last:
                 grid.unlink()
+        self._begin_events()
 
-    def __call__(self, row: Row) -> None:
-        """Write a row."""
+    def _begin_events(self) -> None:
+        """Write what TensorBoard reads of a run that is resumed once more, without later rows."""
+        if self.make_writer is None:
+            return
+        self._clear_events()
+        self.writer = self.make_writer(str(self._at(EVENTS)))
+        for row in self.rows:
+            self._add_event(row)
+        for grid in self._grids():
+            with Image.open(grid) as picture:
+                self._add_picture(np.asarray(picture), _step(grid))
+
+    def _add(self, row: Row) -> None:
         while self.rows and self.rows[-1]["phase"] == row["phase"]:
             if self.rows[-1]["step"] < row["step"]:
                 break
             self.rows.pop()  # training went back
         self.rows.append(row)
-        with self._at(METRICS).open("a") as file:
-            file.write(_line(row))
-        if self.writer is not None:
-            for name, value in row.items():
-                if isinstance(value, float) and name != "seconds":
-                    self.writer.add_scalar(f"{row['phase']}/{name}", value, row["step"])
+        _append(self._at(METRICS), _line(row))
+        self._add_event(row)
         if time.monotonic() - self.drawn > CURVES_EVERY:
             self._draw_curves()
 
-    def look(self, draw: Draw) -> None:
-        """Write what the generator makes, if that can be seen."""
+    def _look(self, draw: Draw) -> None:
         images = np.asarray(draw(GRID)) if self._sees_images(draw) else None
         if images is None:
             return
         picture, step = mosaic(images), self.rows[-1]["step"]
         with atomic_path(self._at(GRIDS) / f"{step:06d}.png") as temporary:
             Image.fromarray(picture).save(temporary, format="png")
+        self._add_picture(picture, step)
+
+    def _add_event(self, row: Row) -> None:
+        """Let TensorBoard have the figures of a row."""
+        if self.writer is None:
+            return
+        for name, value in row.items():
+            if isinstance(value, float) and name != "seconds":
+                self.writer.add_scalar(f"{row['phase']}/{name}", value, row["step"])
+
+    def _add_picture(self, picture: NDArray[np.uint8], step: int) -> None:
+        """Let TensorBoard have a grid."""
         if self.writer is not None:
             formats = "HW" if picture.ndim == 2 else "HWC"
             self.writer.add_image("generated", picture, step, dataformats=formats)
 
-    def close(self) -> None:
-        """Write curves and film once more."""
+    def _close(self) -> None:
         if self.rows:
             self._draw_curves()
         frames = self._grids()
@@ -164,10 +225,15 @@ class RunDirectory:
 
     def _clear(self) -> None:
         """Remove what a run has left, and nothing else."""
-        for file in [*self._grids(), *self._at(EVENTS).glob("events.out.tfevents.*")]:
-            file.unlink()
+        for grid in self._grids():
+            grid.unlink()
+        self._clear_events()
         for name in (METRICS, CURVES, MOVIE):
             self._at(name).unlink(missing_ok=True)
+
+    def _clear_events(self) -> None:
+        for file in self._at(EVENTS).glob("events.out.tfevents.*"):
+            file.unlink()
 
     def _at(self, name: str) -> Path:
         return self.path / name
@@ -188,6 +254,18 @@ def mosaic(images: NDArray[Any]) -> NDArray[np.uint8]:
     images = np.pad(images, [(0, missing), (0, 0), (0, 0), *colours], constant_values=GREY)
     rows = images.reshape(-1, COLUMNS, *images.shape[1:])
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+
+
+def _append(file: Path, line: str) -> None:
+    """Add a line to a file, whole or not at all."""
+    size = file.stat().st_size if file.exists() else 0
+    try:
+        with file.open("a") as handle:
+            handle.write(line)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(file, size)
+        raise
 
 
 def _line(row: Row) -> str:

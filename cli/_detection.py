@@ -50,6 +50,7 @@ def evaluate_model(
     """
     import numpy as np
 
+    from augan.codecs.seen_rows import hashes_of, warn_of_seen
     from augan.exceptions import DataError
 
     target, anomaly, normal = _with_mvtec(data, labels)
@@ -62,18 +63,20 @@ def evaluate_model(
     pixels = open_pixels(data, known, masks, skip_bad=skip_bad)
     in_files = known.names is not None
     shown = None if page is None else _open_page(estimator, data, limit, pixels, in_files=in_files)
-    scores, p_values, places = [], [], []
+    scores, p_values, places, hashes = [], [], [], []
     for names, rows, found in scored_batches(estimator, batches, data, quiet=quiet):
         where = known.places(names)
         scores.append(found.anomaly_score)
         p_values.append(found.p_value)
         places.append(where)
+        hashes.append(hashes_of(estimator.codec_, rows)[~known.is_anomaly[where]])
         if pixels is not None:
             pixels.add(estimator, names, rows, known.is_anomaly[where])
         if shown is not None:
             shown.add(names, rows, found, known.is_anomaly[where], known.labels[where])
     if not places:
         raise DataError(f"{data}: none of {len(known.labels)} images can be read")
+    warn_of_seen(estimator, np.concatenate(hashes), str(data))
     scored = known.only(np.concatenate(places))
     given = (np.concatenate(scores), np.concatenate(p_values))
     report = _report(estimator, data, scored, given, limit, n_bootstrap, seed)

@@ -1,4 +1,4 @@
-"""Samplers of labelled data: kept as a model, or used at once to balance data."""
+"""Samplers of labelled data, kept as a model."""
 
 from __future__ import annotations
 
@@ -63,69 +63,3 @@ def plan_sampler(
     set_threads(threads, small_batches=labelled.rows.ndim == 2)
     with data_errors(data):
         return plan(build_estimator("GANSampler", given, OWN), labelled.rows, labelled.labels)
-
-
-def fill_up(
-    data: Path,
-    options: Any,
-    target: str,
-    drop: list[str],
-    given: dict[str, Any],
-    out: Path,
-    mark: bool,
-    *,
-    quiet: bool,
-) -> str:
-    """Write rows of several classes and new ones of the rare; return what was done."""
-    labelled = read_labelled(data, options, target, drop)
-    rows, labels, place = labelled.rows, labelled.labels, labelled.place
-    _check_request(data, rows, out, mark=mark, is_table=place is not None)
-    sampler = build_estimator("GANSampler", given, OWN)
-    with progress(quiet) as display, data_errors(data):
-        sampler.set_params(callbacks=[training_progress(display)])
-        result, classes = sampler.fit_resample(rows, labels)
-    n_real = len(rows) + sum(sampler.copies_.values())
-    if place is None:
-        _write_images(out, result, classes, n_real, sampler.codec_, mark=mark)
-    else:
-        result.insert(place, target, classes)
-        if mark:
-            result[MARK] = result.index >= n_real
-        _write_table(out, result)
-    made = ", ".join(f"{n} added to {k}" for k, n in sampler.sampling_strategy_.items())
-    refused = ", ".join(f"{name} refused {n}" for name, n in sampler.refused_.items())
-    what = "images" if place is None else "rows"
-    return f"{len(rows)} {what}, {made}{f' ({refused})' if refused else ''}; wrote {out}"
-
-
-def _check_request(data: Path, rows: Any, out: Path, *, mark: bool, is_table: bool) -> None:
-    """Fail now rather than after the training."""
-    from augan.exceptions import DataError, ParameterError
-    from augan.io.results import result_format
-
-    if is_table:
-        result_format(out)
-        if mark and MARK in rows:
-            raise DataError(f"{data}: has a column {MARK!r} already; --no-mark adds none")
-    elif rows.ndim == 2:
-        raise ParameterError(f"{data}: not a table; GANSampler in Python takes arrays")
-    elif out.suffix:
-        raise ParameterError(f"--out {out}: {data} holds images; use a new folder")
-
-
-def _write_table(out: Path, frame: Any) -> None:
-    from augan.io.results import open_results
-
-    with open_results(out) as write:
-        for start in range(0, len(frame), BATCH_ROWS):
-            write(frame[start : start + BATCH_ROWS])
-
-
-def _write_images(
-    out: Path, images: Any, classes: Any, n_real: int, codec: Any, *, mark: bool
-) -> None:
-    from augan.io.images import open_image_folder
-
-    with open_image_folder(out, low=codec.low, high=codec.high) as write:
-        write(images[:n_real], classes[:n_real])
-        write(images[n_real:], classes[n_real:], f"{MARK}_" if mark else "")

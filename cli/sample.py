@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ._balance import fill_up
 from ._console import (
     MAX_COUNT,
     MAX_SEED,
@@ -21,7 +22,7 @@ from ._console import (
 from ._outputs import check_output
 from ._parameters import Assignments, assignments
 from ._reading import reading_options
-from ._samplers import MARK, fill_up
+from ._samplers import MARK
 from ._sampling import Request, write_sample
 
 OWN = {

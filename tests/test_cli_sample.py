@@ -216,10 +216,10 @@ def test_a_model_makes_images(folder: Path) -> None:
         (["digits.augan", "-n", "3", "--out", "pics"], "pics: exists already"),
         (["--balance", "none.csv", "--target", "label", "--out", "o.csv"], "none.csv: no such"),
         (["--balance", "data.csv", "--target", "label", "--out", "o.txt"], "unknown ending"),
-        (["--balance", "data.csv", "--target", "label", "--out", "data.csv"], "the file that is"),
+        (["--balance", "data.csv", "--target", "label", "--out", "data.csv"], "which is read"),
         (
             ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--ratio", "7"],
-            "sampling_strategy",
+            "--ratio 7",
         ),
         (
             ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--set", "steps=1"],

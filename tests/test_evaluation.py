@@ -377,6 +377,7 @@ def labelled(mixed_frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     return frame, np.where(anomaly, "fraud", "fine")
 
 
+@pytest.mark.filterwarnings("ignore:.*was trained on about")
 def test_a_detector_is_measured_by_its_scores_p_values_and_threshold(
     table_detector: Any, labelled: tuple[pd.DataFrame, np.ndarray]
 ) -> None:
@@ -401,6 +402,7 @@ def test_a_detector_is_measured_by_its_scores_p_values_and_threshold(
     assert other.recall.value >= report.recall.value
 
 
+@pytest.mark.filterwarnings("ignore:.*was trained on about")
 def test_images_are_measured(image_detector: Any, digits: np.ndarray) -> None:
     images = np.concatenate([digits[:20], digits[:5].transpose(0, 2, 1)])
     labels = pd.Series([3] * 20 + [-3] * 5)

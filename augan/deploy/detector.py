@@ -179,6 +179,12 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         """How many unseen normal rows the p-values come from."""
         return int(self._opened().metadata["n_calibration"])
 
+    @property
+    def training_rows_(self) -> dict[str, Any] | None:
+        """Hashes of rows that the model was trained on, of files that hold them."""
+        found: dict[str, Any] | None = self._opened().metadata["context"].get("training_rows")
+        return found
+
     def _opened(self) -> Session:
         """Return the session: opened when first needed, and again for other parameters."""
         if self.target_fpr is not None:

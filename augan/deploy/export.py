@@ -39,6 +39,7 @@ from augan.deploy.session import onnx_runtime
 from augan.exceptions import ExportError, ParameterError
 from augan.inversion import SearchInversion
 from augan.io.atomic import atomic_path
+from augan.io.model_file import own_context
 
 PARTS = ("scorer", "generator", "encoder")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -134,7 +135,7 @@ def export_onnx(
         graph.compute_if(model, _outputs(codec)[EXPLANATION], EXPLAIN)
         graph.make_optional(model, TARGET_FPR, np.array(math.nan))
         graph.make_optional(model, EXPLAIN, np.array(True))
-    facts = _facts(estimator, part, precision, bank, context or {})
+    facts = _facts(estimator, part, precision, bank, (context or {}) | own_context(estimator))
     graph.describe(model, facts, model_card(facts))
     onnx.checker.check_model(model, full_check=True)
     with atomic_path(path) as temporary:

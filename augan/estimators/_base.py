@@ -21,6 +21,7 @@ from augan._random import draw_seed, numpy_stream
 from augan.assessment import Assessment, Floats
 from augan.codecs.columns import CategoryColumn
 from augan.codecs.image import ImageCodec
+from augan.codecs.seen_rows import hashes_of, hashes_of_numbers, seen_rows
 from augan.codecs.table import TableCodec
 from augan.estimators._build import build, make_codec
 from augan.estimators._columns import remember_columns
@@ -81,6 +82,10 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         logger.info("fitting heads and calibration to %d rows", len(data))
         fit_scorer(self, rows)
         self.offset_ = -self._threshold(data)
+        if isinstance(rows.raw, Tensor):
+            self.training_rows_ = seen_rows(hashes_of_numbers(rows.raw.numpy()))
+        else:
+            self.training_rows_ = seen_rows(hashes_of(self.codec_, data))
         self.trained_ = now()
         warn_of_health(self.history_)
         return self

@@ -16,6 +16,7 @@ from sklearn.metrics import (
 )
 
 from augan._random import draw_seed
+from augan.codecs.seen_rows import hashes_of, warn_of_seen
 from augan.estimators._params import check_params
 from augan.evaluation.calibration import check_p_values, figure
 from augan.evaluation.figures import DetectionReport, PValueCheck
@@ -169,6 +170,9 @@ def evaluate_detector(
     """
     _check_options(threshold, None, n_bootstrap, confidence, random_state)
     is_anomaly = _equal_labels(y, anomaly, len(X))
+    if hasattr(detector, "training_rows_"):
+        hashes = hashes_of(detector.codec_, detector._read(X))
+        warn_of_seen(detector, hashes[~is_anomaly], "X")
     found = detector.assess(X)
     return detection_metrics(
         is_anomaly,

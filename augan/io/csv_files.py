@@ -47,6 +47,11 @@ class CsvFile:
         """What stands between fields."""
         return self.options.delimiter or self._head.delimiter or ","
 
+    @property
+    def skip_rows(self) -> int:
+        """Lines before the header."""
+        return self._head.skip_rows
+
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Return columns as texts, null where a field is empty."""
         read, parse, convert = self._settings(columns)

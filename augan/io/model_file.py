@@ -82,13 +82,19 @@ def save(
         "feature_names_in": list(getattr(estimator, "feature_names_in_", [])) or None,
         "codec": codec_values,
         "history": [_without_nan(row) for row in estimator.history_],
-        "context": context or {},
+        "context": (context or {}) | own_context(estimator),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     text = json.dumps(manifest, indent=1, allow_nan=False)
     read_manifest_text(path, text.encode(), FORMATS)  # what cannot be read is not written
     with atomic_path(path) as temporary:
         write_archive(temporary, {MANIFEST: text, WEIGHTS: weights})
+
+
+def own_context(estimator: Any) -> dict[str, Any]:
+    """Return what an estimator itself keeps beside the model, as JSON can hold it."""
+    seen = getattr(estimator, "training_rows_", None)
+    return {} if seen is None else {"training_rows": seen}
 
 
 def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
@@ -153,6 +159,8 @@ def _rebuild(manifest: dict[str, Any], tensors: dict[str, Tensor], device: str |
         estimator.set_params(device=device)
     estimator.seed_ = int(manifest["seed"])
     estimator.trained_ = manifest["trained"]
+    if "training_rows" in manifest["context"]:
+        estimator.training_rows_ = manifest["context"]["training_rows"]
     estimator.n_features_in_ = int(manifest["n_features_in"])
     if manifest["feature_names_in"]:
         estimator.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)

@@ -37,6 +37,7 @@ TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write what TensorBoard reads to --run-dir too.")
 ]
 MAX_THREADS, MAX_SEED, MAX_COUNT = 1024, 2**32 - 1, 10**9
+LONGEST = 1000  # characters of a message
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
 Threads = Annotated[
@@ -129,7 +130,8 @@ def data_errors(path: Path) -> Iterator[None]:
 
 
 def _fail(message: str) -> None:
-    say(f"augan: error: {message}")
+    cut = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+    say(f"augan: error: {cut}")
     raise typer.Exit(1) from None
 
 

@@ -42,7 +42,7 @@ def _value(column: Any, text: str) -> Any:
 def read_class(text: str | None, estimator: Any, path: Path) -> Any:
     """Return the label that a text means, None if there is no text."""
     from augan.codecs.cells import category_key
-    from augan.exceptions import ParameterError
+    from augan.exceptions import ParameterError, shown
 
     if text is None:
         return None
@@ -50,7 +50,7 @@ def read_class(text: str | None, estimator: Any, path: Path) -> Any:
         raise ParameterError(f"--class {text}: {path} was trained without classes")
     known = {category_key(label): label for label in estimator.classes_.tolist()}
     if category_key(text) not in known:
-        listed = ", ".join(map(repr, list(known.values())[:5]))
+        listed = ", ".join(map(shown, list(known.values())[:5]))
         raise ParameterError(f"--class {text}: {path} has no such class, only {listed}")
     return known[category_key(text)]
 

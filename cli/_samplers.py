@@ -27,6 +27,7 @@ def fit_sampler(
     quiet: bool,
 ) -> str:
     """Train a sampler on labelled rows and save it; return what was done, in words."""
+    from augan.exceptions import listed
     from augan.io.model_file import save
 
     labelled = read_labelled(data, options, target, drop)
@@ -41,7 +42,7 @@ def fit_sampler(
         context["reading"] = reading
     save(sampler, out, context=context)
     seconds = sampler.history_[-1]["seconds"] if len(sampler.history_) else 0
-    classes = ", ".join(f"{label} ({how})" for label, how in sampler.methods_.items())
+    classes = listed(f"{label} ({how})" for label, how in sampler.methods_.items())
     kind = type(sampler).__name__
     unwatched = "; there was no network to watch" if watching and not len(sampler.history_) else ""
     done = f"trained {kind} on {len(rows)} rows in {seconds:.0f} s: {classes}"

@@ -28,7 +28,7 @@ class Request:
 
 def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet: bool) -> str:
     """Write rows of a model; return what has been written, in words."""
-    from augan.exceptions import ParameterError
+    from augan.exceptions import ParameterError, listed
     from augan.io.atomic import is_stream
     from augan.io.results import FORMATS, open_results
 
@@ -60,7 +60,7 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
         endings = "a new folder" if labelled else "a new folder or .npy"
         raise ParameterError(f"--out {out}: {model} makes images; use {endings}")
     made = f"{request.number} new {'images' if codec.kind == 'image' else 'rows'}"
-    classes = ", ".join(f"{n} of {label}" for label, n in parts if label is not None)
+    classes = listed(f"{n} of {label}" for label, n in parts if label is not None)
     return f"{made}{f' ({classes})' if classes else ''}; wrote {out}"
 
 

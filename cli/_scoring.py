@@ -50,7 +50,7 @@ def model_batches(
     An index "row" counts the rows, for images of a folder "path" names their files. `target` is no
     surprise, and the images in the folder `masks` are none.
     """
-    from augan.exceptions import DataError
+    from augan.exceptions import DataError, listed, shown
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
@@ -70,14 +70,14 @@ def model_batches(
     found = source.columns()
     absent = [name for name in types if name not in found]
     if absent:
-        listed = ", ".join(map(repr, absent))
-        raise DataError(f"{path}: no column {listed}, which {model} was trained with")
+        names = listed(map(shown, absent))
+        raise DataError(f"{path}: no column {names}, which {model} was trained with")
     context = model_context(estimator, model)
     expected = {*types, target, context.get("target"), *context.get("dropped", [])}
     extra = [name for name in found if name not in expected]
     if extra:
-        listed = ", ".join(map(repr, extra))
-        say(f"augan: warning: {path}: not seen in training, ignored: column {listed}")
+        names = listed(map(shown, extra))
+        say(f"augan: warning: {path}: not seen in training, ignored: column {names}")
     frames = source.batches(types)
     as_frames = estimator.codec_.array_dtype is None
     yield from _counted(frame if as_frames else frame.to_numpy() for frame in frames)

@@ -34,11 +34,11 @@ BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 def check_cells(values: pd.Series, name: str) -> None:
     """Raise DataTypeError at the first cell that holds a container or an object of its own."""
     if pdt.is_complex_dtype(values.dtype):
-        raise DataTypeError(f"column {name!r} holds complex numbers, not real ones")
+        raise DataTypeError(f"column {shown(name)} holds complex numbers, not real ones")
     if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
         raise DataTypeError(
-            f"column {name!r} holds {shown(values.dtype.pyarrow_dtype)}: a cell's argument must be "
-            "a string or a number"
+            f"column {shown(name)} holds {shown(values.dtype.pyarrow_dtype)}: a cell's argument "
+            "must be a string or a number"
         )
     if values.dtype != object:
         return
@@ -48,8 +48,8 @@ def check_cells(values: pd.Series, name: str) -> None:
         return
     row = int(kinds.isin([*odd, complex, np.complex128]).to_numpy().argmax())
     raise DataTypeError(
-        f"column {name!r}, row {values.index[row]}: a cell's argument must be a string or a "
-        f"number, not {kinds.iloc[row].__name__!r}"
+        f"column {shown(name)}, row {values.index[row]}: a cell's argument must be a string or a "
+        f"number, not {shown(kinds.iloc[row].__name__)}"
     )
 
 
@@ -120,7 +120,9 @@ def read_numbers(values: pd.Series, name: str, quantity: Quantity) -> Array:
         what = {"time": "a date", "duration": "a duration"}.get(quantity, "a finite number")
         value = plain.iloc[row]
         value = value.item() if isinstance(value, np.generic) else value
-        raise DataError(f"column {name!r}, row {plain.index[row]}: {shown(value)} is not {what}")
+        raise DataError(
+            f"column {shown(name)}, row {plain.index[row]}: {shown(value)} is not {what}"
+        )
     return numbers
 
 

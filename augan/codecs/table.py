@@ -18,7 +18,7 @@ from augan.codecs.origin import from_json, to_json
 from augan.codecs.spec import Span, VectorSpec
 from augan.codecs.table_decoder import TableDecoder
 from augan.codecs.table_encoder import TableEncoder
-from augan.exceptions import DataError, DataWarning
+from augan.exceptions import DataError, DataWarning, shown
 from augan.frames import LIBRARIES, PANDAS
 
 
@@ -124,7 +124,7 @@ class TableCodec:
         codec.labels = from_json(values["labels"])
         codec.library = values.get("library", PANDAS)
         if codec.library not in LIBRARIES:
-            raise ValueError(f"library {codec.library!r}")
+            raise ValueError(f"library {shown(codec.library)}")
         codec.columns = []
         for i, plain in enumerate(values["columns"]):
             prefix = f"{i}."
@@ -149,7 +149,7 @@ class TableCodec:
             if isinstance(column, CategoryColumn) and column.rare:
                 found = as_plain(frame.iloc[:, i]).nunique()
                 warnings.warn(
-                    f"column {column.name!r} has {found} categories: the "
+                    f"column {shown(column.name)} has {found} categories: the "
                     f"{found - self.max_categories} rarest share one (max_categories="
                     f"{self.max_categories}); drop the column if it is an identifier",
                     DataWarning,

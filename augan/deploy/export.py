@@ -36,7 +36,7 @@ from augan.deploy.precision import (
     to_int8,
 )
 from augan.deploy.session import onnx_runtime
-from augan.exceptions import ExportError, ParameterError
+from augan.exceptions import ExportError, ParameterError, shown
 from augan.inversion import SearchInversion
 from augan.io.atomic import atomic_path
 from augan.io.model_file import own_context
@@ -155,16 +155,16 @@ def _check(estimator: Any, part: str, precision: str, bank: str, X: Any) -> None
         ("bank", bank, BANKS),
     ):
         if value not in allowed:
-            raise ParameterError(f"{name}={value!r}: is not one of {', '.join(allowed)}")
+            raise ParameterError(f"{name}={shown(value)}: is not one of {', '.join(allowed)}")
     if part != "scorer" and (precision, bank) != ("fp32", "fp32"):
-        raise ParameterError(f"part={part!r}: only the scorer has other precisions than fp32")
+        raise ParameterError(f"part={shown(part)}: only the scorer has other precisions than fp32")
     if (precision, bank) != ("fp32", "fp32") and X is None:
-        lower = f"precision={precision!r}" if precision != "fp32" else f"bank={bank!r}"
+        lower = f"precision={shown(precision)}" if precision != "fp32" else f"bank={shown(bank)}"
         raise ParameterError(f"{lower}: needs X, normal rows that say what is lost")
     is_sampler = hasattr(estimator, "classes_")
     if is_sampler and part != "generator":
         raise ExportError(
-            f"part={part!r}: a {type(estimator).__name__} scores nothing; export its generator"
+            f"part={shown(part)}: a {type(estimator).__name__} scores nothing; export its generator"
         )
     if is_sampler and estimator.networks_ is None:
         raise ExportError(
@@ -173,7 +173,7 @@ def _check(estimator: Any, part: str, precision: str, bank: str, X: Any) -> None
         )
     if part != "generator" and isinstance(estimator.scorer_.inversion, SearchInversion):
         raise ExportError(
-            f"part={part!r}: {type(estimator).__name__} searches a latent for every row by "
+            f"part={shown(part)}: {type(estimator).__name__} searches a latent for every row by "
             "gradient descent, which no graph does; FAnoGAN finds it with an encoder"
         )
 
@@ -197,7 +197,7 @@ def _traced(estimator: Any, part: str) -> onnx.ModelProto:
         )
     except torch.onnx.OnnxExporterError as error:
         reason = str(error).strip().splitlines()[-1]
-        raise ExportError(f"part={part!r}: ONNX has no operators for it ({reason})") from error
+        raise ExportError(f"part={shown(part)}: ONNX has no operators for it ({reason})") from error
     assert program is not None
     model: onnx.ModelProto = program.model_proto
     return model

@@ -15,7 +15,7 @@ from augan.codecs.origin import from_json
 from augan.deploy.inputs import IMAGES, MATRIX, is_text, text_codes
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 
 CHUNK = 1024  # rows that the graph is given at once
 
@@ -136,13 +136,15 @@ class OnnxGenerator:
             return np.repeat(np.arange(len(known)), counts)
         for label in n_samples:
             if label not in known:
-                found = ", ".join(map(repr, sorted(known, key=str)[:5]))
-                raise ParameterError(f"n_samples: no class {label!r} in training; it had {found}")
+                found = ", ".join(map(shown, sorted(known, key=str)[:5]))
+                raise ParameterError(
+                    f"n_samples: no class {shown(label)} in training; it had {found}"
+                )
         codes = [known[label] for label in n_samples]
         return np.repeat(codes, [_checked(n) for n in n_samples.values()])
 
 
 def _checked(n: Any) -> int:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ParameterError(f"n_samples={n!r}: must be a whole number above 0")
+        raise ParameterError(f"n_samples={shown(n)}: must be a whole number above 0")
     return int(n)

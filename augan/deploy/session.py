@@ -90,7 +90,9 @@ class Session:
         running = self.session.get_providers()
         if chosen[0] not in running:
             if providers != "auto":
-                raise ParameterError(f"providers={providers!r}: {chosen[0]} cannot be used here")
+                raise ParameterError(
+                    f"providers={shown(providers)}: {chosen[0]} cannot be used here"
+                )
             _notice()
         on_gpu = running[0] != "CPUExecutionProvider"
         check_interface(self.session, self.interface, self.path)
@@ -210,18 +212,18 @@ def _chosen(ort: Any, providers: str | Sequence[str]) -> tuple[str, ...]:
             _notice()
         return NAMED_PROVIDERS["cuda" if usable else "cpu"]
     if isinstance(providers, str) and providers not in NAMED_PROVIDERS:
-        listed = ", ".join(map(repr, ("auto", *NAMED_PROVIDERS)))
-        raise ParameterError(f"providers={providers!r}: is not one of {listed}")
+        listed = ", ".join(map(shown, ("auto", *NAMED_PROVIDERS)))
+        raise ParameterError(f"providers={shown(providers)}: is not one of {listed}")
     names = NAMED_PROVIDERS[providers] if isinstance(providers, str) else tuple(providers)
     missing = [name for name in names if name not in available]
     if missing or not names:
         listed = ", ".join(available)
         raise ParameterError(
-            f"providers={providers!r}: this ONNX Runtime has no {', '.join(missing) or 'name'}; "
-            f"it has {listed}"
+            f"providers={shown(providers)}: this ONNX Runtime has no "
+            f"{', '.join(missing) or 'name'}; it has {listed}"
         )
     if names[0] in NAMED_PROVIDERS["tensorrt"][:2] and n_cuda_devices() == 0:
-        raise ParameterError(f"providers={providers!r}: there is no CUDA device")
+        raise ParameterError(f"providers={shown(providers)}: there is no CUDA device")
     return names
 
 

@@ -13,7 +13,7 @@ from augan.codecs.spec import ImageSpec
 from augan.codecs.table import TableCodec
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH
 from augan.estimators._input import Data
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.inversion import EncoderInversion, SearchInversion
 from augan.networks import (
     PretextNetwork,
@@ -85,12 +85,14 @@ def _check_heads(detector: BaseDetector) -> None:
     wrong = heads & set(TABLE_HEADS if images else IMAGE_HEADS)
     if wrong:
         kind = "tables" if images else "images"
-        raise ParameterError(f"heads={detector.heads!r}: {min(wrong)!r} is for {kind} only")
+        raise ParameterError(
+            f"heads={shown(detector.heads)}: {shown(min(wrong))} is for {kind} only"
+        )
     if detector.backbone is not None and not images:
-        raise ParameterError(f"backbone={detector.backbone!r}: is for images only")
+        raise ParameterError(f"backbone={shown(detector.backbone)}: is for images only")
     deep = heads & set(BACKBONE_HEADS)
     if deep and detector.backbone is None:
-        raise ParameterError(f"heads={detector.heads!r}: {min(deep)!r} needs backbone")
+        raise ParameterError(f"heads={shown(detector.heads)}: {shown(min(deep))} needs backbone")
 
 
 def _build_scorer(detector: BaseDetector) -> AnomalyScorer:

@@ -85,7 +85,7 @@ def normal_rows(y: Any, n_rows: int, normal_label: Any) -> NDArray[np.bool_]:
     if y is None:
         raise DataError(f"normal_label={shown(normal_label)} needs y, the labels")
     if np.ndim(normal_label) == 0 and pd.isna(normal_label):
-        raise DataError(f"normal_label={normal_label!r}: a missing label is no class")
+        raise DataError(f"normal_label={shown(normal_label)}: a missing label is no class")
     if np.ndim(y) == 0 or isinstance(y, str):
         raise DataError(f"y is {shown(y)}, not one label a row")
     labels = np.asarray(column_or_1d(np.asarray(y, dtype=object)))
@@ -166,7 +166,7 @@ def _of_fields(X: NDArray[Any]) -> pd.DataFrame:
     columns = {}
     for name in X.dtype.names:
         if X[name].ndim != 1:
-            raise DataError(f"field {name!r} holds arrays, not one value a row")
+            raise DataError(f"field {shown(name)} holds arrays, not one value a row")
         columns[name] = _without_mask(X[name])
     return pd.DataFrame(columns)
 

@@ -9,7 +9,7 @@ import torch
 
 from augan._random import numpy_stream
 from augan.estimators._training import encode_rows
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.networks.layers import weights_of_free_length
 from augan.training.recentring import recentre
 from augan.training.rows import TrainingRows
@@ -46,7 +46,7 @@ def read_warm_start(detector: BaseDetector) -> Any:
     source = load(path, device="cpu")
     if not hasattr(source, "anomaly_score"):
         kind = type(source).__name__
-        raise ParameterError(f"warm_start_from={str(path)!r}: a {kind}, and no detector")
+        raise ParameterError(f"warm_start_from={shown(str(path))}: a {kind}, and no detector")
     return source
 
 
@@ -71,9 +71,9 @@ def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
         try:
             own[name].load_state_dict(former[name].state_dict())
         except RuntimeError as error:
-            wanted = ", ".join(f"{size}={source._auto(size)!r}" for size in SIZES)
+            wanted = ", ".join(f"{size}={shown(source._auto(size))}" for size in SIZES)
             raise ParameterError(
-                f"warm_start_from={str(detector.warm_start_from)!r}: its {name} is of another "
+                f"warm_start_from={shown(str(detector.warm_start_from))}: its {name} is of another "
                 f"kind; it was built with {wanted}"
             ) from error
         for weights, length in zip(weights_of_free_length(own[name]), lengths, strict=True):

@@ -20,7 +20,7 @@ from torch import Tensor
 from augan.estimators._generating import GeneratingDetector
 from augan.estimators._input import with_any_input
 from augan.estimators.f_anogan import FAnoGAN
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.scoring.view import View
 
 NETWORKS = {"critic": "f_x", "pretext": "pretext_features", "encoder": "z"}  # part of a `View`
@@ -96,8 +96,8 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             When rows cannot be trained on, or the file not be read.
         """
         if self.network not in NETWORKS:
-            known = ", ".join(map(repr, NETWORKS))
-            raise ParameterError(f"network={self.network!r}: must be one of {known}")
+            known = ", ".join(map(shown, NETWORKS))
+            raise ParameterError(f"network={shown(self.network)}: must be one of {known}")
         if isinstance(self.detector, (str, os.PathLike)):
             from augan.io.model_file import load
 
@@ -106,7 +106,9 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         else:
             given = FAnoGAN() if self.detector is None else clone(self.detector)
             if not isinstance(getattr(given, "estimator", given), GeneratingDetector):
-                raise ParameterError(f"detector={self.detector!r}: must be a detector of augan's")
+                raise ParameterError(
+                    f"detector={shown(self.detector)}: must be a detector of augan's"
+                )
             self.detector_ = given.fit(X, y)
         if self.network == "pretext" and self.detector_.networks_.pretext is None:
             raise ParameterError("network='pretext': the detector's heads need none")

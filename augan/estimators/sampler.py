@@ -315,7 +315,7 @@ class GANSampler(BaseOverSampler):
         if isinstance(asked, Real) and not 0 < float(asked) <= 1:
             raise ParameterError(f"{given}: must be above 0, at most 1")
         if isinstance(asked, str) and asked not in STRATEGIES:
-            raise ParameterError(f"{given}: is not one of {', '.join(map(repr, STRATEGIES))}")
+            raise ParameterError(f"{given}: is not one of {', '.join(map(shown, STRATEGIES))}")
         try:
             return dict(check_sampling_strategy(asked, y, self._sampling_type))
         except (ValueError, TypeError, KeyError) as error:
@@ -458,8 +458,10 @@ class GANSampler(BaseOverSampler):
         known = {label: code for code, label in enumerate(self.classes_.tolist())}
         for label, n in n_samples.items():
             if label not in known:
-                found = ", ".join(map(repr, sorted(known, key=str)[:5]))
-                raise ParameterError(f"n_samples: no class {label!r} in training; it had {found}")
+                found = ", ".join(map(shown, sorted(known, key=str)[:5]))
+                raise ParameterError(
+                    f"n_samples: no class {shown(label)} in training; it had {found}"
+                )
             check_params({"n_samples": n})
         if not n_samples:
             raise ParameterError("n_samples: no class is asked for")

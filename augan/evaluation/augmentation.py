@@ -295,7 +295,7 @@ def _check_arms(
     """Return the arms to run, "none" first."""
     for name in names or ():
         if name not in known:
-            raise ParameterError(f"arms: {name!r} is none of {', '.join(map(repr, known))}")
+            raise ParameterError(f"arms: {shown(name)} is none of {', '.join(map(shown, known))}")
     for parameter, value in (("n_seeds", n_seeds), ("n_rare", n_rare)):
         if value is None and parameter == "n_rare":
             continue

@@ -18,7 +18,7 @@ from augan.estimators._params import check_params
 from augan.evaluation.frechet import classifier_score, frechet_distance, kernel_distance
 from augan.evaluation.judge import Array, Images, InceptionJudge, Judge, OwnJudge
 from augan.evaluation.reach import K, near_copies, reach
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import DataError, ParameterError, shown
 from augan.sampling.filters import distances
 
 MIN_FRECHET = 2048  # images of each kind, below which the distance says more of their number
@@ -219,7 +219,9 @@ def _check(model: Any, X: Any, n_samples: int, judge: str) -> Images:
     if not isinstance(model.codec_, ImageCodec):
         raise ParameterError("model: makes rows of a table; evaluate_augmentation judges these")
     if judge not in JUDGES:
-        raise ParameterError(f"judge={judge!r}: must be one of {', '.join(map(repr, JUDGES))}")
+        raise ParameterError(
+            f"judge={shown(judge)}: must be one of {', '.join(map(shown, JUDGES))}"
+        )
     images = np.asarray(X)
     if images.shape[1:] != model.codec_.shape:
         raise DataError(f"images of shape {images.shape[1:]}, in training {model.codec_.shape}")
@@ -239,7 +241,9 @@ def _classes(y: Any, n: int) -> tuple[NDArray[Any] | None, NDArray[np.int64] | N
         raise DataError(f"y has {len(y)} labels for {n} images")
     names, classes = np.unique(np.asarray(y), return_inverse=True)
     if len(names) < 2:
-        raise DataError(f"y: {names.tolist()[0]!r} in every image, judging by classes needs two")
+        raise DataError(
+            f"y: {shown(names.tolist()[0])} in every image, judging by classes needs two"
+        )
     return names, classes.astype(np.int64)
 
 
@@ -251,7 +255,7 @@ def _sampled(
     if not hasattr(model, "classes_"):
         return model.sample(n, random_state=random), None
     if names is not None and set(names.tolist()) != set(model.classes_.tolist()):
-        known = ", ".join(map(repr, model.classes_[:5].tolist()))
+        known = ", ".join(map(shown, model.classes_[:5].tolist()))
         raise DataError(f"y: other classes than in training, which were {known}")
     images, labels = model.sample(n, random_state=random)
     return images, None if names is None else np.searchsorted(names, labels)

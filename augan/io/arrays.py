@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augan.exceptions import DataError
+from augan.exceptions import DataError, listed, shown
 from augan.io.npy import NpyRows
 
 BATCH_ROWS = 4096
@@ -59,12 +59,14 @@ class ArraySource:
     def labels(self, name: str) -> NDArray[Any]:
         """Return the array called `name`, one label a row."""
         if name not in self.columns():
-            listed = ", ".join(self.columns()) or "none: .npy files hold one array"
-            raise DataError(f"{self.path}: no array {name!r}; it has {listed}")
+            found = listed(self.columns()) or "none: .npy files hold one array"
+            raise DataError(f"{self.path}: no array {shown(name)}; it has {found}")
         labels = self._array(name)
         n_rows = len(self._known())
         if labels.shape != (n_rows,):
-            raise DataError(f"{self.path}: {name!r} has shape {labels.shape}, for {n_rows} rows")
+            raise DataError(
+                f"{self.path}: {shown(name)} has shape {labels.shape}, for {n_rows} rows"
+            )
         return labels
 
     def batches(self) -> Iterator[NDArray[Any]]:
@@ -82,7 +84,7 @@ class ArraySource:
         several = [name for name in names if self._array(name).ndim >= 2]
         candidates = names if len(names) == 1 else several
         if len(candidates) != 1:
-            raise DataError(f"{self.path}: no array 'X'; it has {', '.join(names) or 'none'}")
+            raise DataError(f"{self.path}: no array 'X'; it has {listed(names) or 'none'}")
         return candidates[0]
 
     def _array(self, name: str) -> NDArray[Any]:
@@ -91,7 +93,7 @@ class ArraySource:
                 with np.load(self.path, allow_pickle=False) as file:
                     self._arrays[name] = file[name]
             except DAMAGED as error:
-                raise DataError(f"{self.path}: array {name!r}: {error}") from error
+                raise DataError(f"{self.path}: array {shown(name)}: {error}") from error
         return self._arrays[name]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from augan.exceptions import DataError
+from augan.exceptions import DataError, shown
 from augan.io.options import ReadOptions
 from augan.io.sniffing import Head, read_head
 
@@ -102,8 +102,8 @@ class CsvFile:
         likely = self._head.delimiter
         if self.options.delimiter and len(names) == 1 and likely:
             raise DataError(
-                f"{self.label}: no {self.options.delimiter!r} in the header; fields look to be "
-                f"divided by {likely!r} (--delimiter {likely!r})"
+                f"{self.label}: no {shown(self.options.delimiter)} in the header; fields look to "
+                f"be divided by {shown(likely)} (--delimiter {shown(likely)})"
             )
         return names
 
@@ -147,8 +147,8 @@ class CsvFile:
         value = last[len(last) - 1].as_py() if len(last) else None
         if value and "\n" in value.strip() and not self._ends_in_quote():
             raise DataError(
-                f"{self.label}, column {self.names[-1]!r}: a quote that is never closed; it begins "
-                f"with {value[:40]!r}"
+                f"{self.label}, column {shown(self.names[-1])}: a quote that is never closed; it "
+                f"begins with {shown(value[:40])}"
             )
 
     def _ends_in_quote(self) -> bool:
@@ -172,7 +172,7 @@ def explained(error: BaseException, columns: Sequence[str]) -> str:
     if found:
         number = int(found[1])
         where = f"line {found[2]}, " if found[2] else ""
-        where += f"column {columns[number] if number < len(columns) else number!r}"
+        where += f"column {shown(columns[number] if number < len(columns) else number)}"
         return f"{where}: not UTF-8 text (--encoding names another encoding, such as cp1252)"
     found = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", text)
     if found:

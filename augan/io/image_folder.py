@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augan.exceptions import DataError
+from augan.exceptions import DataError, shown
 from augan.io.decoding import ENDINGS, Form, read_form, read_image
 from augan.io.image_options import ImageOptions
 from augan.io.walking import files_below
@@ -99,7 +99,7 @@ class ImageFolder:
         """Return the folder of each image."""
         if name not in self.columns():
             listed = ", ".join(self.columns()) or "none: it has no folders"
-            raise DataError(f"{self.path}: no labels {name!r}; it has {listed}")
+            raise DataError(f"{self.path}: no labels {shown(name)}; it has {listed}")
         labels = self._labels()
         if "" in labels:
             raise DataError(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.io.atomic import atomic_folder
 
 WriteImages = Callable[..., None]
@@ -41,10 +41,8 @@ def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[Writ
             label = None if classes is None else classes[i]
             below = "" if label is None else folder_name(label)
             if names.setdefault(below, label) != label:
-                first = names[below]
-                raise ParameterError(
-                    f"classes {first!r} and {label!r} would share the folder {below!r}"
-                )
+                both = f"{shown(names[below])} and {shown(label)}"
+                raise ParameterError(f"classes {both} would share the folder {shown(below)}")
             (temporary / below).mkdir(exist_ok=True)
             squeezed = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
             Image.fromarray(squeezed).save(

@@ -98,7 +98,9 @@ class JsonLinesFile:
         if value is None or isinstance(value, bool):
             return TEXTS[value]
         kind = "an object" if isinstance(value, dict) else "a list"
-        raise DataError(f"{self.label}, row {row}, column {name!r} holds {kind}, not one value")
+        raise DataError(
+            f"{self.label}, row {row}, column {shown(name)} holds {kind}, not one value"
+        )
 
     def _table(self, texts: dict[str, list[str | None]]) -> pa.Table:
         return pa.table({name: pa.array(cells, pa.string()) for name, cells in texts.items()})

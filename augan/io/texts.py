@@ -436,7 +436,7 @@ def _warn_of_marks(name: str, text: pa.ChunkedArray, result: pa.ChunkedArray, la
     pattern = r"^[A-Z]{2,3}$" if marks[0] == "NA" else r"^[A-Z][A-Za-z ]+$"
     if not number_texts.has_not(others, pattern):
         warnings.warn(
-            f"{label}: column {shown(name)}: {marks[0]!r} is read as missing, "
+            f"{label}: column {shown(name)}: {shown(marks[0])} is read as missing, "
             f"{result.null_count} times; --missing '' keeps it",
             DataWarning,
             stacklevel=2,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from augan.exceptions import DataError
+from augan.exceptions import DataError, shown
 from augan.io.regular import check_file
 
 BACKBONES = (
@@ -55,10 +55,10 @@ class Backbone(nn.Module):
         source = self.name if weights is None else str(weights)
         for name, value in own.items():
             if name not in state:
-                raise DataError(f"{source}: no weights {name!r} of a {self.name}")
+                raise DataError(f"{source}: no weights {shown(name)} of a {self.name}")
             if state[name].shape != value.shape:
                 shapes = f"{tuple(state[name].shape)}, in a {self.name} {tuple(value.shape)}"
-                raise DataError(f"{source}: weights {name!r} have the shape {shapes}")
+                raise DataError(f"{source}: weights {shown(name)} have the shape {shapes}")
         self.layers.load_state_dict({name: state[name] for name in own})
         return self
 
@@ -90,7 +90,7 @@ def _downloaded(name: str) -> dict[str, Any]:
         state: dict[str, Any] = models.get_model_weights(name)["DEFAULT"].get_state_dict()
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
-            f"backbone={name!r}: its weights cannot be downloaded ({error}); "
+            f"backbone={shown(name)}: its weights cannot be downloaded ({error}); "
             "backbone_weights names a file with them"
         ) from error
     return state

@@ -17,7 +17,7 @@ from augan.codecs.cells import category_key, codes_by_key
 from augan.codecs.codec import Codec
 from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
 from augan.codecs.table import TableCodec
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, listed, shown
 
 Mask = NDArray[np.bool_]
 Array = NDArray[np.float64]
@@ -80,7 +80,7 @@ class Conditions:
         self.codec, self.conditions = codec, []
         for name, value in where.items():
             if str(name) not in names:
-                raise ParameterError(f"where: no column {name!r}; there are {', '.join(names)}")
+                raise ParameterError(f"where: no column {shown(name)}; there are {listed(names)}")
             place = names.index(str(name))
             self.conditions.append(_condition(codec.columns[place], place, value))
 
@@ -120,10 +120,14 @@ def _condition(column: Column, place: int, value: Any) -> Condition:
             raise _unseen(column, value, [column.value])
         return Condition(place, 0.0, 0.0)
     if np.isscalar(value) is False and value is not None and not hasattr(value, "isoformat"):
-        raise ParameterError(f"where: column {column.name!r}: {value!r} is no value of a cell")
+        raise ParameterError(
+            f"where: column {shown(column.name)}: {shown(value)} is no value of a cell"
+        )
     if pd.isna(value):
         if not column.has_missing:  # type: ignore[attr-defined]
-            raise ParameterError(f"where: column {column.name!r} has no missing values in training")
+            raise ParameterError(
+                f"where: column {shown(column.name)} has no missing values in training"
+            )
         return Condition(place, np.nan, np.nan)
     raw = _raw(column, value)
     if isinstance(column, NumericColumn):
@@ -153,17 +157,22 @@ def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condit
 
 def _range(column: Column, place: int, ends: tuple[Any, ...]) -> Condition:
     if len(ends) != 2:
-        raise ParameterError(f"where: column {column.name!r}: {ends!r} is no range (low, high)")
+        raise ParameterError(
+            f"where: column {shown(column.name)}: {shown(ends)} is no range (low, high)"
+        )
     if not isinstance(column, NumericColumn):
         raise ParameterError(
-            f"where: column {column.name!r}: {ends!r} is a range, but it has no numbers or dates"
+            f"where: column {shown(column.name)}: {shown(ends)} is a range, but it has no numbers "
+            "or dates"
         )
     low, high = (
         infinite if end is None else _raw(column, end)
         for end, infinite in zip(ends, (-np.inf, np.inf), strict=True)
     )
     if not low <= high:
-        raise ParameterError(f"where: column {column.name!r}: {ends[0]!r} is above {ends[1]!r}")
+        raise ParameterError(
+            f"where: column {shown(column.name)}: {shown(ends[0])} is above {shown(ends[1])}"
+        )
     if low > column.high or high < column.low:
         raise _outside(column, ends)
     return Condition(place, low, high)
@@ -173,7 +182,9 @@ def _raw(column: Column, value: Any) -> float:
     try:
         return float(column.to_raw(pd.Series([value]))[0])
     except (TypeError, ValueError) as error:
-        raise ParameterError(f"where: column {column.name!r} cannot hold {value!r}") from error
+        raise ParameterError(
+            f"where: column {shown(column.name)} cannot hold {shown(value)}"
+        ) from error
 
 
 def _outside(column: NumericColumn, value: Any) -> ParameterError:
@@ -182,12 +193,13 @@ def _outside(column: NumericColumn, value: Any) -> ParameterError:
         for end in (column.low, column.high)
     )
     return ParameterError(
-        f"where: column {column.name!r} has no {value!r} in training, only {low} to {high}"
+        f"where: column {shown(column.name)} has no {shown(value)} in training, only {low} to "
+        f"{high}"
     )
 
 
 def _unseen(column: Column, value: Any, known: list[Any]) -> ParameterError:
-    shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
+    found = ", ".join(map(shown, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
     return ParameterError(
-        f"where: column {column.name!r} has no {value!r} in training; it has {shown}"
+        f"where: column {shown(column.name)} has no {shown(value)} in training; it has {found}"
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from augan.codecs.codec import Codec
 from augan.codecs.table import TableCodec
-from augan.exceptions import DataError
+from augan.exceptions import DataError, shown
 from augan.sampling.conditions import Conditions
 from augan.sampling.drawing import Check, draw_passing
 from augan.sampling.filters import BandFilter, Filter, build_filters
@@ -110,7 +110,7 @@ class RowMaker:
                     checks["where"] = lambda rows: conditions.hold(self.codec.decode(rows))
                 for name, filter_ in filters.items():
                     checks[name] = partial(filter_.keep, label=label, random=random)
-                what = f"class {self.names[label]!r}: "
+                what = f"class {shown(self.names[label])}: "
 
                 def draw(n: int, source: Source = source, checked: bool = bool(checks)) -> Tensor:
                     rows = source.draw(n, random)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augan.exceptions import CheckpointError, TrainingWarning
+from augan.exceptions import CheckpointError, TrainingWarning, shown
 from augan.io.atomic import atomic_path, check_writable
 from augan.io.regular import check_file
 from augan.training.rows import LazyRows
@@ -97,7 +97,7 @@ def check_identity(path: str | os.PathLike[str], found: Any, expected: dict[str,
         return
     names = [name for name in expected if found.get(name) != expected[name]]
     details = ", ".join(
-        f"{name} ({found.get(name)!r}, now {expected[name]!r})" for name in names or found
+        f"{name} ({shown(found.get(name))}, now {shown(expected[name])})" for name in names or found
     )
     raise CheckpointError(f"{path}: made by a run with other settings or data: {details}")
 

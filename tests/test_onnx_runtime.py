@@ -178,9 +178,28 @@ def twice(model: onnx.ModelProto, folder: Path) -> None:
     model.metadata_props.add(key="augan.part", value='"generator"')
 
 
+def renamed(model: onnx.ModelProto, folder: Path) -> None:
+    del folder
+    for values in (model.graph.output, *(node.output for node in model.graph.node)):
+        for i, value in enumerate(values):
+            if value == "p_value":
+                values[i] = "p"
+            elif getattr(value, "name", "") == "p_value":
+                value.name = "p"
+
+
+def retyped(model: onnx.ModelProto, folder: Path) -> None:
+    del folder
+    for prop in model.metadata_props:
+        if prop.key == "augan.parts":
+            prop.value = '["one"]'
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (renamed, "its graph lacks the output 'p_value'"),
+        (retyped, "output 'score_parts' of its graph is"),
         (external, "tensors in other files, which are not read"),
         (huge, "declares more values than the file holds"),
         (negative, "a tensor of a negative size"),
@@ -202,6 +221,21 @@ def test_what_no_exported_file_holds_is_refused_before_it_is_built(
     with pytest.raises(ModelFileError) as caught:
         opened(path).fit()
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_scores_that_are_no_numbers_are_an_error(
+    numbers_file: Path, numbers: pd.DataFrame, tmp_path: Path
+) -> None:
+    model = onnx.load(numbers_file)
+    del model.metadata_props[-1]
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2:
+            nothing = np.full(tuple(tensor.dims), np.nan, np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(nothing, tensor.name))
+    path = tmp_path / "nan.onnx"
+    path.write_bytes(with_checksum(model.SerializeToString()))
+    with pytest.raises(ModelFileError, match=r"nan.onnx: its graph gives no number as 'anomaly_s"):
+        opened(path).anomaly_score(numbers)
 
 
 def test_metadata_are_those_that_onnx_reads(numbers_file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ MOST_DIMENSIONS = 64
 DENSEST = 4  # values that a byte holds, at most
 DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")  # operators that read nothing but their inputs
 ENDLESS = (b"Loop", b"Scan")  # operators that run for as long as a file says
+LARGER = (b"ConstantOfShape", b"Expand", b"OneHot", b"Pad", b"Range", b"Resize", b"Tile")
+MOST_VALUES = 2**24  # that those are told to make of few
+INT64 = 7  # as tensors have it
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # how protobuf writes a value
 
 
@@ -23,6 +27,8 @@ class Contents:
     properties: dict[str, str] = field(default_factory=dict)
     n_fields: int = 0
     n_nodes: int = 0
+    products: dict[bytes, int] = field(default_factory=dict)  # of few whole numbers, by name
+    sizes: set[bytes] = field(default_factory=set)  # names of tensors that say how many to make
 
 
 def read_contents(model: bytes) -> Contents:
@@ -47,6 +53,8 @@ def read_contents(model: bytes) -> Contents:
             contents.properties[key] = value
         elif number in (20, 25):
             raise ValueError("functions or training steps, which augan writes none of")
+    if any(contents.products.get(name, 0) > MOST_VALUES for name in contents.sizes):
+        raise ValueError(f"an operator that makes more than {MOST_VALUES} values of none")
     return contents
 
 
@@ -59,7 +67,8 @@ def _graph(model: bytes, start: int, end: int, contents: Contents, depth: int) -
         if number == 1:
             _node(model, first, last, contents, depth)
         elif number == 5:
-            _tensor(model, first, last, contents)
+            name, product = _tensor(model, first, last, contents)
+            contents.products[name] = product
         elif number == 15:
             raise ValueError("sparse tensors, which augan writes none of")
 
@@ -68,47 +77,88 @@ def _node(model: bytes, start: int, end: int, contents: Contents, depth: int) ->
     contents.n_nodes += 1
     if contents.n_nodes > MOST_NODES:
         raise ValueError(f"more than {MOST_NODES} operators")
+    kind, inputs, outputs = b"", [], [b""]
+    product = 0
     for number, first, last in _fields(model, start, end, contents):
         if last < 0:
             continue
-        if number == 5:
-            _attribute(model, first, last, contents, depth)
-        elif number == 4 and model[first:last] in ENDLESS:
-            raise ValueError(f"the operator {model[first:last].decode()}, which augan never writes")
-        elif number == 7 and model[first:last] not in DOMAINS:
-            raise ValueError(f"operators of {_text(model[first:last])[:60]!r}, not of ONNX itself")
+        text = b"" if number == 5 else model[first:last]
+        if number == 1:
+            inputs.append(text)
+        elif number == 2:
+            outputs.append(text)
+        elif number == 4:
+            kind = text
+        elif number == 5:
+            product = max(product, _attribute(model, first, last, contents, depth))
+        elif number == 7 and text not in DOMAINS:
+            raise ValueError(f"operators of {_text(text)[:60]!r}, not of ONNX itself")
+    if kind in ENDLESS:
+        raise ValueError(f"the operator {kind.decode()}, which augan never writes")
+    if kind in LARGER:
+        contents.sizes.update(inputs)
+    elif kind == b"Constant":
+        contents.products[outputs[-1]] = product
 
 
-def _attribute(model: bytes, start: int, end: int, contents: Contents, depth: int) -> None:
+def _attribute(model: bytes, start: int, end: int, contents: Contents, depth: int) -> int:
+    """Return the product of the whole numbers that a constant would have by it."""
+    numbers: list[int] = []
+    product = 0
     for number, first, last in _fields(model, start, end, contents):
-        if last < 0:
-            continue
-        if number in (5, 10):
-            _tensor(model, first, last, contents)
-        elif number in (6, 11):
+        if number in (3, 8):
+            numbers += [first] if last < 0 else _varints(model, first, last)
+        elif number in (5, 10) and last >= 0:
+            product = max(product, _tensor(model, first, last, contents)[1])
+        elif number in (6, 11) and last >= 0:
             _graph(model, first, last, contents, depth + 1)
         elif number in (22, 23):
             raise ValueError("sparse tensors, which augan writes none of")
+    return max(product, _product(numbers))
 
 
-def _tensor(model: bytes, start: int, end: int, contents: Contents) -> None:
-    """Check that a tensor is in the file, and as large as it says."""
+def _tensor(model: bytes, start: int, end: int, contents: Contents) -> tuple[bytes, int]:
+    """Check that a tensor is in the file, and as large as it says.
+
+    Returns
+    -------
+    name : bytes
+        Of the tensor.
+    product : int
+        Of its values, where they are few whole numbers, as sizes are.
+    """
     shape: list[int] = []
+    numbers: list[int] = []
+    name, kind, raw = b"", 0, b""
     for number, first, last in _fields(model, start, end, contents):
-        if number == 1 and last < 0:  # one dimension
-            shape.append(first)
-        elif number == 1:
-            while first < last and len(shape) <= MOST_DIMENSIONS:
-                size, first = _varint(model, first, last)
-                shape.append(size)
+        if number in (1, 7):
+            values = shape if number == 1 else numbers
+            if len(values) <= MOST_DIMENSIONS:
+                values += [first] if last < 0 else _varints(model, first, last)
+        elif number == 2 and last < 0:
+            kind = first
+        elif number == 8 and last >= 0:
+            name = model[first:last]
+        elif number == 9 and 0 <= last - first <= 8 * MOST_DIMENSIONS:
+            raw = model[first:last]
         elif number == 13 or (number == 14 and first != 0):
             raise ValueError("tensors in other files, which are not read")
-        if len(shape) > MOST_DIMENSIONS:
-            raise ValueError(f"a tensor of more than {MOST_DIMENSIONS} dimensions")
+    if len(shape) > MOST_DIMENSIONS:
+        raise ValueError(f"a tensor of more than {MOST_DIMENSIONS} dimensions")
     if any(size >= 2**63 for size in shape):
         raise ValueError("a tensor of a negative size")
     if math.prod(shape) > DENSEST * (end - start):
         raise ValueError("a tensor that declares more values than the file holds")
+    whole = len(raw) // 8
+    numbers += struct.unpack(f"<{whole}Q", raw[: 8 * whole])
+    return name, _product(numbers) if kind == INT64 else 0
+
+
+def _product(numbers: list[int]) -> int:
+    """Return the product of those of few numbers that are above zero; 0 of many."""
+    if len(numbers) > MOST_DIMENSIONS:
+        return 0
+    return math.prod(number for number in numbers if 0 < number < 2**63)
 
 
 def _entry(model: bytes, start: int, end: int, contents: Contents) -> tuple[str, str]:
@@ -149,6 +199,15 @@ def _fields(model: bytes, at: int, end: int, contents: Contents) -> Iterator[tup
                 raise ValueError("it is cut off")
         else:
             raise ValueError("no protobuf")
+
+
+def _varints(model: bytes, at: int, end: int) -> list[int]:
+    """Return the numbers of a packed field; only the first of many."""
+    numbers: list[int] = []
+    while at < end and len(numbers) <= MOST_DIMENSIONS:
+        number, at = _varint(model, at, end)
+        numbers.append(number)
+    return numbers
 
 
 def _varint(model: bytes, at: int, end: int) -> tuple[int, int]:

@@ -254,5 +254,5 @@ def _notice() -> None:
 def _reason(error: Exception) -> str:
     """Return the first line of what ONNX Runtime says, without its codes."""
     lines = str(error).strip().splitlines()
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : ", "", lines[0] if lines else repr(error))
-    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}..."
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0] if lines else repr(error))
+    return shown(text, MOST_SAID)[1:-1]

@@ -26,7 +26,7 @@ from panel import Panel, make_panel
 from ranking import holm, signed_rank
 from report import OURS as WHOLE
 from results import FOLDER, Result, read
-from running import add_common_options, add_parts, parse, run_missing, threads
+from running import add_common_options, add_parts, parse, run, run_missing, threads
 
 from augan.estimators import _base
 from augan.estimators._build import pretext_networks
@@ -204,4 +204,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

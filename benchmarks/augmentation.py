@@ -28,7 +28,7 @@ from imblearn.over_sampling import ADASYN
 from measuring import timed
 from numpy.typing import NDArray
 from results import FOLDER, Result, read
-from running import add_common_options, add_parts, parse, run_missing, threads
+from running import add_common_options, add_parts, parse, run, run_missing, threads
 from scipy import stats
 
 from augan import GANSampler
@@ -226,4 +226,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from peers_images import ganomaly, nearest_images, patch_memory, principal_residual
 from PIL import Image
 from results import FOLDER, Result, read
-from running import add_common_options, parse, run_missing, threads
+from running import add_common_options, parse, run, run_missing, threads
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
 
@@ -83,6 +83,8 @@ def main() -> None:
 def arrange(tiles: Path, folder: Path, *, seed: int, by_tile: bool) -> None:
     """Lay the tiles out as MVTec does, with links to the images."""
     good = sorted((tiles / "MT_Free" / "Imgs").glob("*.jpg"))
+    if not good:
+        raise FileNotFoundError(f"{tiles / 'MT_Free' / 'Imgs'}: no .jpg in this folder")
     splitter: Any = GroupShuffleSplit if by_tile else ShuffleSplit
     groups = tile_of(good) if by_tile else None
     train, test = next(splitter(1, test_size=0.2, random_state=seed).split(good, groups=groups))
@@ -247,4 +249,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from peers import PEERS, encode, highest_when_infinite, make_peer
 from report import OURS, TOLD, contamination, report
 from results import FOLDER, Result, read
-from running import add_common_options, add_parts, parse, run_missing, threads
+from running import add_common_options, add_parts, parse, run, run_missing, threads
 
 KEY = ("suite", "set", "seed", "method", "share", "withheld_share")
 FILES = {
@@ -115,4 +115,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

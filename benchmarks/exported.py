@@ -32,7 +32,7 @@ from defects import load as load_tiles
 from formatting import markdown_table
 from numpy.typing import NDArray
 from results import FOLDER, Result, read
-from running import add_common_options, parse, run_missing, threads
+from running import add_common_options, parse, run, run_missing, threads
 from sklearn.metrics import roc_auc_score
 
 from augan import FAnoGAN, OnnxDetector
@@ -287,4 +287,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -23,7 +23,7 @@ from data import TABLES, load_table
 from formatting import markdown_table
 from measuring import timed
 from results import FOLDER, Result, read
-from running import add_common_options, parse, run_missing, threads
+from running import add_common_options, parse, run, run_missing, threads
 
 from augan import GANSampler
 from augan.evaluation import fidelity_metrics
@@ -114,4 +114,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

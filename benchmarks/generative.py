@@ -30,7 +30,7 @@ from measuring import timed
 from numpy.typing import NDArray
 from rare_images import classify
 from results import FOLDER, Result, read
-from running import add_common_options, parse, run_missing, threads
+from running import add_common_options, parse, run, run_missing, threads
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -398,4 +398,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

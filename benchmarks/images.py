@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from panel import make_panel
 from report import describe
 from results import FOLDER, Result, read
-from running import add_common_options, parse, run_missing, threads
+from running import add_common_options, parse, run, run_missing, threads
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
@@ -107,8 +107,8 @@ def _arguments() -> argparse.Namespace:
     add("--classes", type=int, nargs="+", default=list(range(10)))
     add("--seed", type=int, default=0)
     add("--methods", nargs="+", default=DEFAULT_METHODS, choices=METHODS, metavar="METHOD")
-    return parse(parser)
+    return parse(parser, of_a_file=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -33,7 +33,7 @@ from measuring import timed
 from numpy.typing import NDArray
 from PIL import Image
 from results import FOLDER, Result, read
-from running import add_common_options, parse, run_missing, threads
+from running import add_common_options, parse, run, run_missing, threads
 from sklearn.metrics import f1_score, recall_score
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 from torch import Tensor, nn
@@ -244,6 +244,8 @@ def _photographs(folder: Path) -> tuple[Images, Labels, Labels]:
         for kind in KINDS
         for file in (folder / "magnetic_tile" / f"MT_{kind}" / "Imgs").glob("*.jpg")
     ]
+    if not found:
+        raise FileNotFoundError(f"{folder / 'magnetic_tile'}: no MT_*/Imgs/*.jpg in this folder")
     table = pd.DataFrame(found, columns=["kind", "light", "frame", "file"])
     table = table.sort_values(["kind", "frame"], ignore_index=True)
     other = table["kind"].ne(table["kind"].shift())
@@ -309,4 +311,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -58,14 +58,28 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
     add("--parts", type=int, default=1, help="into how many parts to cut the sets")
 
 
-def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Return the options; ends the program when they do not go together."""
+def run(main: Callable[[], None]) -> None:
+    """Run a benchmark; a file that is not there, or cannot be read, ends it with one line."""
+    try:
+        main()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: {where}{error.strerror or error}")
+
+
+def parse(parser: argparse.ArgumentParser, *, of_a_file: bool = False) -> argparse.Namespace:
+    """Return the options; ends the program when they do not go together.
+
+    `of_a_file` says that --data is a file and not the folder that it is in.
+    """
     arguments = parser.parse_args()
     if arguments.report:
         return arguments
     if arguments.data is None:
         parser.error("--data is needed, or --report")
-    if not arguments.data.is_dir():
+    if of_a_file and not arguments.data.is_file():
+        parser.error(f"--data {arguments.data}: no such file")
+    if not of_a_file and not arguments.data.is_dir():
         parser.error(f"--data {arguments.data}: no such folder")
     return arguments
 
@@ -81,7 +95,7 @@ def threads(n: int) -> Iterator[None]:
 def _caught(measure: Callable[[Result, Any], list[Result]], job: Result, rows: Any) -> list[Result]:
     try:
         return measure(job, rows)
-    except ImportError:
+    except (ImportError, FileNotFoundError):
         raise  # of the environment, not of the method
     except Exception as error:
         return [{"error": f"{type(error).__name__}: {error}"[:300]}]

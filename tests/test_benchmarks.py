@@ -24,7 +24,7 @@ from peers import PEERS, encode, highest_when_infinite, make_peer
 from ranking import average_ranks, critical_difference, friedman, holm, signed_rank
 from report import contamination, report
 from results import append, read
-from running import add_common_options, parse, run_missing
+from running import add_common_options, parse, run, run_missing
 
 
 def labels(n_normal: int, n_anomalies: int) -> np.ndarray:
@@ -319,3 +319,45 @@ def test_made_rows_are_the_same_mixture_with_every_seed():
     first, again, other = (made_rows(4000, 20, seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
     np.testing.assert_allclose(first.mean(axis=0), other.mean(axis=0), atol=0.4)
+
+
+def no_such_file():
+    pd.read_csv("no/such.csv")
+
+
+def no_set():
+    sets("classical", Path("no/such"))
+
+
+@pytest.mark.parametrize(
+    "main, says", [(no_such_file, "no/such.csv: No such"), (no_set, "no/such holds no set")]
+)
+def test_data_that_is_not_there_is_named_in_one_line(main, says):
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    assert str(end.value.code).startswith("error: ") and says in str(end.value.code)
+    assert len(str(end.value.code).splitlines()) == 1
+
+
+def test_data_that_is_not_there_is_no_result(tmp_path):
+    def measure(job, rows):
+        return no_such_file()
+
+    with pytest.raises(FileNotFoundError):
+        run_missing(tmp_path / "r.jsonl", [({"set": "a"}, None)], measure, key=("set",))
+    assert not (tmp_path / "r.jsonl").exists()
+
+
+@pytest.mark.parametrize("of_a_file", [True, False])
+def test_data_is_a_folder_or_the_file_itself(tmp_path, monkeypatch, of_a_file):
+    (tmp_path / "file").touch()
+    places = {True: tmp_path / "file", False: tmp_path}
+    for is_file, place in places.items():
+        parser = argparse.ArgumentParser()
+        add_common_options(parser)
+        monkeypatch.setattr(sys, "argv", ["benchmark", "--data", str(place)])
+        if is_file == of_a_file:
+            assert parse(parser, of_a_file=of_a_file).data == place
+        else:
+            with pytest.raises(SystemExit):
+                parse(parser, of_a_file=of_a_file)

@@ -107,6 +107,15 @@ class ImageFolder:
             )
         return np.array(labels)
 
+    def class_folders(self) -> dict[str, str]:
+        """Return the folder of each class, from `path` on."""
+        top = self._top.relative_to(self.path)
+        found = {}
+        for name, label in zip(self.names, self.labels(LABELS).tolist(), strict=True):
+            depth = len(top.parts) + 1
+            found[label] = Path(*Path(name).parts[:depth]).as_posix()
+        return found
+
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Leave out all images but the chosen ones, (n,)."""
         self.names = [name for name, kept in zip(self.names, chosen, strict=True) if kept]

@@ -1,4 +1,4 @@
-"""Images as files: PNG, a folder for each class."""
+"""Images as files without loss, a folder for each class."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ WriteImages = Callable[..., None]
 
 
 @contextlib.contextmanager
-def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[WriteImages]:
+def open_image_folder(
+    folder: Path, *, low: float, high: float, exact: bool = False
+) -> Iterator[WriteImages]:
     """Give a function that writes a batch of images (n, H, W[, C]), and their classes (n,) if any.
 
     Files are called ``000000.png`` and so on, below a folder for each class, with a `prefix` before
-    the number if the function is given one; the folder appears
-    when all are written. Pixels other than bytes are mapped from `low` and `high` to 0 and 255.
+    the number if the function is given one; the folder appears when all are written. Pixels of 8
+    and 16 bits stay what they are. Others are mapped from `low` and `high` to 0 and 255, or, if
+    `exact`, stay what they are in TIFF files.
 
     Raises
     ------
@@ -37,21 +40,44 @@ def open_image_folder(folder: Path, *, low: float, high: float) -> Iterator[Writ
     names: dict[str, Any] = {}
 
     def write(images: NDArray[Any], classes: NDArray[Any] | None, prefix: str = "") -> None:
-        for i, pixels in enumerate(as_bytes(images, low, high)):
+        shown = images if exact or images.dtype == np.uint16 else as_bytes(images, low, high)
+        for i, pixels in enumerate(shown):
             label = None if classes is None else classes[i]
             below = "" if label is None else folder_name(label)
             if names.setdefault(below, label) != label:
                 both = f"{shown(names[below])} and {shown(label)}"
                 raise ParameterError(f"classes {both} would share the folder {shown(below)}")
             (temporary / below).mkdir(exist_ok=True)
-            squeezed = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
-            Image.fromarray(squeezed).save(
-                temporary / below / f"{prefix}{counts[below, prefix]:06d}.png"
-            )
+            name = f"{prefix}{counts[below, prefix]:06d}{lossless_ending(pixels.dtype)}"
+            save_lossless(pixels, temporary / below / name)
             counts[below, prefix] += 1
 
     with new_folder(folder) as temporary:
         yield write
+
+
+def lossless_ending(dtype: np.dtype[Any]) -> str:
+    """Return the ending of files that hold pixels of a type as they are."""
+    return ".png" if dtype in (np.uint8, np.uint16, np.bool_) else ".tif"
+
+
+def save_lossless(pixels: NDArray[Any], file: Path) -> None:
+    """Write an image (H, W[, C]) to a file, which has the ending for its type."""
+    image = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    image = np.ascontiguousarray(image)
+    if lossless_ending(image.dtype) == ".tif":
+        import tifffile
+
+        how: dict[str, Any] = {"photometric": "minisblack" if image.ndim == 2 else "rgb"}
+        if image.ndim == 3 and image.shape[2] == 4:
+            how["extrasamples"] = ["unassalpha"]
+        tifffile.imwrite(file, image, compression="zlib", **how)
+    elif image.dtype == np.uint16 and image.ndim == 3:
+        import imagecodecs
+
+        file.write_bytes(imagecodecs.png_encode(image))
+    else:
+        Image.fromarray(image).save(file)
 
 
 @contextlib.contextmanager

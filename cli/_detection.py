@@ -57,13 +57,21 @@ def evaluate_model(
     limit = _finite(flag_limit(estimator, *flag))
     target = _target(estimator, model, target)
     options = as_trained(options, model_context(estimator, model), model)
-    known = read_anomalies(data, options, target, anomaly=anomaly, normal=normal, masks=masks)
+    usual = "table" if estimator.codec_.kind == "table" else "images"
+    of_labels: Any = {"anomaly": anomaly, "normal": normal, "masks": masks, "usual": usual}
+    known = read_anomalies(data, options, target, **of_labels)
     how: Any = {"target": target, "skip_bad": skip_bad, "masks": masks}
     batches = known.labelled(model_batches(estimator, model, data, options, **how))
-    pixels = open_pixels(data, known, masks, skip_bad=skip_bad)
+    pixels = open_pixels(data, known, masks, options, skip_bad=skip_bad)
     in_files = known.names is not None
+<<<<<<< HEAD
     shown = None if page is None else _open_page(estimator, data, limit, pixels, in_files=in_files)
     scores, p_values, places, hashes = [], [], [], []
+=======
+    of_page = estimator, data, options, limit, pixels
+    shown = None if page is None else _open_page(*of_page, in_files=in_files)
+    scores, p_values, places = [], [], []
+>>>>>>> 159831c (One image is scored like a folder of it; the model says what a folder with images and tables holds; odd file names)
     for names, rows, found in scored_batches(estimator, batches, data, quiet=quiet):
         where = known.places(names)
         scores.append(found.anomaly_score)
@@ -128,15 +136,24 @@ def _target(estimator: Any, model: Path, target: str | None) -> str:
 
 
 def _open_page(
-    estimator: Any, data: Path, limit: float, pixels: Pixels | None, *, in_files: bool
+    estimator: Any,
+    data: Path,
+    options: Any,
+    limit: float,
+    pixels: Pixels | None,
+    *,
+    in_files: bool,
 ) -> Any:
     """Return what gathers the report's page; `in_files` says that DATA is a folder of images."""
     from augan.evaluation.report.page import EvaluationPage
 
     def read_image(name: str) -> Any:
         from augan.io.decoding import read_form, read_image
+        from augan.io.image_folder import image_root
+        from augan.io.image_options import image_options
 
-        return read_image(data / name, read_form(data / name))
+        file, how = image_root(data) / name, image_options(options)
+        return read_image(file, read_form(file, how), how)
 
     return EvaluationPage(
         *(estimator, limit),

@@ -35,7 +35,7 @@ def read_images(
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
-    source: Any = open_data(path, options, training=training)
+    source: Any = open_data(path, options, training=training, usual="images")
     if source.is_table:
         raise DataError(f"{path}: a table; images are needed")
     labels = None if target is None else source.labels(target)
@@ -58,8 +58,9 @@ def check_picture(path: Path, option: str, *inputs: Path | None) -> None:
     """Fail now rather than after the work."""
     from augan.exceptions import ParameterError
 
-    from ._outputs import check_output
+    from ._outputs import check_apart, check_output
 
     if path.suffix.lower() != ".png":
         raise ParameterError(f"{option} {path}: the file of a picture ends in .png")
     check_output(path, option, *inputs)
+    check_apart(path, option, *inputs)

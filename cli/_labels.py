@@ -106,11 +106,12 @@ def read_anomalies(
     anomaly: str | None,
     normal: str | None,
     masks: Path | None = None,
+    usual: str | None = None,
 ) -> Labelled:
     """Return which rows of a file are anomalies; both kinds are there.
 
     Rows without a label are left out, unless they are what `anomaly` or `normal` asks for. Images
-    in the folder `masks` are none.
+    in the folder `masks` are none. `usual` is that of `open_data`.
     """
     import numpy as np
 
@@ -122,7 +123,7 @@ def read_anomalies(
     if anomaly is not None:
         label, kind, others = anomaly, "anomalies", "normal rows"
     where = f"{path}: column {shown(target)}"
-    labels, names = _labels(path, options, target, masks)
+    labels, names = _labels(path, options, target, masks, usual)
     mask = is_label(labels, label, where, kind)
     unlabelled = leave_out_unlabelled(labels, label, where)
     if (mask | unlabelled).all():
@@ -132,7 +133,9 @@ def read_anomalies(
     return Labelled(labels, is_anomaly, names, unlabelled if unlabelled.any() else None)
 
 
-def _labels(path: Path, options: Any, target: str, masks: Path | None) -> tuple[Any, Any]:
+def _labels(
+    path: Path, options: Any, target: str, masks: Path | None, usual: str | None
+) -> tuple[Any, Any]:
     """Return the label of each row, and images' names.
 
     Read as `augan fit` reads them, of the whole column: its type is only known from all of it.
@@ -143,7 +146,7 @@ def _labels(path: Path, options: Any, target: str, masks: Path | None) -> tuple[
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
-    source: Any = open_data(path, options, without=masks)
+    source: Any = open_data(path, options, without=masks, usual=usual)
     if source.is_table:
         columns = source.columns()
         if target not in columns:
@@ -151,5 +154,5 @@ def _labels(path: Path, options: Any, target: str, masks: Path | None) -> tuple[
         labels = source.read([target])[target].to_numpy()
     else:
         labels = source.labels(target)
-    names = pd.Index(source.names) if isinstance(source, ImageFolder) else None
+    names = pd.Index(source.names, dtype=object) if isinstance(source, ImageFolder) else None
     return np.asarray(labels), names

@@ -22,3 +22,12 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
             pass
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(out)) from error
+
+
+def check_apart(out: Path, option: str, *inputs: Path | None) -> None:
+    """Raise for images that would lie among those that are read: next time they would be read."""
+    from augan.exceptions import ParameterError
+
+    for path in inputs:
+        if path is not None and path.is_dir() and path.resolve() in out.resolve().parents:
+            raise ParameterError(f"{option} {out}: lies in {path}, whose images are read")

@@ -89,13 +89,17 @@ class Pixels:
             warnings.warn(f"{some}, such as {self.marked[0]}", DataWarning, stacklevel=2)
 
 
-def open_pixels(path: Path, known: Any, masks: Path | None, *, skip_bad: bool) -> Pixels | None:
+def open_pixels(
+    path: Path, known: Any, masks: Path | None, options: Any, *, skip_bad: bool
+) -> Pixels | None:
     """Return what compares heat with masks, or None where there are no masks.
 
     `known` are the labels; they have names of a folder's images. An anomaly that has no mask is
     found now rather than after the scoring.
     """
     from augan.exceptions import ParameterError
+    from augan.io.image_folder import image_root
+    from augan.io.image_options import image_options
     from augan.io.masks import check_mask, masks_folder
 
     if known.names is None:
@@ -105,8 +109,9 @@ def open_pixels(path: Path, known: Any, masks: Path | None, *, skip_bad: bool) -
     folder = masks_folder(path, masks)
     if folder is None:
         return None
-    pixels = Pixels(path, list(known.names), folder, None, skip_bad=skip_bad)
+    root = image_root(path)
+    pixels = Pixels(*(root, list(known.names), folder, image_options(options)), skip_bad=skip_bad)
     for name in known.names[known.is_anomaly]:
         if not skip_bad:
-            check_mask(path, folder, name)
+            check_mask(root, folder, name)
     return pixels

@@ -54,8 +54,9 @@ def model_batches(
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
-    source: Any = open_data(path, options, skip_bad=skip_bad, without=masks)
     is_table_model = estimator.codec_.kind == "table"
+    usual = "table" if is_table_model else "images"
+    source: Any = open_data(path, options, skip_bad=skip_bad, without=masks, usual=usual)
     if isinstance(source, ImageFolder):
         if is_table_model:
             raise DataError(f"{path}: images, but {model} was trained on a table")
@@ -98,7 +99,7 @@ def _photographs(folder: Any, codec: Any) -> Iterator[tuple[Any, Any]]:
     from augan.io.decoding import Form
 
     for names, images in folder.named_batches(Form.of(codec.shape, codec.dtype)):
-        yield pd.Index(names, name="path"), images
+        yield pd.Index(names, name="path", dtype=object), images
     warn_of_skipped(folder)
 
 

@@ -22,7 +22,7 @@ from ._console import (
     set_threads,
 )
 from ._models import load_detector, model_context
-from ._outputs import check_output
+from ._outputs import check_apart, check_output
 from ._reading import as_trained, reading_options
 from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
 
@@ -74,7 +74,7 @@ def score(
         estimator = load_detector(model, device, threads)
         limit = flag_limit(estimator, fpr, threshold)
         if heatmaps is not None:
-            _check_heatmaps(heatmaps, model, estimator)
+            _check_heatmaps(heatmaps, model, estimator, data)
         options = as_trained(options, model_context(estimator, model), model)
         batches = model_batches(estimator, model, data, options, skip_bad=skip_bad)
         tally = _Tally()
@@ -83,7 +83,7 @@ def score(
             open_results(out, json_lines=json_lines, neutral=True) as write,
         ):
             results = _results(
-                *(estimator, batches, data),
+                *(estimator, batches, data, options),
                 limit=limit,
                 explain=explain,
                 quiet=quiet,
@@ -118,7 +118,7 @@ def _check_out(out: Path, model: Path, data: Path) -> None:
     check_output(out, "--out", model, data)
 
 
-def _check_heatmaps(folder: Path, model: Path, estimator: Any) -> None:
+def _check_heatmaps(folder: Path, model: Path, estimator: Any, data: Path) -> None:
     """Fail now rather than after the scoring."""
     from augan.exceptions import ParameterError
     from augan.io.images import check_image_folder
@@ -126,6 +126,7 @@ def _check_heatmaps(folder: Path, model: Path, estimator: Any) -> None:
     if estimator.codec_.kind != "image":
         raise ParameterError(f"--heatmaps {folder}: {model} was trained on a table")
     check_image_folder(folder)
+    check_apart(folder, "--heatmaps", data)
 
 
 def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
@@ -140,15 +141,19 @@ def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
 
 
 def _write_heatmaps(
-    write: Any, heat: Any, path: Path, names: Any, images: Any, flagged: Any
+    write: Any, heat: Any, path: Path, options: Any, names: Any, images: Any, flagged: Any
 ) -> None:
     """Write the heatmaps of a batch; images of a folder are read again, at their own size."""
     from augan.io.decoding import read_form, read_image
+    from augan.io.image_folder import image_root
+    from augan.io.image_options import image_options
 
+    how = image_options(options)
     for i, name in enumerate(names):
         image = images[i]
         if names.name == "path":
-            image = read_image(path / name, read_form(path / name))
+            file = image_root(path) / name
+            image = read_image(file, read_form(file, how), how)
         write(str(name), image, heat[i], bool(flagged[i]))
 
 
@@ -156,6 +161,7 @@ def _results(
     estimator: Any,
     batches: Iterator[Any],
     path: Path,
+    options: Any,
     *,
     limit: float,
     explain: bool,
@@ -165,19 +171,23 @@ def _results(
     """Give the result table of each batch."""
     import pandas as pd
 
+    from augan.io.walking import readable
+
     wanted = explain or write_heat is not None
     for names, rows, found in scored_batches(estimator, batches, path, quiet=quiet, explain=wanted):
         scores = found.anomaly_score
         result = pd.DataFrame(
             {
-                names.name: names.to_numpy(),
+                names.name: names.map(readable) if names.name == "path" else names.to_numpy(),
                 "anomaly_score": scores,
                 "p_value": found.p_value,
                 "is_anomaly": scores > limit,
             }
         )
         if write_heat is not None:
-            _write_heatmaps(write_heat, found.explanation, path, names, rows, scores > limit)
+            _write_heatmaps(
+                *(write_heat, found.explanation, path, options, names, rows, scores > limit)
+            )
         if explain:
             result["explanation"] = _explanations(found.explanation)
         yield result

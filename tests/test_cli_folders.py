@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 import augan
+from augan.io.image_folder import ImageFolder
+from augan.io.sources import open_data
 
 SMALL = ["width=8", "latent_dim=4", "encoder_steps=10", "n_critic=1", "pretext_steps=10"]
 QUICK = ["--steps", "10", *(word for text in [*SMALL, "n_folds=2"] for word in ("--set", text))]
@@ -79,6 +82,50 @@ def test_images_of_a_folder_get_the_scores_that_python_gives(
     assert np.allclose(found["anomaly_score"], expected, rtol=1e-5)
     top = pd.read_csv(io.StringIO(done("score", model, parts, "--top", 2).stdout))
     assert top["path"].tolist() == found.nlargest(2, "anomaly_score")["path"].tolist()
+
+
+def test_one_image_is_scored_like_a_folder_of_it(parts: Path, model: Path, tmp_path: Path) -> None:
+    whole = pd.read_csv(io.StringIO(done("score", model, parts).stdout))
+    words = "--heatmaps", tmp_path / "heat"
+    (tmp_path / "A.PNG").write_bytes((parts / "test" / "bar" / "00.png").read_bytes())
+    one = pd.read_csv(io.StringIO(done("score", model, tmp_path / "A.PNG", *words).stdout))
+    assert one["path"].tolist() == ["A.PNG"] and (tmp_path / "heat/masks/A.PNG.png").exists()
+    expected = whole.loc[whole["path"] == "test/bar/00.png", "anomaly_score"]
+    assert one["anomaly_score"].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+    assert "b.png: no such file" in refused("score", model, tmp_path / "b.png")
+
+
+def test_scores_among_the_images_do_not_stop_the_next_scoring(
+    parts: Path, model: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "photos"
+    shutil.copytree(parts / "test", copy)
+    done("score", model, copy, "--out", copy / "scores.csv")
+    (copy / "readme.txt").write_text("a text\n")
+    assert done("score", model, copy).stdout == (copy / "scores.csv").read_text()
+    assert isinstance(open_data(copy, training=True), ImageFolder)
+    said = refused("score", model, copy, "--heatmaps", copy / "heat")
+    assert "heat: lies in" in said
+
+
+def test_names_that_are_no_text_are_written_with_escapes(
+    parts: Path, model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    for label in ("good", os.fsdecode(b"b\xe4d")):
+        (folder / label).mkdir(parents=True)
+        for i in range(2):
+            image = (parts / "test" / "good" / f"{i:02d}.png").read_bytes()
+            (folder / label / os.fsdecode(b"\xe9%d.png" % i)).write_bytes(image)
+    for name in ("s.csv", "s.jsonl", "s.parquet"):
+        done("score", model, folder, "--out", tmp_path / name, "--heatmaps", tmp_path / f"{name}h")
+    expected = ["b\\udce4d/\\udce90.png", "b\\udce4d/\\udce91.png"]
+    assert pd.read_csv(tmp_path / "s.csv")["path"].tolist()[:2] == expected
+    assert pd.read_json(tmp_path / "s.jsonl", lines=True)["path"].tolist()[:2] == expected
+    assert pd.read_parquet(tmp_path / "s.parquet")["path"].tolist()[:2] == expected
+    words = "--target", "folder", "--normal", "good", "--bootstrap", 0
+    done("evaluate", model, folder, *words, "--report", tmp_path / "page.html")
+    assert "b\\udce4d" in (tmp_path / "page.html").read_text()
 
 
 def test_folders_are_labels_to_evaluate_by(parts: Path, model: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 from augan.io.images import as_bytes, new_folder
 from augan.pictures import overlay
 
+LONGEST_NAME = 255  # bytes that file systems take
 WriteHeatmap = Callable[[str, NDArray[Any], NDArray[Any], bool], None]
 
 
@@ -36,11 +39,22 @@ def open_heatmap_folder(
             )
             hot = np.asarray(resized)
             shown = overlay(as_bytes(image, low, high), hot, limit)
-            _save(shown, temporary / "overlays" / f"{name}.png")
+            _save(shown, temporary / "overlays" / _with_ending(name))
             mask = (hot > limit) & flagged
-            _save((255 * mask).astype(np.uint8), temporary / "masks" / f"{name}.png")
+            _save((255 * mask).astype(np.uint8), temporary / "masks" / _with_ending(name))
 
         yield write
+
+
+def _with_ending(name: str) -> Path:
+    """Return the name of a picture of an image; one that would be too long is cut and numbered."""
+    file = Path(f"{name}.png")
+    written = os.fsencode(file.name)
+    if len(written) <= LONGEST_NAME:
+        return file
+    number = hashlib.sha256(written).hexdigest()[:16]
+    start = written[: LONGEST_NAME - 24].decode("utf-8", "ignore")
+    return file.with_name(f"{start}-{number}.png")
 
 
 def _save(pixels: NDArray[np.uint8], file: Path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from augan.exceptions import DataError, shown
 from augan.io.decoding import ENDINGS, Form, read_form, read_image
 from augan.io.image_options import ImageOptions
-from augan.io.walking import files_below
+from augan.io.walking import files_below, readable
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 2**26
@@ -77,7 +77,7 @@ class ImageFolder:
         self.skipped: dict[str, str] = {}
         self.masks: list[str] = []
         if not path.is_dir():
-            self.path = self._top = path.parent
+            self.path = self._top = image_root(path)
             self.names = [path.name]
             return
         layout = is_mvtec(path)
@@ -206,7 +206,7 @@ class ImageFolder:
 
     def _labels(self) -> list[str]:
         folders = [(self.path / name).relative_to(self._top).parts[:-1] for name in self.names]
-        return [parts[0] if parts else "" for parts in folders]
+        return [readable(parts[0]) if parts else "" for parts in folders]
 
 
 def _room(n: int, form: Form) -> NDArray[Any]:
@@ -231,6 +231,11 @@ def _reserve(file: int, n_bytes: int) -> None:
     except OSError as error:
         message = f"{error.strerror} for {n_bytes / 1e9:.1f} GB of images (TMPDIR: another folder)"
         raise OSError(error.errno, message, tempfile.gettempdir()) from error
+
+
+def image_root(path: Path) -> Path:
+    """Return the folder that names of images are relative to: `path`, or that of one image."""
+    return path if path.is_dir() else path.parent
 
 
 def is_mvtec(path: Path) -> bool:

@@ -37,3 +37,9 @@ class ImageOptions:
             raise ParameterError(f"page={self.page}: must be from 0 to {MOST_PAGES - 1}")
         if not 1 <= self.max_pixels <= MOST_PIXELS:
             raise ParameterError(f"max_pixels={self.max_pixels}: must be from 1 to {MOST_PIXELS}")
+
+
+def image_options(options: object) -> ImageOptions:
+    """Return how images are read of options that are also about tables."""
+    page, most = getattr(options, "page", None), getattr(options, "max_pixels", None)
+    return ImageOptions(page, MAX_PIXELS if most is None else most)

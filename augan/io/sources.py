@@ -3,32 +3,83 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from augan.exceptions import DataError
 from augan.io.arrays import ArraySource
-from augan.io.image_folder import ImageFolder, holds_images
+from augan.io.image_folder import ImageFolder, holds_images, is_image_name, is_mvtec
+from augan.io.image_options import image_options
 from augan.io.regular import check_file
-from augan.io.tables import CsvOptions, TableSource, holds_tables
+from augan.io.tables import TableSource, _tables_in, holds_tables
 
 STDIN = Path("-")
 Source = ArraySource | ImageFolder | TableSource
+KINDS = ("images", "table")
+NOTES = (".txt", ".data")  # a text beside images is no table unless it is asked for
+OWN_COLUMNS = {"anomaly_score", "p_value", "is_anomaly"}  # of the results of `augan score`
 
 
 def open_data(
     path: Path,
-    options: CsvOptions | None = None,
+    options: Any = None,
     *,
     training: bool = False,
     skip_bad: bool = False,
     without: Path | None = None,
+    usual: str | None = None,
 ) -> Source:
     """Return the table, array or folder of images at `path`; DataError says what is wrong.
 
-    `training`, `skip_bad` and `without` are those of `ImageFolder`.
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+    options : ReadOptions, optional
+        How files are read. Their `kind` says what a folder that has both images and tables holds.
+    training, skip_bad, without : bool, bool, Path
+        Those of `ImageFolder`.
+    usual : {"images", "table"}, optional
+        Which of both such a folder holds where `options` do not say: what a model is trained on.
     """
     if path != STDIN:
         check_file(path, folder=True)
-    if path.is_dir() and not holds_tables(path) and holds_images(path):
-        return ImageFolder(path, training=training, skip_bad=skip_bad, without=without)
     if path.suffix.lower() in (".npy", ".npz") and not path.is_dir():
         return ArraySource(path)
-    return TableSource(path, options)
+    if _kind(path, options, usual) == "table":
+        return TableSource(path, options)
+    return ImageFolder(
+        *(path, image_options(options)), training=training, skip_bad=skip_bad, without=without
+    )
+
+
+def _kind(path: Path, options: Any, usual: str | None) -> str:
+    """Return what lies at `path`: images, or a table (or an array)."""
+    if not path.is_dir():
+        return "images" if is_image_name(path) else "table"
+    given = getattr(options, "kind", None)
+    if given is not None:
+        return str(given)
+    if is_mvtec(path):
+        return "images"
+    if not holds_images(path):
+        return "table"
+    if not holds_tables(path):
+        return "images"
+    if usual is not None:
+        return usual
+    others = [file for file in _tables_in(path) if file.suffix.lower() not in NOTES]
+    tables = [file for file in others if not _is_own(file, options)]
+    if not tables:
+        return "images"
+    raise DataError(
+        f"{path}: holds images and also {tables[0].name}: --kind images or --kind table says "
+        "which of them is meant"
+    )
+
+
+def _is_own(file: Path, options: Any) -> bool:
+    """Whether a file holds scores that augan wrote."""
+    try:
+        return set(TableSource(file, options).columns()) >= OWN_COLUMNS
+    except DataError:
+        return False

@@ -17,6 +17,11 @@ def files_below(folder: Path) -> Iterator[Path]:
     yield from _below(folder, frozenset())
 
 
+def readable(name: str) -> str:
+    r"""Return a file name as text that can be written; a byte E9 that is no text as ``\udce9``."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of a name is not the user's."""
     return name.startswith(".") or name in UNSEEN

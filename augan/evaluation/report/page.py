@@ -196,7 +196,7 @@ class EvaluationPage:
             n_rows=len(scores),
         )
         with atomic_path(file) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def _listed(self, rows: _Rows) -> list[Shown]:
         """Return the rows to sort: of tables those kept, with reasons."""

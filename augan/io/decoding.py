@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from augan.io.regular import check_file
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue
 DECODED_BYTES = 2**29  # of all images that are being decoded, unless one alone has more
+LARGE = DECODED_BYTES // 4  # bytes of one of them that is decoded in a thread of its own
 DECODING = Budget(DECODED_BYTES)
 UPRIGHT = {  # what makes an image upright, by its orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -85,7 +89,8 @@ def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> N
             return _read_bytes(file, head, form)
         n_bytes = 3 * head.height * head.width * head.channels * np.dtype(head.dtype).itemsize
         with DECODING.take(n_bytes):
-            pixels = _formed(_read_deep(file, head), form)
+            decode = partial(_formed_deep, file, head, form)
+            pixels = decode() if n_bytes <= LARGE else _apart(decode)
     if pixels.dtype.kind == "f":
         _check_finite(file, pixels)
     return pixels
@@ -104,13 +109,36 @@ def _read_bytes(file: Path, head: Head, form: Form) -> NDArray[Any]:
     longest = max(form.height, form.width)
     with opened(file, head.page) as image:
         image.draft(None, (longest, longest))  # of a JPEG, no more is decoded than is needed
-        with DECODING.take(8 * image.width * image.height):
-            mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels]
-            if image.mode == "P" and "transparency" in image.info:
-                image = image.convert("RGBA")
-            upright = _upright(image.convert(mode), head.orientation)
-            pixels = np.asarray(_resized(upright, form))
+        mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels]
+        n_bytes = image.width * image.height * (4 if image.mode == mode else 8)
+        with DECODING.take(n_bytes):
+            decode = partial(_pixels, image, mode, head.orientation, form)
+            pixels = decode() if n_bytes <= LARGE else _apart(decode)
+            image.close()  # what was decoded goes before others may be decoded
     return pixels
+
+
+def _pixels(image: Image.Image, mode: str, orientation: int, form: Form) -> NDArray[Any]:
+    """Return the pixels of an image in a form, of which `mode` is Pillow's name."""
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode != mode:
+        image = image.convert(mode)
+    return np.asarray(_resized(_upright(image, orientation), form))
+
+
+def _apart(decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """Return what a new thread decodes.
+
+    What the C library keeps for a thread after it gave memory back is then used by the next one,
+    where each of several long-lived threads would keep as much as its largest image had.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(decode).result()
+
+
+def _formed_deep(file: Path, head: Head, form: Form) -> NDArray[Any]:
+    return _formed(_read_deep(file, head), form)
 
 
 def _read_deep(file: Path, head: Head) -> NDArray[Any]:

@@ -67,9 +67,10 @@ def warn_of_range(images: NDArray[Any], training: ImageRange) -> None:
     """Warn where pixels are on another scale than those of training."""
     low, high = float(images.min()), float(images.max())
     width = training.high - training.low
-    share = DARK if str(images.dtype) != training.dtype else DARKER
+    usual, own = np.dtype(training.dtype), images.dtype
+    share = DARKER if own.kind == usual.kind == "f" else DARK
     dark = training.low < high <= training.low + share * width
-    if share == DARKER and images.dtype.kind != "f":
+    if own == usual and own.kind != "f":
         dark = False  # whole numbers of one type are on one scale
     beyond = low < training.low - width or high > training.high + width
     if beyond:

@@ -29,7 +29,8 @@ def evaluate_images(
     from augan.exceptions import ParameterError
     from augan.io.model_file import load
 
-    from ._models import is_onnx
+    from ._models import is_onnx, model_context
+    from ._reading import as_trained
 
     if is_onnx(model):
         raise ParameterError(f"--generative: {model} is an exported file; use the .augan file")
@@ -39,6 +40,7 @@ def evaluate_images(
             f"--generative: {model} makes rows of a table; "
             "augan evaluate --augmentation judges these"
         )
+    options = as_trained(options, model_context(estimator, model), model)
     images, labels = read_images(data, options, estimator.codec_, target, training=True)
     with data_errors(data):
         report = evaluate_generator(

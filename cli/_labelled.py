@@ -25,6 +25,14 @@ class LabelledRows:
         """Whether the rows are those of a table, not arrays or images."""
         return self.place is not None
 
+    def reading(self) -> dict[str, Any]:
+        """Return how the rows were read, for a model to keep."""
+        from augan.io.image_folder import ImageFolder
+
+        if isinstance(self.source, ImageFolder):
+            return self.source.reading()
+        return dict(self.source.resolved.to_dict()) if self.is_table else {}
+
 
 def read_labelled(path: Path, options: Any, target: str, drop: list[str]) -> LabelledRows:
     """Return rows and their classes, of which none is missing."""

@@ -1,4 +1,4 @@
-"""How a command's tables are to be read: one group of options, the same for all commands."""
+"""How a command's data are to be read: options that are the same for all commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -18,11 +18,16 @@ NAMES = {  # of options that are not called as their field
     "column_names": "--column-names",
     "date_formats": "--date-format",
     "default_missing": "--no-default-missing",
+    "max_pixels": "--max-pixels",
 }
 
 
 def _option(help_text: str, *names: str, **how: Any) -> Any:
     return typer.Option(*names, help=help_text, rich_help_panel=PANEL, **how)
+
+
+def _of_images(help_text: str, *names: str, **how: Any) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel="Reading images", **how)
 
 
 def _reading(
@@ -63,6 +68,21 @@ def _reading(
             metavar="[COL=]FORMAT",
         ),
     ] = None,
+    kind: Annotated[
+        Literal["images", "table"] | None,
+        _of_images("What a folder holds in which there are both."),
+    ] = None,
+    image_page: Annotated[
+        int | None,
+        _of_images(
+            *("Which image of files that hold several (TIFF, animations), from 0 on.", "--page"),
+            min=0,
+        ),
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        _of_images("Pixels that an image may have; if not set 179 million.", min=1),
+    ] = None,
 ) -> Any:
     """Return the reading options that the command line gives."""
     from augan.io.options import ReadOptions
@@ -81,6 +101,9 @@ def _reading(
         decimal=decimal,
         thousands=thousands,
         date_formats=_date_formats(date_format or []),
+        kind=kind,
+        page=image_page,
+        max_pixels=max_pixels,
     )
 
 

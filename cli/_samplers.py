@@ -38,7 +38,7 @@ def fit_sampler(
         sampler.set_params(callbacks=[training_progress(display), *watching])
         sampler.fit(rows, labels)
     context = {"target": target, "dropped": labelled.dropped, "place": labelled.place}
-    if labelled.is_table and (reading := labelled.source.resolved.to_dict()):
+    if reading := labelled.reading():
         context["reading"] = reading
     save(sampler, out, context=context)
     seconds = sampler.history_[-1]["seconds"] if len(sampler.history_) else 0

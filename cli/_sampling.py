@@ -55,7 +55,7 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
     elif suffix == ".npy" and (not labelled or request.class_ is not None):
         _write_array(out, batches, request.number)
     elif suffix == "" and not is_stream(out):
-        _write_images(out, batches, codec)
+        _write_images(out, batches, codec, model_context(estimator, model))
     else:
         endings = "a new folder" if labelled else "a new folder or .npy"
         raise ParameterError(f"--out {out}: {model} makes images; use {endings}")
@@ -141,9 +141,13 @@ def _write_array(out: Path, batches: Iterator[tuple[Any, Any]], n: int) -> None:
         write_npy(file, (images for images, _ in batches), n)
 
 
-def _write_images(out: Path, batches: Iterator[tuple[Any, Any]], codec: Any) -> None:
+def _write_images(
+    out: Path, batches: Iterator[tuple[Any, Any]], codec: Any, context: dict[str, Any]
+) -> None:
+    """Write images, as deep as those of training if these were files."""
     from augan.io.images import open_image_folder
 
-    with open_image_folder(out, low=codec.low, high=codec.high) as write:
+    exact = context.get("reading", {}).get("kind") == "images"
+    with open_image_folder(out, low=codec.low, high=codec.high, exact=exact) as write:
         for images, classes in batches:
             write(images, classes)

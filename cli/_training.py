@@ -73,11 +73,12 @@ def read_training(
         labels = source.labels(asked.target) if asked.target else None
         if isinstance(source, ImageFolder):
             parts = _parts(len(source.names), labels, path, asked)
-            held = ImageFolder(path, **how)
+            held = ImageFolder(path, source.options, **how)
             held.keep(parts.held)
             source.keep(parts.training)
             rows = source.rows(longest)
             warn_of_skipped(source)
+            context["reading"] = source.reading()
             return Training(rows, parts.kept_apart(_read_images(held)), context)
         rows = np.asarray(source.rows())
     parts = _parts(len(rows), labels, path, asked)

@@ -10,6 +10,8 @@ import typer
 from ._console import MAX_COUNT, Device, Quiet, Threads, data_errors, plain_errors, say, set_threads
 from ._images import check_picture, load_image_model, pick, read_images
 from ._labels import is_label
+from ._models import model_context
+from ._reading import as_trained
 
 Model = Annotated[Path, typer.Argument(help="A detector of images, written by augan fit.")]
 Images = Annotated[Path, typer.Argument(help="Images: a folder, .npy or .npz.")]
@@ -139,10 +141,13 @@ def _opened(
     mask: Path | None = None,
 ) -> tuple[Any, Any, Any]:
     """Return the detector, the images, and their labels where a target names them."""
+    from augan.io.options import ReadOptions
+
     check_picture(out, "--out", model, data, mask)
     set_threads(threads, small_batches=False, model=model)
     detector = load_image_model(model, device, command)
-    return detector, *read_images(data, None, detector.codec_, target)
+    options = as_trained(ReadOptions(), model_context(detector, model), model)
+    return detector, *read_images(data, options, detector.codec_, target)
 
 
 def _holes(mask: Path | None, hole: str | None, size: tuple[int, int]) -> Any:
@@ -150,13 +155,14 @@ def _holes(mask: Path | None, hole: str | None, size: tuple[int, int]) -> Any:
     import numpy as np
 
     from augan.exceptions import DataError, ParameterError
-    from augan.io.decoding import read_form, read_image
+    from augan.io.decoding import read_form
+    from augan.io.masks import read_mask
 
     if (mask is None) == (hole is None):
         raise ParameterError("--mask or --hole: give one of them, where the holes are")
     if mask is not None:
-        image = read_image(mask, read_form(mask))
-        holes = image.reshape(*image.shape[:2], -1).max(axis=2) > np.iinfo(image.dtype).max // 2
+        form = read_form(mask)
+        holes = read_mask(mask, (form.height, form.width))
         if holes.shape != size:
             raise DataError(f"--mask {mask}: of {holes.shape} pixels, the images are of {size}")
         return holes

@@ -91,6 +91,15 @@ class ImageFolder:
             raise DataError(f"{self._top}: no image ({', '.join(ENDINGS)}) in this folder")
         self.names = [file.relative_to(path).as_posix() for file in files]
 
+    def reading(self) -> dict[str, Any]:
+        """Return how the images are read, as `ReadOptions` has it; only what is not as usual."""
+        values: dict[str, Any] = {"kind": "images"}
+        usual = ImageOptions()
+        for name in ("page", "max_pixels"):
+            if getattr(self.options, name) != getattr(usual, name):
+                values[name] = getattr(self.options, name)
+        return values
+
     def columns(self) -> list[str]:
         """Return what `labels` can be asked for."""
         return [LABELS] if any(self._labels()) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 
 MAX_PIXELS = 178_956_970  # of one image, unless more are asked for: a quarter GiB of RGB and alpha
 MOST_PIXELS = 2**40
@@ -33,10 +33,15 @@ class ImageOptions:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        if self.page is not None and not 0 <= self.page < MOST_PAGES:
-            raise ParameterError(f"page={self.page}: must be from 0 to {MOST_PAGES - 1}")
-        if not 1 <= self.max_pixels <= MOST_PIXELS:
-            raise ParameterError(f"max_pixels={self.max_pixels}: must be from 1 to {MOST_PIXELS}")
+        if self.page is not None:
+            _check_count("page", self.page, 0, MOST_PAGES - 1)
+        _check_count("max_pixels", self.max_pixels, 1, MOST_PIXELS)
+
+
+def _check_count(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        option = name.replace("_", "-")
+        raise ParameterError(f"--{option} {shown(value)}: must be from {low} to {high}")
 
 
 def image_options(options: object) -> ImageOptions:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.io.formats import (
     Format,
     NumberFormat,
@@ -15,15 +15,17 @@ from augan.io.formats import (
     format_from_dict,
     format_to_dict,
 )
+from augan.io.image_options import image_options
 
 ANY_COLUMN = "*"  # among the date formats
 USUAL_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
+KINDS = ("images", "table")
 MOST_TEXTS = 100_000  # names or marks
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How the texts of a CSV or JSON lines file are read.
+    """How the texts of a CSV or JSON lines file are read, and images.
 
     Parameters
     ----------
@@ -49,6 +51,10 @@ class ReadOptions:
     formats : mapping of str to NumberFormat or DateFormat
         What was found of columns that are not written the plain way. Rows that are read later
         are read by it.
+    kind : {"images", "table"}, optional
+        What a folder holds in which there are both.
+    page, max_pixels : int, optional
+        Those of `ImageOptions`.
     """
 
     delimiter: str | None = None
@@ -61,6 +67,9 @@ class ReadOptions:
     thousands: str | None = None
     date_formats: Mapping[str, str] = field(default_factory=dict)
     formats: Mapping[str, Format] = field(default_factory=dict)
+    kind: str | None = None
+    page: int | None = None
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         _check_delimiter(self.delimiter)
@@ -80,6 +89,9 @@ class ReadOptions:
                 raise ParameterError(f"{name} must be a mapping by column, not {given!r:.60}")
         for text in self.date_formats.values():
             check_date_format(text)
+        if self.kind is not None and self.kind not in KINDS:
+            raise ParameterError(f"--kind {shown(self.kind)}: must be {' or '.join(KINDS)}")
+        image_options(self)
 
     def missing_texts(self) -> list[str]:
         """Return all texts that mean a missing value."""

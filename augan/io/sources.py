@@ -14,7 +14,6 @@ from augan.io.tables import TableSource, _tables_in, holds_tables
 
 STDIN = Path("-")
 Source = ArraySource | ImageFolder | TableSource
-KINDS = ("images", "table")
 NOTES = (".txt", ".data")  # a text beside images is no table unless it is asked for
 OWN_COLUMNS = {"anomaly_score", "p_value", "is_anomaly"}  # of the results of `augan score`
 

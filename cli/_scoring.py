@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,11 +124,28 @@ def scored_batches(
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Give each batch of rows, what they are called before them, their assessment after them."""
     done = 0
+    told: set[str] = set()
     with progress(quiet) as display:
         task = display.add_task("score", total=None, note="")
         for names, rows in batches:
-            with data_errors(path):
+            with data_errors(path), _scale_warned_once(told):
                 found = estimator.assess(rows, explain=explain)
             yield names, rows, found
             done += len(found.anomaly_score)
             display.update(task, completed=done)
+
+
+@contextlib.contextmanager
+def _scale_warned_once(told: set[str]) -> Iterator[None]:
+    """Show a warning of images' scale for the first batch that has it, though its figures vary."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_new(message: Warning | str, *rest: Any, **named: Any) -> None:
+            kind = str(message).partition(" from ")[0]
+            if not kind.startswith("images of ") or kind not in told:
+                show(message, *rest, **named)
+            told.add(kind)
+
+        warnings.showwarning = show_new
+        yield

@@ -108,6 +108,17 @@ def test_scores_among_the_images_do_not_stop_the_next_scoring(
     assert "heat: lies in" in said
 
 
+def test_images_on_another_scale_are_warned_of_once(
+    parts: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = sorted((parts / "test").rglob("*.png"))
+    np.save(tmp_path / "x.npy", np.stack([np.asarray(opened(file)) for file in files]) / 255)
+    monkeypatch.setattr("augan.io.arrays.BATCH_ROWS", 5)
+    said = done("score", model, tmp_path / "x.npy", "--out", tmp_path / "s.csv").stderr
+    assert said.count("in training of uint8 from 0 to 255") == 1
+    assert "warning: images of float64 from 0 to 1" in said.replace("0.00", "0")
+
+
 def test_names_that_are_no_text_are_written_with_escapes(
     parts: Path, model: Path, tmp_path: Path
 ) -> None:

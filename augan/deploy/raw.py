@@ -80,6 +80,11 @@ class ImageForm:
     high: float
     kind = "image"
 
+    @property
+    def only_bytes(self) -> bool:
+        """Whether the graph takes no other pixels than bytes."""
+        return self.dtype == "uint8"
+
     def feeds(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the graph's input: (n, H, W, C) of bytes, where training had them, or float32."""
         if images.shape[1:] != self.shape:
@@ -90,9 +95,9 @@ class ImageForm:
             image, row, column = np.argwhere(~np.isfinite(images))[0][:3]
             value = images[~np.isfinite(images)][0]
             raise DataError(f"image {image}, row {row}, column {column}: {value} is not finite")
-        if self.dtype == "uint8" and images.dtype != np.uint8:
+        if self.only_bytes and images.dtype != np.uint8:
             _check_bytes(images)
-        kept = images.astype(np.uint8 if self.dtype == "uint8" else np.float32, copy=False)
+        kept = images.astype(np.uint8 if self.only_bytes else np.float32, copy=False)
         return {IMAGES: np.ascontiguousarray(kept.reshape(*kept.shape[:3], -1))}
 
     def probe(self) -> dict[str, NDArray[Any]]:

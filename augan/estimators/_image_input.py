@@ -64,7 +64,12 @@ def stacked(images: Any) -> NDArray[Any]:
 
 
 def warn_of_range(images: NDArray[Any], training: ImageRange) -> None:
-    """Warn where pixels are on another scale than those of training."""
+    """Warn where pixels are on another scale than those of training.
+
+    Where a model takes bytes alone, others than whole numbers are refused later, by name.
+    """
+    if getattr(training, "only_bytes", False) and images.dtype.kind == "f" and (images % 1).any():
+        return
     low, high = float(images.min()), float(images.max())
     width = training.high - training.low
     usual, own = np.dtype(training.dtype), images.dtype

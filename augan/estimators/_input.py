@@ -13,12 +13,17 @@ from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import column_or_1d
 
 from augan.estimators._columns import check_columns, of_columns
+from augan.estimators._image_input import (
+    is_list_of_images,
+    read_images,
+    stacked,
+    warn_of_range,
+)
 from augan.exceptions import DataError, DataTypeError, shown
 from augan.frames import is_frame, is_series, to_pandas
 
 Data: TypeAlias = pd.DataFrame | NDArray[Any]
 
-IMAGE_CHANNELS = (1, 3, 4)
 SHOWN_LABELS = 5
 
 
@@ -44,9 +49,9 @@ def read_input(X: Any, estimator: object, *, columns: Sequence[Any] = ()) -> Dat
             raise DataError(f"X has {rows} rows and {width} columns: nothing to read")
         return frame
     if is_image_array(X):
-        return _read_images(_without_mask(X))
-    if _is_list_of_images(X):
-        return _read_images(_stack(X))
+        return read_images(np.asarray(_without_mask(X)))
+    if is_list_of_images(X):
+        return read_images(stacked([_without_mask(image) for image in X]))
     if getattr(getattr(X, "dtype", None), "names", None) and X.ndim == 1:
         return read_input(_of_fields(X), estimator, columns=columns)
     _check_shape(X, columns)
@@ -75,7 +80,9 @@ def read_like_training(X: Any, estimator: Any, *, images: bool) -> Data:
     if holds_images != images:
         found, trained = ("images", "a table") if holds_images else ("a table", "images")
         raise DataError(f"X holds {found}, in training {trained}")
-    if not images:
+    if isinstance(data, np.ndarray) and images:
+        warn_of_range(data, estimator.codec_)
+    else:
         check_columns(estimator, data)
     return data
 
@@ -169,30 +176,3 @@ def _of_fields(X: NDArray[Any]) -> pd.DataFrame:
             raise DataError(f"field {shown(name)} holds arrays, not one value a row")
         columns[name] = _without_mask(X[name])
     return pd.DataFrame(columns)
-
-
-def _read_images(images: Any) -> NDArray[Any]:
-    images = np.asarray(images)
-    if len(images) == 0:
-        raise DataError("X holds no images")
-    if images.dtype.kind not in "buif":
-        raise DataError(f"images of dtype {images.dtype}: need integers or floats")
-    if images.ndim == 4 and images.shape[3] not in IMAGE_CHANNELS:
-        raise DataError(
-            f"images of shape {images.shape[1:]}: the last axis must have 1, 3 or 4 channels"
-        )
-    return images
-
-
-def _is_list_of_images(X: Any) -> bool:
-    if not isinstance(X, (list, tuple)) or not X:
-        return False
-    return all(getattr(item, "ndim", 0) in (2, 3) and hasattr(item, "dtype") for item in X)
-
-
-def _stack(images: Any) -> NDArray[Any]:
-    first = images[0].shape
-    for i, image in enumerate(images):
-        if image.shape != first:
-            raise DataError(f"image {i} has shape {image.shape}, image 0 has {first}")
-    return np.stack([_without_mask(image) for image in images])

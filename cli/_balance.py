@@ -8,6 +8,7 @@ from typing import Any
 
 from ._console import data_errors, progress, training_progress
 from ._labelled import LabelledRows, read_labelled
+from ._outputs import check_apart
 from ._parameters import build_estimator
 from ._samplers import BATCH_ROWS, MARK, OWN
 
@@ -37,7 +38,7 @@ def fill_up(
         result, classes = sampler.fit_resample(rows, labels)
     n_real = len(rows) + sum(sampler.copies_.values())
     if not labelled.is_table:
-        _write_images(out, result, classes, n_real, sampler.codec_, mark=mark)
+        _write_images(labelled.source, out, result, classes, n_real, sampler.codec_, mark=mark)
     else:
         result = _with_classes(result, classes, labelled, target)
         _write_table(out, original, frame, result, n_real, MARK if mark else None)
@@ -117,6 +118,8 @@ def _check_request(data: Path, labelled: LabelledRows, out: Path, *, mark: bool)
         raise ParameterError(f"{data}: not a table; GANSampler in Python takes arrays")
     elif out.suffix:
         raise ParameterError(f"--out {out}: {data} holds images; use a new folder")
+    else:
+        check_apart(out, "--out", data)
 
 
 def _write_table(
@@ -153,10 +156,16 @@ def _batches(frame: Any) -> Iterator[Any]:
 
 
 def _write_images(
-    out: Path, images: Any, classes: Any, n_real: int, codec: Any, *, mark: bool
+    source: Any, out: Path, images: Any, classes: Any, n_real: int, codec: Any, *, mark: bool
 ) -> None:
+    """Write images and new ones: files of a folder as they are, rows of an array as pictures."""
+    from augan.io.balanced_images import write_balanced
+    from augan.io.image_folder import ImageFolder
     from augan.io.images import open_image_folder
 
+    if isinstance(source, ImageFolder):
+        write_balanced(out, source, images, classes, n_real, MARK if mark else None)
+        return
     with open_image_folder(out, low=codec.low, high=codec.high) as write:
         write(images[:n_real], classes[:n_real])
         write(images[n_real:], classes[n_real:], f"{MARK}_" if mark else "")

@@ -64,14 +64,9 @@ def evaluate_model(
     batches = known.labelled(model_batches(estimator, model, data, options, **how))
     pixels = open_pixels(data, known, masks, options, skip_bad=skip_bad)
     in_files = known.names is not None
-<<<<<<< HEAD
-    shown = None if page is None else _open_page(estimator, data, limit, pixels, in_files=in_files)
-    scores, p_values, places, hashes = [], [], [], []
-=======
     of_page = estimator, data, options, limit, pixels
     shown = None if page is None else _open_page(*of_page, in_files=in_files)
-    scores, p_values, places = [], [], []
->>>>>>> 159831c (One image is scored like a folder of it; the model says what a folder with images and tables holds; odd file names)
+    scores, p_values, places, hashes = [], [], [], []
     for names, rows, found in scored_batches(estimator, batches, data, quiet=quiet):
         where = known.places(names)
         scores.append(found.anomaly_score)

@@ -181,12 +181,14 @@ def test_rare_classes_of_a_folder_are_filled_up(parts: Path, tmp_path: Path) -> 
     out = tmp_path / "balanced"
     request = "sample", "--balance", tmp_path / "few", "--target", "folder", "--out"
     done(*request, out)
-    for label in ("good", "bar"):
+    for label, n in (("good", 6), ("bar", 3)):
         names = sorted(file.name for file in (out / label).iterdir())
-        assert names[:6] == [f"{i:06d}.png" for i in range(6)]
-        assert names[6:] == [f"synthetic_{i:06d}.png" for i in range(6)]
-    first = np.asarray(Image.open(out / "bar" / "000000.png"))
-    assert np.array_equal(first, np.asarray(Image.open(parts / "test" / "bar" / "00.png")))
+        assert [name for name in names if len(name) == 6] == [f"{i:02d}.png" for i in range(n)]
+        assert sum("_copy" in name for name in names) == 6 - n
+        assert names[-6:] == [f"synthetic_{i:06d}.png" for i in range(6)]
+    original = (parts / "test" / "bar" / "00.png").read_bytes()
+    assert (out / "bar" / "00.png").read_bytes() == original
+    assert "few/new: lies in" in refused(*request, tmp_path / "few" / "new")
     done(*request, tmp_path / "unmarked", "--no-mark", "--set", "synthetic_share=0.75")
     assert len(list((tmp_path / "unmarked" / "bar").iterdir())) == 24
     assert "b.csv: " in refused(*request, tmp_path / "b.csv")

@@ -40,8 +40,8 @@ def open_image_folder(
     names: dict[str, Any] = {}
 
     def write(images: NDArray[Any], classes: NDArray[Any] | None, prefix: str = "") -> None:
-        shown = images if exact or images.dtype == np.uint16 else as_bytes(images, low, high)
-        for i, pixels in enumerate(shown):
+        kept = images if exact or images.dtype == np.uint16 else as_bytes(images, low, high)
+        for i, pixels in enumerate(kept):
             label = None if classes is None else classes[i]
             below = "" if label is None else folder_name(label)
             if names.setdefault(below, label) != label:

@@ -7,12 +7,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ._batches import model_batches
 from ._console import data_errors
 from ._labels import Labelled, read_anomalies
 from ._models import model_context
 from ._pixels import Pixels, open_pixels
 from ._reading import as_trained
-from ._scoring import flag_limit, model_batches, scored_batches
+from ._scoring import flag_limit, scored_batches
 
 MAX_KINDS = 20  # of anomalies, that have figures of their own
 FIGURES = {
@@ -67,7 +68,8 @@ def evaluate_model(
     of_page = estimator, data, options, limit, pixels
     shown = None if page is None else _open_page(*of_page, in_files=in_files)
     scores, p_values, places, hashes = [], [], [], []
-    for names, rows, found in scored_batches(estimator, batches, data, quiet=quiet):
+    for batch, found in scored_batches(estimator, batches, data, quiet=quiet):
+        names, rows = batch.names, batch.rows
         where = known.places(names)
         scores.append(found.anomaly_score)
         p_values.append(found.p_value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ._batches import Batch
 from ._columns import no_column
 
 
@@ -19,15 +20,15 @@ class Labelled:
     names: Any = None
     unlabelled: Any = None  # which rows are left out, where any are
 
-    def labelled(self, batches: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
-        """Give the rows that have a label, and what they are called."""
-        for names, rows in batches:
+    def labelled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Give the rows that have a label."""
+        for batch in batches:
             if self.unlabelled is None:
-                yield names, rows
+                yield batch
                 continue
-            kept = ~self.unlabelled[self.places(names)]
-            if kept.any():
-                yield names[kept], rows[kept]
+            has_label = ~self.unlabelled[self.places(batch.names)]
+            if has_label.any():
+                yield batch.only(has_label)
 
     def places(self, names: Any) -> Any:
         """Return which rows these are, by what a batch is called."""

@@ -129,7 +129,10 @@ def _as_table(rows: Any, classes: Any, codec: Any, context: dict[str, Any]) -> A
     if classes is not None:
         place = context.get("place")
         name = context.get("target") or "class"
-        table.insert(len(table.columns) if place is None else place, name, classes)
+        while name in table:  # a feature that is called so
+            name += "_"
+        last = len(table.columns)
+        table.insert(last if place is None else min(place, last), name, classes)
     return table
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ._batches import Keep, warn_of_skipped
 from ._columns import column_list, no_column
+from ._explaining import score_columns
 from ._labels import is_label, leave_out_unlabelled
-from ._scoring import warn_of_skipped
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tu
 
     columns = source.columns()
     dropped = column_list(asked.drop, columns, "--drop", path)
-    ids = column_list(asked.ids, columns, "--id", path)
+    ids = Keep(asked.ids, own=score_columns()).columns(columns, {}, path)
     if asked.target is not None and asked.target not in columns:
         raise no_column(path, asked.target, columns)
     left_out = {*dropped, *ids, asked.target}

@@ -129,16 +129,16 @@ def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
 
     from augan.exceptions import ModelFileError
 
+    from ._batches import model_batches
     from ._models import model_context
-    from ._scoring import model_batches
 
     if not hasattr(estimator, "anomaly_score"):
         raise ModelFileError(f"{model}: a {type(estimator).__name__}; --data goes with a detector")
     options = as_trained(options, model_context(estimator, model), model)
     parts, n = [], 0
-    for _, rows in model_batches(estimator, model, data, options):
-        parts.append(rows)
-        n += len(rows)
+    for batch in model_batches(estimator, model, data, options):
+        parts.append(batch.rows)
+        n += len(batch.rows)
         if n >= MOST_ROWS:
             break
     frames = isinstance(parts[0], pd.DataFrame)

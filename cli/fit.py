@@ -152,6 +152,10 @@ def fit(
             assert holdout is not None
             kept = {"share": holdout, "seed": seed, "quiet": quiet}
             context["holdout"] = evaluate_held(estimator, training.held, data, **kept)
+        if estimator.codec_.kind == "table":
+            from augan.codecs.usual import usual_values
+
+            context["usual"] = usual_values(estimator.codec_.columns, rows)
         _save(estimator, out, context, checkpoint)
         say(_summary(estimator, len(rows), out), quiet=quiet)
 

@@ -12,6 +12,8 @@ from ._console import plain_errors
 from ._facts import print_facts
 from ._models import is_onnx
 
+INNER = ("training_rows", "usual")  # entries of the context that are long
+
 
 def info(
     model: Annotated[Path, typer.Argument(help="File written by augan fit or augan export.")],
@@ -42,6 +44,7 @@ def _of_onnx(path: Path) -> dict[str, Any]:
         *("n_features_in", "feature_names_in", "array_dtype"),
     )
     rest = {name: value for name, value in facts.items() if name not in names}
+    rest |= _context(facts["context"])
     made_by = {"augan": facts["augan"], **facts["libraries"]}
     method = {"method": facts["class"], "made_by": made_by, "bytes": path.stat().st_size}
     return {**method, **data, **rest}
@@ -68,12 +71,20 @@ def _of_model(path: Path) -> dict[str, Any]:
         "made_by": {"augan": manifest["augan"], **manifest["libraries"]},
         "bytes": path.stat().st_size,
         **data,
-        "context": manifest["context"],
+        **_context(manifest["context"]),
         "parameters": {name: sum(p.numel() for p in m.parameters()) for name, m in networks},
         **own(estimator),
         "training": _training(estimator.history_),
         "settings": manifest["params"],
     }
+
+
+def _context(context: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of the data, but for what only commands read."""
+    shown = {name: value for name, value in context.items() if name not in INNER}
+    seen = context.get("training_rows")
+    rows = seen.get("rows") if isinstance(seen, dict) else None
+    return {"context": shown} | ({} if rows is None else {"training_rows": rows})
 
 
 def _of_detector(estimator: Any) -> dict[str, Any]:

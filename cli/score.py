@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ._batches import Keep, model_batches
 from ._console import (
     MAX_COUNT,
     Data,
@@ -21,12 +22,11 @@ from ._console import (
     say,
     set_threads,
 )
+from ._explaining import explained, score_columns
 from ._models import load_detector, model_context
 from ._outputs import check_apart, check_output
 from ._reading import as_trained, reading_options
-from ._scoring import Fpr, Threshold, flag_limit, model_batches, scored_batches
-
-N_REASONS = 3
+from ._scoring import Fpr, Threshold, flag_limit, scored_batches
 
 
 @reading_options
@@ -43,11 +43,19 @@ def score(
         typer.Option(min=1, max=MAX_COUNT, help="Only the rows with the highest scores, sorted."),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Name the columns that make a row unusual.")
+        bool, typer.Option("--explain", help="Say what makes a row unusual, and what is usual.")
     ] = False,
     heatmaps: Annotated[
         Path | None,
         typer.Option(help="New folder for images with their heat, and masks of the defects."),
+    ] = None,
+    id_: Annotated[
+        list[str] | None,
+        typer.Option("--id", help="Columns (a,b) that name a row, if not those of augan fit --id."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="Columns (a,b) to write beside the scores as they stand; repeatable."),
     ] = None,
     skip_bad: SkipBad = False,
     json_lines: Annotated[
@@ -62,8 +70,11 @@ def score(
 ) -> None:
     """Score every row of DATA with MODEL.
 
-    Columns of the result: row (counted from 0; path for images of a folder), anomaly_score (higher
-    = more abnormal), p_value (share of normal rows with a score as high), is_anomaly.
+    Columns of the result: row (counted from 0 over the whole table; path for images of a folder),
+    those of --id and --keep, anomaly_score (higher = more abnormal), p_value (share of normal rows
+    with a score as high), is_anomaly. With --explain also explanation and, of the three columns
+    that make a row most unusual, column_1, value_1, usual_1 (the range of 90 % of the training
+    rows, or frequent values), direction_1 (above, below, inside, unseen, rare, missing), and so on.
     """
     with plain_errors():
         from augan.io.results import open_results
@@ -75,8 +86,11 @@ def score(
         limit = flag_limit(estimator, fpr, threshold)
         if heatmaps is not None:
             _check_heatmaps(heatmaps, model, estimator, data)
-        options = as_trained(options, model_context(estimator, model), model)
-        batches = model_batches(estimator, model, data, options, skip_bad=skip_bad)
+        context = model_context(estimator, model)
+        options = as_trained(options, context, model)
+        wanted = Keep(id_ or [], keep or [], score_columns(), uses_stored=True)
+        batches = model_batches(*(estimator, model, data, options), skip_bad=skip_bad, keep=wanted)
+        reasons = _reasons(estimator, context) if explain else None
         tally = _Tally()
         with (
             _heatmap_folder(heatmaps, estimator) as write_heat,
@@ -85,6 +99,7 @@ def score(
             results = _results(
                 *(estimator, batches, data, options),
                 limit=limit,
+                reasons=reasons,
                 explain=explain,
                 quiet=quiet,
                 write_heat=write_heat,
@@ -165,6 +180,7 @@ def _results(
     *,
     limit: float,
     explain: bool,
+    reasons: Any,
     quiet: bool,
     write_heat: Any = None,
 ) -> Iterator[Any]:
@@ -174,40 +190,29 @@ def _results(
     from augan.io.walking import readable
 
     wanted = explain or write_heat is not None
-    for names, rows, found in scored_batches(estimator, batches, path, quiet=quiet, explain=wanted):
+    for batch, found in scored_batches(estimator, batches, path, quiet=quiet, explain=wanted):
         scores = found.anomaly_score
-        result = pd.DataFrame(
-            {
-                names.name: names.map(readable) if names.name == "path" else names.to_numpy(),
-                "anomaly_score": scores,
-                "p_value": found.p_value,
-                "is_anomaly": scores > limit,
-            }
-        )
+        names = batch.names
+        is_path = names.name == "path"
+        columns = {names.name: names.map(readable) if is_path else names.to_numpy()}
+        if batch.kept is not None:
+            columns |= {name: batch.kept[name].to_numpy() for name in batch.kept}
+        columns |= {"anomaly_score": scores, "p_value": found.p_value}
+        columns["is_anomaly"] = scores > limit
         if write_heat is not None:
-            _write_heatmaps(
-                *(write_heat, found.explanation, path, options, names, rows, scores > limit)
-            )
+            images = (options, names, batch.rows, columns["is_anomaly"])
+            _write_heatmaps(write_heat, found.explanation, path, *images)
         if explain:
-            result["explanation"] = _explanations(found.explanation)
-        yield result
+            columns |= explained(found.explanation, batch.rows, reasons)
+        yield pd.DataFrame(columns)
 
 
-def _explanations(differences: Any) -> list[str]:
-    """Name the columns, or the pixel, with the largest differences of each row."""
-    import numpy as np
-    import pandas as pd
+def _reasons(estimator: Any, context: dict[str, Any]) -> Any:
+    """Return what says of the cells of a table what would be usual; None for images."""
+    from augan.codecs.usual import Reasons
 
-    if not isinstance(differences, pd.DataFrame):
-        places = differences.reshape(len(differences), -1).argmax(axis=1)
-        width = differences.shape[2]
-        return [f"pixel {place // width}, {place % width}" for place in places]
-    names, values = differences.columns.to_numpy(), differences.to_numpy()
-    highest = np.argsort(-values, axis=1)[:, :N_REASONS]
-    return [
-        "; ".join(f"{names[j]} x{values[i, j]:.1f}" for j in columns)
-        for i, columns in enumerate(highest)
-    ]
+    codec = estimator.codec_
+    return Reasons(codec.columns, context.get("usual")) if codec.kind == "table" else None
 
 
 def _highest(results: Iterator[Any], n: int) -> Iterator[Any]:

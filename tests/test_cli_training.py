@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from augan_cli._batches import Batch
 from augan_cli._columns import column_list
 from augan_cli._labels import is_label, read_anomalies
 from augan_cli._training import Asked, read_training
@@ -116,10 +117,10 @@ def test_rows_without_a_label_do_not_train_and_are_counted(table: Path) -> None:
 def test_rows_without_a_label_are_not_evaluated_and_are_counted(table: Path) -> None:
     with pytest.warns(DataWarning, match="empty in 20 of 120 rows"):
         known = read_anomalies(table, None, "label", anomaly="bad", normal=None)
-    batches = [(pd.RangeIndex(6, 12, name="row"), np.arange(6))]
-    (names, rows), *_ = known.labelled(iter(batches))
-    assert names.tolist() == [6, 7, 8, 9, 11] and rows.tolist() == [0, 1, 2, 3, 5]
-    assert names.name == "row" and known.is_anomaly.sum() == 20
+    batches = [Batch(pd.RangeIndex(6, 12, name="row"), np.arange(6))]
+    batch, *_ = known.labelled(iter(batches))
+    assert batch.names.tolist() == [6, 7, 8, 9, 11] and batch.rows.tolist() == [0, 1, 2, 3, 5]
+    assert batch.names.name == "row" and known.is_anomaly.sum() == 20
     known = read_anomalies(table, None, "label", anomaly=None, normal="")
     assert known.unlabelled is None and known.is_anomaly.sum() == 100
 

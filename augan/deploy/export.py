@@ -20,6 +20,7 @@ from augan import __version__
 from augan.codecs.image import ImageCodec
 from augan.codecs.origin import to_json
 from augan.codecs.table import TableCodec
+from augan.codecs.usual import usual_values
 from augan.deploy import graph
 from augan.deploy.card import model_card
 from augan.deploy.checksum import with_checksum
@@ -135,7 +136,7 @@ def export_onnx(
         graph.compute_if(model, _outputs(codec)[EXPLANATION], EXPLAIN)
         graph.make_optional(model, TARGET_FPR, np.array(math.nan))
         graph.make_optional(model, EXPLAIN, np.array(True))
-    facts = _facts(estimator, part, precision, bank, (context or {}) | own_context(estimator))
+    facts = _facts(estimator, part, precision, bank, _context(estimator, part, context or {}))
     graph.describe(model, facts, model_card(facts))
     onnx.checker.check_model(model, full_check=True)
     with atomic_path(path) as temporary:
@@ -299,6 +300,15 @@ def _facts(
         if isinstance(codec, ImageCodec):
             facts["pixel_threshold"] = estimator.pixel_threshold_
     return facts
+
+
+def _context(estimator: Any, part: str, context: dict[str, Any]) -> dict[str, Any]:
+    """Return the context with what an estimator keeps itself, and what is usual in columns."""
+    codec = estimator.codec_
+    usual: dict[str, Any] = {}
+    if part == "scorer" and isinstance(codec, TableCodec) and "usual" not in context:
+        usual = {"usual": usual_values(codec.columns)}
+    return context | own_context(estimator) | usual
 
 
 def _classes(estimator: Any) -> dict[str, Any] | None:

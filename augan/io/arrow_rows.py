@@ -61,21 +61,6 @@ class ArrowRows:
         return pa.table(columns, schema=self.table.schema)
 
 
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return a DataFrame for text files: decimals, dates and integers as they are."""
-    frame: pd.DataFrame = table.to_pandas(
-        ignore_metadata=True, date_as_object=True, types_mapper=_nullable
-    )
-    return frame
-
-
-def _nullable(kind: pa.DataType) -> Any:
-    """Return pandas' type for integers that may be missing; None for other types."""
-    if not pa.types.is_integer(kind):
-        return None
-    return pd.array([], dtype="UInt64" if pa.types.is_unsigned_integer(kind) else "Int64").dtype
-
-
 def _typed(values: pd.Series, kind: pa.DataType) -> pa.Array:
     """Return values as an array of a type; times and numbers are rounded to what it holds."""
     if pa.types.is_dictionary(kind):

@@ -46,11 +46,18 @@ class ParquetFile:
 
     def batches(self, columns: Sequence[str], types: dict[str, str]) -> Iterator[pa.Table]:
         """Give columns, some thousand rows at a time; see `TableSource.batches` for `types`."""
-        row = 0
+        for table, _ in self.kept_batches(columns, types, ()):
+            yield table
+
+    def kept_batches(
+        self, columns: Sequence[str], types: dict[str, str], kept: Sequence[str]
+    ) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Give columns as `batches` does, and beside them the columns `kept` as they are."""
+        row, names = 0, list(dict.fromkeys([*columns, *kept]))
         with pyarrow.parquet.ParquetFile(self.path) as parquet:
-            for batch in parquet.iter_batches(BATCH_ROWS, columns=list(columns)):
-                table = pa.Table.from_batches([batch]).select(list(columns))
-                yield self._plain(table, types, row)
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=names):
+                table = pa.Table.from_batches([batch])
+                yield self._plain(table.select(list(columns)), types, row), table.select(list(kept))
                 row += len(table)
 
     def _plain(self, table: pa.Table, types: dict[str, str], first_row: int) -> pa.Table:

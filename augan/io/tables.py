@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from augan.exceptions import DataError, DataWarning, listed, shown
+from augan.io.arrow_frames import to_frame
 from augan.io.csv_files import CsvFile, explained
 from augan.io.json_files import JsonLinesFile
 from augan.io.options import ANY_COLUMN, ReadOptions
@@ -102,11 +103,18 @@ class TableSource:
         `types` says for each whether it holds a "number", "time", "time with zone", "duration" or
         "text". The index of a batch counts the rows of the whole table.
         """
+        for frame, _ in self.kept_batches(types, ()):
+            yield frame
+
+    def kept_batches(
+        self, types: dict[str, str], kept: Sequence[str]
+    ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Give batches as `batches` does, and beside each the columns `kept` as they stand."""
         start = 0
         for file in self.files:
-            self._check_columns(file, types)
+            self._check_columns(file, [*types, *kept])
             first = start
-            for table in self._file_batches(file, types):
+            for table, as_is in self._file_batches(file, types, kept):
                 with _named_errors(file.label, file):
                     places = Places([file.label], [len(table)], start - first)
                     table = converted(table, types, self.options, places)
@@ -114,7 +122,7 @@ class TableSource:
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 start += len(frame)
                 if len(frame):
-                    yield frame
+                    yield frame, to_frame(as_is)
         if start == 0:
             raise DataError(f"{self.label}: a header and no rows")
 
@@ -177,17 +185,18 @@ class TableSource:
                             ) from None
             raise
 
-    def _file_batches(self, file: TableFile, types: dict[str, str]) -> Iterator[pa.Table]:
-        """Give columns as the file has them: texts for CSV and JSON lines."""
-        names = list(types)
+    def _file_batches(
+        self, file: TableFile, types: dict[str, str], kept: Sequence[str]
+    ) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Give columns as the file has them, texts for CSV and JSON lines, and the kept ones."""
+        names, missing = list(types), self.options.missing_texts()
         with _named_errors(file.label, file):
             if isinstance(file, ParquetFile):
-                yield from file.batches(names, types)
+                yield from file.kept_batches(names, types, kept)
                 return
-            missing = self.options.missing_texts()
-            for table in file.batches(names):
-                columns = [trimmed(column, missing) for column in table.columns]
-                yield pa.table(dict(zip(table.column_names, columns, strict=True)))
+            for table in file.batches(list(dict.fromkeys([*names, *kept]))):
+                columns = {name: trimmed(table.column(name), missing) for name in names}
+                yield pa.table(columns), table.select(list(kept))
 
     def _divided_by(self) -> str | None:
         first = self.files[0]

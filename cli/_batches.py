@@ -1,0 +1,168 @@
+"""Rows of a file in batches, as a model wants them, with what they are called and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._columns import column_list
+from ._console import say
+from ._models import model_context
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a file.
+
+    `names` is an index: "row" counts all rows of the file, "path" names an image's file. `kept`
+    holds columns as they stand in the file.
+    """
+
+    names: Any
+    rows: Any
+    kept: Any = None
+
+    def only(self, mask: Any) -> Batch:
+        """Return the rows where a mask is true."""
+        kept = None if self.kept is None else self.kept[mask]
+        return Batch(self.names[mask], self.rows[mask], kept)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Columns that come along beside the rows.
+
+    Parameters
+    ----------
+    ids, others : sequence of str
+        What the options --id and --keep name.
+    own : sequence of str
+        Names that the result has for columns of its own.
+    uses_stored : bool
+        Whether, without --id, those are kept that `augan fit` was told.
+    """
+
+    ids: Sequence[str] = ()
+    others: Sequence[str] = ()
+    own: Sequence[str] = ()
+    uses_stored: bool = False
+
+    def columns(self, found: Sequence[str], context: dict[str, Any], path: Path) -> list[str]:
+        """Return the columns to keep, of those `found`."""
+        from augan.exceptions import ParameterError
+
+        stored = context.get("id", []) if self.uses_stored else []
+        stored = [name for name in stored if name in found]
+        ids = column_list(self.ids, found, "--id", path) if self.ids else stored
+        others = column_list(self.others, found, "--keep", path)
+        for name in (names := list(dict.fromkeys([*ids, *others]))):
+            if name in self.own:
+                option = "--keep" if name in others else "--id"
+                raise ParameterError(f"{option} {name}: the scores have a column of this name")
+        return names
+
+    def refuse(self, path: Path) -> None:
+        """Raise where columns are asked for that the data cannot have."""
+        from augan.exceptions import ParameterError
+
+        for option, names in (("--id", self.ids), ("--keep", self.others)):
+            if names:
+                raise ParameterError(f"{option} {names[0]}: {path} has no named columns")
+
+
+def model_batches(
+    estimator: Any,
+    model: Path,
+    path: Path,
+    options: Any,
+    *,
+    target: str | None = None,
+    skip_bad: bool = False,
+    masks: Path | None = None,
+    keep: Keep | None = None,
+) -> Iterator[Batch]:
+    """Give the rows of a file as the model wants them, in batches.
+
+    `target` is no surprise, and the images in the folder `masks` are none.
+    """
+    from augan.exceptions import DataError
+    from augan.io.image_folder import ImageFolder
+    from augan.io.sources import open_data
+
+    keep = keep or Keep()
+    is_table_model = estimator.codec_.kind == "table"
+    usual = "table" if is_table_model else "images"
+    source: Any = open_data(path, options, skip_bad=skip_bad, without=masks, usual=usual)
+    if not source.is_table:
+        keep.refuse(path)
+    if isinstance(source, ImageFolder):
+        if is_table_model:
+            raise DataError(f"{path}: images, but {model} was trained on a table")
+        yield from _photographs(source, estimator.codec_)
+        return
+    if not source.is_table:
+        yield from _counted((rows, None) for rows in source.batches())
+        return
+    if not is_table_model:
+        raise DataError(f"{path}: a table, but {model} was trained on images")
+    types = {column.name: column.stored_as() for column in estimator.codec_.columns}
+    context = model_context(estimator, model)
+    kept = keep.columns(source.columns(), context, path)
+    _check_columns(source.columns(), {*types}, {target, *kept}, context, path, model)
+    as_frames = estimator.codec_.array_dtype is None
+    yield from _counted(
+        (frame if as_frames else frame.to_numpy(), as_is if kept else None)
+        for frame, as_is in source.kept_batches(types, kept)
+    )
+
+
+def _check_columns(
+    found: Sequence[str],
+    needed: set[str],
+    known: set[str | None],
+    context: dict[str, Any],
+    path: Path,
+    model: Path,
+) -> None:
+    """Raise where a column is missing that the model was trained with; warn of others."""
+    from augan.exceptions import DataError, listed, shown
+
+    absent = [name for name in needed if name not in found]
+    if absent:
+        names = listed(map(shown, sorted(absent)))
+        raise DataError(f"{path}: no column {names}, which {model} was trained with")
+    expected = {*needed, *known, context.get("target"), *context.get("dropped", [])}
+    extra = [name for name in found if name not in expected]
+    if extra:
+        names = listed(map(shown, extra))
+        say(f"augan: warning: {path}: not seen in training, ignored: column {names}")
+
+
+def _counted(batches: Iterator[tuple[Any, Any]]) -> Iterator[Batch]:
+    import pandas as pd
+
+    start = 0
+    for rows, kept in batches:
+        yield Batch(pd.RangeIndex(start, start + len(rows), name="row"), rows, kept)
+        start += len(rows)
+
+
+def _photographs(folder: Any, codec: Any) -> Iterator[Batch]:
+    import pandas as pd
+
+    from augan.io.decoding import Form
+
+    for names, images in folder.named_batches(Form.of(codec.shape, codec.dtype)):
+        yield Batch(pd.Index(names, name="path", dtype=object), images)
+    warn_of_skipped(folder)
+
+
+def warn_of_skipped(source: Any) -> None:
+    """Say which images of a folder were left out, and why."""
+    masks = getattr(source, "masks", [])
+    if masks:
+        say(f"augan: warning: {len(masks)} masks are not read as images, such as {masks[0]}")
+    for reason in getattr(source, "skipped", {}).values():
+        say(f"augan: warning: skipped: {reason}")

@@ -45,6 +45,10 @@ class CalibrationWarning(DataWarning):
     """So few rows calibrate that a rate which was asked for cannot be promised."""
 
 
+class DriftWarning(DataWarning):
+    """Many rows have what training rows do not have: other units, categories, missing values."""
+
+
 class DeviceWarning(UserWarning):
     """A model runs, but not where it was meant to."""
 

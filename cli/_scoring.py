@@ -46,9 +46,11 @@ def scored_batches(
     explain: bool = False,
 ) -> Iterator[tuple[Batch, Any]]:
     """Give each batch of rows and their assessment."""
+    from augan.codecs.drift import one_report
+
     done = 0
     told: set[str] = set()
-    with progress(quiet) as display:
+    with one_report(), progress(quiet) as display:
         task = display.add_task("score", total=None, note="")
         for batch in batches:
             with data_errors(path), _scale_warned_once(told):

@@ -425,6 +425,7 @@ def test_the_further_out_the_higher_the_score(cls: Any, score: str) -> None:
 ODD_VALUES = {"amount": 1e6, "count": 90, "shop": "moon", "country": "FR"}
 
 
+@pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")  # all rows are odd
 def test_explain_names_the_column(mixed_frame: pd.DataFrame) -> None:
     """Some rows have another column that is more unusual than a shop that never was."""
     steps = {"max_steps": 200, "encoder_steps": 200, "pretext_steps": 400}
@@ -434,6 +435,7 @@ def test_explain_names_the_column(mixed_frame: pd.DataFrame) -> None:
         assert (detector.explain(odd).idxmax(axis=1) == name).mean() > 0.9, name
 
 
+@pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")
 @pytest.mark.parametrize("name", ["table_detector", "default_detector", "search_detector"])
 def test_explain_rises_most_in_the_column_that_changed(
     name: str, request: pytest.FixtureRequest, mixed_frame: pd.DataFrame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +33,7 @@ class Column:
     name: str
     origin: Origin
     kind: ClassVar[str]
+    missing_share: float | None = field(default=None, kw_only=True)  # of the training rows
 
     @property
     def dtype(self) -> str:
@@ -134,6 +135,7 @@ class NumericColumn(Column):
     step: float | None  # every training value is a multiple of it
     few: tuple[float, ...] = ()  # the training values, where there are few: others are not made
     edges: tuple[float, ...] = ()  # the normal quantiles between one of them and the next
+    usual: tuple[float, float] | None = None  # 90 % of the training values lie between these
     kind = "numeric"
 
     @property

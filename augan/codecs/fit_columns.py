@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -35,6 +37,12 @@ def fit_column(values: pd.Series, name: str, max_categories: int) -> Column:
     """Learn one column from its training values."""
     origin = Origin.of(values, name)
     values = as_plain(values)
+    column = _fit_kind(values, name, origin, max_categories)
+    return replace(column, missing_share=float(values.isna().mean()))
+
+
+def _fit_kind(values: pd.Series, name: str, origin: Origin, max_categories: int) -> Column:
+    """Learn a column of the kind that its values are."""
     if origin.quantity == "text":
         return _fit_category(values, name, origin, max_categories)
     numbers = read_numbers(values, name, origin.quantity)
@@ -76,6 +84,7 @@ def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -
         step=_step(distinct, origin),
         few=few,
         edges=edges,
+        usual=_usual(seen / unit, unit),
     )
 
 
@@ -148,3 +157,9 @@ def _step(distinct: Array, origin: Origin) -> float | None:
         if (np.abs(multiples - distinct) <= np.minimum(allowed, step / 4)).all():
             return step
     return None
+
+
+def _usual(seen: Array, unit: float) -> tuple[float, float]:
+    """Return the bounds of the middle 90 % of the values, each one of them."""
+    low, high = np.quantile(seen, (0.05, 0.95), method="nearest") * unit
+    return float(low), float(high)

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
 
 from augan.assessment import Assessment, Floats
+from augan.codecs.drift import warn_of_drift
 from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
@@ -90,7 +91,10 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
     def assess(self, X: Any, *, explain: bool = False) -> Assessment:
         """Return all that one pass gives, as `FAnoGAN.assess` does."""
         self._opened()
-        found = self._run(self._form.feeds(self._read(X)), explain=explain)
+        data = self._read(X)
+        if isinstance(self._form, TableForm):
+            warn_of_drift(self._form.columns, data)
+        found = self._run(self._form.feeds(data), explain=explain)
         explanation = self._explanation(found, X) if explain else None
         names = self._opened().metadata["parts"]
         parts = pd.DataFrame(found["score_parts"].astype(np.float64), columns=names)

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from augan._random import numpy_stream, torch_stream
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
+from augan.codecs.drift import made_up_rows
 from augan.codecs.dtypes import ARROW, DECIMAL
 from augan.codecs.image import ImageCodec
 from augan.deploy.detector import OnnxDetector
@@ -74,6 +75,7 @@ class Found:
         return text
 
 
+@made_up_rows()
 def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
     """Compare scores, decisions and explanations on made-up rows and on `X`."""
     random = numpy_stream(0, "parity")

@@ -20,6 +20,7 @@ from augan._device import resolve_device
 from augan._random import draw_seed, numpy_stream
 from augan.assessment import Assessment, Floats
 from augan.codecs.columns import CategoryColumn
+from augan.codecs.drift import warn_of_drift
 from augan.codecs.image import ImageCodec
 from augan.codecs.seen_rows import hashes_of, hashes_of_numbers, seen_rows
 from augan.codecs.table import TableCodec
@@ -163,7 +164,10 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             found = scorer.score_of(view)
             return (*found, scorer.explanation_of(view)) if explain else found
 
-        found = self._in_chunks(self.codec_.prepare(data), answers)
+        raw = self.codec_.prepare(data)
+        if isinstance(self.codec_, TableCodec):
+            warn_of_drift(self.codec_.columns, data, raw.numpy())
+        found = self._in_chunks(raw, answers)
         scores = found[0].double().numpy()
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(scorer.part_names))
         explanation = self._explanation(found[2], X) if explain else None

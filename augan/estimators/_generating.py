@@ -16,6 +16,7 @@ from torch import Tensor
 
 from augan._random import draw_seed, torch_stream
 from augan.blending import blend
+from augan.codecs.drift import made_up_rows
 from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
 from augan.estimators._base import BaseDetector
@@ -108,6 +109,7 @@ class GeneratingDetector(BaseDetector):
         )
         return self._generated(z.to(self._device))
 
+    @made_up_rows()
     def _in_band(self, rows: Tensor, score_range: tuple[float, float]) -> Tensor:
         """Return which encoded rows score between two quantiles of normal ones."""
         quantile = 1 - self.p_value(self.codec_.decode(rows))

@@ -58,6 +58,7 @@ class ColumnState(Part):
 
     name: Annotated[str, Field(max_length=2**16)]
     origin: OriginState
+    missing_share: Annotated[float, Field(ge=0, le=1)] | None = None
 
     def trial(self) -> list[float]:
         """Return raw numbers that a column has to make values of."""
@@ -105,6 +106,7 @@ class NumericState(ColumnState):
     step: Annotated[float, Field(ge=1e-12, le=1e12)] | None
     few: Annotated[list[Finite], Field(default_factory=list, max_length=MOST_FEW)]
     edges: Annotated[list[Finite], Field(default_factory=list, max_length=MOST_FEW)]
+    usual: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
 
     def trial(self) -> list[float]:
         """Return the bounds and a missing value."""
@@ -115,6 +117,8 @@ class NumericState(ColumnState):
             raise ValueError(f"dtype {shown(self.origin.dtype)} holds no numbers")
         if column.origin.quantity != "number" and max(-self.low, self.high) > MOST_SECONDS:
             raise ValueError("low or high is no time")
+        if self.usual and not self.low <= self.usual[0] <= self.usual[1] <= self.high:
+            raise ValueError("usual is not between low and high")
         if self.low > self.high:
             raise ValueError(f"low {self.low:g} is above high {self.high:g}")
         for name in ("mean", "median"):

@@ -1,0 +1,201 @@
+"""Whether rows still look like the training rows: units, categories and missing values."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
+from augan.exceptions import DriftWarning, shown
+
+MOST_ROWS = 10_000  # of a call that are looked at, at even distances
+FEWEST = 5  # rows below which a share says nothing
+FEWEST_NUMBERS = 20
+UNKNOWN = 0.05  # share of the rows with a category that training rows do not have
+OUTSIDE = 0.8  # share of the numbers outside the middle 90 % of the training values
+MORE_MISSING = 0.2  # by so much, beyond chance, the share of missing values has grown
+LISTED = 3  # columns that a warning names
+
+
+class DriftCheck:
+    """Counts, column by column, what training rows do not have.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        What was learned of the training rows.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+        self.n_rows = 0
+        self.missing, self.unknown, self.numbers, self.outside = np.zeros((4, len(columns)), int)
+        self.examples: dict[int, Any] = {}  # by column: a value that training rows do not have
+        self.medians: dict[int, list[float]] = {}
+
+    def add(self, X: pd.DataFrame | NDArray[Any], raw: NDArray[np.float64] | None = None) -> None:
+        """Count rows (n, d); `raw` are their raw numbers, where they are known already."""
+        step = max(1, -(-len(X) // MOST_ROWS))
+        frame = pd.DataFrame(X)[::step]
+        if raw is not None:
+            raw = raw[::step]
+        self.n_rows += len(frame)
+        for i, column in enumerate(self.columns):
+            values = column.to_raw(frame.iloc[:, i]) if raw is None else raw[:, i]
+            self.missing[i] += _is_missing(column, values, frame.iloc[:, i]).sum()
+            if isinstance(column, NumericColumn):
+                self._add_numbers(i, column, values)
+            if (unknown := _is_unknown(column, values, frame.iloc[:, i])).any():
+                self.unknown[i] += unknown.sum()
+                self.examples.setdefault(i, frame.iloc[int(unknown.argmax()), i])
+
+    def messages(self) -> list[str]:
+        """Return a line for each kind of drift: which columns, how many rows."""
+        if self.n_rows < FEWEST:
+            return []
+        found = (
+            ("values that training rows do not have", self._unknown()),
+            ("numbers outside their usual range in training", self._outside()),
+            ("more missing values than in training", self._missing()),
+        )
+        return [f"{what}: {_joined(lines)}" for what, lines in found if lines]
+
+    def _add_numbers(self, i: int, column: NumericColumn, values: NDArray[np.float64]) -> None:
+        if column.usual is None or column.few:  # of an older model file, or judged value by value
+            return
+        numbers = values[~np.isnan(values) & ~np.isin(values, column.masses)]
+        low, high = column.usual
+        self.numbers[i] += len(numbers)
+        self.outside[i] += ((numbers < low) | (numbers > high)).sum()
+        if len(numbers):
+            self.medians.setdefault(i, []).append(float(np.median(numbers)))
+
+    def _unknown(self) -> list[str]:
+        shares = self.unknown / self.n_rows
+        found = np.flatnonzero((shares >= UNKNOWN) & (self.unknown >= FEWEST))
+        return [
+            f"column {shown(self.columns[i].name)} in {self.unknown[i]} of {self.n_rows} rows, "
+            f"such as {_written(self.examples[i])}"
+            for i in found
+        ]
+
+    def _outside(self) -> list[str]:
+        lines = []
+        for i in np.flatnonzero(self.numbers >= FEWEST_NUMBERS):
+            column = self.columns[i]
+            assert isinstance(column, NumericColumn) and column.usual is not None
+            if self.outside[i] < OUTSIDE * self.numbers[i]:
+                continue
+            raw = np.array([np.median(self.medians[i]), column.median, *column.usual])
+            median, usual, low, high = (_written(value) for value in column.from_raw(raw))
+            lines.append(
+                f"column {shown(column.name)} in {self.outside[i]} of {self.numbers[i]} rows, the "
+                f"median is {median}, in training {usual} (90 % from {low} to {high})"
+            )
+        return lines
+
+    def _missing(self) -> list[str]:
+        lines = []
+        for i, column in enumerate(self.columns):
+            share, usual = self.missing[i] / self.n_rows, column.missing_share
+            if usual is None or self.n_rows < FEWEST_NUMBERS:
+                continue
+            chance = 3 * float(np.sqrt(usual * (1 - usual) / self.n_rows))
+            if share > usual + MORE_MISSING + chance:
+                lines.append(
+                    f"column {shown(column.name)} in {share:.0%} of {self.n_rows} rows, "
+                    f"in training {usual:.0%}"
+                )
+        return lines
+
+
+_off: ContextVar[bool] = ContextVar("_off", default=False)
+_collecting: ContextVar[list[DriftCheck] | None] = ContextVar("_collecting", default=None)
+
+
+def warn_of_drift(
+    columns: Sequence[Column],
+    X: pd.DataFrame | NDArray[Any],
+    raw: NDArray[np.float64] | None = None,
+) -> None:
+    """Warn where many of the rows (n, d) have what training rows do not have.
+
+    Within `one_report` rows are only counted, within `made_up_rows` they are not looked at.
+    """
+    if _off.get():
+        return
+    collected = _collecting.get()
+    if collected is None:
+        check = DriftCheck(columns)
+    elif collected:
+        check = collected[0]
+    else:
+        collected.append(check := DriftCheck(columns))
+    check.add(X, raw)
+    if collected is None:
+        _warn(check)
+
+
+@contextmanager
+def one_report() -> Iterator[None]:
+    """Count the rows of all calls of one model, and warn once, at the end."""
+    collected: list[DriftCheck] = []
+    token = _collecting.set(collected)
+    try:
+        yield
+    finally:
+        _collecting.reset(token)
+    for check in collected:
+        _warn(check)
+
+
+@contextmanager
+def made_up_rows() -> Iterator[None]:
+    """Score rows that need not look like the training rows."""
+    token = _off.set(True)
+    try:
+        yield
+    finally:
+        _off.reset(token)
+
+
+def _warn(check: DriftCheck) -> None:
+    for message in check.messages():
+        warnings.warn(message, DriftWarning, stacklevel=5)
+
+
+def _is_missing(column: Column, raw: NDArray[np.float64], values: pd.Series) -> NDArray[np.bool_]:
+    """Return which rows (n,) are missing, which the raw number of a constant does not say."""
+    if isinstance(column, ConstantColumn):
+        return column.read(values).isna().to_numpy(bool)
+    return np.isnan(raw)
+
+
+def _is_unknown(column: Column, raw: NDArray[np.float64], values: pd.Series) -> NDArray[np.bool_]:
+    """Return which rows (n,) have a value that no training row has, where these have few."""
+    if isinstance(column, NumericColumn):
+        known = np.isin(raw, column.few) | np.isnan(raw)
+        return ~known if column.few else np.zeros(len(raw), dtype=bool)
+    if isinstance(column, CategoryColumn):
+        if column.rare:  # the channel of unknown ones is that of the rare ones too
+            return np.zeros(len(raw), dtype=bool)
+        return raw == len(column.categories)
+    return (raw != 0) & ~_is_missing(column, raw, values)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, (int, float, np.number)):
+        return f"{value:.6g}"
+    return shown(value) if isinstance(value, str) else shown(str(value))[1:-1]
+
+
+def _joined(lines: list[str]) -> str:
+    more = [f"and {len(lines) - LISTED} more columns"] if len(lines) > LISTED else []
+    return "; ".join(lines[:LISTED] + more)

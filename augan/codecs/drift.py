@@ -79,7 +79,7 @@ class DriftCheck:
 
     def _unknown(self) -> list[str]:
         shares = self.unknown / self.n_rows
-        found = np.flatnonzero((shares >= UNKNOWN) & (self.unknown >= FEWEST))
+        found = np.flatnonzero((shares >= UNKNOWN) & (self.unknown >= FEWEST)).tolist()
         return [
             f"column {shown(self.columns[i].name)} in {self.unknown[i]} of {self.n_rows} rows, "
             f"such as {_written(self.examples[i])}"
@@ -88,12 +88,12 @@ class DriftCheck:
 
     def _outside(self) -> list[str]:
         lines = []
-        for i in np.flatnonzero(self.numbers >= FEWEST_NUMBERS):
+        for i in np.flatnonzero(self.numbers >= FEWEST_NUMBERS).tolist():
             column = self.columns[i]
             assert isinstance(column, NumericColumn) and column.usual is not None
             if self.outside[i] < OUTSIDE * self.numbers[i]:
                 continue
-            raw = np.array([np.median(self.medians[i]), column.median, *column.usual])
+            raw = np.array([np.median(np.array(self.medians[i])), column.median, *column.usual])
             median, usual, low, high = (_written(value) for value in column.from_raw(raw))
             lines.append(
                 f"column {shown(column.name)} in {self.outside[i]} of {self.numbers[i]} rows, the "

@@ -84,7 +84,10 @@ def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> N
     with _named_errors(file):
         head = read_head(file, options or ImageOptions())
         if head.dtype != form.dtype:
-            raise DataError(f"{file}: pixels of type {head.dtype}, the others are {form.dtype}")
+            raise DataError(
+                f"{file}: pixels of type {head.dtype}, those of the others, or of training, are "
+                f"{form.dtype}"
+            )
         if head.dtype == "uint8":
             return _read_bytes(file, head, form)
         n_bytes = 3 * head.height * head.width * head.channels * np.dtype(head.dtype).itemsize

@@ -359,6 +359,27 @@ def test_wrong_requests_are_named(rows: Any) -> None:
 
 
 @pytest.mark.parametrize("call", ["fit", "fit_resample"])
+@pytest.mark.parametrize("images", [False, True])
+def test_a_class_of_one_row_is_refused_before_the_training(
+    monkeypatch: pytest.MonkeyPatch, call: str, images: bool
+) -> None:
+    random = np.random.default_rng(0)
+    X = (
+        random.integers(0, 256, (40, 8, 8), dtype=np.uint8)
+        if images
+        else random.normal(size=(40, 2))
+    )
+    y = np.repeat(["many", "one"], [39, 1])
+    trains = "augan.estimators._sampler_training.train_class_networks"
+    monkeypatch.setattr(trains, lambda *_, **__: pytest.fail("it trains"))
+    for given in ({}, {"method": "gan"}, {"tune_for": "auto"}):
+        with pytest.raises(DataError, match="class 'one' has 1 row: it takes at least 2"):
+            getattr(GANSampler(random_state=0, **given), call)(X, y)
+    sampler = GANSampler(method="data", sampling_strategy={"one": 1}, random_state=0)
+    sampler.fit(X, y)  # no more of it: nothing to refuse
+
+
+@pytest.mark.parametrize("call", ["fit", "fit_resample"])
 @pytest.mark.parametrize(
     ("labels", "says"),
     [

@@ -17,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from augan.codecs.dtypes import as_plain
 from augan.estimators._columns import remember_columns
 from augan.estimators._input import Data, read_input
-from augan.exceptions import DataError, DataWarning
+from augan.exceptions import DataError, DataWarning, shown
 
 MIN_NAMED = 30  # rows from which on distinct values are no chance
 MOSTLY_DISTINCT = 0.9  # share of distinct texts from which on they name the rows
@@ -54,6 +54,18 @@ def check_labels(y: Any) -> None:
         check_classification_targets(y)
     except ValueError as error:
         raise DataError(f"y: {error}") from error
+
+
+def check_class_sizes(
+    classes: NDArray[Any], counts: NDArray[np.intp], strategy: dict[Any, int]
+) -> None:
+    """Raise DataError where a class (n_classes,) of one row is to get more."""
+    for label, n in zip(classes.tolist(), counts.tolist(), strict=True):
+        if n == 1 and strategy.get(label, 0):
+            raise DataError(
+                f"class {shown(label)} has 1 row: it takes at least 2 to make more; leave the row "
+                "out, or name other classes in sampling_strategy"
+            )
 
 
 def read_groups(groups: Any, n_rows: int) -> NDArray[np.intp] | None:

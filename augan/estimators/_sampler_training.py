@@ -17,7 +17,7 @@ from augan.codecs.spec import ImageSpec
 from augan.codecs.table import TableCodec
 from augan.estimators._input import Data, is_image_array, take
 from augan.estimators._params import check_params
-from augan.estimators._sampler_input import warn_of_columns
+from augan.estimators._sampler_input import check_class_sizes, warn_of_columns
 from augan.estimators._training import now, training_config
 from augan.exceptions import ParameterError
 from augan.networks import Networks, build_class_networks
@@ -49,6 +49,7 @@ def train_sampler(
         raise ParameterError("tune_for and synthetic_share: give one of them")
     warn_of_columns(data)
     sampler.classes_, codes = np.unique(y, return_inverse=True)
+    check_class_sizes(sampler.classes_, np.bincount(codes), sampler.sampling_strategy_)
     sampler.seed_ = draw_seed(sampler.random_state)
     sampler.codec_ = _build_codec(sampler, data).fit(data)
     sampler.symmetry_ = _given_symmetry(sampler)

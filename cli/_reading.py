@@ -149,12 +149,11 @@ def as_trained(options: Any, context: dict[str, Any], model: Path) -> Any:
         raise ModelFileError(f"{model}: {error}") from error
     together, changed = options.over(stored)
     for name in changed:
-        now, then = getattr(together, name), getattr(stored, name)
-        if then != getattr(ReadOptions(), name):
-            say(
-                f"augan: warning: {NAMES.get(name, f'--{name}')}: {shown(now)}, but {model} was "
-                f"trained on data read with {shown(then)}"
-            )
+        option = NAMES.get(name, f"--{name}")
+        say(
+            f"augan: warning: {option} {shown(getattr(together, name))}: the data that {model} was "
+            "trained on was read otherwise"
+        )
     return together
 
 

@@ -68,6 +68,11 @@ def plain_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return None
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number such as 1, -2.5 or 1e-3."""
+    return re.match(PLAIN, text.strip()) is not None
+
+
 def are_codes(text: pa.ChunkedArray, values: pa.ChunkedArray) -> bool:
     """Whether texts of digits would change as numbers: leading zeros, or too many digits."""
     if pa.types.is_integer(values.type):
@@ -84,10 +89,9 @@ def read_numbers(
     text: pa.ChunkedArray, how: NumberFormat
 ) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
     """Return texts as numbers, null where they are not written so, and which those are."""
-    if how == NumberFormat():
-        plain = plain_numbers(text)
-        if plain is not None:
-            return plain, np.zeros(len(text), dtype=bool)
+    plain = None if how.prefix or how.suffix else plain_numbers(text)
+    if plain is not None and (how == NumberFormat() or pa.types.is_integer(plain.type)):
+        return plain, np.zeros(len(text), dtype=bool)
     parts = _parts(text, _body(how), re.escape(how.prefix), re.escape(how.suffix))
     signed = pc.and_(
         pc.equal(parts.field("before"), how.prefix), pc.equal(parts.field("behind"), how.suffix)

@@ -119,7 +119,7 @@ class ReadOptions:
         -------
         options : ReadOptions
         changed : list of str
-            Names of the fields that were stored with another value.
+            Names of the fields by which values are now read otherwise than they were.
         """
         plain = ReadOptions()
         given = {
@@ -132,10 +132,13 @@ class ReadOptions:
             given["date_formats"] = dict(stored.date_formats) | dict(self.date_formats)
         if self.text:
             given["text"] = tuple(dict.fromkeys([*stored.text, *self.text]))
+        others = {*given["formats"].items()} != {*stored.formats.items()}
+        of_formats = ("decimal", "thousands", "date_formats", "text") if others else ()
         changed = [
             name
             for name, value in given.items()
             if name != "formats" and value != getattr(stored, name)
+            if name in of_formats or getattr(stored, name) != getattr(plain, name)
         ]
         return replace(stored, **given), changed
 
@@ -188,7 +191,7 @@ def _kept_formats(stored: ReadOptions, given: ReadOptions) -> dict[str, Format]:
             if thousands == decimal:
                 thousands = None
             kept[column] = replace(how, decimal=decimal, thousands=thousands)
-        elif not {column, ANY_COLUMN} & set(given.date_formats):
+        elif given.date_formats.get(column, given.date_formats.get(ANY_COLUMN)) in (None, how.date):
             kept[column] = how
     return kept
 

@@ -10,6 +10,7 @@ from augan.io.arrays import ArraySource
 from augan.io.image_folder import ImageFolder, holds_images, is_image_name, is_mvtec
 from augan.io.image_options import image_options
 from augan.io.regular import check_file
+from augan.io.stdin import LABEL, spooled
 from augan.io.tables import TableSource, _tables_in, holds_tables
 
 STDIN = Path("-")
@@ -29,6 +30,8 @@ def open_data(
 ) -> Source:
     """Return the table, array or folder of images at `path`; DataError says what is wrong.
 
+    The path "-" is standard input, which holds a table.
+
     Parameters
     ----------
     path : Path
@@ -40,8 +43,9 @@ def open_data(
     usual : {"images", "table"}, optional
         Which of both such a folder holds where `options` do not say: what a model is trained on.
     """
-    if path != STDIN:
-        check_file(path, folder=True)
+    if path == STDIN:
+        return TableSource(spooled(), options, label=LABEL)
+    check_file(path, folder=True)
     if path.suffix.lower() in (".npy", ".npz") and not path.is_dir():
         return ArraySource(path)
     if _kind(path, options, usual) == "table":

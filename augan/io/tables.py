@@ -19,6 +19,7 @@ from augan.io.json_files import JsonLinesFile
 from augan.io.options import ANY_COLUMN, ReadOptions
 from augan.io.parquet_files import ParquetFile
 from augan.io.regular import check_file
+from augan.io.number_texts import is_number
 from augan.io.texts import Places, Typed, converted, trimmed
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".data")
@@ -93,6 +94,7 @@ class TableSource:
                 typed = Typed(self.options, places, divided_by=self._divided_by())
                 table, formats = typed.read(table)
                 self.resolved = replace(self.options, formats={**self.options.formats, **formats})
+            self._warn_of_names(table)
             self._warn_of_index(table)
             frame = _to_pandas(table, self.options)
             return _with_nullable_integers(frame, table) if nullable else frame
@@ -142,7 +144,9 @@ class TableSource:
             names = file.names
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise DataError(f"{file.label}: duplicate column name {shown(repeated[0])}")
+            headless = any(is_number(name) for name in repeated)
+            way = " (--column-names, if there is no header line)" if headless else ""
+            raise DataError(f"{file.label}: duplicate column name {shown(repeated[0])}{way}")
         if not names:
             raise DataError(f"{file.label}: no columns")
         return names
@@ -201,6 +205,18 @@ class TableSource:
     def _divided_by(self) -> str | None:
         first = self.files[0]
         return first.delimiter if isinstance(first, CsvFile) else None
+
+    def _warn_of_names(self, table: pa.Table) -> None:
+        """Warn where the first row of a file stands in place of a header."""
+        names = table.column_names
+        numbers = len(names) > 1 and all(map(is_number, names))
+        if numbers and any(not name.strip().isdecimal() for name in names):
+            warnings.warn(
+                f"{self.label}: the column names are numbers ({listed(names, 3)}): is there no "
+                "header line? --column-names names the columns",
+                DataWarning,
+                stacklevel=3,
+            )
 
     def _warn_of_index(self, table: pa.Table) -> None:
         """Warn of a column that pandas wrote: the numbers of the rows."""

@@ -21,6 +21,13 @@ from augan.io.options import ANY_COLUMN, ReadOptions
 MOSTLY = 0.9  # a text column with more numbers (dates) than this is one of numbers gone wrong
 MIN_DISTINCT = 20  # unless it has so few of them that they may be categories
 KINDS_OF_TIME = ("time", "time with zone")
+NULLS = {  # types of a column without a value
+    "number": pa.float64(),
+    "time": pa.timestamp("us"),
+    "time with zone": pa.timestamp("us", "UTC"),
+    "duration": pa.duration("us"),
+    "text": pa.string(),
+}
 
 
 @dataclass(frozen=True)
@@ -337,11 +344,13 @@ def converted(
     """Read the text columns that `types` calls numbers or times, as training read them."""
     for name, kind in types.items():
         text = table.column(name)
+        if pa.types.is_null(text.type):  # of what type, only other files know
+            table = table.set_column(table.column_names.index(name), name, text.cast(NULLS[kind]))
+            continue
         if not pa.types.is_string(text.type) or kind not in ("number", *KINDS_OF_TIME):
             continue
         if kind == "number":
             values = read_as(text, options.number_format(name), name, places)
-            check_finite(values, text, name, places)
             values = values.cast(pa.float64(), safe=False)
         else:
             values = _times(name, text, options, places)
@@ -362,7 +371,7 @@ def _times(
     if given:
         others, also_odd = read_dates(text, given)
         times = pc.coalesce(others.cast(pa.timestamp("us")), times.cast(pa.timestamp("us")))
-        odd &= also_odd
+        odd = odd & also_odd
     if odd.any():
         row = int(odd.argmax())
         raise odd_text(places.where(row, name), text[row].as_py(), "date")
@@ -380,6 +389,7 @@ def read_as(text: pa.ChunkedArray, how: Format, name: str, places: Places) -> pa
     if odd.any():
         row = int(odd.argmax())
         raise _unlike(places.where(row, name), text[row].as_py(), wanted, how)
+    check_finite(values, text, name, places)
     return values
 
 
@@ -403,10 +413,8 @@ def check_finite(
     if pc.any(infinite).as_py():
         row = pc.index(infinite, True).as_py()
         value = text[row].as_py()
-        raise DataError(
-            f"{places.where(row, name)}: {shown(value)} is not a finite number "
-            f"(--missing {shown(value)} reads it as missing)"
-        )
+        way = f" (--missing {shown(value)} reads it as missing)" if isinstance(value, str) else ""
+        raise DataError(f"{places.where(row, name)}: {shown(value)} is not a finite number{way}")
 
 
 def has_other(text: pa.ChunkedArray, values: list[str]) -> bool:

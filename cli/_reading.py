@@ -135,19 +135,25 @@ def _date_formats(given: list[str]) -> dict[str, str]:
     return formats
 
 
+def stored_reading(context: dict[str, Any], model: Path) -> Any:
+    """Return the options that the training data of a model was read with."""
+    from augan.exceptions import ModelFileError, ParameterError
+    from augan.io.options import ReadOptions
+
+    try:
+        return ReadOptions.from_dict(context.get("reading", {}))
+    except ParameterError as error:
+        raise ModelFileError(f"{model}: {error}") from error
+
+
 def as_trained(options: Any, context: dict[str, Any], model: Path) -> Any:
     """Return the options that the training data was read with, and over them those given.
 
     What is given otherwise than it was then is warned of.
     """
-    from augan.exceptions import ModelFileError, ParameterError, shown
-    from augan.io.options import ReadOptions
+    from augan.exceptions import shown
 
-    try:
-        stored = ReadOptions.from_dict(context.get("reading", {}))
-    except ParameterError as error:
-        raise ModelFileError(f"{model}: {error}") from error
-    together, changed = options.over(stored)
+    together, changed = options.over(stored_reading(context, model))
     for name in changed:
         option = NAMES.get(name, f"--{name}")
         say(

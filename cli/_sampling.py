@@ -9,6 +9,7 @@ from typing import Any
 
 from ._console import progress
 from ._models import is_onnx, model_context, providers
+from ._reading import stored_reading
 from ._requests import read_class, read_range, read_where
 from ._samplers import BATCH_ROWS
 
@@ -30,7 +31,8 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
     """Write rows of a model; return what has been written, in words."""
     from augan.exceptions import ParameterError, listed
     from augan.io.atomic import is_stream
-    from augan.io.results import FORMATS, open_results
+    from augan.io.formats import in_formats
+    from augan.io.results import FORMATS, open_results, result_format
 
     estimator = _load(model, device, request)
     codec, labelled = estimator.codec_, hasattr(estimator, "classes_")
@@ -49,9 +51,12 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
         if suffix not in FORMATS and not is_stream(out):
             raise ParameterError(f"--out {out}: {model} makes a table; use {', '.join(FORMATS)}")
         context = model_context(estimator, model)
-        with open_results(out) as write:
+        reading = stored_reading(context, model)
+        formats = reading.formats if result_format(out) == "csv" else {}
+        how = {"delimiter": reading.delimiter or ",", "encoding": reading.encoding or "utf-8"}
+        with open_results(out, **how) as write:
             for rows, classes in batches:
-                write(_as_table(rows, classes, codec, context))
+                write(in_formats(_as_table(rows, classes, codec, context), formats))
     elif suffix == ".npy" and (not labelled or request.class_ is not None):
         _write_array(out, batches, request.number)
     elif suffix == "" and not is_stream(out):

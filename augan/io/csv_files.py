@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from augan.exceptions import DataError, shown
+from augan.exceptions import DataError, DataWarning, shown
 from augan.io.options import ReadOptions
 from augan.io.sniffing import Head, read_head
 
 BLOCK_BYTES = 4 * 2**20
+UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii")
 LARGEST_BLOCK = 64 * 2**20  # where a row is longer than a block
 
 
@@ -89,14 +93,21 @@ class CsvFile:
     @cached_property
     def _head(self) -> Head:
         names = self.options.column_names
-        return read_head(self.path, self.options.encoding, len(names) if names else None)
+        head = read_head(self.path, self.options.encoding, len(names) if names else None)
+        if head.is_utf8 and codecs.lookup(head.encoding).name not in UNICODE:
+            warnings.warn(
+                f"{self.label}: looks like UTF-8, but is read as {head.encoding} (--encoding)",
+                DataWarning,
+                stacklevel=2,
+            )
+        return head
 
     @cached_property
     def _header(self) -> list[str]:
         """Column names as they stand in the file."""
+        if self._without_header:
+            return list(self.options.column_names or ())
         read, parse, _ = self._base_settings()
-        if self.options.column_names:
-            read.column_names = list(self.options.column_names)
         with pyarrow.csv.open_csv(self.path, read, parse) as reader:
             names = list(reader.schema.names)
         likely = self._head.delimiter
@@ -106,6 +117,14 @@ class CsvFile:
                 f"be divided by {shown(likely)} (--delimiter {shown(likely)})"
             )
         return names
+
+    @cached_property
+    def _without_header(self) -> bool:
+        """Whether the column names are given, and do not stand in the first line as well."""
+        names = self.options.column_names
+        first = self._head.lines[self._head.skip_rows :][:1]
+        there = next(csv.reader(first, delimiter=self.delimiter, skipinitialspace=True), [])
+        return bool(names) and [name.strip() for name in there] != list(names or ())
 
     def _base_settings(self) -> tuple[Any, Any, Any]:
         """Return pyarrow's three; without threads its errors name the line."""
@@ -121,7 +140,7 @@ class CsvFile:
 
     def _settings(self, columns: Sequence[str]) -> tuple[Any, Any, Any]:
         read, parse, convert = self._base_settings()
-        if self.options.column_names:
+        if self._without_header:
             read.column_names = self.names
         elif self.names != self._header:
             read.column_names = self.names

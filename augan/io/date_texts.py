@@ -102,7 +102,13 @@ def read_dates(text: pa.ChunkedArray, how: str) -> tuple[pa.ChunkedArray, NDArra
     times = _strptime(values, how)
     odd = (times.isna() & values.notna()).to_numpy()
     kind = pa.timestamp("us", "UTC") if "%z" in how else pa.timestamp("us")
-    return pa.chunked_array([pa.array(times, from_pandas=True).cast(kind)]), odd
+    read = pa.chunked_array([pa.array(times, from_pandas=True).cast(kind)])
+    if odd.any():  # a date such as 2024-12-31 is the same by any format
+        alike = pc.and_(pa.array(odd), pc.match_substring_regex(text, LOOKS_LIKE_DATE))
+        plain, also_odd = read_iso(pc.if_else(alike, text, pa.scalar(None, pa.string())))
+        read = pc.coalesce(read, plain.cast(kind))
+        odd = odd & (also_odd | ~pc.fill_null(alike, False).to_numpy())
+    return read, odd
 
 
 def _strptime(texts: pd.Series, how: str) -> pd.Series:

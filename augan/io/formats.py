@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import pandas as pd
 
 from augan.exceptions import ParameterError
 
@@ -45,6 +49,15 @@ class NumberFormat:
             if not isinstance(sign, str) or len(sign) > MOST:
                 raise ParameterError(f"a number's sign must be a short text, not {sign!r:.60}")
 
+    def write(self, value: Any) -> str:
+        """Return a number as text."""
+        return self.as_written(f"{decimal.Decimal(repr(value)):f}".removesuffix(".0"))
+
+    def as_written(self, plain: str) -> str:
+        """Return the text of a number such as -2.5 as those of the column are written."""
+        minus, digits = ("-", plain[1:]) if plain.startswith("-") else ("", plain)
+        return f"{minus}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
+
     def example(self) -> str:
         """Return a number that is written so."""
         return f"{self.prefix}1{self.thousands or ''}234{self.decimal}5{self.suffix}"
@@ -59,8 +72,30 @@ class DateFormat:
     def __post_init__(self) -> None:
         check_date_format(self.date)
 
+    def write(self, value: datetime.datetime) -> str:
+        """Return a date as text."""
+        return value.strftime(self.date.replace("%Y", f"{value.year:04d}"))
+
 
 Format = NumberFormat | DateFormat
+
+
+def in_formats(frame: pd.DataFrame, formats: Mapping[str, Format]) -> pd.DataFrame:
+    """Return a table, numbers and dates with a format as texts that are written so."""
+    texts = {}
+    for name, how in formats.items():
+        if name not in frame:
+            continue
+        kind = pd.api.types.is_datetime64_any_dtype if isinstance(how, DateFormat) else _is_number
+        if kind(frame[name].dtype):
+            cells = zip(frame[name].tolist(), frame[name].isna().tolist(), strict=True)
+            texts[name] = [None if missing else how.write(value) for value, missing in cells]
+    columns = {name: pd.Series(v, frame.index, dtype=object) for name, v in texts.items()}
+    return frame.assign(**columns)
+
+
+def _is_number(dtype: Any) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype))
 
 
 def check_date_format(text: Any) -> None:

@@ -12,12 +12,17 @@ from typing import Any
 import pyarrow as pa
 
 from augan.exceptions import DataError, shown
+from augan.io.formats import NumberFormat
 from augan.io.options import ReadOptions
 from augan.io.sniffing import encoding_of
 
 BATCH_ROWS = 16_384
 LONGEST_LINE = 64 * 2**20  # characters
 TEXTS = {True: "true", False: "false", None: None}
+
+
+class Literal(str):
+    """The digits of a number, which JSON writes one way only."""
 
 
 class JsonLinesFile:
@@ -66,7 +71,10 @@ class JsonLinesFile:
     def _records(self) -> Iterator[dict[str, Any]]:
         """Give the objects of the file, numbers as their digits."""
         decoder = json.JSONDecoder(
-            parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object
+            parse_int=Literal,
+            parse_float=Literal,
+            parse_constant=Literal,
+            object_pairs_hook=_object,
         )
         with pa.input_stream(str(self.path), compression="detect") as stream:
             encoding = encoding_of(stream.read(4), self.options.encoding)
@@ -93,6 +101,9 @@ class JsonLinesFile:
         return record
 
     def _text(self, value: Any, row: int, name: str) -> str | None:
+        if isinstance(value, Literal):
+            how = self.options.formats.get(name)
+            return how.as_written(value) if isinstance(how, NumberFormat) else str(value)
         if isinstance(value, str):
             return value
         if value is None or isinstance(value, bool):

@@ -29,15 +29,20 @@ NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,\s]*(e[+-]?\d+)?\s*%?", re.IGNORECASE
 
 @contextlib.contextmanager
 def open_results(
-    path: Path | None, *, json_lines: bool = False, neutral: bool = False
+    path: Path | None,
+    *,
+    json_lines: bool = False,
+    neutral: bool = False,
+    delimiter: str = ",",
+    encoding: str = "utf-8",
 ) -> Iterator[Write]:
     """Give a function that writes a batch of results.
 
     The file appears under `path` when all is written; without `path` they go to stdout as CSV,
     or as JSON lines. In CSV that is to be `neutral`, texts that a spreadsheet would run as a
-    formula have an apostrophe before them.
+    formula have an apostrophe before them. `delimiter` and `encoding` are those of CSV.
     """
-    csv_writer = partial(_csv_writer, neutral=neutral)
+    csv_writer = partial(_csv_writer, neutral=neutral, delimiter=delimiter)
     if path is None:
         with _named_stdout():
             yield _jsonl_writer(sys.stdout) if json_lines else csv_writer(sys.stdout)
@@ -49,8 +54,9 @@ def open_results(
             with _parquet_writer(temporary) as write:
                 yield write
         else:
+            encoding = encoding if kind == "csv" else "utf-8"
             with temporary.open(
-                "w", encoding="utf-8", newline="", errors="backslashreplace"
+                "w", encoding=encoding, newline="", errors="backslashreplace"
             ) as handle:
                 yield csv_writer(handle) if kind == "csv" else _jsonl_writer(handle)
 
@@ -75,7 +81,7 @@ def result_format(path: Path) -> str:
     return FORMATS[path.suffix.lower()]
 
 
-def _csv_writer(handle: TextIO, *, neutral: bool) -> Write:
+def _csv_writer(handle: TextIO, *, neutral: bool, delimiter: str = ",") -> Write:
     header = True
 
     def write(batch: pd.DataFrame) -> None:
@@ -90,6 +96,7 @@ def _csv_writer(handle: TextIO, *, neutral: bool) -> Write:
             handle,
             index=False,
             header=header,
+            sep=delimiter,
             lineterminator="\n",
             quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
         )

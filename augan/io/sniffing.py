@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,11 +33,17 @@ class Head:
         What the lines look to be divided by.
     skip_rows : int
         Lines before the header: 1 where Excel's "sep=;" stands there.
+    lines : list of str
+        The lines themselves.
+    is_utf8 : bool
+        Whether they hold letters beyond ASCII that are UTF-8 for certain.
     """
 
     encoding: str
     delimiter: str | None
     skip_rows: int = 0
+    lines: list[str] = field(default_factory=list)
+    is_utf8: bool = False
 
 
 def read_head(file: Path, encoding: str | None, n_columns: int | None = None) -> Head:
@@ -47,8 +53,19 @@ def read_head(file: Path, encoding: str | None, n_columns: int | None = None) ->
     encoding = encoding_of(content, encoding)
     lines = first_lines(content, encoding)
     if lines and (found := re.fullmatch('\ufeff?"?sep=([^"])"?', lines[0].strip("\r\n"))):
-        return Head(encoding, found[1], skip_rows=1)
-    return Head(encoding, likely_delimiter(lines, n_columns))
+        return Head(encoding, found[1], 1, lines)
+    return Head(encoding, likely_delimiter(lines, n_columns), 0, lines, _is_utf8(content))
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether there are bytes beyond ASCII, and all of them are UTF-8."""
+    if content.isascii():
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(content)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def encoding_of(content: bytes, given: str | None) -> str:

@@ -27,7 +27,7 @@ _kept: tuple[Any, Any, Path] | None = None  # the stream, its folder, and the fi
 def spooled() -> Path:
     """Return a file with all of standard input, read once; DataError where it is no table."""
     global _kept
-    stream = sys.stdin
+    stream: Any = sys.stdin
     if _kept is None or _kept[0] is not stream:
         folder = tempfile.TemporaryDirectory(prefix="augan-")
         _kept = (stream, folder, _write(getattr(stream, "buffer", stream), Path(folder.name)))

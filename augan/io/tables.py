@@ -16,10 +16,10 @@ from augan.exceptions import DataError, DataWarning, listed, shown
 from augan.io.arrow_frames import to_frame
 from augan.io.csv_files import CsvFile, explained
 from augan.io.json_files import JsonLinesFile
+from augan.io.number_texts import is_number
 from augan.io.options import ANY_COLUMN, ReadOptions
 from augan.io.parquet_files import ParquetFile
 from augan.io.regular import check_file
-from augan.io.number_texts import is_number
 from augan.io.texts import Places, Typed, converted, trimmed
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".data")

@@ -20,7 +20,7 @@ CURRENCIES = "USD EUR GBP CHF JPY CNY INR AUD CAD SEK NOK DKK PLN CZK HUF RUB BR
 SIGN = rf"(?:(?:US|C|A|R)?\p{{Sc}}|%|kr\.?|zł|{CURRENCIES.replace(' ', '|')})"
 NOTHING = r"[^\s\S]"  # what no text matches
 PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
-CODE = r"^[+-]?0\d+$"
+CODE = r"^[+-]?(?:0\d+|\d{19,})$"
 WHOLE = r"^[+-]?\d+$"
 DOTTED_GROUPS = r"^[+-]?[1-9]\d{0,2}(?:\.\d{3})*$"
 FORMATS = (
@@ -76,7 +76,7 @@ def is_number(text: str) -> bool:
 def are_codes(text: pa.ChunkedArray, values: pa.ChunkedArray) -> bool:
     """Whether texts of digits would change as numbers: leading zeros, or too many digits."""
     if pa.types.is_integer(values.type):
-        return has(text, CODE)
+        return has(text, r"^[+-]?0\d")
     return not pc.any(pc.invert(pc.match_substring_regex(text, WHOLE))).as_py()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import sys
 import tempfile
@@ -21,7 +22,7 @@ ENDINGS = {  # by the first bytes; anything else is CSV
 }
 ARRAYS = (b"\x93NUMPY", b"PK\x03\x04")
 
-_kept: tuple[Any, Any, Path] | None = None  # the stream, its folder, and the file
+_kept: tuple[Any, Path] | None = None  # the stream and the file
 
 
 def spooled() -> Path:
@@ -29,9 +30,10 @@ def spooled() -> Path:
     global _kept
     stream: Any = sys.stdin
     if _kept is None or _kept[0] is not stream:
-        folder = tempfile.TemporaryDirectory(prefix="augan-")
-        _kept = (stream, folder, _write(getattr(stream, "buffer", stream), Path(folder.name)))
-    return _kept[2]
+        folder = tempfile.mkdtemp(prefix="augan-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        _kept = (stream, _write(getattr(stream, "buffer", stream), Path(folder)))
+    return _kept[1]
 
 
 def _write(stream: BinaryIO, folder: Path) -> Path:

@@ -165,6 +165,8 @@ class Typed:
         found = number_texts.survey(text, decimal, given.thousands)
         n_texts = len(text) - text.null_count
         if found.odd is not None:
+            if number_texts.has(text, number_texts.CODE):  # such as zip codes
+                return text
             if found.n_numbers >= MOSTLY * n_texts and self._gone_wrong(text):
                 raise self._odd_text(text, found.odd, name, "number", found.n_numbers)
             return self._written_dates(name, text)

@@ -261,3 +261,40 @@ def test_errors_of_onnx_runtime_are_one_line_and_nothing_is_printed(
         session.run({"load [kW]": np.zeros((1, 1))})
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
+
+
+def test_rows_that_do_not_fit_are_refused_as_torch_does(
+    numbers_detector: FAnoGAN, numbers_file: Path, numbers: pd.DataFrame
+) -> None:
+    wrong: list[Any] = [
+        *(
+            numbers[:0],
+            numbers[["speed"]],
+            numbers.assign(more=1.0),
+            numbers[numbers.columns[::-1]],
+        ),
+        *(np.zeros(3), np.zeros((2, 4)), np.zeros((2, 3, 3)), None, "rows", {}),
+        *(numbers.assign(heat=value) for value in (np.inf, "warm", 1j, [[1]] * len(numbers))),
+    ]
+    for rows in wrong:
+        says = []
+        for model in (numbers_detector, opened(numbers_file)):
+            with pytest.raises((ValueError, TypeError)) as caught:
+                model.anomaly_score(rows)
+            message = str(caught.value).replace(type(model).__name__, "model")
+            says.append((type(caught.value), message))
+        assert says[0] == says[1]
+
+
+def test_one_row_and_more_rows_than_a_chunk_are_scored_as_torch_does(
+    numbers_detector: FAnoGAN, numbers_file: Path, numbers: pd.DataFrame
+) -> None:
+    exported = opened(numbers_file)
+    many = pd.concat([numbers] * (exported.metadata_["chunk"] // len(numbers) + 2))
+    odd = numbers[:2].assign(heat=[1e300, np.nan])
+    for rows in (numbers[5:6], many.set_axis(np.arange(len(many))[::-1]), odd):
+        ours, theirs = (m.assess(rows, explain=True) for m in (numbers_detector, exported))
+        scale = np.maximum(1, np.abs(ours.anomaly_score))
+        assert (np.abs(ours.anomaly_score - theirs.anomaly_score) < 1e-3 * scale).all()
+        assert theirs.score_parts.index.equals(rows.index)
+        assert theirs.explanation.index.equals(rows.index)

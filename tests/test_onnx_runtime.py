@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
 import pytest
 
 from augan import FAnoGAN, OnnxDetector, OnnxGenerator
+from augan.deploy import session
 from augan.deploy.checksum import LEAD, N_DIGITS, with_checksum
 from augan.deploy.contents import read_contents
 from augan.deploy.session import read_metadata
-from augan.exceptions import DataWarning, ModelFileError
+from augan.exceptions import DataWarning, DeviceWarning, ModelFileError, ParameterError
 
 
 def opened(path: Path, **params: Any) -> OnnxDetector:
@@ -256,11 +258,44 @@ def test_errors_of_onnx_runtime_are_one_line_and_nothing_is_printed(
     with pytest.raises(ModelFileError) as caught:
         opened(path).fit()
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
-    session = opened(numbers_file).fit()._session
+    running = opened(numbers_file).fit()._session
     with pytest.raises(ModelFileError, match=r"numbers.onnx: ONNX Runtime failed \("):
-        session.run({"load [kW]": np.zeros((1, 1))})
+        running.run({"load [kW]": np.zeros((1, 1))})
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
+
+
+@pytest.mark.parametrize(("fails", "says"), [(True, "CUDA failure 100"), (False, "its libraries")])
+def test_a_gpu_that_does_not_start_is_one_line_and_the_cpu_takes_over(
+    fails: bool,
+    says: str,
+    numbers_file: Path,
+    numbers: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    start = onnxruntime.InferenceSession
+
+    def without_cuda(content: bytes, options: Any, *, providers: list[str], **rest: Any) -> Any:
+        if fails and providers != ["CPUExecutionProvider"]:
+            raise RuntimeError("CUDA failure 100: no CUDA-capable device\nand a second line")
+        return start(content, options, providers=["CPUExecutionProvider"], **rest)
+
+    def has_cuda() -> list[str]:
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_cuda)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", has_cuda)
+    monkeypatch.setattr(session, "n_cuda_devices", lambda: 1)
+    expected = opened(numbers_file).anomaly_score(numbers)
+    monkeypatch.setattr(session, "_noticed", False)
+    with pytest.warns(DeviceWarning, match="running on the CPU"):
+        exported = OnnxDetector(numbers_file).fit()
+    assert np.array_equal(exported.anomaly_score(numbers), expected)
+    with pytest.raises(ParameterError, match=rf"CUDAExecutionProvider cannot be.*{says}") as caught:
+        OnnxDetector(numbers_file, providers="cuda").fit()
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_rows_that_do_not_fit_are_refused_as_torch_does(

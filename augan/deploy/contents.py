@@ -15,7 +15,7 @@ DENSEST = 4  # values that a byte holds, at most
 DOMAINS = (b"", b"ai.onnx", b"ai.onnx.ml")  # operators that read nothing but their inputs
 ENDLESS = (b"Loop", b"Scan")  # operators that run for as long as a file says
 LARGER = (b"ConstantOfShape", b"Expand", b"OneHot", b"Pad", b"Range", b"Resize", b"Tile")
-MOST_VALUES = 2**24  # that those are told to make of few
+MOST_VALUES = 2**26  # that those are told to make of few
 INT64 = 7  # as tensors have it
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # how protobuf writes a value
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 import functools
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from numbers import Integral
 from pathlib import Path
@@ -27,6 +28,12 @@ NAMED_PROVIDERS = {
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
 SILENT = 4  # of ONNX Runtime's log levels: errors are raised, and not printed too
+USUAL = 2  # its default: warnings, and what is worse
+NOISE = (
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : ",
+    r"^Load model from .*?failed: ?",
+    r"/\S+:\d+ .*?\)\s",
+)
 MOST_SAID = 200  # letters of what ONNX Runtime says
 MAX_THREADS = 1024
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
@@ -86,13 +93,11 @@ class Session:
         if part is not None and found != part:
             raise ModelFileError(f"{path}: holds the {found}, not the {part}: export that part")
         self.interface = interface_of(self.metadata, self.path)
-        self.session = self._started(ort, content, chosen, threads)
+        self.session = self._started(ort, content, chosen, threads, providers == "auto")
         running = self.session.get_providers()
         if chosen[0] not in running:
             if providers != "auto":
-                raise ParameterError(
-                    f"providers={shown(providers)}: {chosen[0]} cannot be used here"
-                )
+                raise _unusable(chosen[0], "its libraries, such as CUDA's and cuDNN's, do not load")
             _notice()
         on_gpu = running[0] != "CPUExecutionProvider"
         check_interface(self.session, self.interface, self.path)
@@ -102,17 +107,32 @@ class Session:
         self.io_binding = (on_gpu if io_binding is None else io_binding) and not texts
 
     def _started(
-        self, ort: Any, content: bytes, providers: Sequence[str], threads: int | None
+        self,
+        ort: Any,
+        content: bytes,
+        providers: Sequence[str],
+        threads: int | None,
+        may_fall_back: bool,
     ) -> Any:
-        """Return ONNX Runtime's session."""
+        """Return ONNX Runtime's session, on the CPU where another provider does not start."""
         options = ort.SessionOptions()
         options.log_severity_level = SILENT
         if threads is not None:
             options.intra_op_num_threads = int(threads)
-        try:
-            return ort.InferenceSession(content, options, providers=list(providers))
-        except Exception as error:  # ONNX Runtime's have no class in common
-            raise damaged(self.path, _reason(error)) from error
+        reason = ""
+        for names in dict.fromkeys((tuple(providers), NAMED_PROVIDERS["cpu"])):
+            try:  # without its own way to fall back, which prints to stdout
+                with _quiet(ort, names):
+                    found = ort.InferenceSession(
+                        content, options, providers=list(names), enable_fallback=0
+                    )
+            except Exception as error:  # ONNX Runtime's have no class in common
+                reason = _reason(error)
+                continue
+            if names == tuple(providers) or may_fall_back:
+                return found
+            raise _unusable(providers[0], reason)
+        raise damaged(self.path, reason)
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the outputs by name.
@@ -251,8 +271,27 @@ def _notice() -> None:
         warnings.warn(NO_GPU, DeviceWarning, stacklevel=4)
 
 
+@contextlib.contextmanager
+def _quiet(ort: Any, providers: Sequence[str]) -> Iterator[None]:
+    """Keep ONNX Runtime from printing what of a GPU's libraries it cannot load."""
+    if providers[0] == "CPUExecutionProvider":
+        yield
+        return
+    ort.set_default_logger_severity(SILENT)
+    try:
+        yield
+    finally:
+        ort.set_default_logger_severity(USUAL)
+
+
+def _unusable(provider: str, reason: str) -> ParameterError:
+    """Return an error that says that a provider does not run here."""
+    return ParameterError(f"{provider} cannot be used here ({reason})")
+
+
 def _reason(error: Exception) -> str:
-    """Return the first line of what ONNX Runtime says, without its codes."""
-    lines = str(error).strip().splitlines()
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0] if lines else repr(error))
+    """Return the first line of what ONNX Runtime says, without its codes and places."""
+    text = (str(error).strip() or repr(error)).splitlines()[0]
+    for noise in NOISE:
+        text = re.sub(noise, "", text, count=1)
     return shown(text, MOST_SAID)[1:-1]

@@ -135,8 +135,11 @@ def _fail(message: str) -> None:
     raise typer.Exit(1) from None
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    if issubclass(category, UserWarning):
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str = "", *_: Any, **__: Any
+) -> None:
+    """Print a warning, but none of Pillow's: these name no file, and what is damaged is said."""
+    if issubclass(category, UserWarning) and "PIL" not in Path(filename).parts:
         say(f"augan: warning: {message}")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from augan_cli._console import plain_errors
 from augan_cli._reading import as_trained
 from augan_cli._training import Asked, read_training
 from augan_cli.app import app
@@ -85,6 +87,20 @@ def test_how_images_are_read_is_kept_and_changes_are_warned_of(
     assert other.page == 0 and "--page: 0, but" in capsys.readouterr().err
     usual = read_training(photos / "bad", ReadOptions(), Asked(), **how)
     assert usual.context["reading"] == {"kind": "images"}
+
+
+def test_what_pillow_says_of_tags_is_no_line_of_its_own(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = (photos / "good" / "a.png").with_suffix(".tif")
+    Image.new("L", (12, 12), 9).save(image)
+    spoiled = bytearray(image.read_bytes())
+    place = spoiled.index(struct.pack("<HH", 262, 3))  # the tag that says what grey is
+    spoiled[place + 4 : place + 8] = struct.pack("<I", 10**6)
+    image.write_bytes(spoiled)
+    with plain_errors():
+        ImageFolder(image).rows()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ DAMAGED = (  # what Pillow, tifffile and imagecodecs make of strange bytes
     *(OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError),
     *(OverflowError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError),
     *(struct.error, zlib.error, Image.DecompressionBombError),
+    UserWarning,  # where warnings are errors
 )
 
 

@@ -84,7 +84,7 @@ def test_how_images_are_read_is_kept_and_changes_are_warned_of(
     assert (again.page, again.max_pixels, again.kind) == (1, 10**6, "images")
     assert capsys.readouterr().err == ""
     other = as_trained(ReadOptions(page=0), context, tmp_path / "m.augan")
-    assert other.page == 0 and "--page: 0, but" in capsys.readouterr().err
+    assert other.page == 0 and "warning: --page 0: " in capsys.readouterr().err
     usual = read_training(photos / "bad", ReadOptions(), Asked(), **how)
     assert usual.context["reading"] == {"kind": "images"}
 

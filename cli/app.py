@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ._command import Command
 from .demo import demo
 from .evaluate import evaluate
 from .export import export
@@ -22,16 +23,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(fit)
-app.command()(score)
-app.command()(sample)
-app.command()(evaluate)
-app.command()(export)
-app.command()(interpolate)
-app.command()(inpaint)
-app.command()(edit)
-app.command()(info)
-app.command()(demo)
+app.command(cls=Command)(fit)
+app.command(cls=Command)(score)
+app.command(cls=Command)(sample)
+app.command(cls=Command)(evaluate)
+app.command(cls=Command)(export)
+app.command(cls=Command)(interpolate)
+app.command(cls=Command)(inpaint)
+app.command(cls=Command)(edit)
+app.command(cls=Command)(info)
+app.command(cls=Command)(demo)
 
 
 def _show_version(wanted: bool) -> None:

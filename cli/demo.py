@@ -51,8 +51,8 @@ def _table_demo(out: Path, seed: int, quiet: bool) -> dict[str, Any]:
     detector, figures, test = _detect(
         "breast tumours", frame, anomaly, out / "tumours", seed, quiet
     )
-    test.to_csv(out / "tumours-scores.csv", index=False)
-    detector.sample(200, random_state=seed).to_csv(out / "tumours-samples.csv", index=False)
+    _write_table(test, out / "tumours-scores.csv")
+    _write_table(detector.sample(200, random_state=seed), out / "tumours-samples.csv")
     return figures
 
 
@@ -60,6 +60,7 @@ def _image_demo(out: Path, seed: int, quiet: bool) -> dict[str, Any]:
     import numpy as np
     from sklearn.datasets import load_digits
 
+    from augan.io.atomic import atomic_path
     from augan.pictures import save_grid, save_reconstructions
 
     digits = load_digits()
@@ -67,7 +68,7 @@ def _image_demo(out: Path, seed: int, quiet: bool) -> dict[str, Any]:
     name = f"digits, {NORMAL_DIGIT} as normal"
     detector, figures, test = _detect(name, digits.images, anomaly, out / "digits", seed, quiet)
     test["digit"] = digits.target[test["row"]]
-    test.to_csv(out / "digits-scores.csv", index=False)
+    _write_table(test, out / "digits-scores.csv")
     shown = np.concatenate(
         [test["row"][test["anomaly"] == is_anomaly][:N_SHOWN] for is_anomaly in (False, True)]
     )
@@ -85,8 +86,16 @@ def _image_demo(out: Path, seed: int, quiet: bool) -> dict[str, Any]:
     )
     samples = detector.sample(40, random_state=seed)
     save_grid(samples, out / "digits-samples.png", title="generated")
-    np.save(out / "digits-samples.npy", samples)
+    with atomic_path(out / "digits-samples.npy") as temporary, temporary.open("wb") as file:
+        np.save(file, samples)
     return figures
+
+
+def _write_table(frame: Any, path: Path) -> None:
+    from augan.io.results import open_results
+
+    with open_results(path) as write:
+        write(frame)
 
 
 def _detect(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,6 +174,36 @@ def test_a_closed_stream_says_so() -> None:
 )
 def test_bad_usage_ends_with_code_2_and_help_with_0(words: list[str], code: int) -> None:
     assert CliRunner().invoke(app, words).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fit", "", "--out", "m"],
+        ["fit", "d.csv", "--out", ""],
+        ["score", "m", ""],
+        ["score", "", "d.csv"],
+        ["score", "m", "d.csv", "--out", ""],
+        ["score", "m", "d.csv", "--heatmaps", ""],
+        ["sample", "m", "-n", "3", "--out", ""],
+        ["evaluate", "m", "d.csv", "--report", ""],
+        ["export", "m", ""],
+        ["export", "m", "m.onnx", "--card", ""],
+        ["sample", "m", "-n", "3", "--out="],
+        ["evaluate", "", "d.csv", "--missing", ""],
+        ["demo", "--out", ""],
+    ],
+)
+def test_an_empty_path_is_not_the_working_directory(words: list[str]) -> None:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2 and result.stdout == ""
+    assert "an empty path" in result.stderr
+
+
+def test_every_console_of_the_command_line_is_a_plain_one() -> None:
+    files = Path(str(start.__file__)).parent.glob("*.py")
+    makers = {file.name for file in files if re.search(r"(?<!Plain)Console\(", file.read_text())}
+    assert makers == {"_terminal.py"}  # class PlainConsole(Console)
 
 
 def test_the_command_begins_with_the_standard_library_alone(tmp_path: Path) -> None:

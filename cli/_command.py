@@ -1,0 +1,41 @@
+"""What all commands check of their arguments."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+
+class Command(TyperCommand):
+    """A command that takes no empty path: it would mean the working directory."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        options = _path_options(inspect.unwrap(self.callback)) if self.callback else set()
+        for before, word in zip(["", *args], args, strict=False):
+            of_text = before.startswith("-") and before not in options
+            if word in {f"{option}=" for option in options} or (word == "" and not of_text):
+                name = word.rstrip("=") or before
+                raise typer.BadParameter(f"{name if name in options else 'DATA'}: an empty path")
+        return list(super().parse_args(ctx, args))
+
+
+def _path_options(function: Any) -> set[str]:
+    """Return the names of the options of a command that are paths."""
+    names: set[str] = set()
+    for name, hint in get_type_hints(function, include_extras=True).items():
+        kind, *notes = get_args(hint) or (hint,)
+        if kind is Path or Path in get_args(kind):
+            declared = [word for note in notes for word in _declared(note)]
+            names |= set(declared or [f"--{name.replace('_', '-')}"])
+    return names
+
+
+def _declared(note: Any) -> list[str]:
+    """Return the names that an option is given, the first of which Typer takes for a default."""
+    words = [getattr(note, "default", None), *(getattr(note, "param_decls", None) or ())]
+    return [word for word in words if isinstance(word, str) and word.startswith("-")]

@@ -16,7 +16,7 @@ from augan import __version__
 from augan.codecs.origin import from_json
 from augan.exceptions import ModelFileError, shown
 from augan.io.bounded_json import JsonError, named, read_json
-from augan.io.schema_codec import AnyCodec, Columns, ImageForm, check_labels
+from augan.io.schema_codec import AnyCodec, Columns, ImageForm, TableState, check_labels
 from augan.io.schema_types import (
     MOST_COLUMNS,
     AtLeastOne,
@@ -128,6 +128,8 @@ class Manifest(Part):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_features(self.n_features_in, self.feature_names_in, self.codec.n_features)
+        if isinstance(self.codec, TableState):
+            check_names(self.feature_names_in, self.codec.labels, self.codec.array_dtype)
         return self
 
 
@@ -194,6 +196,7 @@ class Facts(Part):
         if table:
             assert self.columns is not None and self.labels is not None
             check_labels(self.labels, self.columns)
+            check_names(self.feature_names_in, self.labels, self.array_dtype)
             n_features = len(self.columns)
         else:
             assert self.image is not None
@@ -208,6 +211,12 @@ def check_features(n: int, names: list[str] | None, n_expected: int) -> None:
         raise ValueError(f"n_features_in is {n}, of data with {n_expected}")
     if names is not None and len(names) != n:
         raise ValueError(f"feature_names_in has {len(names)} names for {n} features")
+
+
+def check_names(names: list[str] | None, labels: list[Any], array_dtype: str | None) -> None:
+    """Raise ValueError unless the names of features are those of the columns."""
+    if names is not None and array_dtype is None and names != labels:
+        raise ValueError("feature_names_in are not the labels of the columns")
 
 
 def check_classes(labels: list[Any], dtype: str) -> None:

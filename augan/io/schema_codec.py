@@ -8,11 +8,17 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from pydantic import Field, model_validator
 
 from augan.codecs.cells import category_key
 from augan.codecs.columns import MOST_FEW, Column, column_from_state
-from augan.codecs.origin import from_json
+from augan.codecs.origin import (
+    OBJECT_DURATIONS,
+    OBJECT_NUMBERS,
+    OBJECT_TIMES,
+    from_json,
+)
 from augan.exceptions import shown
 from augan.io.schema_types import (
     MOST_COLUMNS,
@@ -33,6 +39,13 @@ MIN_SIDE, MAX_SIDE = 8, 2**16  # pixels of an image
 MAX_PIXELS = 2**28  # of one image, all channels: a file that claims more would eat the memory
 MAX_MASSES = 64  # point masses of a column
 CHANNELS = (1, 3, 4)
+OBJECTS = (  # what pandas' infer_dtype calls the objects of a column
+    *OBJECT_NUMBERS,
+    *OBJECT_TIMES,
+    *OBJECT_DURATIONS,
+    *("string", "bytes", "mixed-integer", "complex", "categorical", "boolean", "time"),
+    *("period", "interval", "mixed", "empty", "unknown-array"),
+)
 MOST_SECONDS = 2**63 / 1e6  # that microseconds since 1970 can count
 KNOTS = {"knots": np.empty(0), "normals": np.empty(0)}  # in place of those, which stand elsewhere
 
@@ -48,6 +61,19 @@ class OriginState(Part):
     categories_dtype: Dtype | Native = "object"
     ordered: bool = False
     native: Native | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.dtype == "category") != (self.categories is not None):
+            raise ValueError(f"categories of dtype {shown(self.dtype)}")
+        if self.categories is None and self.ordered:
+            raise ValueError("ordered, but no categorical")
+        times = self.objects in (*OBJECT_TIMES, *OBJECT_DURATIONS)
+        if self.objects is not None and self.objects not in OBJECTS:
+            raise ValueError(f"objects {shown(self.objects)} are unknown")
+        if self.objects is not None and not times and self.dtype != "object":
+            raise ValueError(f"objects {shown(self.objects)} of dtype {shown(self.dtype)}")
+        return self
 
 
 PLAIN = [OriginState(dtype=name) for name in ("int64", "float64", "float32")]  # need no trial
@@ -74,7 +100,7 @@ class ColumnState(Part):
         try:
             with warnings.catch_warnings(action="ignore"):
                 column = column_from_state(self.model_dump(), arrays)
-                column.from_raw(np.array(self.trial(), dtype=np.float64))
+                self._check_decoded(column.from_raw(np.array(self.trial(), dtype=np.float64)))
                 column.to_raw(column.from_raw(np.array(self.trial()[:1])))
         except Exception as error:  # whatever pandas makes of values of another type
             raise ValueError(f"its values are none of dtype {shown(self.origin.dtype)}") from error
@@ -83,6 +109,9 @@ class ColumnState(Part):
 
     def _check(self, column: Column) -> None:
         """Raise ValueError for fields that do not go together."""
+
+    def _check_decoded(self, values: pd.Series) -> None:
+        """Raise ValueError where the trial's numbers were decoded to other values than theirs."""
 
 
 class ConstantState(ColumnState):
@@ -150,6 +179,11 @@ class CategoryState(ColumnState):
         """Return all codes and a missing value."""
         codes = range(len(self.categories) + len(self.rare))
         return [*map(float, codes), *([math.nan] if self.has_missing else [])]
+
+    def _check_decoded(self, values: pd.Series) -> None:
+        own = [category_key(from_json(value)) for value in (*self.categories, *self.rare)]
+        if [category_key(value) for value in values[: len(own)]] != own:
+            raise ValueError("other values than its categories")
 
     def _check(self, column: Column) -> None:
         if column.origin.quantity != "text":
@@ -243,3 +277,6 @@ def check_labels(labels: Sequence[Any], columns: Sequence[ColumnState]) -> None:
     own = [from_json(label) for label in labels]
     if len(set(own)) < len(own):
         raise ValueError("one of labels stands there twice")
+    for i, (label, column) in enumerate(zip(own, columns, strict=True)):
+        if isinstance(label, (str, int)) and column.name != str(label):
+            raise ValueError(f"column {i} is called {shown(column.name)} and {shown(label)}")

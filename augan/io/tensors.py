@@ -114,10 +114,12 @@ def check_knots(columns: list[dict[str, Any]], arrays: Mapping[str, Array]) -> N
 
 
 def _lie_within(knots: Array, column: dict[str, Any]) -> bool:
-    """Whether knots are about as far apart as low and high, or as one value has them."""
+    """Whether knots go from low to high; around a single value they go a little further."""
     low, high = column["low"], column["high"]
-    room = 1e-6 * max(abs(low), abs(high)) + (max(1.0, abs(low)) if low == high else 0.0)
-    return bool(knots[0] >= low - room and knots[-1] <= high + room)
+    room = 1e-6 * max(abs(low), abs(high))
+    if low == high:
+        room += max(1.0, abs(low))
+    return abs(knots[0] - low) <= room and abs(knots[-1] - high) <= room
 
 
 def _check_header(content: bytes) -> None:

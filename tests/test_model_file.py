@@ -30,6 +30,7 @@ from augan.io.tensors import read_tensors
 
 DETECTORS = ["table_detector", "default_detector", "search_detector", "image_detector"]
 Manifest = dict[str, Any]
+pytestmark = pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")
 
 
 @pytest.fixture(scope="module")

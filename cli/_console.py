@@ -92,7 +92,8 @@ def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]
             where = f"{error.filename}: " if error.filename else ""
             _fail(f"{where}{error.strerror or error}")
         except ModuleNotFoundError as error:
-            _fail(f"{error.name} is not installed: pip install 'augan[train]' brings it")
+            name = str(error.name or error).partition(".")[0]
+            _fail(f"{name} is not installed: pip install 'augan[train]' brings it")
         except KeyboardInterrupt as error:
             say(stopped())
             raise typer.Exit(getattr(error, "exit_code", 130)) from None

@@ -76,9 +76,11 @@ def export(
     The file is kept only if it answers as MODEL does, on made-up rows and on those of --data.
     """
     with plain_errors():
+        from augan.deploy.session import onnx_runtime
         from augan.io.model_file import load, read_manifest
 
         _check_outputs(model, data, out, card, triton)
+        onnx_runtime()  # that the file is tried with: missing, it is said now
         set_threads(threads)
         estimator = load(model, device="cpu")
         rows = None if data is None else _rows(estimator, model, data, options)

@@ -242,6 +242,7 @@ def _seconds(text: str) -> float:
 
 def _check_out(out: Path, data: Path, checkpoint: Path, *, resume: bool) -> None:
     """Fail now rather than after the training."""
+    import augan.io.model_file  # noqa: F401 - what writes the model is there
     from augan.exceptions import ParameterError
     from augan.io.atomic import is_stream
 

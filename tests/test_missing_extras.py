@@ -1,0 +1,64 @@
+"""What is not installed is said before the work, not after it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from augan_cli.app import app
+from typer.testing import CliRunner
+
+import augan
+
+FIT = ["fit", "t.csv", "--out", "m.augan"]
+TRAINED = "augan.estimators._training.train_networks"
+SAMPLED = "augan.estimators._sampler_training.train_class_networks"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a table, where nothing may train."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
+    frame.assign(label=np.arange(60) % 4).to_csv(tmp_path / "t.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    for name in (TRAINED, SAMPLED):
+        monkeypatch.setattr(name, lambda *_, **__: pytest.fail("it trains"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "module, loaded, words",
+    [
+        ("safetensors", "augan.io.model_file", FIT),
+        ("safetensors", "augan.io.model_file", [*FIT, "--target", "label"]),
+        ("imblearn", "augan.estimators.sampler", [*FIT, "--target", "label"]),
+        (
+            *("imblearn", "augan.estimators.sampler"),
+            ["sample", "--balance", "t.csv", "--target", "label", "--out", "o.csv"],
+        ),
+        ("tensorboard", "", [*FIT, "--run-dir", "run", "--tensorboard"]),
+    ],
+)
+def test_what_is_not_installed_is_said_before_anything_trains(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, loaded: str, words: list[Any]
+) -> None:
+    for name in list(sys.modules):
+        if name == module or name.startswith(module + "."):
+            monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    if loaded:
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
+        parent, _, name = loaded.rpartition(".")
+        if parent in sys.modules:
+            monkeypatch.delattr(sys.modules[parent], name, raising=False)
+    monkeypatch.delitem(augan.__dict__, "GANSampler", raising=False)
+    result = CliRunner().invoke(app, [*words, "--threads", "1"])
+    lines = result.stderr.splitlines()
+    assert result.exit_code == 1 and len(lines) == 1, (result.exception, result.stderr)
+    assert lines[0].startswith(f"augan: error: {module} is not installed: pip install 'augan[")
+    assert [path.name for path in folder.iterdir() if path.is_file()] == ["t.csv"]

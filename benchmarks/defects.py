@@ -44,7 +44,7 @@ from augan import FAnoGAN
 from augan.evaluation import pixel_metrics
 from augan.io.decoding import Form, read_form
 from augan.io.image_folder import ImageFolder
-from augan.io.masks import mask_of
+from augan.io.masks import mask_of, scaled
 
 Images = NDArray[np.uint8]
 Maps = NDArray[np.floating[Any]]
@@ -118,7 +118,7 @@ def load(folder: Path) -> Task:
     names = [name for batch, _ in batches for name in batch]
     kinds = testing.labels("folder")
     masks = [
-        mask_of(folder, folder / "ground_truth", name, kind != "good", _size(folder / name))
+        scaled(mask_of(folder, folder / "ground_truth", name, kind != "good"), _size(folder / name))
         for name, kind in zip(names, kinds, strict=True)
     ]
     test = np.concatenate([part for _, part in batches])

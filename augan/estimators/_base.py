@@ -361,7 +361,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         else:
             columns = [column for column in self.codec_.columns if column.spans()]
             mixed = any(isinstance(column, CategoryColumn) for column in columns)
-            defaults = table_defaults(len(columns), mixed=mixed, paper=self.score == "paper")
+            sizes = len(columns), self.codec_.module.standard_size
+            defaults = table_defaults(*sizes, mixed=mixed, paper=self.score == "paper")
         return defaults if self.contamination == "auto" else defaults.among_anomalies()
 
     @property

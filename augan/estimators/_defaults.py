@@ -90,8 +90,14 @@ AUTO_TABLE_HEADS = (
 )
 
 
-def table_defaults(n_columns: int, *, mixed: bool, paper: bool) -> Defaults:
+PRETEXT_STEPS, MOST_CHANNELS = 1500, 2048  # of tables with up to so many standardised channels
+
+
+def table_defaults(n_columns: int, n_channels: int, *, mixed: bool, paper: bool) -> Defaults:
     """Return the defaults for a table with `n_columns` columns that vary.
+
+    Of more than `MOST_CHANNELS` standardised channels the pretext networks, whose steps take as
+    much longer, take fewer of them.
 
     With a latent dimension for every four columns the generator has to learn what columns have
     to do with each other; with more it can make anomalies too. In a `mixed` table, one with
@@ -100,8 +106,9 @@ def table_defaults(n_columns: int, *, mixed: bool, paper: bool) -> Defaults:
     GAN alone, that is trained for longer.
     """
     latent_dim = min(max(2, round(n_columns / 4)), 32)
+    pretext_steps = round(PRETEXT_STEPS * MOST_CHANNELS / max(n_channels, MOST_CHANNELS))
     return Defaults(
-        *(latent_dim, 256, 2000 if paper else 1000, 1000, 128, 2, 1500, 4),
+        *(latent_dim, 256, 2000 if paper else 1000, 1000, 128, 2, pretext_steps, 4),
         heads=(*AUTO_TABLE_HEADS, "pretext_deviation") if mixed else AUTO_TABLE_HEADS,
         fusion="max" if mixed else "mean",
         chunk=512,

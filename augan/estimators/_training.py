@@ -17,6 +17,7 @@ from augan.codecs.image import ENCODED_AT_ONCE, ImageCodec
 from augan.estimators._build import pretext_networks
 from augan.exceptions import DataWarning
 from augan.networks import Networks, PretextNetwork
+from augan.scoring.distances import Distance
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
 from augan.training.loop import Run, run_phase
 from augan.training.monitor import History
@@ -38,6 +39,7 @@ TIME_WEIGHTS: dict[Any, float] = {
     PretextPhase: 0.4,
     RepairPhase: 1.0,
 }
+WIDE = 0.5  # channels a training row, beyond which rows are few
 AUTO = ("n_critic", "lr_generator", "lr_critic", "betas")  # of the training parameters
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "backbone",
@@ -109,6 +111,8 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
                 read = standard if networks.pretext.reads_standard else encoded
                 kept = rows.trusted
                 given: tuple[Any, ...] = (networks, read[kept], rows.folds[kept], config, seed)
+                tables = not isinstance(estimator.codec_, ImageCodec)
+                given += (not (tables and is_wide(estimator, rows)),)
             elif phase is RepairPhase:
                 learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
                 assert isinstance(rows.raw, LazyRows)
@@ -121,6 +125,21 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
                 phase = partial(GANPhase, augmented=augmented)
             run_phase(phase(*given), run, n_steps=estimator._auto(name), time_share=float(share))
     return run.history
+
+
+def is_wide(estimator: BaseDetector, rows: TrainingRows) -> bool:
+    """Whether there are few trusted rows for the channels that a row, or an image, has.
+
+    Then what learns from all of them is further from what learned without a fold than unseen rows
+    are from each other, and p-values would be too high.
+    """
+    if isinstance(estimator.codec_, ImageCodec):  # whose other heads look at one place at a time
+        spec = estimator.codec_.spec
+        size = spec.channels * spec.height * spec.width
+        learns = any(isinstance(head, Distance) for head in estimator.scorer_.heads.values())
+    else:
+        size, learns = estimator.codec_.spec.size, True
+    return learns and size > WIDE * int(rows.trusted.sum())
 
 
 def now() -> str:
@@ -156,6 +175,7 @@ def fit_scorer(estimator: BaseDetector, rows: TrainingRows) -> None:
         n_calibration=estimator._calibration_rows(),
         trim=0.0 if estimator.contamination == "auto" else estimator.contamination,
         random=numpy_stream(estimator.seed_, "heads"),
+        leave_out=is_wide(estimator, rows),
     )
     estimator.networks_.folds = None
 

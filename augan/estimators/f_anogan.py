@@ -76,13 +76,15 @@ class FAnoGAN(GeneratingDetector):
     encoder_steps : "auto" or int, default="auto"
         Most steps of the encoder: 1000 (linear) for tables, 400 for images.
     pretext_steps : "auto" or int, default="auto"
-        Steps of the pretext networks: 1500 for tables, 800 for images.
+        Steps of the pretext networks: 1500 for tables, fewer for those of more than 1000 columns
+        or so, 800 for images.
     repair_steps : "auto" or int, default="auto"
         Steps of the network that repairs details of images: 2000.
     n_folds : "auto" or int, default="auto"
         Parts that the rows are cut into for calibration: each part is scored by heads and a
         pretext network that were fitted without it; the ones that are kept are fitted to all
-        rows. 4 for tables, 3 for images, 10 for images larger than 64 pixels.
+        rows or, where there are fewer than two rows for an encoded column, to all but one part.
+        4 for tables, 3 for images, 10 for images larger than 64 pixels.
     max_time : float or None, default=None
         Seconds that training may take; what is reached by then is scored with.
     batch_size : "auto" or int, default="auto"

@@ -21,20 +21,39 @@ class DenseGenerator(nn.Module):
             nn.ReLU(),
             nn.Linear(width, spec.size),
         )
-        self.softmax_spans = [
-            (span.start, span.stop) for span in spec.spans if span.activation == "softmax"
-        ]
+        self.softmax_runs = softmax_runs(spec)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return generated rows; categories as probabilities."""
         output: Tensor = self.layers(z)
-        if not self.softmax_spans:
+        if not self.softmax_runs:
             return output
         pieces, done = [], 0
-        for start, stop in self.softmax_spans:
-            pieces += [output[:, done:start], output[:, start:stop].softmax(dim=1)]
+        for start, stop, size in self.softmax_runs:
+            run = output[:, start:stop]
+            if stop - start > size:
+                run = run.unflatten(1, (-1, size)).softmax(dim=2).flatten(1)
+            else:
+                run = run.softmax(dim=1)
+            pieces += [output[:, done:start], run]
             done = stop
         return torch.cat([*pieces, output[:, done:]], dim=1)
+
+
+def softmax_runs(spec: VectorSpec) -> list[tuple[int, int, int]]:
+    """Return (start, stop, size of a span) of the softmax spans, equal neighbours as one.
+
+    A table of many yes-or-no columns would else take most of its time for its spans.
+    """
+    runs: list[tuple[int, int, int]] = []
+    for span in spec.spans:
+        if span.activation != "softmax":
+            continue
+        start, stop, size = span.start, span.stop, span.stop - span.start
+        if runs and runs[-1][1] == start and runs[-1][2] == size:
+            start = runs.pop()[0]
+        runs.append((start, stop, size))
+    return runs
 
 
 class DenseCritic(Critic):

@@ -122,10 +122,11 @@ class BackboneMemory(MapHead):
         self.n_neighbors, self.memory_size = n_neighbors, memory_size
         self.add_buffers("bank")
 
-    def fit(self, view: View, random: np.random.Generator) -> None:
-        """Keep at most `memory_size` patches, of at most `BANKED_IMAGES` images."""
+    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
+        """Keep at most `memory_size` patches, of at most `BANKED_IMAGES` or `n_rows` images."""
         n = len(view.x)
-        images = np.sort(random.choice(n, min(n, BANKED_IMAGES), replace=False))
+        most = min(n_rows or n, n, BANKED_IMAGES)
+        images = np.sort(random.choice(n, most, replace=False))
         patches = view.deep_of(torch.from_numpy(images)).movedim(1, -1).flatten(0, 2)
         kept = random.choice(len(patches), min(len(patches), self.memory_size), replace=False)
         self.bank = patches[torch.from_numpy(np.sort(kept)).to(patches.device)]

@@ -18,7 +18,7 @@ from augan.scoring.distances import Neighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import DataResidual, FeatureResidual
-from augan.scoring.maps import CoarseMemory, Heatmap, MapHead, ResidualMap
+from augan.scoring.maps import BackboneMemory, CoarseMemory, Heatmap, MapHead, ResidualMap
 from augan.scoring.view import MAX_BATCH, View, fits
 from augan.training.rows import LazyRows, TrainingRows
 
@@ -170,6 +170,7 @@ class AnomalyScorer(nn.Module):
         n_calibration: int,
         trim: float,
         random: np.random.Generator,
+        leave_out: bool = False,
     ) -> None:
         """Fit the heads on trusted rows, and what calibrates them on scores of rows not seen.
 
@@ -187,6 +188,9 @@ class AnomalyScorer(nn.Module):
             calibrate.
         random : Generator
             Draws the rows, where there are more than are needed.
+        leave_out : bool, default=False
+            Whether the heads that are kept do without the first fold, as those that calibrate do
+            without one: of more columns than rows each further row makes unseen rows look nearer.
         """
         rows = rows[_at_most(torch.arange(len(rows.raw)), FIT_ROWS, random)]
         if self.heads and trim > 0:
@@ -197,8 +201,9 @@ class AnomalyScorer(nn.Module):
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
             scores = self._cross_fitted_scores(rows, chosen, members, random)
+            learned = rows.trusted & (rows.folds != 0) if leave_out else rows.trusted
             n_banked = int(rows.trusted.sum() * (1 - 1 / len(rows.folds.unique())))
-            self._fit_heads(self.heads, self.view(rows.raw[rows.trusted]), random, n_banked)
+            self._fit_heads(self.heads, self.view(rows.raw[learned]), random, n_banked)
         else:
             scores = torch.cat([self(batch)[0] for batch in rows.raw[chosen].split(MAX_BATCH)])
         self.conformal.fit(scores[scores <= scores.quantile(1 - trim)].cpu())
@@ -311,7 +316,7 @@ class AnomalyScorer(nn.Module):
         p-values would be too high.
         """
         for head in heads.values():
-            if isinstance(head, (Neighbours, CoarseMemory)):
+            if isinstance(head, (Neighbours, CoarseMemory, BackboneMemory)):
                 head.fit(view, random, n_banked)
             elif isinstance(head, Head):
                 head.fit(view, random)

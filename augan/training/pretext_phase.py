@@ -1,4 +1,4 @@
-"""The phase in which the pretext networks learn, one on all rows and one for each fold."""
+"""The phase in which the pretext networks learn, one on all rows and one without each fold."""
 
 from __future__ import annotations
 
@@ -30,20 +30,30 @@ class PretextPhase(AfterTheGAN):
         Batch size and gradient clipping.
     seed : int
         Seed of the phase's random stream.
+    whole : bool, default=True
+        Whether the network that is kept learns from all rows; else it is the one without the
+        first fold.
     """
 
     name = "pretext"
     stops_early = False
 
     def __init__(
-        self, networks: Networks, rows: Tensor, folds: Tensor, config: TrainingConfig, seed: int
+        self,
+        networks: Networks,
+        rows: Tensor,
+        folds: Tensor,
+        config: TrainingConfig,
+        seed: int,
+        whole: bool = True,
     ) -> None:
         assert networks.pretext is not None and networks.folds is not None
         self.networks, self.rows, self.config, self.seed = networks, rows, config, seed
         every = torch.arange(len(rows), device=rows.device)
         left = [every[folds.to(rows.device) != k] for k in range(len(networks.folds))]
         pairs: Any = zip([networks.pretext, *networks.folds], [every, *left], strict=True)
-        self.members: list[tuple[PretextNetwork, Tensor]] = list(pairs)
+        self.members: list[tuple[PretextNetwork, Tensor]] = list(pairs)[0 if whole else 1 :]
+        self.whole = whole
         self.first_fold = rows[folds.to(rows.device) == 0][:MAX_HELD_OUT]
         self.modules = nn.ModuleList(module for module, _ in self.members)
         self.optimizer = torch.optim.AdamW(
@@ -64,13 +74,18 @@ class PretextPhase(AfterTheGAN):
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """Return the task's loss on the first fold, of the network that has not seen it."""
-        network = self.members[1][0]
+        assert self.networks.folds is not None
+        network: Any = self.networks.folds[0]
         random = torch_stream(self.seed, "measure", self.rows.device)
         return {"held_out_loss": float(network.loss(self.first_fold, random))}
 
     def finish(self) -> None:
         """Freeze the networks."""
         freeze(self.modules)
+        if not self.whole:
+            assert self.networks.pretext is not None and self.networks.folds is not None
+            self.networks.pretext.load_state_dict(self.networks.folds[0].state_dict())
+            freeze(self.networks.pretext)
 
     def _batch(self, rows: Tensor) -> Tensor:
         return self.rows[draw_rows(rows, self.config.batch_size, self.random)]

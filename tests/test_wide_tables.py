@@ -1,0 +1,145 @@
+"""Tables with more columns than rows: p-values are uniform, and a fit takes minutes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import betabinom
+from torch import nn
+
+from augan import FAnoGAN
+from augan.codecs.spec import Span, VectorSpec
+from augan.estimators._defaults import table_defaults
+from augan.estimators._training import is_wide
+from augan.networks.dense import DenseGenerator, softmax_runs
+
+QUICK: dict[str, Any] = {
+    **{"max_steps": 2, "encoder_steps": 2, "pretext_steps": 40, "n_critic": 1},
+    **{"width": 32, "random_state": 0},
+}
+
+
+def few_factors(n: int, d: int, seed: int) -> np.ndarray:
+    """Return rows (n, d) of ten factors and noise; the factors' weights are always the same."""
+    random, weights = np.random.default_rng(seed), np.random.default_rng(7).normal(size=(10, d))
+    return random.normal(size=(n, 10)) @ weights + random.normal(size=(n, d))
+
+
+def zeros_and_ones(n: int, d: int, seed: int) -> np.ndarray:
+    """Return rows (n, d) of six groups, each with rates of ones of its own."""
+    random, rates = np.random.default_rng(seed), np.random.default_rng(7).beta(0.3, 3, (6, d))
+    return (random.random((n, d)) < rates[random.integers(0, 6, n)]).astype(float)
+
+
+def in_band(n_below: int, n: int, level: float, n_calibration: int, n_fits: int = 1) -> bool:
+    """Whether a count lies among 99 % of those that so many calibration rows give."""
+    rank = int(level * (n_calibration + 1) + 1e-9)
+    low, high = betabinom(n, rank, n_calibration + 1 - rank).interval(0.99)
+    middle = n * level
+    return bool(
+        middle - (middle - low) / n_fits**0.5
+        <= n_below / n_fits
+        <= middle + (high - middle) / n_fits**0.5
+    )
+
+
+def test_the_kept_model_of_a_wide_table_does_without_a_fold_as_those_that_calibrate_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from augan.estimators import _base
+
+    kept: dict[str, Any] = {}
+
+    def fit_scorer(estimator: FAnoGAN, rows: Any) -> None:
+        kept.update(rows=rows, folds=list(estimator.networks_.folds))
+        original(estimator, rows)
+
+    original = _base.fit_scorer
+    monkeypatch.setattr(_base, "fit_scorer", fit_scorer)
+    X = few_factors(48, 90, seed=0)
+    detector = FAnoGAN(heads=("pretext_mahalanobis", "data_neighbors"), **QUICK).fit(X)
+    rows, scorer = kept["rows"], detector.scorer_
+    assert is_wide(detector, rows)
+    for ours, theirs in zip(
+        scorer.pretext.parameters(), kept["folds"][0].parameters(), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+    learned = rows.raw[rows.folds != 0]
+    view = scorer.view(learned)
+    mahalanobis, neighbours = scorer.heads.values()
+    assert len(neighbours.bank) == len(learned) == 36
+    torch.testing.assert_close(neighbours.centre, view.standard.mean(dim=0))
+    torch.testing.assert_close(
+        mahalanobis.mean, view.pretext_features.mean(dim=0), rtol=1e-5, atol=1e-5
+    )
+    assert detector.n_calibration_ == 48
+
+
+def test_a_table_of_many_rows_keeps_a_model_of_all_of_them() -> None:
+    X = few_factors(120, 12, seed=0)
+    detector = FAnoGAN(heads=("data_neighbors",), **QUICK).fit(X)
+    standard = detector.scorer_.view(detector.codec_.prepare(X)).standard
+    assert len(detector.scorer_.heads["data_neighbors"].bank) == 90
+    torch.testing.assert_close(
+        detector.scorer_.heads["data_neighbors"].centre, standard.mean(dim=0)
+    )
+
+
+def test_p_values_of_new_rows_of_a_wide_table_are_uniform() -> None:
+    n_fits, n_new = 3, 200
+    below = {0.1: 0, 0.2: 0}
+    for seed in range(n_fits):
+        X = few_factors(60 + n_new, 150, seed)
+        heads = ("repair_neighbors", "data_neighbors")
+        params = {**QUICK, "pretext_steps": 80, "random_state": seed}
+        p = FAnoGAN(heads=heads, **params).fit(X[:60]).p_value(X[60:])
+        for level in below:
+            below[level] += int((p <= level).sum())
+    for level, count in below.items():
+        assert in_band(count, n_new, level, 60, n_fits), (level, count / n_fits / n_new)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "d"), [(few_factors, 2000), (zeros_and_ones, 1555)])
+def test_p_values_of_three_hundred_rows_of_thousands_of_columns_are_uniform(
+    make: Any, d: int
+) -> None:
+    X = make(1300, d, seed=0)
+    detector = FAnoGAN(random_state=0).fit(X[:300])
+    p = detector.p_value(X[300:])
+    for level in (0.05, 0.1):
+        assert in_band(int((p <= level).sum()), 1000, level, 300), (level, (p <= level).mean())
+    odd = X[300:500][:, np.random.default_rng(1).permutation(d)]
+    assert (detector.p_value(odd) <= 0.05).mean() > 0.5
+
+
+def test_steps_of_the_pretext_networks_fall_where_a_step_takes_long() -> None:
+    for n_channels, steps in ((10, 1500), (2048, 1500), (4096, 750), (6220, 494)):
+        found = table_defaults(n_channels // 2, n_channels, mixed=False, paper=False)
+        assert found.pretext_steps == steps
+
+
+@pytest.mark.parametrize("sizes", [(2,) * 40, (3, 3, 2, 2, 2, 51), (2, 0, 2, 2, 0, 0, 3)])
+def test_equal_spans_side_by_side_are_one_softmax_with_the_same_result(
+    sizes: tuple[int, ...],
+) -> None:
+    spans: list[Span] = []
+    for size in sizes:
+        start = spans[-1].stop if spans else 0
+        kind: Any = "softmax" if size else "identity"
+        spans.append(Span("x", start, start + max(size, 1), kind))
+    spec = VectorSpec(tuple(spans))
+    generator = DenseGenerator(spec, latent_dim=4, width=16)
+    assert len(softmax_runs(spec)) < sum(map(bool, sizes))
+    random = torch.Generator().manual_seed(0)
+    z = torch.randn(37, 4, generator=random)
+    layers: nn.Module = generator.layers
+    output = layers(z)
+    for span in spans:
+        if span.activation == "softmax":
+            inside = slice(span.start, span.stop)
+            output[:, inside] = output[:, inside].softmax(dim=1)
+    assert torch.equal(generator(z), output)

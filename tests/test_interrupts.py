@@ -83,11 +83,11 @@ Path.replace = replace
 """
 SLOW_BLOCKS = """
 import time
-from augan.io import csv_files
+from augan.io import csv_files, tables
 csv_files.BLOCK_BYTES = 2000
 original = tables.TableSource.batches
-def batches(self, types):
-    for batch in original(self, types):
+def batches(self, *given, **more):
+    for batch in original(self, *given, **more):
         time.sleep(0.05)
         yield batch
 tables.TableSource.batches = batches

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from augan import __version__
 from augan.codecs.origin import from_json
@@ -48,6 +55,24 @@ Labels = Annotated[list[Written], Field(fail_fast=True, min_length=1, max_length
 Texts = Annotated[list[str], Field(fail_fast=True, max_length=MOST_COLUMNS)]
 
 
+class Usual(Part):
+    """What is usual in a column."""
+
+    model_config = ConfigDict(extra="allow")
+
+    low: Finite | None = None
+    high: Finite | None = None
+    frequent: Texts | None = None
+
+
+class SeenRows(Part):
+    """What is kept of training rows."""
+
+    rows: Count
+    distinct: Count
+    hashes: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/=]*$")]
+
+
 class Context(Part):
     """What a command keeps beside a model; other entries are plain JSON."""
 
@@ -56,6 +81,11 @@ class Context(Part):
     target: str | None = None
     dropped: Texts = Field(default_factory=list)
     place: Count | None = None
+    id: Texts = Field(default_factory=list)
+    reading: dict[str, Any] = Field(default_factory=dict)
+    usual: dict[str, Usual] = Field(default_factory=dict)
+    holdout: dict[str, Any] = Field(default_factory=dict)
+    training_rows: SeenRows | None = None
 
 
 class HistoryRow(Part):

@@ -70,15 +70,19 @@ def given_back(frame: pd.DataFrame, library: str) -> Any:
         return frame
     try:
         table = pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)
+        table = table.unify_dictionaries()
         backend: Any = library
         found = nw.from_arrow(table.replace_schema_metadata(None), backend=backend)
     except (ImportError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return frame
+    names = dict(zip(found.columns, table.column_names, strict=True))  # polars renames ""
+    found = found.rename({name: own for name, own in names.items() if name != own})
     if library == "polars":  # which takes ordered categories for others
+        chunks = {field.name: table.column(i).chunks for i, field in enumerate(table.schema)}
         ordered = {
-            field.name: frame.iloc[:, i].astype("category").cat.categories
-            for i, field in enumerate(table.schema)
-            if pa.types.is_dictionary(field.type) and field.type.ordered
+            name: parts[0].dictionary.to_pylist()
+            for name, parts in chunks.items()
+            if parts and pa.types.is_dictionary(parts[0].type) and parts[0].type.ordered
         }
         found = found.with_columns(
             nw.col(name).cast(nw.Enum(map(str, categories))) for name, categories in ordered.items()

@@ -25,6 +25,7 @@ from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, DataTypeError, DataWarning
 
 N = 240
+pytestmark = pytest.mark.filterwarnings("ignore:column '.*' has whole numbers up to")
 
 
 def make(column: Any, **more: Any) -> pd.DataFrame:
@@ -449,6 +450,77 @@ def test_rounding_is_learned_and_kept() -> None:
     assert decoded["thirds"].nunique() > 100
 
 
+def test_identifiers_that_lose_digits_are_warned_of() -> None:
+    for values in (10**17 + np.arange(30), [10**17] * 30, pd.array([10**17, None] * 15, "Int64")):
+        with pytest.warns(DataWarning, match=r"column 'c' has whole numbers up to 1e\+17.*text"):
+            TableCodec().fit(make(pd.Series(values)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TableCodec().fit(make(2**53 - np.arange(30)))
+
+
+def few_valued(n: int = 400) -> dict[str, Any]:
+    """Return columns whose values are few, by name."""
+    random = np.random.default_rng(0)
+    limits = np.where(random.random(n) < 0.8, 0, random.integers(2, 11, n) * 10**6)
+    limits[:2] = -(10**6)
+    gone = random.random(n) < 0.1
+    days = pd.Timestamp("2024-01-31") + pd.to_timedelta(random.integers(0, 4, n) * 31, unit="D")
+    return {
+        "deductible": random.choice([500, 1000, 2000], n),
+        "limit, once negative": limits,
+        "thirds": random.integers(0, 6, n) / 3,
+        "missing": pd.array(np.where(gone, None, random.choice([1, 7], n)), dtype="Int64"),
+        "far apart": random.choice([1e-9, 1.0, 1e12], n, p=[0.01, 0.01, 0.98]),
+        "many": random.integers(0, 80, n) * 7,
+        "days": days,
+        "ten rows": np.resize([500, 1000, 1000, 2000, 2000], n),
+    }
+
+
+@pytest.mark.parametrize("name", few_valued())
+def test_new_rows_have_the_values_of_real_ones_where_these_are_few(name: str) -> None:
+    n = 10 if name == "ten rows" else 400
+    frame = make(pd.Series(few_valued()[name])[:n])
+    codec = TableCodec().fit(frame)
+    assert_frame_equal(codec.decode(codec.encode(frame))[["c"]], frame[["c"]], check_exact=True)
+    random = torch.Generator().manual_seed(0)
+    noisy = codec.encode(frame).repeat(1000 // n, 1)
+    for amount in (0.1, 1.0, 10.0):
+        made = noisy.clone()
+        made[:, 0] += amount * torch.randn(len(noisy), generator=random)
+        assert codec.decode(made)["c"].dropna().isin(frame["c"]).all()
+    made = codec.decode(torch.randn(500, codec.spec.size, generator=random))
+    assert made["c"].dropna().isin(frame["c"]).all()
+
+
+def test_few_values_are_as_frequent_in_new_rows_as_in_real_ones() -> None:
+    frame = make(few_valued()["limit, once negative"])
+    codec = TableCodec().fit(frame)
+    made = torch.randn(20_000, codec.spec.size, generator=torch.Generator().manual_seed(0))
+    real, new = (rows["c"].value_counts(normalize=True) for rows in (frame, codec.decode(made)))
+    assert (new - real.reindex(new.index)).abs().max() < 0.01
+    assert new[-(10**6)] < 0.01
+
+
+def test_numbers_that_vary_are_not_held_to_seen_ones() -> None:
+    random = np.random.default_rng(0)
+    for values in (random.normal(size=60), random.poisson(900, 300), np.arange(20)):
+        column = TableCodec().fit(make(values)).columns[0]
+        assert isinstance(column, NumericColumn) and column.few == column.edges == ()
+
+
+def test_files_from_before_few_values_are_read(mixed_frame: pd.DataFrame) -> None:
+    codec = TableCodec().fit(mixed_frame)
+    values, arrays = codec.state()
+    for column in values["columns"]:
+        for name in ("few", "edges"):
+            column.pop(name, None)
+    older = TableCodec.from_state(values, arrays)
+    assert torch.equal(older.encode(mixed_frame), codec.encode(mixed_frame))
+    assert older.decode(older.encode(mixed_frame)).shape == mixed_frame.shape
+
+
 def test_an_unseen_category_goes_to_other() -> None:
     frame = make(np.random.default_rng(0).choice(["a", "b"], 50))
     codec = TableCodec().fit(frame)
@@ -567,6 +639,77 @@ def labelled(values: list[Any]) -> pd.DataFrame:
 
 NUMBERS = pd.Series(np.arange(30.0))
 DAYS = pd.Series(pd.date_range("2024-01-01", periods=30))
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "string", "category"])
+def test_empty_texts_are_missing(dtype: str) -> None:
+    cells = ["a", "", "b", " ", "\t", None, "a", "b"] * 4
+    codec = TableCodec().fit(make(pd.Series(cells, dtype=dtype)))
+    column, written = codec.columns[0], make(pd.Series(cells, dtype=dtype))
+    assert isinstance(column, CategoryColumn)
+    assert column.categories == ("a", "b") and column.has_missing
+    back = codec.decode(codec.encode(written))["c"]
+    assert back.dtype == written["c"].dtype
+    assert back.isna().tolist() == [cell is None or not cell.strip() for cell in cells]
+    blank = codec.encode(make(pd.Series(["", None, "  "], dtype=dtype)))[:, :4]
+    assert torch.equal(blank[0], blank[1]) and torch.equal(blank[0], blank[2])
+
+
+def test_empty_texts_among_numbers_and_dates_are_missing() -> None:
+    numbers = TableCodec().fit(make(pd.Series([1, 2, "", 4] * 9, dtype=object)))
+    assert isinstance(numbers.columns[0], NumericColumn)
+    for trained in (NUMBERS, DAYS, DAYS - DAYS[0]):
+        codec = TableCodec().fit(make(trained))
+        raw = codec.prepare(make(pd.Series(["", " ", None], dtype=object)))
+        assert torch.isnan(raw[:, 0]).all()
+
+
+@pytest.mark.parametrize("cells", [["a", ""], ["", ""], ["a", "", None]])
+def test_models_that_took_an_empty_text_for_a_category_go_on_doing_so(cells: list[Any]) -> None:
+    codec = TableCodec().fit(make(pd.Series(["a", "b", None] * 9)))
+    values, arrays = codec.state()
+    values["columns"][0]["categories"] = ["", "a"]
+    older = TableCodec.from_state(values, arrays)
+    assert older.prepare(make(pd.Series(["", "a"])))[:, 0].tolist() == [0.0, 1.0]
+    values["columns"][0] = {"kind": "constant", "name": "c", "value": ""} | {
+        "origin": values["columns"][0]["origin"]
+    }
+    constant = TableCodec.from_state(values, arrays)
+    assert constant.prepare(make(pd.Series(["", "a"])))[:, 0].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["9999-12-31", "2024-01-01T00:00:00.123456789"],
+        ["9999-12-31 23:59:59.9999999", "2024-01-01"],
+        [datetime.date(9999, 12, 31), pd.Timestamp("2024-01-01").as_unit("ns")],
+        [datetime.datetime(9999, 12, 31), np.datetime64("2024-01-01", "ns")],
+        ["1066-10-14", "0001-01-01"],
+        [pd.Timestamp("9999-12-31", tz="Asia/Tokyo"), datetime.date(2024, 1, 1)],
+    ],
+)
+def test_far_dates_are_read_whatever_stands_beside_them(written: list[Any]) -> None:
+    codec = TableCodec().fit(make(DAYS))
+    together = codec.prepare(make(pd.Series(written, dtype=object)))[:, 0]
+    alone = [codec.prepare(make(pd.Series([cell], dtype=object)))[0, 0] for cell in written]
+    assert together.tolist() == alone and not torch.isnan(together).any()
+    assert codec.decode(codec.encode(make(pd.Series(written, dtype=object)))).shape == (2, 2)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms"])
+def test_dates_that_microseconds_cannot_say_are_named(unit: str) -> None:
+    dates = np.array(["300000-01-01", "2024-01-01", "2024-01-02"] * 9, f"datetime64[{unit}]")
+    with pytest.raises(DataError, match=r"column 'c', row 0: .*300000.* is not a date"):
+        TableCodec().fit(make(dates))
+    with pytest.raises(DataError, match=r"row 0: .*is not a duration"):
+        TableCodec().fit(make(dates - dates[1]))
+
+
+def test_whole_numbers_too_large_for_a_float_are_named() -> None:
+    values = pd.Series([1, 10**400, 3], dtype=object)
+    with pytest.raises(DataError, match="column 'c', row 1: an integer of 1329 bits is not"):
+        TableCodec().fit(make(values))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ class Column:
         """Return the column (n,), typed as it came, that numbers as `to_raw`'s stand for."""
         raise AssertionError("a subclass decodes")  # pragma: no cover
 
+    def largest_integer(self) -> float:
+        """Return the size of the largest whole number of training; 0 where there are none."""
+        return 0.0
+
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Split the fields into what JSON can hold and what is an array."""
         values = {
@@ -104,6 +108,11 @@ class ConstantColumn(Column):
         values = np.empty(len(raw), dtype=object)
         values[:] = [self.value] * len(raw)
         return self.origin.from_values(values)
+
+    def largest_integer(self) -> float:
+        """Return the size of the constant, if it is a whole number."""
+        whole = isinstance(self.value, (int, np.integer)) and self.origin.quantity == "number"
+        return abs(float(self.value)) if whole else 0.0
 
     @property
     def keeps_blank(self) -> bool:
@@ -163,6 +172,10 @@ class NumericColumn(Column):
         """Return float64 numbers, NaN where missing."""
         values = self.read(values)
         return read_numbers(values, self.name, self.origin.quantity)
+
+    def largest_integer(self) -> float:
+        """Return the size of the largest whole number of training; 0 of other numbers."""
+        return max(-self.low, self.high) if self.origin.is_whole else 0.0
 
     def from_raw(self, raw: Array) -> pd.Series:
         """Return numbers, typed; NaN is missing."""

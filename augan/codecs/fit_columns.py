@@ -27,7 +27,7 @@ MAX_MASSES = 5
 MASS_SHARE = 0.05  # a value this frequent in a column that is otherwise continuous is a point mass
 MIN_DISTINCT_FOR_MASSES = 20
 MAX_QUANTILES = 1000
-REPEATS = 5  # rows that each of them has on average
+REPEATS = 5  # rows that each of them has on average, or at least two each
 STEPS = tuple(10.0**-decimals for decimals in range(7))
 STEPS_OF_TIME = (86400.0, 3600.0, 60.0, *STEPS)  # days, hours, minutes, then decimal seconds
 MICROSECOND = 2.5e-7  # what is left of one when seconds since 1970 are a float64
@@ -97,7 +97,8 @@ def _few_values(
     them as it has of the rows. So new rows have the values of real ones, about as often.
     """
     n = int(counts.sum())
-    if len(distinct) > MOST_FEW or n < REPEATS * len(distinct):
+    rare = n < REPEATS * len(distinct) and counts.min() < 2
+    if len(distinct) > MOST_FEW or rare:
         return (), ()
     unit = power_of_two(distinct)
     encoded = np.interp(distinct / unit, knots / unit, normals).astype(np.float32)

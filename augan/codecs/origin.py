@@ -24,7 +24,6 @@ OBJECT_DURATIONS = ("timedelta", "timedelta64")
 END_OF_9999 = 253_402_300_800_000_000  # microseconds since 1970; Python's dates end there
 LAST_MICROSECOND = END_OF_9999 - 1
 MOST_NANOSECONDS = 2**63 - 1  # that an int64 holds
-NANOSECONDS = ("datetime64[ns", "timedelta64[ns")
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,11 @@ class Origin:
         if objects in OBJECT_DURATIONS:
             return cls("timedelta64[us]", objects)
         return cls("object", objects)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the column holds integers, as a dtype of theirs or as objects."""
+        return self.objects == "integer" or pdt.is_integer_dtype(pdt.pandas_dtype(self.dtype))
 
     @property
     def quantity(self) -> Quantity:
@@ -158,10 +162,12 @@ def _time_dtype(values: pd.Series) -> str:
 
 def _times(numbers: Array, dtype: Any) -> pd.Series:
     # float64 seconds round to 1e-6 of one, to 3e-5 by the year 9999: not over an end of time
-    micros = np.round(numbers * 1e6)
+    unit = _unit(dtype)
+    a_second = {"s": 1e0, "ms": 1e3}.get(unit, 1e6)
+    micros = np.round(numbers * a_second) * (1e6 / a_second)
     whole = np.where((micros < END_OF_9999) & (micros > END_OF_9999 - 100), LAST_MICROSECOND, 0)
     micros = pd.Series(np.where(whole, whole, micros.astype("int64")))
-    if getattr(dtype, "unit", None) == "ns" or str(dtype).startswith(NANOSECONDS):
+    if unit == "ns":
         micros = micros.clip(-MOST_NANOSECONDS // 1000 + 1, MOST_NANOSECONDS // 1000)
     if pdt.is_timedelta64_dtype(dtype):
         return pd.to_timedelta(micros, unit="us").astype(dtype)
@@ -169,6 +175,13 @@ def _times(numbers: Array, dtype: Any) -> pd.Series:
     zone = getattr(dtype, "tz", None)
     times = times.dt.tz_convert(zone) if zone else times.dt.tz_localize(None)
     return times.astype(dtype)
+
+
+def _unit(dtype: Any) -> str:
+    """Return the unit of a dtype of dates or durations; of Arrow's days, seconds."""
+    if isinstance(dtype, pd.ArrowDtype):
+        return str(getattr(dtype.pyarrow_dtype, "unit", "s"))
+    return str(getattr(dtype, "unit", None) or np.datetime_data(dtype)[0])
 
 
 def _integers(numbers: Array, dtype: Any) -> NDArray[Any]:
@@ -247,13 +260,21 @@ def from_json(value: Any) -> Any:
     return _WRITTEN[kind][2](written)
 
 
+def _timestamp(written: str) -> pd.Timestamp:
+    """Return a date as `_iso` wrote it; pandas reads no offset of seconds, as there were once."""
+    try:
+        return pd.Timestamp(written)
+    except ValueError:
+        return pd.Timestamp(datetime.datetime.fromisoformat(written))
+
+
 def _iso(value: Any) -> str:
     return str(value.isoformat())
 
 
 # type, how it is written and how it is read; a class stands before those that it is derived from
 _WRITTEN: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
-    "Timestamp": (datetime.datetime, _iso, pd.Timestamp),
+    "Timestamp": (datetime.datetime, _iso, _timestamp),
     "date": (datetime.date, _iso, datetime.date.fromisoformat),
     "time": (datetime.time, _iso, datetime.time.fromisoformat),
     "Timedelta": (datetime.timedelta, lambda v: pd.Timedelta(v).isoformat(), pd.Timedelta),

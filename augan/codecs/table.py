@@ -21,6 +21,8 @@ from augan.codecs.table_encoder import TableEncoder
 from augan.exceptions import DataError, DataWarning, shown
 from augan.frames import LIBRARIES, PANDAS
 
+EXACT = 2.0**53  # whole numbers up to here are float64 numbers
+
 
 class TableCodec:
     """Rows of a DataFrame or a 2-D array as float tensors, both ways.
@@ -60,6 +62,7 @@ class TableCodec:
         if not any(column.spans() for column in self.columns):
             raise DataError("no column varies: there is nothing to learn")
         self._warn_of_high_cardinality(frame)
+        self._warn_of_lost_digits()
         self._build()
         return self
 
@@ -152,6 +155,18 @@ class TableCodec:
                     f"column {shown(column.name)} has {found} categories: the "
                     f"{found - self.max_categories} rarest share one (max_categories="
                     f"{self.max_categories}); drop the column if it is an identifier",
+                    DataWarning,
+                    stacklevel=5,  # where the detector is fitted
+                )
+
+    def _warn_of_lost_digits(self) -> None:
+        """Warn of whole numbers so large that neighbours are one number, as identifiers are."""
+        for column in self.columns:
+            largest = column.largest_integer()
+            if largest > EXACT:
+                warnings.warn(
+                    f"column {column.name!r} has whole numbers up to {largest:.3g}: beyond 2**53 "
+                    "their last digits are lost; drop it, or make it text, if it is an identifier",
                     DataWarning,
                     stacklevel=5,  # where the detector is fitted
                 )

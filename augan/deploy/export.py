@@ -284,6 +284,7 @@ def _facts(
         facts["columns"] = [column.state()[0] for column in codec.columns]
         facts["labels"] = to_json(codec.labels)
         facts["array_dtype"] = codec.array_dtype
+        facts["library"] = codec.library
     else:
         names = ("shape", "dtype", "low", "high")
         facts["image"] = {name: getattr(codec, name) for name in names}

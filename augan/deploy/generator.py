@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
@@ -16,6 +17,7 @@ from augan.deploy.inputs import IMAGES, MATRIX, is_text, text_codes
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.exceptions import ParameterError, shown
+from augan.frames import PANDAS, given_back
 
 CHUNK = 1024  # rows that the graph is given at once
 
@@ -80,7 +82,7 @@ class OnnxGenerator:
 
         Returns
         -------
-        rows : DataFrame or ndarray
+        rows : DataFrame, frame of the library of training, or ndarray
             New rows, as the generator makes them: a model file's filters, conditions and real
             rows to start from are not in an ONNX file.
         classes : ndarray of shape (n,)
@@ -106,7 +108,9 @@ class OnnxGenerator:
             raise ParameterError(f"z of shape {shape}: need (n, {self.latent_dim})")
         if label is not None:
             feeds["label"] = np.asarray(label, dtype=np.int64)
-        return self._typed(self._session.run_in_chunks(feeds, CHUNK))
+        rows = self._typed(self._session.run_in_chunks(feeds, CHUNK))
+        library = self.metadata_.get("library", PANDAS)
+        return given_back(rows, library) if isinstance(rows, pd.DataFrame) else rows
 
     def _typed(self, found: dict[str, NDArray[Any]]) -> Any:
         form = self.codec_

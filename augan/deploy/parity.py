@@ -23,6 +23,7 @@ from augan.deploy.raw import form_of
 from augan.deploy.session import Session
 from augan.estimators._input import Data, read_input, take
 from augan.exceptions import ParameterError
+from augan.frames import is_frame, to_pandas
 from augan.networks.pseudo_defects import damage
 
 # Float32 rounds otherwise in every library. Where thousands of rows lie close together, so that
@@ -123,6 +124,7 @@ def check_generator(estimator: Any, path: Path, X: Any) -> Found:
         if isinstance(codec, ImageCodec):
             gap = np.abs(ours.astype(float) - theirs.astype(float)) / (codec.high - codec.low)
         else:
+            theirs = to_pandas(theirs) if is_frame(theirs) else theirs
             gap = _cells_apart(codec, ours, theirs)
         n_other += int((gap > CELL_TOLERANCE).sum())
         n_cells += gap.size

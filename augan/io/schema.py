@@ -200,6 +200,7 @@ class Facts(Part):
     columns: Columns | None = None
     labels: Label | None = None
     array_dtype: Dtype | None = None
+    library: Literal["pandas", "polars", "pyarrow", "modin", "cudf"] = "pandas"
     image: ImageForm | None = None
     classes: Classes | None = None
     chunk: Annotated[int, Field(ge=1, le=2**20)] | None = None

@@ -174,6 +174,11 @@ def run(*words: Any) -> Any:
     return result
 
 
+def said(result: Any) -> list[str]:
+    """Return the lines on stderr but that on the health of a GAN as small as this."""
+    return [line for line in result.stderr.splitlines() if "the GAN was not healthy" not in line]
+
+
 def weights_of(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
         return archive.read("weights.safetensors")
@@ -342,7 +347,7 @@ def test_a_full_disk_ends_a_fit_with_one_line_and_no_file(
     out = tiny_disk / "m"
     result = run("fit", uninterrupted / "d.csv", "--out", out, *SIZES)
     assert result.exit_code == 1 and result.stdout == ""
-    warning, error = result.stderr.splitlines()
+    warning, error = said(result)
     assert warning.startswith(f"augan: warning: {out}.checkpoint: ") and "No space" in warning
     assert error == f"augan: error: {out}: No space left on device"
     assert list(tiny_disk.iterdir()) == []
@@ -372,7 +377,7 @@ def test_a_fit_that_cannot_be_saved_can_be_resumed_when_there_is_space(
         patch.setattr(zipfile.ZipFile, "writestr", full)
         result = run("fit", folder / "d.csv", "--out", folder / "m", *SIZES)
     assert result.exit_code == 1
-    (line,) = result.stderr.splitlines()
+    (line,) = said(result)
     assert line.startswith(f"augan: error: {folder / 'm'}: No space left on device; ")
     assert f"{folder / 'm.checkpoint'} keeps the state" in line and "--resume" in line
     assert names(folder) == {"d.csv", "m.checkpoint"}
@@ -385,7 +390,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_a_warning_and_not_the_run(
     monkeypatch.setattr(checkpoint, "atomic_path", full)
     result = run("fit", folder / "d.csv", "--out", folder / "m", *SIZES, *OFTEN)
     assert result.exit_code == 0, result.stderr
-    warning, summary = result.stderr.splitlines()
+    warning, summary = said(result)
     assert warning.startswith(f"augan: warning: {folder / 'm.checkpoint'}: the checkpoint could")
     assert "No space left on device" in warning and "training goes on" in warning
     assert summary.startswith("trained")
@@ -406,7 +411,7 @@ def test_when_space_runs_out_the_last_checkpoint_is_kept(
         patch.setattr(zipfile.ZipFile, "writestr", full)
         result = run("fit", folder / "d.csv", "--out", folder / "m", *SIZES, *OFTEN)
     assert result.exit_code == 1 and len(written) > 5
-    assert "the one before is kept" in result.stderr and len(result.stderr.splitlines()) == 2
+    assert "the one before is kept" in result.stderr and len(said(result)) == 2
     assert read_checkpoint(folder / "m.checkpoint")["progress"]["step"] == 100
     assert_ends_as(uninterrupted, folder)
 

@@ -19,6 +19,7 @@ from augan import FAnoGAN, GANSampler, load
 from augan.codecs.origin import from_json, to_json
 from augan.deploy.raw import TableForm
 from augan.estimators._input import normal_rows, read_input, read_like_training
+from augan.evaluation.classifiers import plain as classifier_table
 from augan.exceptions import DataError, DataTypeError
 from augan.frames import given_back, is_frame, library_of, like, to_pandas
 
@@ -272,6 +273,14 @@ def test_resampled_frames_of_polars_keep_the_originals(polars: pl.DataFrame) -> 
     again, _ = sampler.fit_resample(polars.to_arrow(), y.to_list())
     assert isinstance(again, pa.Table)
     assert again["number"].to_pylist() == X_new["number"].to_list()
+
+
+def test_columns_of_arrow_are_read_by_classifiers(polars: pl.DataFrame) -> None:
+    ours, usual = (classifier_table(frame) for frame in (to_pandas(polars), polars.to_pandas()))
+    assert ours["until"].dtype == "float64" and ours["until"].notna().all()
+    for name in ("number", "whole", "until", "at", "for", "price"):
+        np.testing.assert_allclose(ours[name], usual[name].astype("float64"), err_msg=name)
+    assert ours["flag"].dtype == object
 
 
 def test_resampled_rows_are_numbered_as_in_imbalanced_learn(mixed_frame: pd.DataFrame) -> None:

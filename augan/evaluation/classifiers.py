@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from augan.codecs.cells import parse_numbers
 from augan.codecs.dtypes import as_plain
 
 MIN_FREQUENCY = 5  # rows that a category needs for a column of its own
@@ -38,7 +39,7 @@ def plain(X: pd.DataFrame) -> pd.DataFrame:
     for name, given in X.items():
         values = as_plain(given)
         if pdt.is_datetime64_any_dtype(values):
-            columns[name] = (values - pd.Timestamp(0, tz=values.dt.tz)).dt.total_seconds()
+            columns[name] = pd.Series(parse_numbers(values, "time"), index=X.index)
         elif pdt.is_timedelta64_dtype(values):
             columns[name] = values.dt.total_seconds()
         elif pdt.is_numeric_dtype(values) and not pdt.is_bool_dtype(values):

@@ -110,7 +110,7 @@ def model_batches(
     types = {column.name: column.stored_as() for column in estimator.codec_.columns}
     context = model_context(estimator, model)
     kept = keep.columns(source.columns(), context, path)
-    _check_columns(source.columns(), {*types}, {target, *kept}, context, path, model)
+    _check_columns(source.columns(), [*types], {target, *kept}, context, path, model)
     as_frames = estimator.codec_.array_dtype is None
     yield from _counted(
         (frame if as_frames else frame.to_numpy(), as_is if kept else None)
@@ -120,7 +120,7 @@ def model_batches(
 
 def _check_columns(
     found: Sequence[str],
-    needed: set[str],
+    needed: Sequence[str],
     known: set[str | None],
     context: dict[str, Any],
     path: Path,
@@ -131,7 +131,7 @@ def _check_columns(
 
     absent = [name for name in needed if name not in found]
     if absent:
-        names = listed(map(shown, sorted(absent)))
+        names = listed(map(shown, absent))
         raise DataError(f"{path}: no column {names}, which {model} was trained with")
     expected = {*needed, *known, context.get("target"), *context.get("dropped", [])}
     extra = [name for name in found if name not in expected]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._console import data_errors
+from ._console import data_errors, say
 from ._labels import Labelled
 from ._training import Held
 
@@ -40,13 +40,24 @@ def evaluate_held(
 
     from augan.evaluation.detection import n_held_out
 
+    found, places = [], []
     with data_errors(path):
-        found = [estimator.assess(rows) for rows in held.batches(estimator.codec_)]
+        for which, rows in held.batches(estimator.codec_):
+            found.append(estimator.assess(rows))
+            places.append(which)
+    if not found:
+        return _unread(path, share, seed)
+    which = np.concatenate(places)
     scores = np.concatenate([part.anomaly_score for part in found])
     p_values = np.concatenate([part.p_value for part in found])
     kept = {"share": share, "seed": seed, "rows": len(scores)}
     n_calibration = n_held_out(estimator)
-    if held.is_anomaly is None:
+    anomaly = None if held.is_anomaly is None else held.is_anomaly[which]
+    if anomaly is None or not anomaly.any() or anomaly.all():
+        normal = slice(None) if anomaly is None else ~anomaly
+        scores, p_values = scores[normal], p_values[normal]
+        if not len(scores):
+            return _unread(path, share, seed)
         return kept | _of_normal_rows(
             scores, p_values, estimator.threshold_, n_calibration, seed=seed, quiet=quiet
         )
@@ -55,11 +66,11 @@ def evaluate_held(
     from ._detection import MAX_KINDS, print_report
 
     report = detection_metrics(
-        held.is_anomaly,
+        anomaly,
         scores,
         threshold=estimator.threshold_,
         p_values=p_values,
-        kinds=Labelled(held.labels, held.is_anomaly).kinds(MAX_KINDS),
+        kinds=Labelled(held.labels[which], anomaly).kinds(MAX_KINDS),
         n_calibration=n_calibration,
         n_bootstrap=N_BOOTSTRAP,
         random_state=seed,
@@ -69,6 +80,12 @@ def evaluate_held(
         print_report(report)
     figures = {name: getattr(report, name).value for name in KEPT}
     return kept | {"anomalies": report.n_anomaly} | figures
+
+
+def _unread(path: Path, share: float, seed: int) -> dict[str, Any]:
+    """Say that nothing could be evaluated; the model is kept nevertheless."""
+    say(f"augan: warning: {path}: no normal row that was kept apart can be read: not evaluated")
+    return {"share": share, "seed": seed, "rows": 0}
 
 
 def _of_normal_rows(

@@ -33,8 +33,8 @@ class Held:
     is_anomaly: Any
     labels: Any
 
-    def batches(self, codec: Any) -> Iterator[Any]:
-        """Give the rows as the model wants them."""
+    def batches(self, codec: Any) -> Iterator[tuple[Any, Any]]:
+        """Give rows as the model wants them, and which ones they are of all that are kept apart."""
         return iter(self.read(codec))
 
 
@@ -86,7 +86,9 @@ def read_training(
     take = rows.iloc.__getitem__ if source.is_table else rows.__getitem__
     everything = parts.training.all()
     training = rows if everything else take(parts.training)
-    return Training(training, parts.kept_apart(lambda _: [take(parts.held)]), context)
+    places = np.arange(int(parts.held.sum()))
+    held_rows = parts.kept_apart(lambda _: [(places, take(parts.held))])
+    return Training(training, held_rows, context)
 
 
 def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tuple[Any, Any]:
@@ -177,10 +179,14 @@ def choose_held(keys: Any, usable: Any, asked: Asked, normal: Any, path: Path) -
 
 
 def _read_images(folder: Any) -> Any:
+    """Return what gives a folder's images; those that cannot be read are left out."""
     from augan.io.decoding import Form
 
-    def read(codec: Any) -> Iterator[Any]:
-        for _, images in folder.named_batches(Form.of(codec.shape, codec.dtype)):
-            yield images
+    all_names = {name: place for place, name in enumerate(folder.names)}
+
+    def read(codec: Any) -> Iterator[tuple[Any, Any]]:
+        for names, images in folder.named_batches(Form.of(codec.shape, codec.dtype)):
+            yield [all_names[name] for name in names], images
+        warn_of_skipped(folder)
 
     return read

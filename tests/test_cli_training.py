@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from augan_cli._columns import column_list
 from augan_cli._labels import is_label, read_anomalies
 from augan_cli._training import Asked, read_training
 from augan_cli.app import app
+from PIL import Image
 from typer.testing import CliRunner
 
 from augan.exceptions import DataError, DataWarning
@@ -147,7 +149,7 @@ def read(table: Path, target: str | None = None, normal: str | None = None, **gi
 @pytest.mark.filterwarnings("ignore:.*is empty in")
 def test_rows_are_kept_apart_by_label_and_by_seed(table: Path) -> None:
     training = read(table, "label", "good", holdout=0.25, seed=3)
-    held = next(training.held.batches(None))
+    _, held = next(training.held.batches(None))
     assert len(training.rows) == 60 and len(held) == 25 and training.held.is_anomaly.sum() == 5
     assert not set(training.rows.index) & set(held.index)
     assert (held["id"] % 6 != 4).all()  # no label
@@ -163,9 +165,30 @@ def test_rows_of_arrays_and_images_are_kept_apart(tmp_path: Path) -> None:
     images = np.arange(40 * 64).reshape(40, 8, 8) % 251
     np.savez(tmp_path / "i.npz", X=images.astype(np.uint8), y=np.arange(40) % 4)
     training = read(tmp_path / "i.npz", "y", "0", holdout=0.2)
-    held = next(training.held.batches(None))
+    _, held = next(training.held.batches(None))
     assert len(training.rows) == 8 and len(held) == 8 and training.held.is_anomaly.sum() == 6
     assert set(training.held.labels) == {"0", "1", "2", "3"}
+
+
+def test_images_that_cannot_be_read_are_left_out_of_those_kept_apart(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for i in range(40):
+        folder = tmp_path / ("good" if i % 4 else "bad")
+        folder.mkdir(exist_ok=True)
+        image = Image.fromarray(random.integers(0, 256, (8, 8), dtype=np.uint8))
+        image.save(folder / f"{i:02d}.png")
+    training = read(tmp_path, "folder", "good", holdout=0.5)
+    assert len(training.rows) == 15 and training.held.is_anomaly.sum() == 5
+    form = SimpleNamespace(shape=(8, 8), dtype="uint8")
+    places, images = next(training.held.batches(form))
+    assert places == list(range(20)) and images.shape == (20, 8, 8)
+    for broken in ("good/01.png", "bad/00.png"):
+        (tmp_path / broken).write_bytes(b"no image")
+    asked = Asked("folder", "good", holdout=0.9)
+    training = read_training(tmp_path, None, asked, skip_bad=True, longest=None)
+    places, images = next(training.held.batches(form))
+    n_anomalies = training.held.is_anomaly[places].sum()
+    assert len(images) == len(places) and n_anomalies in (8, 9) and len(places) in (34, 35, 36)
 
 
 @pytest.mark.parametrize("share", ["0", "1", "-0.1", "1.5", "nan", "inf"])

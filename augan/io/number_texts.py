@@ -18,6 +18,7 @@ SPACES = " \u00a0\u2009\u202f"
 MINUS = "\u2212-"  # in this order within brackets
 CURRENCIES = "USD EUR GBP CHF JPY CNY INR AUD CAD SEK NOK DKK PLN CZK HUF RUB BRL ZAR KRW TRY MXN"
 SIGN = rf"(?:(?:US|C|A|R)?\p{{Sc}}|%|kr\.?|zł|{CURRENCIES.replace(' ', '|')})"
+N_TRIED = 1000  # texts, before all of a column are looked at
 NOTHING = r"[^\s\S]"  # what no text matches
 PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 CODE = r"^[+-]?(?:0\d+|\d{19,})$"
@@ -118,7 +119,11 @@ def survey(text: pa.ChunkedArray, decimal: str | None, thousands: str | None) ->
         for how in FORMATS
         if decimal in (None, how.decimal) and how.thousands in (None, thousands or how.thousands)
     ]
-    parts = _parts(distinct, "|".join(dict.fromkeys(map(_body, allowed))), SIGN, SIGN)
+    body = "|".join(dict.fromkeys(map(_body, allowed)))
+    few = distinct[:N_TRIED]
+    if len(distinct) > N_TRIED and 2 * _parts(few, body, SIGN, SIGN).null_count > N_TRIED:
+        return Survey(odd=0)  # words, not numbers gone wrong
+    parts = _parts(distinct, body, SIGN, SIGN)
     is_number = parts.is_valid()
     n_numbers = pc.sum(pc.is_in(text, value_set=distinct.filter(is_number))).as_py() or 0
     rest = distinct.filter(pc.invert(is_number))

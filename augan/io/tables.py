@@ -142,8 +142,8 @@ class TableSource:
     def _columns(self, file: TableFile) -> list[str]:
         with _named_errors(file.label):
             names = file.names
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
+        if len(set(names)) < len(names):
+            repeated = sorted({name for name in names if names.count(name) > 1})
             headless = any(is_number(name) for name in repeated)
             way = " (--column-names, if there is no header line)" if headless else ""
             raise DataError(f"{file.label}: duplicate column name {shown(repeated[0])}{way}")

@@ -344,20 +344,19 @@ def converted(
     table: pa.Table, types: dict[str, str], options: ReadOptions, places: Places
 ) -> pa.Table:
     """Read the text columns that `types` calls numbers or times, as training read them."""
+    columns = dict(zip(table.column_names, table.columns, strict=True))
     for name, kind in types.items():
-        text = table.column(name)
+        text = columns[name]
         if pa.types.is_null(text.type):  # of what type, only other files know
-            table = table.set_column(table.column_names.index(name), name, text.cast(NULLS[kind]))
+            columns[name] = text.cast(NULLS[kind])
+        elif not pa.types.is_string(text.type):
             continue
-        if not pa.types.is_string(text.type) or kind not in ("number", *KINDS_OF_TIME):
-            continue
-        if kind == "number":
+        elif kind == "number":
             values = read_as(text, options.number_format(name), name, places)
-            values = values.cast(pa.float64(), safe=False)
-        else:
-            values = _times(name, text, options, places)
-        table = table.set_column(table.schema.get_field_index(name), name, values)
-    return table
+            columns[name] = values.cast(pa.float64(), safe=False)
+        elif kind in KINDS_OF_TIME:
+            columns[name] = _times(name, text, options, places)
+    return pa.table(columns)
 
 
 def _times(

@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from augan_cli.app import app
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from sklearn.dummy import DummyClassifier
+from typer.testing import CliRunner
 
 import augan
 from augan import GANSampler
@@ -248,6 +250,33 @@ def test_a_number_that_is_not_finite_is_refused_whatever_the_tensor(
                     read_tensors(save_tensors({key: changed}))
     path = write_model(tmp_path / "m.augan", manifest, {**tensors, key: changed})
     assert_not_loaded(path, key)
+
+
+def test_files_of_the_other_kind_are_told_apart_in_one_line(
+    default_detector: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"\x08\x0a\x12\x07pytorch" + bytes(200))
+    assert_refused(path, "OnnxDetector")
+    default_detector.save(path)
+    with pytest.raises(ModelFileError) as error:
+        augan.OnnxDetector(path, providers="cpu").fit()
+    assert str(path) in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", ["cut", "text", "pipe", "markup"])
+def test_info_of_a_damaged_file_is_one_line(saved: Any, tmp_path: Path, content: str) -> None:
+    path = write_model(tmp_path / "m.augan", {**saved[0], "class": "[/b]\x1b[2J"}, saved[1])
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif content == "text":
+        path.write_text("a,b\n1,2\n")
+    elif content == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    result = CliRunner().invoke(app, ["info", str(path)])
+    assert result.exit_code == 1 and "\x1b" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and result.stderr.startswith("augan: error: ")
 
 
 @pytest.mark.parametrize("keep", [10, 0.1, 0.5, 0.9, -1, -30, -100])

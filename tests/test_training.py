@@ -1,5 +1,6 @@
 import copy
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from augan import AnoGAN, FAnoGAN
 from augan.codecs.spec import Span, VectorSpec
 from augan.exceptions import CheckpointError, NotTrainableError, TrainingWarning
 from augan.networks import build_networks
+from augan.training.checkpoint import read_checkpoint
 from augan.training.ema import ExponentialMovingAverage
 from augan.training.loop import SNAPSHOT_EVERY, Run, run_phase, schedule_factor
 from augan.training.monitor import coverage, sliced_wasserstein
@@ -256,6 +258,39 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path, change, name):
         FAnoGAN(**{**given, **change}, resume=True).fit(X)
     with pytest.raises(CheckpointError, match="data"):
         FAnoGAN(**given, resume=True).fit(X + 1)
+
+
+def test_a_checkpoint_with_other_contents_is_refused_in_one_line(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    steps = dict.fromkeys(("max_steps", "encoder_steps", "pretext_steps"), 2)
+    path = tmp_path / "c"
+    given = {**steps, "width": 8, "random_state": 0, "checkpoint": str(path)}
+    FAnoGAN(**given).fit(X)
+    content = torch.load(path, weights_only=True)
+    state, progress = content["state"], content["progress"]
+    for change in (
+        {"phase": 3},
+        {"history": {}},
+        {"identity": {}},
+        {"state": {}},
+        {"state": {**state, next(iter(state)): torch.zeros(3)}},
+        {"progress": {**progress, "step": "two"}},
+        {"progress": {**progress, "more": 1}},
+        {"seconds_before": "long"},
+    ):
+        torch.save({**content, **change}, path)
+        with pytest.raises(CheckpointError) as error:
+            FAnoGAN(**given, resume=True).fit(X)
+        assert str(error.value).startswith(f"{path}: "), change
+        assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_compressed_checkpoint_is_refused_unread(tmp_path):
+    path = tmp_path / "c"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10**7))
+    with pytest.raises(CheckpointError, match="compressed"):
+        read_checkpoint(path)
 
 
 def test_encoder_phase_changes_only_the_encoder():

@@ -79,6 +79,8 @@ def read_archive(
     ) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise  # the system's trouble, not the content's
+        if path.suffix.lower() == ".onnx":
+            raise ModelFileError(f"{path}: an ONNX file? OnnxDetector reads those") from error
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise ModelFileError(f"{path}: not a model file, or damaged ({reason})") from error
 

@@ -22,6 +22,14 @@ from augan.training.rows import LazyRows
 
 FORMAT = 1
 HASHED_AT_ONCE = 256  # rows
+KINDS = {
+    "identity": dict,
+    "phase": str,
+    "progress": dict,
+    "seconds_before": (int, float),
+    "state": dict,
+    "history": list,
+}
 KEYS = {"format", "identity", "phase", "progress", "seconds_before", "state", "history"}
 
 
@@ -73,6 +81,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     check_file(path, CheckpointError)
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_sizes(path, archive)
             if archive.testzip() is not None:
                 raise CheckpointError(f"{path}: damaged, its checksum is wrong")
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -85,9 +94,19 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     except Exception as error:  # whatever unpickling makes of strange bytes
         raise CheckpointError(f"{path}: damaged, or not a checkpoint") from error
     known = isinstance(content, dict) and not KEYS - set(content) and content["format"] == FORMAT
-    if not known or not isinstance(content["identity"], dict):
+    if not known or not all(isinstance(content[key], kind) for key, kind in KINDS.items()):
         raise CheckpointError(f"{path}: not a checkpoint that this version of augan can read")
+    if not isinstance(content["identity"].get("seed"), int):
+        raise CheckpointError(f"{path}: damaged, it names no seed")
     return content
+
+
+def _check_sizes(path: str | os.PathLike[str], archive: zipfile.ZipFile) -> None:
+    """Refuse what would unpack to more than there is: torch stores its members as they are."""
+    members = archive.infolist()
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or sum(member.file_size for member in members) > Path(path).stat().st_size:
+        raise CheckpointError(f"{path}: damaged, or not a checkpoint (it is compressed)")
 
 
 def check_identity(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from augan.exceptions import NotTrainableError, TrainingWarning
+from augan.exceptions import CheckpointError, NotTrainableError, TrainingWarning
 from augan.training.checkpoint import Checkpointer
 from augan.training.health import health
 from augan.training.monitor import Callback, History, Onlooker, Row
@@ -112,7 +112,7 @@ class _Loop:
         self.time_limit = math.inf if run.max_time is None else run.max_time * time_share
         self.progress = Progress()
         if run.resumed is not None:
-            self._restore(run.resumed)
+            self._resume(run.resumed)
             run.resumed = None
         self.good = self._snapshot()
         self.reported = self.progress.step, self.progress.seconds
@@ -228,6 +228,17 @@ class _Loop:
             "state": copy.deepcopy(self.phase.state_dict()),
             "history": list(self.training.history.rows),
         }
+
+    def _resume(self, content: dict[str, Any]) -> None:
+        """Go on from a checkpoint; CheckpointError for one whose state is not this phase's."""
+        try:
+            self._restore(content)
+            if not all(isinstance(n, (int, float)) for n in asdict(self.progress).values()):
+                raise TypeError("progress in something else than numbers")
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            path = self.training.checkpointer.path if self.training.checkpointer else "checkpoint"
+            message = f"{path}: damaged, its {self.phase.name} is not that of this run"
+            raise CheckpointError(message) from error
 
     def _restore(self, snapshot: dict[str, Any]) -> None:
         self.phase.load_state_dict(copy.deepcopy(snapshot["state"]))

@@ -114,7 +114,9 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     """
     manifest, weights = _read(Path(path))
     try:
-        return _rebuild(manifest, read_tensors(weights), device)
+        tensors = read_tensors(weights)
+        del weights  # which are as large again
+        return _rebuild(manifest, tensors, device)
     except ParameterError as error:
         raise ModelFileError(f"{path}: {error}") from error
     except (

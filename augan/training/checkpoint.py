@@ -22,7 +22,7 @@ from augan.training.rows import LazyRows
 
 FORMAT = 1
 HASHED_AT_ONCE = 256  # rows
-KINDS = {
+KINDS: dict[str, type | tuple[type, ...]] = {
     "identity": dict,
     "phase": str,
     "progress": dict,

@@ -604,3 +604,15 @@ def test_truncated_files_are_refused(tmp_path: Path, cut: float) -> None:
             TableSource(path).read()
         with pytest.raises(DataError, match=path.name):
             joined(TableSource(path), KINDS)
+
+
+def test_a_terminal_gets_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stdout, shown in ((Terminal(), "\\x1b[31mred"), (io.StringIO(), "\x1b[31mred")):
+        monkeypatch.setattr("sys.stdout", stdout)
+        with open_results(None) as write:
+            write(pd.DataFrame({"name": ["\x1b[31mred", "ä"]}))
+        assert stdout.getvalue() == f"name\n{shown}\nä\n"

@@ -90,10 +90,13 @@ class ArraySource:
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
             try:
-                with np.load(self.path, allow_pickle=False) as file:
-                    self._arrays[name] = file[name]
+                with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                    found = file[name]
             except DAMAGED as error:
                 raise DataError(f"{self.path}: array {shown(name)}: {error}") from error
+            if not isinstance(found, np.ndarray):
+                raise DataError(f"{self.path}: {shown(name)} is not an array")
+            self._arrays[name] = found
         return self._arrays[name]
 
 
@@ -102,11 +105,12 @@ def _open(path: Path) -> tuple[NDArray[Any] | NpyRows | None, list[str]]:
     try:
         if path.suffix.lower() == ".npy" and not zipfile.is_zipfile(path):
             return NpyRows(path), []
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded, []
-        with loaded:
-            return None, list(loaded.files)
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded, []
+            with loaded:
+                return None, list(loaded.files)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except PermissionError:

@@ -45,7 +45,8 @@ def open_results(
     csv_writer = partial(_csv_writer, neutral=neutral, delimiter=delimiter)
     if path is None:
         with _named_stdout():
-            yield _jsonl_writer(sys.stdout) if json_lines else csv_writer(sys.stdout)
+            handle: Any = _Terminal(sys.stdout) if sys.stdout.isatty() else sys.stdout
+            yield _jsonl_writer(handle) if json_lines else csv_writer(handle)
             sys.stdout.flush()
         return
     kind = result_format(path)
@@ -59,6 +60,18 @@ def open_results(
                 "w", encoding=encoding, newline="", errors="backslashreplace"
             ) as handle:
                 yield csv_writer(handle) if kind == "csv" else _jsonl_writer(handle)
+
+
+class _Terminal:
+    """A terminal that is written to without control characters, which it would obey."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self.handle = handle
+
+    def write(self, text: str) -> int:
+        """Write a text, its control characters escaped."""
+        kept = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+        return self.handle.write("".join(kept))
 
 
 @contextlib.contextmanager

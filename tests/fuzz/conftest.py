@@ -96,7 +96,9 @@ def scores_of(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return what scores a file with a model: (scores, or None where it was refused; stderr)."""
 
     def scores(model: Path, data: Any, out: Path, *options: Any, stdin: bytes | None = None) -> Any:
-        result = command("score", model, data, "--out", out, *options, folder=out.parent, stdin=stdin)
+        result = command(
+            "score", model, data, "--out", out, *options, folder=out.parent, stdin=stdin
+        )
         if result.exit_code != 0:
             return None, result.stderr
         found = pd.read_csv(out)

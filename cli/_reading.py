@@ -95,7 +95,7 @@ def _reading(
         delimiter=delimiter,
         encoding=encoding,
         missing=tuple(mark.strip() for mark in marks if mark.strip()),
-        column_names=_names(column_names) if column_names else None,
+        column_names=_names(column_names) if column_names is not None else None,
         default_missing=not (no_default_missing or any(not mark.strip() for mark in marks)),
         text=tuple(split_names(text)),
         decimal=decimal,
@@ -114,7 +114,10 @@ def split_names(given: list[str] | None) -> list[str]:
 
 
 def _names(given: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in next(csv.reader([given], skipinitialspace=True)))
+    names = tuple(name.strip() for name in next(csv.reader([given], skipinitialspace=True)))
+    if not names:
+        raise typer.BadParameter("no name is given", param_hint="--column-names")
+    return names
 
 
 def _date_formats(given: list[str]) -> dict[str, str]:

@@ -255,7 +255,7 @@ OTHER: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], bool]] = {
     "another name": (_renamed(amount="Amount"), False),
     "a space behind a name": (_renamed(amount="amount "), False),
     "amounts of text": (lambda frame: frame.assign(amount="much"), False),
-    "days of numbers": (lambda frame: frame.assign(day=20240101), False),
+    "days of numbers": (lambda frame: frame.assign(day=7), False),
     "no row": (lambda frame: frame[:0], False),
 }
 

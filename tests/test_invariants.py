@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import nn
 from augan import AnoGAN, FAnoGAN
 from augan.estimators import _training
 from augan.exceptions import ParameterError
+from augan.networks.layers import steady_product
 from augan.scoring.heads import HEADS
 
 QUICK: dict[str, Any] = {
@@ -112,6 +114,47 @@ def test_scoring_changes_no_weight_and_no_random_stream(
     assert not any(p.requires_grad or p.grad is not None for p in detector.scorer_.parameters())
     assert not any(module.training for module in detector.scorer_.modules())
     assert_array_equal(detector.anomaly_score(X), first)
+
+
+def test_several_threads_score_as_one_does(fitted: Any) -> None:
+    detector, X = fitted
+    parts = [rows_of(X, list(range(start, len(X), 4))) for start in range(4)]
+    alone = [detector.anomaly_score(part) for part in parts]
+    weights = copy.deepcopy(detector.scorer_.state_dict())
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(detector.anomaly_score, parts * 2))
+    for scores, expected in zip(together, alone * 2, strict=True):
+        assert_array_equal(scores, expected)
+    for name, value in detector.scorer_.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 7, 11, 15, 16, 40])
+@pytest.mark.parametrize("n_features", [2, 9, 70])
+def test_a_product_with_few_components_is_the_same_wherever_a_row_stands(
+    n_features: int, n_components: int
+) -> None:
+    random = torch.Generator().manual_seed(0)
+    rows = torch.randn(512, n_features, generator=random)
+    matrix = torch.randn(n_features, n_components, generator=random)
+    found, order = steady_product(rows, matrix), torch.randperm(512, generator=random)
+    assert torch.equal(steady_product(rows[order], matrix), found[order])
+    alone = steady_product(rows[torch.full((512,), 5)], matrix)
+    assert torch.equal(alone[[0, 511]], found[[5, 5]])
+    torch.testing.assert_close(found, rows @ matrix)
+
+
+@pytest.mark.parametrize("n", [3, 12])
+def test_rows_are_scored_alike_anywhere_by_models_of_a_few_rows(n: int) -> None:
+    X = np.random.default_rng(n).normal(size=(n, 2))
+    heads = ("pretext_mahalanobis", "pretext_neighbors", "critic_mahalanobis", "critic_neighbors")
+    params = {**HURRIED, "width": 70, "encoder_steps": 5, "heads": heads}  # 140 features
+    detector = FAnoGAN(random_state=0, **params).fit(X)
+    rows = np.random.default_rng(1).normal(size=(60, 2))
+    whole, order = detector.score_parts(rows), np.random.default_rng(0).permutation(60)
+    same(detector.score_parts(rows[order]), whole.iloc[order])
+    for i in (0, 31, 59):
+        same(detector.score_parts(rows[[i]]), whole.iloc[[i]])
 
 
 @pytest.mark.parametrize("random_state", [0, None])

@@ -15,6 +15,16 @@ ENOUGH_OUTPUTS = 16  # from which on matrix products treat all rows alike
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
+def steady_product(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Return rows (n, F) times a matrix (F, K), the same for a row wherever it stands.
+
+    Of few training rows there are few principal components: see `SteadyLinear`.
+    """
+    if matrix.shape[1] >= ENOUGH_OUTPUTS:
+        return rows @ matrix
+    return (matrix.T @ rows.T).T.contiguous()
+
+
 class SteadyLinear(nn.Linear):
     """A linear layer that gives a row the same output wherever it stands in a batch.
 

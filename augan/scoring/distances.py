@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from augan.networks.layers import steady_product
 from augan.scoring.head import Head
 from augan.scoring.nearest import nearest_by
 from augan.scoring.view import View
@@ -68,7 +69,7 @@ class Mahalanobis(Distance):
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        return ((self.features(view) - self.mean) @ self.whitening).square().sum(dim=1)
+        return steady_product(self.features(view) - self.mean, self.whitening).square().sum(dim=1)
 
 
 class CriticMahalanobis(Mahalanobis):
@@ -161,7 +162,7 @@ class Neighbours(Distance):
         rows = (rows - self.centre) / self.unit
         if self.basis.shape[1] == 0:
             return rows
-        components = rows @ self.basis
+        components = steady_product(rows, self.basis)
         rest = (rows - components @ self.basis.T).norm(dim=1, keepdim=True)
         return torch.cat([components, rest], dim=1)
 

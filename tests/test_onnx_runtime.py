@@ -113,8 +113,9 @@ def test_a_file_that_is_not_as_it_was_written_is_noticed(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes(
-    numbers_detector: FAnoGAN, numbers_file: Path, tmp_path: Path, traced_once: Callable[[], Any]
+    numbers_detector: FAnoGAN, numbers_file: Path, tmp_path: Path
 ) -> None:
     numbers_detector.export_onnx(tmp_path / "again.onnx")  # traced anew
     assert (tmp_path / "again.onnx").read_bytes() == numbers_file.read_bytes()

@@ -39,7 +39,7 @@ TIME_WEIGHTS: dict[Any, float] = {
     PretextPhase: 0.4,
     RepairPhase: 1.0,
 }
-WIDE = 0.5  # channels a training row, beyond which rows are few
+WIDE = 0.5  # columns a training row, beyond which rows are few
 AUTO = ("n_critic", "lr_generator", "lr_critic", "betas")  # of the training parameters
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "backbone",
@@ -128,7 +128,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
 
 
 def is_wide(estimator: BaseDetector, rows: TrainingRows) -> bool:
-    """Whether there are few trusted rows for the channels that a row, or an image, has.
+    """Whether there are few trusted rows for the columns that vary, or an image's pixels.
 
     Then what learns from all of them is further from what learned without a fold than unseen rows
     are from each other, and p-values would be too high.
@@ -138,7 +138,7 @@ def is_wide(estimator: BaseDetector, rows: TrainingRows) -> bool:
         size = spec.channels * spec.height * spec.width
         learns = any(isinstance(head, Distance) for head in estimator.scorer_.heads.values())
     else:
-        size, learns = estimator.codec_.spec.size, True
+        size, learns = sum(bool(column.spans()) for column in estimator.codec_.columns), True
     return learns and size > WIDE * int(rows.trusted.sum())
 
 

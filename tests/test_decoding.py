@@ -258,6 +258,7 @@ def test_pillows_own_limit_stays_and_does_not_warn(
     [
         ({"photometric": "separated", "shape": (20, 30, 4)}, "colours as SEPARATED"),
         ({"photometric": "minisblack", "shape": (20, 30, 6), "planarconfig": "contig"}, "6 chann"),
+        ({"dtype": "uint8", "shape": (9, 8, 5), "planarconfig": "contig"}, "5 channels of 8 bits"),
         ({"dtype": "complex64"}, "pixels of type complex64"),
         ({"dtype": "uint64"}, "pixels of type uint64"),
     ],
@@ -342,3 +343,23 @@ def test_folders_are_walked_through_links_once(tmp_path: Path) -> None:
     os.remove(real / "a.PNG")
     with pytest.raises(DataError, match=r"link.png: no such file"):
         ImageFolder(photos).rows()
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "options", "wanted"),
+    [
+        (2, {"photometric": "minisblack"}, 4),
+        (3, {"photometric": "minisblack"}, 3),
+        (4, {"photometric": "rgb", "extrasamples": ["unspecified"]}, 4),
+    ],
+)
+def test_a_tiff_of_bytes_keeps_channels_that_have_no_name(
+    tmp_path: Path, n_channels: int, options: dict[str, Any], wanted: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, n_channels)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, planarconfig="contig", **options)
+    form = read_form(tmp_path / "a.tif")
+    found = read_image(tmp_path / "a.tif", form)
+    assert form.channels == wanted and found.dtype == np.uint8
+    assert np.array_equal(found[..., -1], pixels[..., -1])
+    assert np.array_equal(found[..., 0], pixels[..., 0])

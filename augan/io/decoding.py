@@ -89,7 +89,7 @@ def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> N
                 f"{file}: pixels of type {head.dtype}, those of the others, or of training, are "
                 f"{form.dtype}"
             )
-        if head.dtype == "uint8":
+        if head.dtype == "uint8" and head.reader == "pillow":
             return _read_bytes(file, head, form)
         n_bytes = 3 * head.height * head.width * head.channels * np.dtype(head.dtype).itemsize
         with DECODING.take(n_bytes):

@@ -163,12 +163,13 @@ def _tiff_head(file: Path, options: ImageOptions) -> Head:
 def _deep_channels(file: Path, page: Any) -> int:
     """Return the channels of a TIFF page of more than bytes, 0 of one of bytes."""
     bits = page.bitspersample
-    if page.sampleformat == 1 and (bits in (1, 2, 4, 8)):
+    kind = int(page.photometric)
+    if page.sampleformat == 1 and bits in (1, 2, 4, 8) and not (bits == 8 and _has_more(page)):
         return 0
-    n_samples, kind = page.samplesperpixel, int(page.photometric)
+    n_samples = page.samplesperpixel
     what = f"{n_samples} channels of {bits} bits"
     dtype = "unknown" if page.dtype is None else str(np.dtype(page.dtype))
-    if dtype not in DTYPES:
+    if dtype not in ("uint8", *DTYPES):
         raise DataError(f"{file}: pixels of type {dtype}: can be {', '.join(('uint8', *DTYPES))}")
     if kind not in PHOTOMETRICS:
         name = getattr(page.photometric, "name", kind)
@@ -176,3 +177,10 @@ def _deep_channels(file: Path, page: Any) -> int:
     if n_samples > 4 or page.imagedepth != 1:
         raise DataError(f"{file}: {what}: images have 1 to 4 channels")
     return {1: 1, 2: 4, 3: 3, 4: 4}[n_samples]
+
+
+def _has_more(page: Any) -> bool:
+    """Whether a page of bytes, grey or RGB, has channels that Pillow would leave out or refuse."""
+    usual = {0: 1, 1: 1, 2: 3}.get(int(page.photometric))
+    named = [sample for sample in page.extrasamples if int(sample) != 0]
+    return usual is not None and page.samplesperpixel != usual + len(named)

@@ -21,6 +21,7 @@ class Pixels:
         self.heat: list[Any] = []
         self.unmarked: list[str] = []  # anomalies without a defective pixel
         self.marked: list[str] = []  # normal images with some
+        self.mostly: list[str] = []  # anomalies of which most is defective
         self.n_anomalies = 0
 
     def add(self, estimator: Any, names: Any, images: Any, is_anomaly: Any) -> None:
@@ -36,6 +37,8 @@ class Pixels:
             self.n_anomalies += int(bad)
             if whole.any() != bool(bad):
                 (self.unmarked if bad else self.marked).append(name)
+            if bad and whole.mean() > 1 / 2:
+                self.mostly.append(name)
             mask = scaled(whole, self._size(name))
             size = mask.shape[::-1]
             self.masks.append(mask)
@@ -87,6 +90,10 @@ class Pixels:
         if self.marked:
             some = f"{len(self.marked)} normal images have a mask with defects"
             warnings.warn(f"{some}, such as {self.marked[0]}", DataWarning, stacklevel=2)
+        if 2 * len(self.mostly) > self.n_anomalies:
+            some = f"the masks of {len(self.mostly)} of {self.n_anomalies} anomalies"
+            what = f"{some} call most of the image a defect, such as {self.mostly[0]}: inverted?"
+            warnings.warn(what, DataWarning, stacklevel=2)
 
 
 def open_pixels(

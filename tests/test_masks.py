@@ -160,3 +160,25 @@ def test_masks_are_no_class_and_no_images(tmp_path: Path) -> None:
     assert len(folder.masks) == 4 and set(folder.labels("folder")) == {"bad", "good"}
     alone = ImageFolder(tmp_path / "masks")
     assert alone.names == ["bad/a.png"]
+
+
+def test_a_lossy_copy_of_a_mask_saved_without_loss_has_no_defects_in_its_noise(
+    defect: np.ndarray, tmp_path: Path
+) -> None:
+    drawn = np.where(defect, 255, 0).astype(np.uint8)
+    drawn[::3] = np.where(defect[::3], 254, 1)
+    assert np.array_equal(read_mask(_saved(drawn, tmp_path / "a.png"), SIZE), defect)
+    labels = np.where(defect, 1, 0).astype(np.uint8)
+    labels[0, :2] = 255
+    assert read_mask(_saved(labels, tmp_path / "b.png"), SIZE).sum() == (labels > 0).sum()
+
+
+def test_other_names_of_folders_of_masks_are_no_class_and_a_class_called_mask_is_one(
+    tmp_path: Path,
+) -> None:
+    for name in ("good/a", "bad/a", "GT/bad/a", "ground-truth/bad/a", "mask/bad/a_mask"):
+        _saved(np.zeros(SIZE, np.uint8), tmp_path / "parts" / f"{name}.png")
+    assert ImageFolder(tmp_path / "parts").names == ["bad/a.png", "good/a.png"]
+    for name in ("mask/a", "none/a"):
+        _saved(np.zeros(SIZE, np.uint8), tmp_path / "faces" / f"{name}.png")
+    assert ImageFolder(tmp_path / "faces").names == ["mask/a.png", "none/a.png"]

@@ -24,7 +24,10 @@ BATCH_BYTES = 2**26
 MAPPED_BYTES = 2**30
 MAX_WORKERS = 8
 READ_AHEAD_BYTES = 2**28  # of images that wait, decoded, for their turn
-MASK_FOLDERS = ("masks", "ground_truth", "groundtruth")  # no images, and no class
+MASK_FOLDERS = (  # no images, and no class
+    *("masks", "ground_truth", "groundtruth", "ground-truth", "ground truth", "gt"),
+)
+PERHAPS_MASKS = ("mask",)  # a class too, unless there is an image for each file
 BESIDE = re.compile(r"(.+?)(_mask|-mask|_gt)([ _.-]?\d+)?", re.IGNORECASE)  # a mask's name
 LABELS = "folder"  # what the labels are called: the folder that an image is in
 
@@ -57,8 +60,8 @@ class ImageFolder:
     skipped : dict of str to str
         What is wrong with each file that was left out.
     masks : list of str
-        Files that are masks by their names, and are not read: those in folders ``masks`` and
-        ``ground_truth``, and ``a_mask.png`` beside ``a.png``.
+        Files that are masks by their names, and are not read: those in folders ``masks``,
+        ``ground_truth`` and the like, and ``a_mask.png`` beside ``a.png``.
     """
 
     is_table: ClassVar[bool] = False
@@ -276,6 +279,25 @@ def _masks_among(files: list[Path], top: Path) -> set[Path]:
         if any(folder.lower() in MASK_FOLDERS for folder in folders) or (
             found and file.with_name(found[1]) in stems
         ):
+            masks.add(file)
+    return masks | _masks_of_namesakes(files, top)
+
+
+def _masks_of_namesakes(files: list[Path], top: Path) -> set[Path]:
+    """Return the files in folders that may be those of masks, if each has its image beside them.
+
+    The image of ``mask/bent/a_mask.png`` is ``bent/a.png``.
+    """
+    stems = {file.with_suffix("") for file in files}
+    masks = set()
+    for file in files:
+        folders = file.relative_to(top).parts[:-1]
+        if any(folder.lower() in PERHAPS_MASKS for folder in folders):
+            others = [folder for folder in folders if folder.lower() not in PERHAPS_MASKS]
+            found = BESIDE.fullmatch(file.stem)
+            image = top.joinpath(*others, file.stem)
+            if image not in stems and not (found and image.with_name(found[1]) in stems):
+                return set()
             masks.add(file)
     return masks
 

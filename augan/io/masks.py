@@ -157,7 +157,7 @@ def _drawn(
     if not lossy and len(own) <= FEW_COLOURS:
         black = (own == 0).all(axis=1)
         if black.any():
-            return np.asarray(light != 0)
+            return _marked(light, own)
         if len(own) == 1:
             return np.ones(light.shape, dtype=bool)
         return np.asarray((colours != own[counts.argmax()]).any(axis=2))
@@ -168,6 +168,20 @@ def _drawn(
     if lossy and brightest < FAINT * white:
         return np.zeros(light.shape, dtype=bool)
     return np.asarray(light > brightest / 2)
+
+
+def _marked(light: NDArray[np.generic], own: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Return which pixels of a drawn mask, of the colours `own`, are not black.
+
+    Where bytes lie near black and near white, at both ends, a lossy copy has blurred these two.
+    """
+    levels = np.unique(own)
+    low = levels[(levels > 0) & (levels <= SMALL_LABEL)]
+    high = levels[levels >= 255 - SMALL_LABEL]
+    blurred = len(low) > 0 and len(high) > 1 and len(low) + len(high) + 1 == len(levels)
+    if light.dtype == np.uint8 and blurred:
+        return light.astype(np.int64) > SMALL_LABEL
+    return np.asarray(light != 0)
 
 
 def _few_colours(

@@ -15,6 +15,8 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
     for path in inputs:
         if path is not None and is_same_file(out, path):
             raise ParameterError(f"{option} {out}: is {path}, which is read")
+        if path is not None and path.is_dir() and _is_image_below(out, path):
+            raise ParameterError(f"{option} {out}: an image in {path}, whose images are read")
     if is_stream(out):
         return
     try:
@@ -22,6 +24,13 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
             pass
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(out)) from error
+
+
+def _is_image_below(out: Path, folder: Path) -> bool:
+    """Whether `out` is there, is called as images are and lies in a folder."""
+    from augan.io.image_folder import is_image_name
+
+    return is_image_name(out) and out.is_file() and folder.resolve() in out.resolve().parents
 
 
 def check_apart(out: Path, option: str, *inputs: Path | None) -> None:

@@ -29,7 +29,7 @@ from ._console import (
 )
 from ._facts import print_facts
 from ._holdout import Holdout, check_share, evaluate_held
-from ._outputs import check_output
+from ._outputs import check_apart, check_output
 from ._parameters import Assignments, assignments, build_estimator
 from ._reading import reading_options
 from ._samplers import fit_sampler, plan_sampler
@@ -115,6 +115,7 @@ def fit(
     with plain_errors(lambda: _stopped(checkpoint)):
         given |= _assigned(set_, {"max_steps": steps, "max_time": max_time})
         _check_out(out, data, checkpoint, resume=resume)
+        _check_run_dir(run_dir, data)
         watching = _watching(run_dir, resume=resume, overwrite=overwrite, tensorboard=tensorboard)
         trains_sampler = target is not None and normal is None
         check_share(holdout, trains_sampler=trains_sampler)
@@ -251,6 +252,14 @@ def _check_out(out: Path, data: Path, checkpoint: Path, *, resume: bool) -> None
         check_output(checkpoint, "--out", data)
     elif resume:
         raise ParameterError(f"--resume: {out} is no file, there is no checkpoint beside it")
+
+
+def _check_run_dir(run_dir: Path | None, data: Path) -> None:
+    """Raise where the pictures of a run would lie among the images that are read."""
+    from augan.io.image_folder import holds_images
+
+    if run_dir is not None and data.is_dir() and holds_images(data):
+        check_apart(run_dir, "--run-dir", data)
 
 
 def _summary(estimator: Any, n_rows: int, out: Path) -> str:

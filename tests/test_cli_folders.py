@@ -297,6 +297,10 @@ def test_folders_of_good_parts_need_no_labels_and_odd_masks_are_warned_of(
     Image.new("L", (100, 80)).save(truth / "bar" / "00_mask.png")
     warned = done(*words, "--masks", tmp_path / "masks").stderr
     assert "1 of 4 anomalies have an empty mask, such as test/bar/00.png" in warned
+    for mask in (truth / "bar").iterdir():
+        Image.fromarray(255 * (np.asarray(opened(mask)) == 0).astype(np.uint8)).save(mask)
+    warned = done(*words, "--masks", tmp_path / "masks").stderr
+    assert "4 of 4 anomalies call most of the image a defect" in warned and "inverted?" in warned
 
 
 def test_a_missing_mask_is_named(photographs: Path, photo_model: Path, tmp_path: Path) -> None:
@@ -385,3 +389,17 @@ def test_scores_depend_on_neither_format_nor_the_number_of_workers(
         scores.append(pd.read_csv(out)["anomaly_score"].to_numpy())
     assert len(scores[0]) == 8
     assert np.array_equal(scores[0], scores[1]) and np.array_equal(scores[0], scores[2])
+
+
+def test_no_output_replaces_an_image_that_is_read_or_lies_among_them(
+    parts: Path, model: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(parts / "train" / "good", photos)
+    before = {file.name: file.read_bytes() for file in photos.iterdir()}
+    said = refused("fit", photos, "--out", photos / "00.png", *QUICK)
+    assert "--out" in said and "00.png: an image in" in said
+    run_dir = photos / "run"
+    said = refused("fit", photos, "--out", tmp_path / "m.augan", "--run-dir", run_dir, *QUICK)
+    assert "--run-dir" in said and "whose images are read" in said
+    assert {file.name: file.read_bytes() for file in photos.iterdir()} == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from augan.exceptions import AuganError, DataError, ParameterError
 from augan.io import image_folder, leftovers
 from augan.io.atomic import atomic_folder, atomic_path, check_writable, is_stream
 from augan.io.decoding import Form, read_form
+from augan.io.heatmaps import open_heatmap_folder
 from augan.io.images import open_image_folder
 from augan.io.sources import open_data
 from augan.networks.backbone import read_weights
@@ -212,6 +214,31 @@ def test_images_for_which_there_is_no_space_are_an_error(
     with pytest.raises(OSError, match=r"No space left on device for 0\.0 GB of images") as error:
         image_folder._room(10, Form(100, 100, 3, "uint8"))
     assert error.value.filename == str(tiny_disk)
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "heatmaps", "copies"])
+def test_the_folder_of_images_for_which_there_is_no_space_is_named(
+    kind: str, tiny_disk: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).random((400, 400)).astype(np.float32)
+    images = (255 * pixels).astype(np.uint8)
+    out = tiny_disk / "new"
+    with pytest.raises(OSError, match="No space left") as error:
+        if kind == "heatmaps":
+            with open_heatmap_folder(out, limit=0.5, low=0, high=255) as write_heat:
+                for i in range(100):
+                    write_heat(f"{i}.png", images, pixels, True)
+        elif kind == "copies":
+            images.tofile(tmp_path / "a")
+            with atomic_folder(out) as folder:
+                for i in range(100):
+                    shutil.copyfile(tmp_path / "a", folder / str(i))
+        else:
+            with open_image_folder(out, low=0, high=1, exact=True) as write_images:
+                for _ in range(100):
+                    write_images((images if kind == "png" else pixels)[None], None)
+    assert error.value.filename == str(out)
+    assert not out.exists()
 
 
 def test_an_array_for_which_there_is_no_space_is_an_error_and_no_file(tiny_disk: Path) -> None:

@@ -66,9 +66,20 @@ def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
                 target.rmdir()
             temporary.replace(target)
         except OSError as error:
-            if str(temporary) not in str(error.filename):
+            if str(temporary) not in f"{error.filename} {error.filename2}":
                 raise
             raise _named(error, given) from error
+
+
+@contextlib.contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Give an OSError that names no file the name of the one that is written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(file)
+        raise
 
 
 def check_writable(target: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from augan.io.atomic import naming
 from augan.io.images import as_bytes, new_folder
 from augan.pictures import overlay
 
@@ -59,4 +60,5 @@ def _with_ending(name: str) -> Path:
 
 def _save(pixels: NDArray[np.uint8], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(file)
+    with naming(file):
+        Image.fromarray(pixels).save(file)

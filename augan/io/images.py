@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from augan.exceptions import ParameterError, shown
-from augan.io.atomic import atomic_folder
+from augan.io.atomic import atomic_folder, naming
 
 WriteImages = Callable[..., None]
 
@@ -63,6 +63,11 @@ def lossless_ending(dtype: np.dtype[Any]) -> str:
 
 def save_lossless(pixels: NDArray[Any], file: Path) -> None:
     """Write an image (H, W[, C]) to a file, which has the ending for its type."""
+    with naming(file):
+        _save_lossless(pixels, file)
+
+
+def _save_lossless(pixels: NDArray[Any], file: Path) -> None:
     image = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     image = np.ascontiguousarray(image)
     if lossless_ending(image.dtype) == ".tif":

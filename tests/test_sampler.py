@@ -555,3 +555,60 @@ def test_the_device_is_checked(rows: Any) -> None:
     with pytest.raises(ParameterError, match="device='tpu9'"):
         GANSampler(device="tpu9").fit(*rows)
     assert GANSampler(device="cpu", **QUICK).fit(*rows).get_params()["device"] == "cpu"
+
+
+@pytest.mark.parametrize("strategy", [{1: 59.5}, {1: "60"}, lambda y: 5, {1: 10**12}, {2: 400}])
+def test_a_strategy_that_is_no_number_of_rows_is_refused(rows: Any, strategy: Any) -> None:
+    with pytest.raises(ParameterError, match=r"sampling_strategy=[^\n]*$"):
+        GANSampler(sampling_strategy=strategy, **QUICK).fit_resample(*rows)
+
+
+def test_dates_are_labels(rows: Any) -> None:
+    days = np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")[rows[1]]
+    _, labels = GANSampler(method="data").fit_resample(rows[0], days)
+    assert np.unique(labels, return_counts=True)[1].tolist() == [300, 300]
+    assert labels.dtype == days.dtype
+
+
+def test_labels_may_be_a_frame(rows: Any) -> None:
+    import polars as pl
+    import pyarrow as pa
+
+    for y in (pl.DataFrame({"y": rows[1]}), pa.table({"y": pa.array(rows[1])})):
+        _, labels = GANSampler(method="data").fit_resample(rows[0], y)
+        assert type(labels) is type(y)
+        assert np.unique(labels["y"].to_numpy(), return_counts=True)[1].tolist() == [300, 300]
+    with pytest.raises(DataError, match="y has 2 columns"):
+        GANSampler().fit(rows[0], pl.DataFrame({"y": rows[1], "z": rows[1]}))
+    one_hot = pd.DataFrame(np.eye(3, dtype=int)[np.repeat([0, 1, 2], [200, 100, 30])])
+    _, labels = GANSampler(method="data").fit_resample(rows[0], one_hot)
+    assert labels.sum().tolist() == [200, 200, 200]
+
+
+def test_labels_and_groups_that_are_objects_are_named(rows: Any) -> None:
+    with pytest.raises(DataError, match=r"y holds Python objects, such as 0 \(int\)"):
+        GANSampler().fit(rows[0], rows[1].astype(object))
+    with pytest.raises(DataError, match="y has no label in row 3"):
+        GANSampler().fit(rows[0], pd.DataFrame({"y": rows[1]}).mask(np.arange(330) == 3))
+    groups = np.array([{}] * len(rows[1]), dtype=object)
+    with pytest.raises(DataError, match="groups: unhashable"):
+        GANSampler(method="data").fit(*rows, groups=groups)
+
+
+def test_a_critic_that_cannot_judge_is_said_before_the_training(rows: Any) -> None:
+    def fail(row: dict[str, Any]) -> None:
+        raise AssertionError("was trained")
+
+    few = GANSampler(filters=("critic",), validation_fraction=0.01, callbacks=[fail], **QUICK)
+    with pytest.raises(DataError, match=r"'critic' needs 20 held-out rows, there are 3"):
+        few.fit_resample(*rows)
+    with pytest.raises(ParameterError, match="'critic' needs a GAN"):
+        GANSampler(filters=("critic",), method="data").fit(*rows)
+
+
+def test_a_condition_that_a_column_cannot_hold_is_refused(mixed: Any) -> None:
+    sampler = GANSampler(method="data").fit(*mixed)
+    with pytest.raises(ParameterError, match=r"'age' cannot hold 30\.5: the nearest"):
+        sampler.sample(3, where={"age": 30.5})
+    with pytest.raises(ParameterError, match="where=5: must be a mapping"):
+        sampler.sample(3, where=5)

@@ -188,3 +188,13 @@ def test_an_exported_detector_is_opened_again_for_other_parameters(
     ):
         with pytest.raises(error):
             copy.copy(exported).set_params(**{name: value}).predict(mixed_frame)
+
+
+def test_contamination_set_after_fit_is_refused(
+    default_detector: FAnoGAN, mixed_frame: pd.DataFrame
+) -> None:
+    changed = copy.deepcopy(default_detector).set_params(contamination=0.1)
+    with pytest.raises(
+        ParameterError, match=r"contamination=0\.1: the model was fitted with 'auto'"
+    ):
+        changed.predict(mixed_frame)

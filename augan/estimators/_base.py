@@ -38,7 +38,7 @@ from augan.estimators._input import (
 from augan.estimators._params import check_params
 from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
 from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
-from augan.exceptions import DataError
+from augan.exceptions import DataError, ParameterError, shown
 from augan.frames import library_of, like
 from augan.scoring.maps import Heatmap
 from augan.scoring.rates import check_one_limit, check_rate, check_scores, warn_of_few
@@ -53,7 +53,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     """Base of the detectors; subclasses give the parameters and the way of inversion."""
 
     _has_encoder: bool
-    _offset: tuple[float, float]  # and the `target_fpr` that it was set at
+    _offset: tuple[float, float, str | float]  # with `target_fpr` and `contamination` then
 
     def fit(self, X: Any, y: Any = None) -> BaseDetector:
         """Train on normal data.
@@ -314,7 +314,12 @@ class BaseDetector(OutlierMixin, BaseEstimator):
         """
         if "_offset" not in self.__dict__:
             raise AttributeError(f"this {type(self).__name__} is not fitted: it has no offset_")
-        offset, rate = self._offset
+        offset, rate, contamination = self._offset
+        if self.contamination != contamination:
+            raise ParameterError(
+                f"contamination={shown(self.contamination)}: the model was fitted with "
+                f"{shown(contamination)}; fit again, or give predict(X, target_fpr=...)"
+            )
         if self.target_fpr == rate:
             return offset
         check_one_limit(self.contamination, self.target_fpr)
@@ -322,7 +327,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
 
     @offset_.setter
     def offset_(self, value: float) -> None:
-        self._offset = float(value), self.target_fpr
+        self._offset = float(value), self.target_fpr, self.contamination
 
     @property
     def threshold_(self) -> float:

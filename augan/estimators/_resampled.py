@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from augan.exceptions import DataError
 from augan.frames import PANDAS, given_back, is_frame, is_series, library_of, to_pandas
 
 
@@ -20,6 +21,9 @@ def as_pandas(X: Any, y: Any) -> tuple[Any, Any, Callable[[Any, Any], tuple[Any,
     given_y = nw.to_native(y, pass_through=True)
     is_foreign = is_series(given_y) and not isinstance(given_y, pd.Series)
     series = nw.from_native(given_y, series_only=True) if is_foreign else None
+    of_frame = series is None and library_of(given_y) != PANDAS
+    if of_frame:
+        series = _only_column(given_y)
     rows = to_pandas(X) if is_frame(X) else X
     labels = y if series is None else pd.Series(series.to_list(), name=series.name)
     library = library_of(X)
@@ -27,7 +31,10 @@ def as_pandas(X: Any, y: Any) -> tuple[Any, Any, Callable[[Any, Any], tuple[Any,
     def back(X_new: Any, y_new: Any) -> tuple[Any, Any]:
         if library != PANDAS:
             X_new = _below(X, X_new.iloc[len(rows) :], library)
-        return X_new, y_new if series is None else _labels(series, y_new)
+        if series is None:
+            return X_new, y_new
+        new = _labels(series, y_new)
+        return X_new, (new.to_frame() if of_frame else new).to_native()
 
     return rows, labels, back
 
@@ -45,8 +52,18 @@ def _below(X: Any, added: pd.DataFrame, library: str) -> Any:
     return nw.concat([frame, new.select(frame.columns)], how="vertical").to_native()
 
 
-def _labels(series: nw.Series[Any], found: Any) -> Any:
+def _only_column(y: Any) -> nw.Series[Any]:
+    """Return the labels of a frame of another library."""
+    frame = nw.from_native(y)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if len(frame.columns) != 1:
+        raise DataError(f"y has {len(frame.columns)} columns: one label a row is required")
+    return frame[frame.columns[0]]
+
+
+def _labels(series: nw.Series[Any], found: Any) -> nw.Series[Any]:
     """Return labels as a series of the library and dtype of another one."""
     values = np.asarray(found, dtype=object).tolist()
     backend = series.implementation
-    return nw.new_series(series.name, values, series.dtype, backend=backend).to_native()
+    return nw.new_series(series.name, values, series.dtype, backend=backend)

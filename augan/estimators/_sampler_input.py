@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,8 @@ from sklearn.utils.validation import validate_data
 from augan.codecs.dtypes import as_plain
 from augan.estimators._columns import remember_columns
 from augan.estimators._input import Data, read_input
-from augan.exceptions import DataError, DataWarning, shown
+from augan.estimators._params import ROWS
+from augan.exceptions import DataError, DataWarning, ParameterError, shown
 
 MIN_NAMED = 30  # rows from which on distinct values are no chance
 MOSTLY_DISTINCT = 0.9  # share of distinct texts from which on they name the rows
@@ -28,7 +31,8 @@ def read_labelled(sampler: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool
 
     Also whether the labels came as one column a class.
     """
-    labels, binarized = check_target_type(y, indicate_one_vs_all=True)
+    given = y.to_numpy() if isinstance(y, pd.DataFrame) and y.shape[1] > 1 else y
+    labels, binarized = check_target_type(given, indicate_one_vs_all=True)
     labels = np.asarray(labels)
     if sparse.issparse(X):
         return *validate_data(sampler, X=X, y=labels, accept_sparse=["csr", "csc"]), binarized
@@ -42,6 +46,8 @@ def read_labelled(sampler: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool
 def check_labels(y: Any) -> None:
     """Raise DataError where a label is missing, or labels cannot be told apart as classes."""
     labels = np.asarray(y, dtype=object)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
     if labels.ndim != 1:
         return  # one column a class, which imbalanced-learn reads
     missing = np.asarray(pd.isna(labels))
@@ -50,6 +56,12 @@ def check_labels(y: Any) -> None:
     kinds = sorted({"text" if isinstance(label, str) else "number" for label in labels})
     if len(kinds) > 1:
         raise DataError("y has labels of several types: texts and numbers")
+    if np.asarray(y).dtype == object and kinds == ["number"]:
+        found = type(labels[0]).__name__
+        raise DataError(
+            f"y holds Python objects, such as {shown(labels[0])} ({found}): give it a type, "
+            "such as y.astype(int) or y.astype(str)"
+        )
     try:
         check_classification_targets(y)
     except ValueError as error:
@@ -68,6 +80,17 @@ def check_class_sizes(
             )
 
 
+def check_amounts(added: Mapping[Any, Any], given: str) -> None:
+    """Raise ParameterError where a class is to get what is no number of rows."""
+    for label, n in added.items():
+        if not isinstance(n, Integral) or n > ROWS:
+            asked = n.item() if isinstance(n, np.generic) else n
+            raise ParameterError(
+                f"{given}: class {shown(label)} cannot get {shown(asked)} new rows: a whole "
+                f"number of at most {ROWS} is required"
+            )
+
+
 def read_groups(groups: Any, n_rows: int) -> NDArray[np.intp] | None:
     """Return which rows belong together as numbers (n,) from 0 on.
 
@@ -81,7 +104,10 @@ def read_groups(groups: Any, n_rows: int) -> NDArray[np.intp] | None:
     given = np.asarray(groups, dtype=object)
     if given.shape != (n_rows,):
         raise DataError(f"groups has shape {given.shape} for {n_rows} rows")
-    numbers, _ = pd.factorize(given)
+    try:
+        numbers, _ = pd.factorize(given)
+    except TypeError as error:
+        raise DataError(f"groups: {error}; one text or number a row is required") from error
     if (numbers < 0).any():
         raise DataError(f"groups has no value in row {int((numbers < 0).argmax())}")
     return np.asarray(numbers, dtype=np.intp)

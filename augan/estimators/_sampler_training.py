@@ -21,10 +21,11 @@ from augan.estimators._sampler_input import check_class_sizes, warn_of_columns
 from augan.estimators._training import now, training_config
 from augan.exceptions import ParameterError
 from augan.networks import Networks, build_class_networks
+from augan.sampling.filters import check_critic_filter
 from augan.sampling.ladder import choose
 from augan.sampling.maker import RowMaker
 from augan.sampling.pool import Pool
-from augan.sampling.training import train_class_networks
+from augan.sampling.training import split_held_out, train_class_networks
 from augan.sampling.tuning import FEW, OF_FEW, Candidate, Trial, amounts, best_of, try_candidates
 from augan.sampling.tuning_images import FEW as FEW_IMAGES
 from augan.sampling.tuning_images import try_image_candidates
@@ -49,6 +50,10 @@ def train_sampler(
         raise ParameterError("tune_for and synthetic_share: give one of them")
     warn_of_columns(data)
     sampler.classes_, codes = np.unique(y, return_inverse=True)
+    sampler.sampling_strategy_ = {  # keys as those of `tolist`, dates too
+        label.item() if isinstance(label, np.generic) else label: n
+        for label, n in sampler.sampling_strategy_.items()
+    }
     check_class_sizes(sampler.classes_, np.bincount(codes), sampler.sampling_strategy_)
     sampler.seed_ = draw_seed(sampler.random_state)
     sampler.codec_ = _build_codec(sampler, data).fit(data)
@@ -57,6 +62,7 @@ def train_sampler(
     counts = np.bincount(codes)
     names, method = sampler.classes_.tolist(), sampler._auto("method")
     sampler.methods_ = {name: choose(method, n) for name, n in zip(names, counts, strict=True)}
+    _check_critic(sampler, codes, method)
     sampler.networks_, sampler.history_, sampler.trained_ = None, History(), now()
     held_out = torch.zeros(len(encoded), dtype=torch.bool)
     if method != "data":
@@ -85,6 +91,16 @@ def train_sampler(
         else:
             _tune(sampler, pd.DataFrame(own).reset_index(drop=True), pool, counts, groups)
     sampler._maker = build_maker(sampler, pool)
+
+
+def _check_critic(sampler: GANSampler, codes: NDArray[np.intp], method: str) -> None:
+    """Raise, before anything is trained, where the critic is to judge new rows but cannot."""
+    share = sampler._auto("synthetic_share")
+    if "critic" in sampler.filters and (
+        share is not None or any(sampler.sampling_strategy_.values())
+    ):
+        held_out = split_held_out(codes, sampler.validation_fraction, sampler.seed_)
+        check_critic_filter(method != "data", int(held_out.sum()))
 
 
 def _given_symmetry(sampler: GANSampler) -> str | None:

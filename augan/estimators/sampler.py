@@ -29,6 +29,7 @@ from augan.estimators._input import take, with_any_input
 from augan.estimators._params import check_params
 from augan.estimators._resampled import as_pandas
 from augan.estimators._sampler_input import (
+    check_amounts,
     check_labels,
     dense,
     joined,
@@ -303,7 +304,6 @@ class GANSampler(BaseOverSampler):
         rows, y, _ = as_pandas(X, y)
         check_labels(y)
         rows, y, _ = self._check_X_y(rows, y)
-        self.sampling_strategy_ = self._strategy(y)
         train_sampler(self, dense(rows), y, read_groups(groups, len(y)))
         self._remember_library(X)
         return self
@@ -317,11 +317,13 @@ class GANSampler(BaseOverSampler):
         if isinstance(asked, str) and asked not in STRATEGIES:
             raise ParameterError(f"{given}: is not one of {', '.join(map(shown, STRATEGIES))}")
         try:
-            return dict(check_sampling_strategy(asked, y, self._sampling_type))
-        except (ValueError, TypeError, KeyError) as error:
+            added = dict(check_sampling_strategy(asked, y, self._sampling_type))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ParameterError(
                 f"{given}: {shown(str(error).splitlines()[0], 200)[1:-1]}"
             ) from error
+        check_amounts(added, given)
+        return added
 
     def fit_resample(self, X: Any, y: Any, groups: Any = None) -> tuple[Any, Any]:
         """Train, and return the rows with new ones of the classes in `sampling_strategy`.
@@ -481,7 +483,9 @@ class GANSampler(BaseOverSampler):
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
         """Check X and y as imbalanced-learn does, but let tables and images pass as they are."""
-        return read_labelled(self, X, y)
+        data, labels, binarized = read_labelled(self, X, y)
+        self.sampling_strategy_ = self._strategy(labels)
+        return data, labels, binarized
 
     def __sklearn_tags__(self) -> Any:
         return with_any_input(super().__sklearn_tags__())

@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 Array = NDArray[np.float64]
 
 NEAR = 0.05  # share of the training values that count as near to a number that is asked for
+CLOSE = 1e-7  # what is no other number, as a share: single precision
 SHOWN = 5  # values that an error lists
 
 
@@ -105,6 +106,8 @@ class Conditions:
 
 def read_conditions(where: Mapping[str, Any] | None, codec: Codec) -> Conditions | None:
     """Return what `where` asks for; None where it asks for nothing."""
+    if where is not None and not isinstance(where, Mapping):
+        raise ParameterError(f"where={shown(where)}: must be a mapping of columns to values")
     if not where:
         return None
     if not isinstance(codec, TableCodec):
@@ -152,6 +155,12 @@ def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condit
     ends = ndtri([max(middle - NEAR / 2, 1e-9), min(middle + NEAR / 2, 1 - 1e-9)])
     low, high = np.interp(ends, column.normals, column.knots)
     cell = column.origin.from_numbers(np.array([raw]), np.array([False])).iloc[0]
+    if abs(_raw(column, cell) - raw) > CLOSE * max(column.high - column.low, abs(raw)):
+        near = cell.item() if isinstance(cell, np.generic) else cell
+        raise ParameterError(
+            f"where: column {shown(column.name)} cannot hold {shown(value)}: the nearest that it "
+            f"can is {shown(near)}"
+        )
     return Condition(place, min(low, raw), max(high, raw), cell, exact=True)
 
 

@@ -42,13 +42,7 @@ class CriticFilter:
     """
 
     def __init__(self, pool: Pool, spread: float, seed: int) -> None:
-        if pool.networks is None:
-            raise ParameterError("filters: 'critic' needs a GAN; give method='latent' or 'gan'")
-        if int(pool.held_out.sum()) < MIN_HELD_OUT:
-            raise DataError(
-                f"filters: 'critic' needs {MIN_HELD_OUT} held-out rows, there are "
-                f"{int(pool.held_out.sum())}; a higher validation_fraction keeps more"
-            )
+        check_critic_filter(pool.networks is not None, int(pool.held_out.sum()))
         self.pool, self.spread, self.seed = pool, spread, seed
         real, labels = pool.rows[pool.held_out], pool.labels[pool.held_out]
         random = torch_stream(seed, "critic filter")
@@ -162,6 +156,25 @@ class BandFilter:
         low, high = self.bands[label]
         score = distances(rows.flatten(1), own, k=k).mean(dim=1)
         return (score >= low) & (score <= high)
+
+
+def check_critic_filter(has_critic: bool, n_held_out: int) -> None:
+    """Raise where rows cannot be judged by a critic.
+
+    Raises
+    ------
+    ParameterError
+        Where there is no critic.
+    DataError
+        Where it has too few rows to be calibrated on.
+    """
+    if not has_critic:
+        raise ParameterError("filters: 'critic' needs a GAN; give method='latent' or 'gan'")
+    if n_held_out < MIN_HELD_OUT:
+        raise DataError(
+            f"filters: 'critic' needs {MIN_HELD_OUT} held-out rows, there are {n_held_out}; a "
+            "higher validation_fraction keeps more"
+        )
 
 
 def build_filters(names: Sequence[str], pool: Pool, spread: float, seed: int) -> dict[str, Filter]:

@@ -43,7 +43,7 @@ def train_class_networks(
     them. Returns the history, and a mask (n,) of the
     rows that were only looked at.
     """
-    held_out = _held_out(labels.cpu().numpy(), validation_fraction, seed).to(encoded.device)
+    held_out = split_held_out(labels.cpu().numpy(), validation_fraction, seed).to(encoded.device)
     train = ~held_out
     parts = encoded[train], encoded[held_out], labels[train], labels[held_out]
     run = Run(
@@ -63,7 +63,7 @@ def train_class_networks(
     return run.history, held_out.cpu()
 
 
-def _held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:
+def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:
     """Return which rows (n,) are not trained on: a share of each class that has rows to spare."""
     random = numpy_stream(seed, "split")
     held_out = np.zeros(len(labels), dtype=bool)

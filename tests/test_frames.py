@@ -16,7 +16,9 @@ from imblearn.over_sampling import RandomOverSampler
 from sklearn.base import BaseEstimator
 
 from augan import FAnoGAN, GANSampler, load
+from augan.codecs.drift import made_up_rows
 from augan.codecs.origin import from_json, to_json
+from augan.deploy.parity import _rows_to_try
 from augan.deploy.raw import TableForm
 from augan.estimators._input import normal_rows, read_input, read_like_training
 from augan.evaluation.classifiers import plain as classifier_table
@@ -392,3 +394,10 @@ def test_sparse_matrices_are_refused_as_scikit_learn_does(kind: str) -> None:
 
     with pytest.raises(TypeError, match="sparse matrix, but dense data is required"):
         read_input(getattr(sparse, kind)(np.eye(3)), None)
+
+
+def test_rows_that_exports_are_checked_on_are_those_of_pandas(of_polars: FAnoGAN) -> None:
+    for tried in _rows_to_try(of_polars, None, np.random.default_rng(0)):
+        assert isinstance(tried, pd.DataFrame)
+        with made_up_rows():
+            assert np.isfinite(of_polars.anomaly_score(tried)).all()

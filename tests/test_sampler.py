@@ -490,6 +490,7 @@ ELSEWHERE = {
     "n_iter_no_change",
     "callbacks",
     "device",
+    "verbose",
 }
 
 
@@ -589,7 +590,7 @@ def test_labels_and_groups_that_are_objects_are_named(rows: Any) -> None:
     with pytest.raises(DataError, match=r"y holds Python objects, such as 0 \(int\)"):
         GANSampler().fit(rows[0], rows[1].astype(object))
     with pytest.raises(DataError, match="y has no label in row 3"):
-        GANSampler().fit(rows[0], pd.DataFrame({"y": rows[1]}).mask(np.arange(330) == 3))
+        GANSampler().fit(rows[0], pd.Series(rows[1]).mask(np.arange(330) == 3).to_frame())
     groups = np.array([{}] * len(rows[1]), dtype=object)
     with pytest.raises(DataError, match="groups: unhashable"):
         GANSampler(method="data").fit(*rows, groups=groups)

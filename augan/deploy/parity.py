@@ -167,6 +167,7 @@ def _rows_to_try(estimator: Any, X: Any, random: np.random.Generator) -> list[Da
     for n in BATCHES:
         size = min(n, most)
         made = estimator.sample(max(1, size // 2), random_state=int(random.integers(2**31)))
+        made = to_pandas(made) if is_frame(made) else made
         wild = _wild(codec, size - len(made), random)
         if wild is None:
             tried.append(made)

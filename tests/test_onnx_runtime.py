@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -334,3 +335,11 @@ def test_one_row_and_more_rows_than_a_chunk_are_scored_as_torch_does(
         assert (np.abs(ours.anomaly_score - theirs.anomaly_score) < 1e-3 * scale).all()
         assert theirs.score_parts.index.equals(rows.index)
         assert theirs.explanation.index.equals(rows.index)
+
+
+@pytest.mark.parametrize("n", [{}, 10**12, {"a": 10**12}, 0, {"a": True}])
+def test_exported_generators_refuse_what_is_no_number_of_rows(n: Any) -> None:
+    classes = np.array(["a", "b"])
+    model: Any = SimpleNamespace(metadata_={"classes": classes}, classes_=classes, _shares=classes)
+    with pytest.raises(ParameterError, match="n_samples"):
+        OnnxGenerator._labels(model, n, np.random.RandomState(0))

@@ -20,6 +20,7 @@ from augan.exceptions import ParameterError, shown
 from augan.frames import PANDAS, given_back
 
 CHUNK = 1024  # rows that the graph is given at once
+ROWS = 10**9  # at once: as of `sample` in torch
 
 
 class OnnxGenerator:
@@ -144,11 +145,15 @@ class OnnxGenerator:
                 raise ParameterError(
                     f"n_samples: no class {shown(label)} in training; it had {found}"
                 )
+        if not n_samples:
+            raise ParameterError("n_samples: no class is asked for")
         codes = [known[label] for label in n_samples]
         return np.repeat(codes, [_checked(n) for n in n_samples.values()])
 
 
 def _checked(n: Any) -> int:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ParameterError(f"n_samples={shown(n)}: must be a whole number above 0")
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 < n <= ROWS:
+        raise ParameterError(
+            f"n_samples={shown(n)}: must be a whole number above 0, at most {ROWS}"
+        )
     return int(n)

@@ -83,7 +83,7 @@ def check_class_sizes(
 def check_amounts(added: Mapping[Any, Any], given: str) -> None:
     """Raise ParameterError where a class is to get what is no number of rows."""
     for label, n in added.items():
-        if not isinstance(n, Integral) or n > ROWS:
+        if not isinstance(n, Integral) or int(n) > ROWS:
             asked = n.item() if isinstance(n, np.generic) else n
             raise ParameterError(
                 f"{given}: class {shown(label)} cannot get {shown(asked)} new rows: a whole "

@@ -197,6 +197,8 @@ class GANSampler(BaseOverSampler):
     'latent'
     """
 
+    sampling_strategy_: dict[Any, int]
+
     def __init__(
         self,
         *,

@@ -15,8 +15,10 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
     for path in inputs:
         if path is not None and is_same_file(out, path):
             raise ParameterError(f"{option} {out}: is {path}, which is read")
-        if path is not None and path.is_dir() and _is_image_below(out, path):
-            raise ParameterError(f"{option} {out}: an image in {path}, whose images are read")
+        if path is not None and path.is_dir() and _is_read(out, path):
+            raise ParameterError(
+                f"{option} {out}: lies in {path}, which is read with all its files"
+            )
     if is_stream(out):
         return
     try:
@@ -26,11 +28,17 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
         raise OSError(error.errno, error.strerror, str(out)) from error
 
 
-def _is_image_below(out: Path, folder: Path) -> bool:
-    """Whether `out` is there, is called as images are and lies in a folder."""
-    from augan.io.image_folder import is_image_name
+def _is_read(out: Path, folder: Path) -> bool:
+    """Whether `out` is there and is one of the images below a folder, or of the tables in it."""
+    from augan.io.image_folder import holds_images, is_image_name
+    from augan.io.tables import is_table_name
 
-    return is_image_name(out) and out.is_file() and folder.resolve() in out.resolve().parents
+    if not out.is_file():
+        return False
+    place, inside = folder.resolve(), out.resolve().parents
+    if is_image_name(out):
+        return place in inside
+    return is_table_name(out.name) and inside[0] == place and not holds_images(folder)
 
 
 def check_apart(out: Path, option: str, *inputs: Path | None) -> None:

@@ -398,8 +398,17 @@ def test_no_output_replaces_an_image_that_is_read_or_lies_among_them(
     shutil.copytree(parts / "train" / "good", photos)
     before = {file.name: file.read_bytes() for file in photos.iterdir()}
     said = refused("fit", photos, "--out", photos / "00.png", *QUICK)
-    assert "--out" in said and "00.png: an image in" in said
+    assert "--out" in said and "00.png: is one of the files of" in said
     run_dir = photos / "run"
     said = refused("fit", photos, "--out", tmp_path / "m.augan", "--run-dir", run_dir, *QUICK)
     assert "--run-dir" in said and "whose images are read" in said
     assert {file.name: file.read_bytes() for file in photos.iterdir()} == before
+
+
+def test_no_output_replaces_a_table_of_a_directory_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    table = tmp_path / "tables" / "a.csv"
+    table.write_text("x,y\n1,2\n2,3\n")
+    said = refused("fit", table.parent, "--out", table, *QUICK)
+    assert "--out" in said and "which are read" in said
+    assert table.read_text() == "x,y\n1,2\n2,3\n"

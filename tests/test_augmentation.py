@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from augan import GANSampler
 from augan.evaluation import AugmentationReport, evaluate_augmentation
 from augan.evaluation.arms import build_arms
-from augan.evaluation.augmentation import split_rows, try_arm
+from augan.evaluation.augmentation import _read, split_rows, try_arm
 from augan.evaluation.classifiers import make_encoder, plain
 from augan.exceptions import DataError, ParameterError
 from augan.sampling import tuning
@@ -260,3 +260,14 @@ def test_mistakes_are_one_line(
     lines = result.stderr.splitlines()
     assert result.exit_code == 1 and result.stdout == ""
     assert len(lines) == 1 and lines[0].startswith("augan: error: ") and says in lines[0]
+
+
+def test_frames_of_other_libraries_keep_their_columns() -> None:
+    polars = pytest.importorskip("polars")
+    y = np.repeat(["a", "b"], [20, 12])
+    table = polars.DataFrame({"n": np.arange(32), "c": ["u", "v"] * 16})
+    frame, labels, positive = _read(table, polars.Series(y), None)
+    assert frame.columns.tolist() == ["n", "c"]
+    assert (labels.sum(), positive) == (12, "b")
+    with pytest.raises(DataError, match="X has 0 rows"):
+        _read(pd.DataFrame({"n": []}), [], None)

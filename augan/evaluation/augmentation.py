@@ -27,6 +27,7 @@ from augan.evaluation.fidelity import FIGURES, fidelity_metrics
 from augan.evaluation.fidelity import MIN_ROWS as FIDELITY_ROWS
 from augan.evaluation.resampling import MAX_FPR
 from augan.exceptions import DataError, ParameterError, shown
+from augan.frames import is_frame, to_pandas
 
 TEST_SHARE = 0.4
 VALIDATION_SHARE = 0.2  # of the training rows: real ones, where the threshold for F1 is found
@@ -272,12 +273,14 @@ def _best_threshold(labels: Labels, scores: NDArray[np.float64]) -> float:
 
 def _read(X: Any, y: Any, positive: Any) -> tuple[pd.DataFrame, Labels, Any]:
     """Return a table, which of its rows are positive, and the class that these have."""
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    frame = to_pandas(X) if is_frame(X) else pd.DataFrame(np.asarray(X))
     classes = pd.Series(np.asarray(y))
     if len(classes) != len(frame):
         raise DataError(f"y has {len(classes)} labels for {len(frame)} rows")
     if classes.isna().any():
         raise DataError(f"y has no label in row {int(classes.isna().to_numpy().argmax())}")
+    if frame.empty:
+        raise DataError(f"X has {len(frame)} rows and {frame.shape[1]} columns: nothing to read")
     counts = classes.value_counts()
     if positive is None:
         positive = counts.index[-1]

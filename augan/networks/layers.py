@@ -49,7 +49,8 @@ class ClassNorm(nn.Module):
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
         """Return x (n, F, ...) normalised; `conditions` (n, n_classes) as in `ClassGenerator`."""
-        changes = (conditions @ self.of_class).reshape(len(x), -1, *[1] * (x.ndim - 2))
+        changes = conditions @ self.of_class  # sizes by shape, which an export leaves open
+        changes = changes.reshape(x.shape[0], changes.shape[1], *[1] * (x.ndim - 2))
         scale, shift = changes.chunk(2, dim=1)
         normed: Tensor = self.norm(x)
         return normed * (1 + scale) + shift

@@ -16,9 +16,7 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
         if path is not None and is_same_file(out, path):
             raise ParameterError(f"{option} {out}: is {path}, which is read")
         if path is not None and path.is_dir() and _is_read(out, path):
-            raise ParameterError(
-                f"{option} {out}: lies in {path}, which is read with all its files"
-            )
+            raise ParameterError(f"{option} {out}: is one of the files of {path}, which are read")
     if is_stream(out):
         return
     try:

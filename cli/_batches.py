@@ -132,7 +132,10 @@ def _check_columns(
     absent = [name for name in needed if name not in found]
     if absent:
         names = listed(map(shown, absent))
-        raise DataError(f"{path}: no column {names}, which {model} was trained with")
+        raise DataError(
+            f"{path}: no column {names}, which {model} was trained with; it has "
+            f"{listed(map(shown, found))}"
+        )
     expected = {*needed, *known, context.get("target"), *context.get("dropped", [])}
     extra = [name for name in found if name not in expected]
     if extra:

@@ -66,18 +66,38 @@ def is_label(labels: Any, label: str, where: str, kind: str) -> Any:
 
     from augan.codecs.cells import category_key
     from augan.exceptions import DataError, listed, shown
+    from augan.io.options import USUAL_MISSING
 
     missing = has_no_label(labels)
     keys = pd.Series(labels).astype(object)[~missing].map(category_key)
     mask = missing.copy()
     if label != "":
-        mask[~missing] = keys.to_numpy() == category_key(label)
+        mask[~missing] = keys.isin(_keys_of(label, labels)).to_numpy()
         mask[missing] = False
     if not mask.any():
         found = listed((repr(key) for key in sorted(keys.unique())), 5) or "none"
         blank = f", and {missing.sum()} rows without a label" if missing.any() else ""
+        if blank and label in USUAL_MISSING:
+            blank += f" (--missing '' keeps texts such as {shown(label)})"
         raise DataError(f"{where} never is {shown(label)}: no {kind}; it has {found}{blank}")
     return np.asarray(mask)
+
+
+def _keys_of(label: str, labels: Any) -> list[str]:
+    """Return what `label` is called in a column: 1.0 is 1 among numbers, a day also a time."""
+    import contextlib
+
+    import pandas as pd
+
+    from augan.codecs.cells import category_key
+
+    keys, dtype = [category_key(label)], pd.Series(labels).dtype
+    with contextlib.suppress(ValueError):
+        if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
+            keys.append(category_key(float(label)))
+        elif pd.api.types.is_datetime64_any_dtype(dtype):
+            keys.append(category_key(pd.Timestamp(label)))
+    return keys
 
 
 def leave_out_unlabelled(labels: Any, asked: str, where: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -154,16 +154,27 @@ def as_trained(options: Any, context: dict[str, Any], model: Path) -> Any:
 
     What is given otherwise than it was then is warned of.
     """
-    from augan.exceptions import shown
-
     together, changed = options.over(stored_reading(context, model))
     for name in changed:
         option = NAMES.get(name, f"--{name}")
         say(
-            f"augan: warning: {option} {shown(getattr(together, name))}: the data that {model} was "
-            "trained on was read otherwise"
+            f"augan: warning: {option} {_written(getattr(together, name))}: the data that {model} "
+            "was trained on was read otherwise"
         )
     return together
+
+
+def _written(value: Any) -> str:
+    """Return an option's value as the command line has it."""
+    from augan.exceptions import shown
+    from augan.io.options import ANY_COLUMN
+
+    if isinstance(value, tuple):
+        return shown(",".join(value))
+    if isinstance(value, Mapping):
+        parts = [how if name == ANY_COLUMN else f"{name}={how}" for name, how in value.items()]
+        return shown(", ".join(parts))
+    return shown(value)
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:

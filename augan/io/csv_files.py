@@ -16,7 +16,7 @@ import pyarrow.csv
 
 from augan.exceptions import DataError, DataWarning, shown
 from augan.io.options import ReadOptions
-from augan.io.sniffing import Head, read_head
+from augan.io.sniffing import Head, other_delimiter, read_head
 
 BLOCK_BYTES = 4 * 2**20
 UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii")
@@ -93,7 +93,8 @@ class CsvFile:
     @cached_property
     def _head(self) -> Head:
         names = self.options.column_names
-        head = read_head(self.path, self.options.encoding, len(names) if names else None)
+        n_columns = len(names) if names else None
+        head = read_head(self.path, self.options.encoding, n_columns, label=self.label)
         if head.is_utf8 and codecs.lookup(head.encoding).name not in UNICODE:
             warnings.warn(
                 f"{self.label}: looks like UTF-8, but is read as {head.encoding} (--encoding)",
@@ -116,6 +117,15 @@ class CsvFile:
                 f"{self.label}: no {shown(self.options.delimiter)} in the header; fields look to "
                 f"be divided by {shown(likely)} (--delimiter {shown(likely)})"
             )
+        if len(names) == 1 and not self.options.delimiter:
+            other = other_delimiter(self._head.lines[self._head.skip_rows :])
+            if other is not None:
+                warnings.warn(
+                    f"{self.label}: read as one column; fields look to be divided by "
+                    f"{shown(other)} (--delimiter {shown(other)})",
+                    DataWarning,
+                    stacklevel=2,
+                )
         return names
 
     @cached_property

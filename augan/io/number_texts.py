@@ -69,6 +69,17 @@ def plain_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return None
 
 
+def unlike_most(text: pa.ChunkedArray) -> str | None:
+    """Return the first of numbers that is not written in the format which most are."""
+    plain = text.drop_null()
+    right = [
+        pc.match_substring_regex(plain, rf"^[+{MINUS}]?(?:{_body(how)})$") for how in FORMATS[:2]
+    ]
+    most = max(right, key=lambda alike: pc.sum(alike).as_py() or 0)
+    others = plain.filter(pc.invert(most))
+    return str(others[0].as_py()) if len(others) else None
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a number such as 1, -2.5 or 1e-3."""
     return re.match(PLAIN, text.strip()) is not None

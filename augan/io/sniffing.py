@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import codecs
 import csv
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
+from augan.exceptions import DataError
+
 HEAD_BYTES = 2**18
 MOST_LINES = 100
 DELIMITERS = ("\t", ";", "|", ",")  # those that seldom stand within fields come first
+OTHER_DELIMITERS = ("~", "^", "\x01", "\x1f", ":", " ")  # which must be given
+OTHER_KINDS = {  # by the first bytes: what a file is that is no text
+    b"\x1f\x8b": "compressed; its name must end in .csv.gz",
+    b"BZh": "compressed; its name must end in .csv.bz2",
+    b"\x28\xb5\x2f\xfd": "compressed; its name must end in .csv.zst",
+    b"PAR1": "a Parquet file; its name must end in .parquet",
+    b"PK\x03\x04": "a zip archive or a workbook, no CSV file",
+    b"\x93NUMPY": "an array of NumPy; its name must end in .npy",
+}
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -46,15 +58,43 @@ class Head:
     is_utf8: bool = False
 
 
-def read_head(file: Path, encoding: str | None, n_columns: int | None = None) -> Head:
-    """Return what the first lines of a CSV file say; `n_columns` is known without a header."""
+def read_head(
+    file: Path, encoding: str | None, n_columns: int | None = None, *, label: str = ""
+) -> Head:
+    """Return what the first lines of a CSV file say; `n_columns` is known without a header.
+
+    DataError, with the file called `label`, where it is of another kind.
+    """
     with pa.input_stream(str(file), compression="detect") as stream:
         content = stream.read(HEAD_BYTES)
+    for start, what in OTHER_KINDS.items():
+        if content.startswith(start):
+            raise DataError(f"{label or file}: {what}")
     encoding = encoding_of(content, encoding)
     lines = first_lines(content, encoding)
+    if lines and _is_json_object(lines[0]):
+        raise DataError(f"{label or file}: JSON lines; its name must end in .jsonl")
     if lines and (found := re.fullmatch('\ufeff?"?sep=([^"])"?', lines[0].strip("\r\n"))):
         return Head(encoding, found[1], 1, lines)
     return Head(encoding, likely_delimiter(lines, n_columns), 0, lines, _is_utf8(content))
+
+
+def _is_json_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def other_delimiter(lines: list[str]) -> str | None:
+    """Return what divides nearly all lines into as many fields as the first, at least three."""
+    lines = [line.strip() for line in lines[:MOST_LINES] if line.strip()]
+    for delimiter in OTHER_DELIMITERS:
+        n_fields = lines[0].count(delimiter) if lines else 0
+        alike = sum(line.count(delimiter) == n_fields for line in lines)
+        if n_fields >= 2 and len(lines) > 2 and alike > 0.95 * len(lines):
+            return delimiter
+    return None
 
 
 def _is_utf8(content: bytes) -> bool:

@@ -61,7 +61,8 @@ class TableSource:
         self.options = options or ReadOptions()
         self.resolved = self.options
         self.files = [
-            _kind_of(file)(file, self.options, label or str(file)) for file in _table_files(path)
+            _kind_of(file)(file, self.options, label or str(file))
+            for file in _table_files(path, self.label)
         ]
 
     def columns(self) -> list[str]:
@@ -278,7 +279,7 @@ def _tables_in(path: Path) -> list[Path]:
     return sorted(file for file in shown_files if is_table_name(file.name))
 
 
-def _table_files(path: Path) -> list[Path]:
+def _table_files(path: Path, label: str) -> list[Path]:
     if path.is_dir():
         files = _tables_in(path)
         if not files:
@@ -295,7 +296,7 @@ def _table_files(path: Path) -> list[Path]:
             f"{path}: not a kind of file that augan reads (CSV, JSON lines, Parquet, .npy, .npz)"
         )
     if path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(f"{label}: the file is empty")
     return [path]
 
 

@@ -179,11 +179,12 @@ class Typed:
         if not formats:
             again = number_texts.survey(text, None, None) if decimal or given.thousands else found
             options = _options_for(again.formats, name)
-            what = (
-                "numbers, but not as --decimal and --thousands say"
-                if again.formats
-                else ("numbers with several decimal marks")
-            )
+            what = "numbers, but not as --decimal and --thousands say"
+            if not again.formats:
+                value = number_texts.unlike_most(text)
+                where = f" in row {pc.index(text, value).as_py()}" if value else ""
+                what = "numbers with several decimal marks"
+                what += f", such as {shown(value)}{where}" if value else ""
             self._not_one_format(name, text, what, options)
             return text
         if len(formats) > 1:
@@ -304,12 +305,14 @@ class Typed:
 
 
 def _options_for(formats: list[NumberFormat], name: str) -> str:
-    ways = [
-        f"--thousands {shown(how.thousands)}"
-        if how.thousands
-        else f"--decimal {shown(how.decimal)}"
-        for how in formats
-    ]
+    ways = []
+    for how in formats:
+        given = []
+        if how.thousands:
+            given.append(f"--thousands {shown(how.thousands)}")
+        if how.thousands is None or (how.decimal == "," and how.thousands != "."):
+            given.append(f"--decimal {shown(how.decimal)}")
+        ways.append(" ".join(given))
     return " or ".join(ways)
 
 

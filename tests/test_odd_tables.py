@@ -1,0 +1,76 @@
+"""Tables that are not what they look like: said in one line, with what reads them."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from augan_cli._labels import is_label
+
+from augan.exceptions import DataError, DataWarning
+from augan.io.options import ReadOptions
+from augan.io.tables import TableSource
+
+
+def table(tmp_path: Path, content: str | bytes) -> TableSource:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return TableSource(path)
+
+
+def test_advice_on_numbers_is_all_that_reads_them(tmp_path: Path) -> None:
+    source = table(tmp_path, "a;b\n1 704,50;2\n")
+    with pytest.raises(DataError, match="--thousands ' ' --decimal ','"):
+        list(source.batches({"a": "number"}))
+    options = ReadOptions(thousands=" ", decimal=",")
+    (rows,) = TableSource(tmp_path / "t.csv", options).batches({"a": "number"})
+    assert rows["a"].tolist() == [1704.5]
+
+
+@pytest.mark.parametrize("odd", ["1,5", "-1,25"])
+def test_the_number_with_another_decimal_mark_is_named(tmp_path: Path, odd: str) -> None:
+    cells = [f"{i}.5" for i in range(30)] + [odd]
+    source = table(tmp_path, "a;b\n" + "".join(f"{cell};1\n" for cell in cells))
+    with pytest.raises(DataError, match=f"such as '{odd}' in row 30"):
+        source.read()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (gzip.compress(b"a,b\n1,2\n"), r"compressed; its name must end in \.csv\.gz"),
+        (b"PAR1rest", "a Parquet file"),
+        (b"PK\x03\x04rest", "a zip archive or a workbook"),
+        (b'{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n', r"JSON lines; its name must end in \.jsonl"),
+    ],
+)
+def test_other_files_called_csv_are_named_for_what_they_are(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    with pytest.raises(DataError, match=says):
+        table(tmp_path, content).read()
+
+
+@pytest.mark.parametrize("delimiter", ["~", "^", " ", "\x01"])
+def test_a_table_read_as_one_column_is_warned_of(tmp_path: Path, delimiter: str) -> None:
+    lines = [delimiter.join(row) for row in ("abc", "123", "456", "789")]
+    with pytest.warns(DataWarning, match="read as one column; .* --delimiter|--delimiter"):
+        table(tmp_path, "\n".join(lines) + "\n").read()
+
+
+def test_a_column_of_texts_is_no_table_read_wrongly(tmp_path: Path) -> None:
+    assert len(table(tmp_path, "what was said\nyes\nno thanks\nwell\nbye\n").read()) == 4
+
+
+def test_labels_are_found_as_they_stand_in_the_file() -> None:
+    numbers = pd.Series([0.0, 1.0, None])
+    for label in ("1", "1.0"):
+        assert is_label(numbers, label, "t", "anomalies").tolist() == [False, True, False]
+    days = pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"]))
+    assert is_label(days, "2024-01-02", "t", "anomalies").tolist() == [False, True]
+    codes = pd.Series(["01", "1"])
+    assert is_label(codes, "1", "t", "anomalies").tolist() == [False, True]
+    with pytest.raises(DataError, match="--missing '' keeps texts such as 'NA'"):
+        is_label(pd.Series(["EU", None]), "NA", "t", "anomalies")

@@ -74,3 +74,30 @@ def test_labels_are_found_as_they_stand_in_the_file() -> None:
     assert is_label(codes, "1", "t", "anomalies").tolist() == [False, True]
     with pytest.raises(DataError, match="--missing '' keeps texts such as 'NA'"):
         is_label(pd.Series(["EU", None]), "NA", "t", "anomalies")
+
+
+@pytest.mark.parametrize("mark", ["-", "—", "unknown"])
+@pytest.mark.parametrize("kind", ["numbers", "dates"])
+def test_a_mark_of_missing_values_that_is_not_known_is_named(
+    kind: str, mark: str, tmp_path: Path
+) -> None:
+    known = [
+        f"{i * 7.5:,.2f}" if kind == "numbers" else f"2024-03-{i % 28 + 1:02}" for i in range(60)
+    ]
+    texts = [mark if i % 3 == 0 else text for i, text in enumerate(known)]
+    pd.DataFrame({"a": texts, "b": range(60)}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.warns(
+        DataWarning, match=f"'a' is read as text: 40 of its values are {kind}"
+    ) as said:
+        frame = TableSource(tmp_path / "t.csv").read()
+    assert f"20 are '{mark}' (--missing '{mark}'" in str(said[0].message)
+    assert frame["a"].tolist() == texts
+    options = ReadOptions(missing=(mark,))
+    assert TableSource(tmp_path / "t.csv", options).read()["a"].isna().sum() == 20
+
+
+@pytest.mark.parametrize("texts", [["low", "high"], ["A1", "B2"], ["1", "2", "other"]])
+def test_categories_are_no_numbers_with_a_mark(texts: list[str], tmp_path: Path) -> None:
+    values = [texts[i % len(texts)] for i in range(60)]
+    pd.DataFrame({"a": values, "b": range(60)}).to_csv(tmp_path / "t.csv", index=False)
+    assert TableSource(tmp_path / "t.csv").read()["a"].tolist() == values

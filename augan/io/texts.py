@@ -213,7 +213,31 @@ class Typed:
         elif found.n_dates >= MOSTLY * n_texts and self._gone_wrong(text):
             assert found.odd is not None
             raise self._odd_text(text, found.odd, name, "date", found.n_dates)
+        else:
+            self._warn_of_unknown_mark(name, text)
         return text
+
+    def _warn_of_unknown_mark(self, name: str, text: pa.ChunkedArray) -> None:
+        """Warn where all values but one text without a digit, such as "-", are numbers or dates."""
+        has_digit = pc.match_substring_regex(text.drop_null(), r"\d")
+        rest = text.drop_null().filter(has_digit)
+        marks = text.drop_null().filter(pc.invert(has_digit)).unique()
+        if len(marks) != 1 or not self._gone_wrong(rest):
+            return
+        if number_texts.survey(rest, None, None).odd is None:
+            what = "numbers"
+        elif not _iso_dates(rest)[1].any() or survey_dates(rest).n_dates == len(rest):
+            what = "dates"
+        else:
+            return
+        mark = shown(marks[0].as_py())
+        warnings.warn(
+            f"{self.places.labels[0]}: column {shown(name)} is read as text: {len(rest)} of its "
+            f"values are {what}, {len(text) - text.null_count - len(rest)} are {mark} "
+            f"(--missing {mark} reads these as missing)",
+            DataWarning,
+            stacklevel=2,
+        )
 
     def _decide_numbers(self) -> None:
         """Read columns such as 1,704 by what other columns show; DataError where none does."""

@@ -57,7 +57,7 @@ def evaluate_model(
     target, anomaly, normal = _with_mvtec(data, labels)
     limit = _finite(flag_limit(estimator, *flag))
     target = _target(estimator, model, target)
-    options = as_trained(options, model_context(estimator, model), model)
+    options = as_trained(options, model_context(estimator, model), model, estimator)
     usual = "table" if estimator.codec_.kind == "table" else "images"
     of_labels: Any = {"anomaly": anomaly, "normal": normal, "masks": masks, "usual": usual}
     known = read_anomalies(data, options, target, **of_labels)

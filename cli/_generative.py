@@ -40,7 +40,7 @@ def evaluate_images(
             f"--generative: {model} makes rows of a table; "
             "augan evaluate --augmentation judges these"
         )
-    options = as_trained(options, model_context(estimator, model), model)
+    options = as_trained(options, model_context(estimator, model), model, estimator)
     images, labels = read_images(data, options, estimator.codec_, target, training=True)
     with data_errors(data):
         report = evaluate_generator(

@@ -149,11 +149,14 @@ def stored_reading(context: dict[str, Any], model: Path) -> Any:
         raise ModelFileError(f"{model}: {error}") from error
 
 
-def as_trained(options: Any, context: dict[str, Any], model: Path) -> Any:
+def as_trained(options: Any, context: dict[str, Any], model: Path, estimator: Any) -> Any:
     """Return the options that the training data was read with, and over them those given.
 
-    What is given otherwise than it was then is warned of.
+    What is given otherwise than it was then is warned of; options of single columns have to fit
+    the columns of the model.
     """
+    if getattr(estimator.codec_, "kind", None) == "table":
+        _check_columns(options, context, model, estimator.codec_.columns)
     together, changed = options.over(stored_reading(context, model))
     for name in changed:
         option = NAMES.get(name, f"--{name}")
@@ -162,6 +165,26 @@ def as_trained(options: Any, context: dict[str, Any], model: Path) -> Any:
             "was trained on was read otherwise"
         )
     return together
+
+
+def _check_columns(options: Any, context: dict[str, Any], model: Path, columns: Any) -> None:
+    """Raise ParameterError for an option of a column that the model reads otherwise, or lacks."""
+    from augan.exceptions import ParameterError, listed, shown
+    from augan.io.options import ANY_COLUMN
+
+    kinds = {column.name: column.stored_as() for column in columns}
+    others = {context.get("target"), *context.get("dropped", [])}
+    wanted = [("--text", name, ("text",)) for name in options.text]
+    times = ("time", "time with zone")
+    wanted += [("--date-format", name, times) for name in options.date_formats]
+    for option, name, fitting in wanted:
+        if name == ANY_COLUMN or name in others or kinds.get(name) in fitting:
+            continue
+        if name in kinds:
+            reason = f"a column of {kinds[name]}s in {model}"
+        else:
+            reason = f"{model} has no such column; it has {listed(kinds)}"
+        raise ParameterError(f"{option} {shown(name)}: {reason}")
 
 
 def _written(value: Any) -> str:

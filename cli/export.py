@@ -136,7 +136,7 @@ def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
 
     if not hasattr(estimator, "anomaly_score"):
         raise ModelFileError(f"{model}: a {type(estimator).__name__}; --data goes with a detector")
-    options = as_trained(options, model_context(estimator, model), model)
+    options = as_trained(options, model_context(estimator, model), model, estimator)
     parts, n = [], 0
     for batch in model_batches(estimator, model, data, options):
         parts.append(batch.rows)

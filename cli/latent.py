@@ -146,7 +146,7 @@ def _opened(
     check_picture(out, "--out", model, data, mask)
     set_threads(threads, small_batches=False, model=model)
     detector = load_image_model(model, device, command)
-    options = as_trained(ReadOptions(), model_context(detector, model), model)
+    options = as_trained(ReadOptions(), model_context(detector, model), model, detector)
     return detector, *read_images(data, options, detector.codec_, target)
 
 

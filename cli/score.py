@@ -87,7 +87,7 @@ def score(
         if heatmaps is not None:
             _check_heatmaps(heatmaps, model, estimator, data)
         context = model_context(estimator, model)
-        options = as_trained(options, context, model)
+        options = as_trained(options, context, model, estimator)
         wanted = Keep(id_ or [], keep or [], score_columns(), uses_stored=True)
         batches = model_batches(*(estimator, model, data, options), skip_bad=skip_bad, keep=wanted)
         reasons = _reasons(estimator, context) if explain else None

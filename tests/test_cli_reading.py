@@ -116,3 +116,22 @@ def test_options_of_reading_that_cannot_be_are_one_line(
     result = run("fit", folder / "d.csv", *words, *given, "--out", tmp_path / "m.augan", *QUICK)
     assert result.exit_code == 1 and says in result.stderr
     assert len(result.stderr.splitlines()) == 1 and not (tmp_path / "m.augan").exists()
+
+
+@pytest.mark.parametrize("command", ["score", "evaluate"])
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--text", "nope", "'nope': "),
+        ("--text", "Betrag", "'Betrag': a column of numbers"),
+        ("--date-format", "Betrag=%Y", "'Betrag': a column of numbers"),
+        ("--date-format", "nope=%Y", "no such column; it has Datum, Betrag, PLZ"),
+    ],
+)
+def test_an_option_of_a_column_that_the_model_lacks_is_refused(
+    command: str, option: str, value: str, says: str, folder: Path
+) -> None:
+    labels = ["--target", "Art", "--anomaly", "odd"] if command == "evaluate" else []
+    result = run(command, folder / "m.augan", folder / "d.csv", *labels, option, value)
+    assert result.exit_code == 1, result.stderr
+    assert f"{option} " in result.stderr and says in result.stderr, result.stderr

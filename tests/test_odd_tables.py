@@ -40,7 +40,7 @@ def test_the_number_with_another_decimal_mark_is_named(tmp_path: Path, odd: str)
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (gzip.compress(b"a,b\n1,2\n"), r"compressed; its name must end in \.csv\.gz"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), r"compressed; its name must end in \.csv\.gz"),
         (b"PAR1rest", "a Parquet file"),
         (b"PK\x03\x04rest", "a zip archive or a workbook"),
         (b'{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n', r"JSON lines; its name must end in \.jsonl"),
@@ -101,3 +101,30 @@ def test_categories_are_no_numbers_with_a_mark(texts: list[str], tmp_path: Path)
     values = [texts[i % len(texts)] for i in range(60)]
     pd.DataFrame({"a": values, "b": range(60)}).to_csv(tmp_path / "t.csv", index=False)
     assert TableSource(tmp_path / "t.csv").read()["a"].tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("text", "ways"),
+    [
+        ("{h}:{m:02}", ["%H:%M"]),
+        ("{h:02}:{m:02}:{m:02}", ["%H:%M:%S"]),
+        ("20{h:02}-{month:02}", ["%Y-%m"]),
+        ("{day}/{month}/24", ["%d/%m/%y"]),
+        ("{month}/{day}/24", ["%m/%d/%y"]),
+        ("{day}.{month}.24", ["%d.%m.%y"]),
+    ],
+)
+def test_a_column_that_may_hold_times_is_named_with_the_option_that_reads_it(
+    text: str, ways: list[str], tmp_path: Path
+) -> None:
+    parts = [{"h": i % 24, "m": i % 60, "day": i % 28 + 1, "month": i % 12 + 1} for i in range(60)]
+    frame = pd.DataFrame({"a": [text.format(**part) for part in parts], "b": range(60)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.warns(DataWarning, match="'a' is read as text") as said:
+        TableSource(tmp_path / "t.csv").read()
+    assert [f"--date-format 'a={how}'" in str(said[0].message) for how in ways] == [True]
+    options = ReadOptions(date_formats={"a": ways[0]})
+    read = TableSource(tmp_path / "t.csv", options).read()
+    assert read["a"].dtype.kind == "M"
+    kept = TableSource(tmp_path / "t.csv", ReadOptions(text=("a",))).read()
+    assert kept["a"].tolist() == frame["a"].tolist()

@@ -25,6 +25,15 @@ LIKE_DATES = (  # two digits are a year only where day and month have two as wel
     r"(?i)^(?:\d{4}[./-]\d\d?[./-]\d\d?|\d\d?[./-]\d\d?[./-]\d{4}|\d\d[./-]\d\d[./-]\d\d"
     rf"|\d{{1,2}}\.?[ -/]{MONTH}\.?[ -/]\d{{2,4}}|{MONTH}\.? \d{{1,2}},? \d{{4}}){CLOCK}$"
 )
+UNSURE = {  # what may be a date, or a clock time, or something else: formats to suggest
+    r"^\d{1,2}:\d\d$": ("%H:%M",),
+    r"^\d{1,2}:\d\d:\d\d$": ("%H:%M:%S",),
+    r"^\d{4}-\d\d?$": ("%Y-%m",),
+    r"^\d\d?/\d{4}$": ("%m/%Y",),
+    r"^\d\d?/\d\d?/\d\d$": ("%d/%m/%y", "%m/%d/%y"),
+    r"^\d\d?\.\d\d?\.\d\d$": ("%d.%m.%y",),
+    r"^\d\d?-\d\d?-\d\d$": ("%d-%m-%y", "%m-%d-%y"),
+}
 PANDAS = int(pd.__version__.split(".")[0])
 MOST_SHAPES = 100  # texts whose shapes are tried
 WORDS = (
@@ -78,6 +87,14 @@ def survey_dates(text: pa.ChunkedArray) -> DateSurvey:
         return DateSurvey([], n_dates, pc.index(text, distinct.iloc[int(best.argmin())]).as_py())
     odd = pc.and_(text.is_valid(), pc.invert(is_date))
     return DateSurvey([], n_dates, pc.index(odd, True).as_py())
+
+
+def suggested_formats(text: pa.ChunkedArray) -> list[str]:
+    """Return formats that read all texts of a column, which is not read as dates by itself."""
+    for pattern, formats in UNSURE.items():
+        if pc.all(pc.match_substring_regex(text, pattern)).as_py():
+            return [how for how in formats if not read_dates(text, how)[1].any()]
+    return []
 
 
 def order_of(how: str) -> str:

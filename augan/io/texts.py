@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from augan.exceptions import DataError, DataWarning, shown
 from augan.io import date_texts, number_texts
-from augan.io.date_texts import order_of, read_dates, read_iso, survey_dates
+from augan.io.date_texts import (
+    order_of,
+    read_dates,
+    read_iso,
+    suggested_formats,
+    survey_dates,
+)
 from augan.io.formats import DateFormat, Format, NumberFormat
 from augan.io.number_texts import has, plain_numbers, read_numbers
 from augan.io.options import ANY_COLUMN, ReadOptions
@@ -215,7 +221,21 @@ class Typed:
             raise self._odd_text(text, found.odd, name, "date", found.n_dates)
         else:
             self._warn_of_unknown_mark(name, text)
+            self._warn_of_format(name, text)
         return text
+
+    def _warn_of_format(self, name: str, text: pa.ChunkedArray) -> None:
+        """Warn where a column of many values may hold dates, or clock times."""
+        if not self._gone_wrong(text) or not (formats := suggested_formats(text)):
+            return
+        ways = " or ".join(f"--date-format {shown(f'{name}={how}')}" for how in formats)
+        warnings.warn(
+            f"{self.places.labels[0]}: column {shown(name)} is read as text, such as "
+            f"{shown(text.drop_null()[0].as_py())}: {ways} reads it as times (--text {shown(name)} "
+            "keeps it without a word)",
+            DataWarning,
+            stacklevel=2,
+        )
 
     def _warn_of_unknown_mark(self, name: str, text: pa.ChunkedArray) -> None:
         """Warn where all values but one text without a digit, such as "-", are numbers or dates."""

@@ -329,7 +329,7 @@ def test_the_network_of_a_fold_never_sees_its_fold(monkeypatch: pytest.MonkeyPat
     assert phase.members[0][0] is networks.pretext
     assert phase.members[0][1].tolist() == list(range(61))
     for k in range(3):
-        network, index = phase.members[1 + k]
+        network, index, _ = phase.members[1 + k]
         assert network is networks.folds[k]
         assert index.tolist() == [i for i in range(61) if i % 3 != k]
 
@@ -343,7 +343,7 @@ def test_the_network_of_a_fold_never_sees_its_fold(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(SwapPretext, "loss", loss)
     for _ in range(60):
         phase.step(1.0)
-    for network, index in phase.members:
+    for network, index, _ in phase.members:
         assert seen[id(network)] == set(index.tolist())
     seen.clear()
     phase.measure()
@@ -364,13 +364,13 @@ def test_the_folds_of_a_detector_are_those_that_it_calibrates_with(
 
     def run_phase(phase: Any, *args: Any, **kwargs: Any) -> None:
         if isinstance(phase, PretextPhase):
-            seen_by.update({id(network): phase.rows[index] for network, index in phase.members})
+            seen_by.update({id(network): phase.rows[index] for network, index, _ in phase.members})
         run(phase, *args, **kwargs)
 
-    def spied_view(self: Any, raw: Tensor, pretext: Any = None) -> Any:
+    def spied_view(self: Any, raw: Tensor, pretext: Any = None, *others: Any) -> Any:
         if pretext is not None:
             scored_by.append((id(pretext), self.codec(raw)[1]))
-        return view(self, raw, pretext)
+        return view(self, raw, pretext, *others)
 
     monkeypatch.setattr(_training, "run_phase", run_phase)
     monkeypatch.setattr(AnomalyScorer, "view", spied_view)
@@ -408,7 +408,7 @@ def test_the_phase_changes_only_pretext_networks() -> None:
 def test_the_phase_leaves_frozen_networks() -> None:
     phase = trained(table_networks(), dependent_rows(100), n_steps=5)
     assert len(phase.members) == 3
-    for network, _ in phase.members:
+    for network, *_ in phase.members:
         assert not any(module.training for module in network.modules())
         assert not any(p.requires_grad or p.grad is not None for p in network.parameters())
 

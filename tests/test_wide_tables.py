@@ -12,6 +12,7 @@ from torch import nn
 
 from augan import FAnoGAN
 from augan.codecs.spec import Span, VectorSpec
+from augan.codecs.table import TableCodec
 from augan.estimators._defaults import table_defaults
 from augan.estimators._training import is_wide
 from augan.networks.dense import DenseGenerator, softmax_runs
@@ -76,6 +77,29 @@ def test_the_kept_model_of_a_wide_table_does_without_a_fold_as_those_that_calibr
         mahalanobis.mean, view.pretext_features.mean(dim=0), rtol=1e-5, atol=1e-5
     )
     assert detector.n_calibration_ == 48
+
+
+def test_numbers_are_standardised_by_the_rows_that_were_learned() -> None:
+    X = np.random.default_rng(0).normal(5, 2, size=(40, 4))
+    X[:, 1] = X[:, 1] > 5  # zeros and ones
+    X[:, 2] = 0
+    X[3, 2] = 1  # a single one, which is not among the rows that are learned
+    X[10:, 3] = np.nan
+    X[:, 0] *= 1e300
+    codec = TableCodec().fit(X)
+    raw = codec.prepare(X)
+    encoder = codec.module.standardised_by(raw[10:], raw)
+    standard = encoder(raw)[1][:, :4]
+    torch.testing.assert_close(standard[10:, :2].mean(dim=0), torch.zeros(2), atol=1e-5, rtol=0)
+    spread = standard[10:, :2].std(dim=0, unbiased=False)
+    torch.testing.assert_close(spread, torch.ones(2), atol=1e-5, rtol=0)
+    assert standard[3, 2] == pytest.approx(3)  # as what never happened
+    torch.testing.assert_close(standard[:, 3], codec.module(raw)[1][:, 3])  # nothing to learn
+    assert torch.equal(encoder(raw)[0], codec.module(raw)[0])
+    codec.standardise_by(encoder)
+    assert torch.equal(codec.module(raw)[1], encoder(raw)[1])
+    again = TableCodec.from_state(*codec.state())
+    assert torch.equal(again.module(raw)[1], encoder(raw)[1])
 
 
 def test_a_table_of_many_rows_keeps_a_model_of_all_of_them() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from augan.codecs.columns import CategoryColumn, column_from_state
+from augan.codecs.columns import CategoryColumn, NumericColumn, column_from_state
 from augan.codecs.dtypes import as_plain
 from augan.codecs.fit_columns import fit_column
 from augan.codecs.origin import from_json, to_json
@@ -135,6 +136,16 @@ class TableCodec:
             codec.columns.append(column_from_state(plain, own))
         codec._build()
         return codec
+
+    def standardise_by(self, encoder: TableEncoder) -> None:
+        """Take over an encoder that `TableEncoder.standardised_by` returned."""
+        places = encoder.numeric.tolist()
+        found = zip(places, encoder.mean.tolist(), encoder.scale.tolist(), strict=True)
+        for i, mean, scale in found:
+            column = self.columns[i]
+            assert isinstance(column, NumericColumn)
+            self.columns[i] = replace(column, mean=mean, scale=scale)
+        self._build()
 
     def _build(self) -> None:
         """Lay the columns' channels out one after the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,28 @@ class TableEncoder(nn.Module):
         if len(self.constant):
             standard[:, -len(self.constant) :] = UNEXPECTED * raw[:, self.constant]
         return encoded.float(), standard.float()
+
+    def standardised_by(self, raw: Tensor, seen: Tensor) -> TableEncoder:
+        """Return the same encoding, whose standardised numbers are in units of other rows.
+
+        Parameters
+        ----------
+        raw : Tensor
+            Raw rows (n, d) that mean and deviation come from.
+        seen : Tensor
+            Raw rows (m, d), those among them: of a number that is the same in all of `raw`, the
+            one of these that is furthest from it counts as what never happened.
+        """
+        encoder = copy.deepcopy(self)
+        values = raw[:, self.numeric] / self.unit
+        mean = values.nanmean(dim=0)
+        spread = (values - mean).square().nanmean(dim=0).sqrt()
+        furthest = (seen[:, self.numeric] / self.unit - mean).abs().nan_to_num(0).amax(dim=0)
+        spread = torch.where(spread > 0, spread, furthest / UNEXPECTED)
+        known = torch.isfinite(mean) & (spread > 0)
+        encoder.mean = torch.where(known, mean * self.unit, self.mean)
+        encoder.scale = torch.where(known, spread * self.unit, self.scale)
+        return encoder
 
     def _encode_numeric(self, raw: Tensor, encoded: Tensor, standard: Tensor) -> None:
         missing = torch.isnan(raw)

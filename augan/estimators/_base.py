@@ -36,7 +36,14 @@ from augan.estimators._input import (
     with_any_input,
 )
 from augan.estimators._params import check_params
-from augan.estimators._training import encode_rows, fit_scorer, now, start_run, train_networks
+from augan.estimators._training import (
+    encode_rows,
+    fit_scorer,
+    now,
+    start_run,
+    train_networks,
+    without_a_fold,
+)
 from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError, ParameterError, shown
 from augan.frames import library_of, like
@@ -115,6 +122,7 @@ class BaseDetector(OutlierMixin, BaseEstimator):
             self.networks_.backbone.load(self.backbone_weights)
         self.scorer_.place(device)
         rows = self._split(self.codec_.prepare(data))
+        rows = without_a_fold(self, rows, fit=former is None)
         if former is not None:
             begin_near(self, former, rows)
         self.history_ = train_networks(self, run, rows)

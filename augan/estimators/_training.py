@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from augan._random import numpy_stream
 from augan.codecs.image import ENCODED_AT_ONCE, ImageCodec
+from augan.codecs.table import TableCodec
 from augan.estimators._build import pretext_networks
 from augan.exceptions import DataWarning
 from augan.networks import Networks, PretextNetwork
@@ -39,7 +40,7 @@ TIME_WEIGHTS: dict[Any, float] = {
     PretextPhase: 0.4,
     RepairPhase: 1.0,
 }
-WIDE = 0.5  # columns a training row, beyond which rows are few
+WIDE = 0.2  # columns a training row, beyond which rows are few
 AUTO = ("n_critic", "lr_generator", "lr_critic", "betas")  # of the training parameters
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     "backbone",
@@ -111,8 +112,9 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
                 read = standard if networks.pretext.reads_standard else encoded
                 kept = rows.trusted
                 given: tuple[Any, ...] = (networks, read[kept], rows.folds[kept], config, seed)
-                tables = not isinstance(estimator.codec_, ImageCodec)
-                given += (not (tables and is_wide(estimator, rows)),)
+                if rows.encoders:
+                    parts = [encoder(rows.raw)[1][kept] for encoder in rows.encoders]
+                    given += ([part.to(estimator._device) for part in parts],)
             elif phase is RepairPhase:
                 learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
                 assert isinstance(rows.raw, LazyRows)
@@ -140,6 +142,24 @@ def is_wide(estimator: BaseDetector, rows: TrainingRows) -> bool:
     else:
         size, learns = sum(bool(column.spans()) for column in estimator.codec_.columns), True
     return learns and size > WIDE * int(rows.trusted.sum())
+
+
+def without_a_fold(estimator: BaseDetector, rows: TrainingRows, *, fit: bool) -> TrainingRows:
+    """Return rows with the encoding of each fold, where they are few; else as they are.
+
+    The detector's own encoding becomes that of the first fold. Without `fit` all are as it is.
+    """
+    codec = estimator.codec_
+    if not isinstance(codec, TableCodec) or not is_wide(estimator, rows):
+        return rows
+    assert isinstance(rows.raw, Tensor)
+    left = [rows.trusted & (rows.folds != k) for k in range(int(rows.folds.max()) + 1)]
+    encoders = [codec.module] * len(left)
+    if fit:
+        encoders = [codec.module.standardised_by(rows.raw[part], rows.raw) for part in left]
+        codec.standardise_by(encoders[0])
+        estimator.scorer_.codec = codec.module
+    return replace(rows, encoders=tuple(encoders))
 
 
 def now() -> str:

@@ -83,7 +83,7 @@ class FAnoGAN(GeneratingDetector):
     n_folds : "auto" or int, default="auto"
         Parts that the rows are cut into for calibration: each part is scored by heads and a
         pretext network that were fitted without it; the ones that are kept are fitted to all
-        rows or, where there are fewer than two rows a column, to all but one part.
+        rows or, where there are fewer than five rows a column, to all but one part.
         4 for tables, 3 for images, 10 for images larger than 64 pixels.
     max_time : float or None, default=None
         Seconds that training may take; what is reached by then is scored with.

@@ -57,7 +57,7 @@ class CoarseMemory(MapHead):
         if len(images) > most:
             kept = np.sort(random.choice(len(images), most, replace=False))
             images = images[torch.from_numpy(kept).to(images.device)]
-        self.bank = images
+        self.bank = images.clone()  # two heads may keep the same ones
 
 
 class LocalNeighbours(CoarseMemory):

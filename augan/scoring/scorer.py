@@ -137,15 +137,21 @@ class AnomalyScorer(nn.Module):
         parts = self.scale(_raw_parts(self.heads, view))
         return self._fused(parts), parts
 
-    def view(self, raw: Tensor | LazyRows, pretext: PretextNetwork | None = None) -> View:
+    def view(
+        self,
+        raw: Tensor | LazyRows,
+        pretext: PretextNetwork | None = None,
+        encoder: nn.Module | None = None,
+    ) -> View:
         """Encode raw rows; the networks run when a head asks for what they give.
 
-        `pretext` stands in for the scorer's own pretext network.
+        `pretext` and `encoder` stand in for the scorer's own pretext network and encoding.
         """
+        codec = encoder or self.codec
         if fits(raw, MAX_BATCH):
-            encoded, standard = self.codec(raw)
+            encoded, standard = codec(raw)
         else:
-            parts = [self.codec(batch) for batch in raw.split(MAX_BATCH)]
+            parts = [codec(batch) for batch in raw.split(MAX_BATCH)]
             encoded, standard = (torch.cat(part) for part in zip(*parts, strict=True))
         device = next(self.generator.parameters()).device
         return View(
@@ -280,11 +286,12 @@ class AnomalyScorer(nn.Module):
         for fold in rows.folds[chosen].unique().tolist():
             heads = copy.deepcopy(self.heads)
             pretext = members[fold] if members else None
+            encoder = rows.encoders[fold] if rows.encoders else None
             learned = rows.trusted & (rows.folds != fold)
-            self._fit_heads(heads, self.view(rows.raw[learned], pretext), random)
+            self._fit_heads(heads, self.view(rows.raw[learned], pretext, encoder), random)
             unseen = chosen[rows.folds[chosen] == fold]
             for batch in unseen.split(MAX_BATCH):
-                parts.append(_raw_parts(heads, self.view(rows.raw[batch], pretext)))
+                parts.append(_raw_parts(heads, self.view(rows.raw[batch], pretext, encoder)))
             order.append(unseen)
         return torch.cat(parts)[torch.cat(order).argsort()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -30,9 +31,9 @@ class PretextPhase(AfterTheGAN):
         Batch size and gradient clipping.
     seed : int
         Seed of the phase's random stream.
-    whole : bool, default=True
-        Whether the network that is kept learns from all rows; else it is the one without the
-        first fold.
+    by_fold : sequence of Tensor, default=()
+        The rows as the network without each fold reads them, where that differs; the network that
+        is kept is then the one without the first fold.
     """
 
     name = "pretext"
@@ -45,17 +46,20 @@ class PretextPhase(AfterTheGAN):
         folds: Tensor,
         config: TrainingConfig,
         seed: int,
-        whole: bool = True,
+        by_fold: Sequence[Tensor] = (),
     ) -> None:
         assert networks.pretext is not None and networks.folds is not None
         self.networks, self.rows, self.config, self.seed = networks, rows, config, seed
-        every = torch.arange(len(rows), device=rows.device)
-        left = [every[folds.to(rows.device) != k] for k in range(len(networks.folds))]
-        pairs: Any = zip([networks.pretext, *networks.folds], [every, *left], strict=True)
-        self.members: list[tuple[PretextNetwork, Tensor]] = list(pairs)[0 if whole else 1 :]
-        self.whole = whole
-        self.first_fold = rows[folds.to(rows.device) == 0][:MAX_HELD_OUT]
-        self.modules = nn.ModuleList(module for module, _ in self.members)
+        every, folds = torch.arange(len(rows), device=rows.device), folds.to(rows.device)
+        left = [every[folds != k] for k in range(len(networks.folds))]
+        self.whole = not by_fold
+        read = list(by_fold or [rows] * len(left))
+        members: Any = list(zip(networks.folds, left, read, strict=True))
+        if self.whole:
+            members = [(networks.pretext, every, rows), *members]
+        self.members: list[tuple[PretextNetwork, Tensor, Tensor]] = members
+        self.first_fold = read[0][folds == 0][:MAX_HELD_OUT]
+        self.modules = nn.ModuleList(module for module, _, _ in self.members)
         self.optimizer = torch.optim.AdamW(
             self.modules.parameters(), lr=LR_PRETEXT, weight_decay=DECAY_PRETEXT, fused=True
         )
@@ -65,7 +69,7 @@ class PretextPhase(AfterTheGAN):
         """Move every pretext network once."""
         set_rate(self.optimizer, LR_PRETEXT * factor)
         return pretext_step(
-            [(network, self._batch(rows)) for network, rows in self.members],
+            [(network, self._batch(*rows)) for network, *rows in self.members],
             self.optimizer,
             self.random,
             self.config.gradient_clip,
@@ -87,5 +91,5 @@ class PretextPhase(AfterTheGAN):
             self.networks.pretext.load_state_dict(self.networks.folds[0].state_dict())
             freeze(self.networks.pretext)
 
-    def _batch(self, rows: Tensor) -> Tensor:
-        return self.rows[draw_rows(rows, self.config.batch_size, self.random)]
+    def _batch(self, rows: Tensor, read: Tensor) -> Tensor:
+        return read[draw_rows(rows, self.config.batch_size, self.random)]

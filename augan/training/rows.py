@@ -10,7 +10,7 @@ import torch
 from sklearn.cluster import HDBSCAN
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
-from torch import Tensor
+from torch import Tensor, nn
 
 from augan._random import numpy_stream
 from augan.networks.pretext import compress
@@ -60,17 +60,21 @@ class TrainingRows:
         Whether the GAN does not see it, for early stopping and calibration.
     folds : Tensor
         Its part in cross-fitting.
+    encoders : tuple of Module, default=()
+        The encoding that goes with what is fitted without each fold, of tables with so few rows
+        that what is kept is fitted without the first one.
     """
 
     raw: Tensor | LazyRows
     trusted: Tensor
     held_out: Tensor
     folds: Tensor
+    encoders: tuple[nn.Module, ...] = ()
 
     def __getitem__(self, chosen: Tensor) -> TrainingRows:
         """Return the chosen rows."""
-        parts = (self.trusted, self.held_out, self.folds)
-        return TrainingRows(self.raw[chosen], *(part[chosen] for part in parts))
+        parts = (self.trusted[chosen], self.held_out[chosen], self.folds[chosen])
+        return TrainingRows(self.raw[chosen], *parts, self.encoders)
 
 
 def split_rows(

@@ -799,3 +799,17 @@ def test_channels_are_laid_out_in_the_order_of_the_columns(mixed_frame: pd.DataF
     for span in codec.spec.spans:
         if span.activation == "softmax":
             assert (encoded[:, span.start : span.stop].sum(dim=1) == 1).all()
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+@pytest.mark.parametrize("form", ["plain", "zone", "objects"])
+def test_far_dates_keep_their_milliseconds(unit: str, form: str) -> None:
+    days = ["0611-06-01 16:18:25.449", "0905-06-03 13:37:31.012", "9532-08-17 17:12:40.001"]
+    column = pd.Series(np.array(days * 8, dtype=f"datetime64[{unit}]"))
+    if form == "zone":
+        column = column.dt.tz_localize("UTC")
+    if form == "objects":
+        column = column.astype(object)
+    frame = pd.DataFrame({"a": column, "b": np.arange(24) * 1.5})
+    codec = TableCodec().fit(frame)
+    pd.testing.assert_series_equal(codec.decode(codec.encode(frame))["a"], frame["a"])

@@ -83,6 +83,7 @@ def test_more_rows_than_a_chunk_are_scored_once_each(table_detector: FAnoGAN) ->
         assert_array_equal(table_detector.anomaly_score(frame.iloc[[i]]), scores[[i]])
 
 
+@pytest.mark.filterwarnings("ignore:images of")  # one is brighter than any in training
 def test_an_outlier_among_the_rows_changes_no_other_score(fitted: Any) -> None:
     detector, X = fitted
     alone = detector.anomaly_score(X)

@@ -23,6 +23,7 @@ OBJECT_TIMES = ("date", "datetime", "datetime64")
 OBJECT_DURATIONS = ("timedelta", "timedelta64")
 END_OF_9999 = 253_402_300_800_000_000  # microseconds since 1970; Python's dates end there
 LAST_MICROSECOND = END_OF_9999 - 1
+FAR = 2.0**33  # seconds since 1970, beyond which a float64 has no microseconds
 MOST_NANOSECONDS = 2**63 - 1  # that an int64 holds
 
 
@@ -161,12 +162,13 @@ def _time_dtype(values: pd.Series) -> str:
 
 
 def _times(numbers: Array, dtype: Any) -> pd.Series:
-    # float64 seconds round to 1e-6 of one, to 3e-5 by the year 9999: not over an end of time
     unit = _unit(dtype)
-    a_second = {"s": 1e0, "ms": 1e3}.get(unit, 1e6)
-    micros = np.round(numbers * a_second) * (1e6 / a_second)
-    whole = np.where((micros < END_OF_9999) & (micros > END_OF_9999 - 100), LAST_MICROSECOND, 0)
-    micros = pd.Series(np.where(whole, whole, micros.astype("int64")))
+    a_second = {"s": 1, "ms": 1000}.get(unit, 1_000_000)
+    far = np.abs(numbers) >= FAR  # where the product with a million has digits of its own
+    counted = np.round(np.where(far, 0, numbers) * a_second).astype("int64")
+    counted[far] = [round(decimal.Decimal(repr(x)) * a_second) for x in numbers[far].tolist()]
+    micros = pd.Series(counted * (1_000_000 // a_second))
+    micros = micros.mask((micros <= END_OF_9999) & (micros > END_OF_9999 - 100), LAST_MICROSECOND)
     if unit == "ns":
         micros = micros.clip(-MOST_NANOSECONDS // 1000 + 1, MOST_NANOSECONDS // 1000)
     if pdt.is_timedelta64_dtype(dtype):

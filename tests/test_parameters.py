@@ -269,6 +269,7 @@ def test_folds_are_cut_as_evenly_as_can_be(n_folds: int, frame: pd.DataFrame) ->
     assert sum(sizes) == 31
 
 
+@pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")  # six rows know little
 def test_more_folds_than_rows_are_as_many_as_rows(frame: pd.DataFrame) -> None:
     detector = fit(FAnoGAN, frame[:6], n_folds=50, batch_size="auto", heads="auto")
     assert len(detector.scorer_.conformal.scores) == 6

@@ -149,13 +149,13 @@ def stored_reading(context: dict[str, Any], model: Path) -> Any:
         raise ModelFileError(f"{model}: {error}") from error
 
 
-def as_trained(options: Any, context: dict[str, Any], model: Path, estimator: Any) -> Any:
+def as_trained(options: Any, context: dict[str, Any], model: Path, estimator: Any = None) -> Any:
     """Return the options that the training data was read with, and over them those given.
 
     What is given otherwise than it was then is warned of; options of single columns have to fit
-    the columns of the model.
+    the columns of the `estimator`, where there is one.
     """
-    if getattr(estimator.codec_, "kind", None) == "table":
+    if estimator is not None and estimator.codec_.kind == "table":
         _check_columns(options, context, model, estimator.codec_.columns)
     together, changed = options.over(stored_reading(context, model))
     for name in changed:

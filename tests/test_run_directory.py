@@ -340,7 +340,7 @@ def test_the_terminal_shows_figures_below_the_bars():
 
 def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path):
     run = tmp_path / "run"
-    done = _fit(tmp_path, "--dry-run", "--run-dir", run, "--set", "max_steps=123")
+    done = _fit(tmp_path, "--dry-run", "--run-dir", run, "--steps", "123")
     assert done.exit_code == 0, done.stderr
     assert {file.name for file in tmp_path.iterdir()} == {"digits.npz"}
     facts = [line.split() for line in done.stdout.splitlines()]

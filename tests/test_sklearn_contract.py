@@ -307,6 +307,7 @@ def test_two_rows_are_enough() -> None:
     assert np.isfinite(detector.score_samples([[0.0], [5.0]])).all()
 
 
+@pytest.mark.filterwarnings("ignore:images of")  # others are brighter than any in training
 def test_images_that_are_all_the_same_are_enough() -> None:
     images = np.full((12, 8, 8), 7, dtype="uint8")
     detector = FAnoGAN(encoder_steps=3, random_state=0, **TINY).fit(images)

@@ -110,6 +110,7 @@ def test_spectral_weights_are_as_long_as_new_ones_and_say_the_same(tmp_path):
     assert torch.allclose(warm(images), former(images), atol=1e-2)
 
 
+@pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")  # rows are moved on purpose
 def test_a_table_is_encoded_as_it_was(tmp_path):
     _fit(TABLE, 5).save(tmp_path / "m.augan")
     shifted = TABLE[:100] + 1

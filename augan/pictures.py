@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
-from augan.io.atomic import atomic_path
+from augan._files import atomic_path
 
 if TYPE_CHECKING:
     from augan.training.monitor import History

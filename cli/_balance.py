@@ -126,9 +126,9 @@ def _write_table(
     out: Path, original: Any, frame: Any, result: Any, n_real: int, mark: str | None
 ) -> None:
     """Write the rows as they stand, and those added to them; or all, to another format."""
+    from augan._files import atomic_path
     from augan.io.arrow_frames import to_frame
     from augan.io.arrow_rows import ArrowRows, write_parquet
-    from augan.io.atomic import atomic_path
     from augan.io.copying import Added
     from augan.io.results import open_results, result_format
 

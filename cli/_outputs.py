@@ -8,8 +8,8 @@ from pathlib import Path
 
 def check_output(out: Path, option: str, *inputs: Path | None) -> None:
     """Raise for an output that cannot be written, or that is one of the inputs."""
+    from augan._files import check_writable, is_same_file, is_stream
     from augan.exceptions import ParameterError
-    from augan.io.atomic import check_writable, is_same_file, is_stream
 
     check_writable(out)
     for path in inputs:

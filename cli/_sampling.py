@@ -29,8 +29,8 @@ class Request:
 
 def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet: bool) -> str:
     """Write rows of a model; return what has been written, in words."""
+    from augan._files import is_stream
     from augan.exceptions import ParameterError, listed
-    from augan.io.atomic import is_stream
     from augan.io.formats import in_formats
     from augan.io.results import FORMATS, open_results, result_format
 
@@ -142,7 +142,7 @@ def _as_table(rows: Any, classes: Any, codec: Any, context: dict[str, Any]) -> A
 
 
 def _write_array(out: Path, batches: Iterator[tuple[Any, Any]], n: int) -> None:
-    from augan.io.atomic import atomic_path
+    from augan._files import atomic_path
     from augan.io.npy import write_npy
 
     with atomic_path(out) as temporary, temporary.open("wb") as file:

@@ -37,7 +37,7 @@ app.command(cls=Command)(demo)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from augan import __version__
+        from augan._version import __version__
 
         print(__version__)
         raise typer.Exit

@@ -60,7 +60,7 @@ def _image_demo(out: Path, seed: int, quiet: bool) -> dict[str, Any]:
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from augan.io.atomic import atomic_path
+    from augan._files import atomic_path
     from augan.pictures import save_grid, save_reconstructions
 
     digits = load_digits()

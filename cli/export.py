@@ -107,8 +107,8 @@ def _check_outputs(
     model: Path, data: Path | None, out: Path, card: Path | None, triton: Path | None
 ) -> None:
     """Fail now rather than after the export."""
+    from augan._files import is_stream
     from augan.exceptions import ParameterError
-    from augan.io.atomic import is_stream
     from augan.io.images import check_image_folder
 
     if out.suffix.lower() != ".onnx":
@@ -151,7 +151,7 @@ def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
 def _write_card(model: Path, card: Path) -> None:
     import onnx
 
-    from augan.io.atomic import atomic_path
+    from augan._files import atomic_path
 
     with atomic_path(card) as temporary:
         temporary.write_text(onnx.load(model).doc_string, encoding="utf-8")

@@ -139,7 +139,7 @@ def fit(
             with data_errors(data):
                 print_facts(plan(estimator, rows))
             return
-        from augan.io.atomic import is_stream
+        from augan._files import is_stream
 
         with progress(quiet) as display:
             estimator.set_params(
@@ -244,8 +244,8 @@ def _seconds(text: str) -> float:
 def _check_out(out: Path, data: Path, checkpoint: Path, *, resume: bool) -> None:
     """Fail now rather than after the training."""
     import augan.io.model_file  # noqa: F401 - what writes the model is there
+    from augan._files import is_stream
     from augan.exceptions import ParameterError
-    from augan.io.atomic import is_stream
 
     check_output(out, "--out", data)
     if not is_stream(out):

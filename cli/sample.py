@@ -143,7 +143,7 @@ def _check_request(
 
 def _check_out(out: Path, read: Path) -> None:
     """Fail now rather than after the training."""
-    from augan.io.atomic import is_stream
+    from augan._files import is_stream
     from augan.io.images import check_image_folder
     from augan.io.results import result_format
 

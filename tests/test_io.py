@@ -18,10 +18,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from augan._files import atomic_path
 from augan.codecs.cells import category_key
 from augan.exceptions import DataError, ParameterError
 from augan.io import arrays, csv_files, parquet_files
-from augan.io.atomic import atomic_path
 from augan.io.results import open_results
 from augan.io.sources import open_data
 from augan.io.tables import CsvOptions, TableSource

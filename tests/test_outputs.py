@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from augan_cli._sampling import _write_array
 
+from augan import _leftovers
+from augan._files import atomic_folder, atomic_path, check_writable, is_stream
 from augan.exceptions import AuganError, DataError, ParameterError
-from augan.io import image_folder, leftovers
-from augan.io.atomic import atomic_folder, atomic_path, check_writable, is_stream
+from augan.io import image_folder
 from augan.io.decoding import Form, read_form
 from augan.io.heatmaps import open_heatmap_folder
 from augan.io.images import open_image_folder
@@ -179,13 +180,13 @@ def test_a_name_as_long_as_can_be_is_written(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_removed_by_the_next_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "m.augan"
     code = (
-        "import os, pathlib, sys; from augan.io.atomic import atomic_path, atomic_folder\n"
+        "import os, pathlib, sys; from augan._files import atomic_path, atomic_folder\n"
         "with atomic_path(sys.argv[1]) as t, atomic_folder(sys.argv[1] + 'd') as d:\n"
         "    t.write_text('half'); (d / 'x').touch(); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, target], check=False, timeout=60)
     assert len(os.listdir(tmp_path)) == 2
-    place = leftovers._place()
+    place = _leftovers._place()
     kept = [
         f".m.augan.{place}-1-0123abcd.tmp",  # of a process that runs
         ".m.augan.00000000-999999999-0123abcd.tmp",  # of another machine

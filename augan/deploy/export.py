@@ -16,7 +16,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from augan import __version__
+from augan._files import atomic_path
+from augan._version import __version__
 from augan.codecs.image import ImageCodec
 from augan.codecs.origin import to_json
 from augan.codecs.table import TableCodec
@@ -39,7 +40,6 @@ from augan.deploy.precision import (
 from augan.deploy.session import onnx_runtime
 from augan.exceptions import ExportError, ParameterError, shown
 from augan.inversion import SearchInversion
-from augan.io.atomic import atomic_path
 from augan.io.model_file import own_context
 
 PARTS = ("scorer", "generator", "encoder")

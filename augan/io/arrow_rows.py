@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from augan._files import atomic_path
 from augan.exceptions import DataError
-from augan.io.atomic import atomic_path
 from augan.io.copying import Added
 
 TRIED = 100  # rows that are converted back as a test

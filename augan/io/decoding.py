@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from augan._files import check_file
 from augan.exceptions import DataError
 from augan.io.budget import Budget
 from augan.io.image_head import FORMATS, Head, opened, read_head
 from augan.io.image_options import ImageOptions
-from augan.io.regular import check_file
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from augan.io.atomic import naming
+from augan._files import naming
 from augan.io.images import as_bytes, new_folder
 from augan.pictures import overlay
 

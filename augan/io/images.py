@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from augan._files import atomic_folder, naming
 from augan.exceptions import ParameterError, shown
-from augan.io.atomic import atomic_folder, naming
 
 WriteImages = Callable[..., None]
 

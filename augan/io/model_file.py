@@ -16,12 +16,12 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from augan import __version__
 from augan._device import resolve_device
+from augan._files import atomic_path
+from augan._version import __version__
 from augan.codecs.codec import codec_from_state
 from augan.exceptions import ModelFileError, ParameterError
 from augan.io.archive import read_archive, write_archive
-from augan.io.atomic import atomic_path
 from augan.io.schema import read_manifest as read_manifest_text
 from augan.io.tensors import check_knots, read_tensors
 from augan.training.monitor import History

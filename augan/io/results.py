@@ -17,8 +17,8 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
+from augan._files import atomic_path, is_stream
 from augan.exceptions import ParameterError
-from augan.io.atomic import atomic_path, is_stream
 from augan.io.parquet import ParquetWriter
 
 Write = Callable[[pd.DataFrame], None]

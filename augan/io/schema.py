@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from augan import __version__
+from augan._version import __version__
 from augan.codecs.origin import from_json
 from augan.exceptions import ModelFileError, shown
 from augan.io.bounded_json import JsonError, named, read_json

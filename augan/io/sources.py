@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from augan._files import check_file
 from augan.exceptions import DataError
 from augan.io.arrays import ArraySource
 from augan.io.image_folder import ImageFolder, holds_images, is_image_name, is_mvtec
 from augan.io.image_options import image_options
-from augan.io.regular import check_file
 from augan.io.stdin import LABEL, spooled
 from augan.io.tables import TableSource, _tables_in, holds_tables
 

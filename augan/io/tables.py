@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from augan._files import check_file
 from augan.exceptions import DataError, DataWarning, listed, shown
 from augan.io.arrow_frames import to_frame
 from augan.io.csv_files import CsvFile, explained
@@ -19,7 +20,6 @@ from augan.io.json_files import JsonLinesFile
 from augan.io.number_texts import is_number
 from augan.io.options import ANY_COLUMN, ReadOptions
 from augan.io.parquet_files import ParquetFile
-from augan.io.regular import check_file
 from augan.io.texts import Places, Typed, converted, trimmed
 
 CSV_ENDINGS = (".csv", ".tsv", ".txt", ".data")

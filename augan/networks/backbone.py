@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from augan._files import check_file
 from augan.exceptions import DataError, shown
-from augan.io.regular import check_file
 
 BACKBONES = (
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augan._files import atomic_path, check_file, check_writable
 from augan.exceptions import CheckpointError, TrainingWarning, shown
-from augan.io.atomic import atomic_path, check_writable
-from augan.io.regular import check_file
 from augan.training.rows import LazyRows
 
 FORMAT = 1

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from augan._files import atomic_path
 from augan.exceptions import ParameterError, TrainingWarning
-from augan.io.atomic import atomic_path
 from augan.training.monitor import Draw, History, Row
 
 METRICS, CURVES, MOVIE, GRIDS, EVENTS = (

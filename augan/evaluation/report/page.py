@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from augan._files import atomic_path
 from augan.assessment import Assessment
 from augan.evaluation.figures import DetectionReport
 from augan.evaluation.pixels import PixelReport
 from augan.evaluation.report.charts import precision_recall_chart, roc_chart, score_chart
 from augan.evaluation.report.pictures import heat_picture, picture
-from augan.io.atomic import atomic_path
 from augan.io.images import as_bytes
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all, and replace nothing but the file they are to replace."""
+"""Atomic writing of files and folders, and the check that an input is a regular file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from augan.io.leftovers import beside, remove_leftovers
+from augan._leftovers import beside, remove_leftovers
+from augan.exceptions import AuganError, DataError, shown
 
 DESCRIPTOR = re.compile(r"/(?:dev|proc/(?:self|\d+))/fd/(\d+)")
 STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 MAX_LINKS = 40
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 @contextlib.contextmanager
@@ -106,6 +114,39 @@ def check_writable(target: Path) -> None:
     for needed in [place.parent, *([place] if place.exists() else [])]:
         if not os.access(needed, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+
+
+def check_file(
+    path: str | os.PathLike[str], error: type[AuganError] = DataError, *, folder: bool = False
+) -> None:
+    """Refuse an input that exists and is not a regular file, such as a device or a pipe.
+
+    Reading one could wait or read without end. A path that does not exist passes: opening it
+    gives the system's own message.
+
+    Parameters
+    ----------
+    path : path-like
+        The input.
+    error : type of AuganError, default=DataError
+        The exception to raise.
+    folder : bool, default=False
+        Whether a folder is accepted, too.
+
+    Raises
+    ------
+    AuganError
+        Of the type `error`, if `path` is no regular file or no valid file name.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        return
+    except ValueError:
+        raise error(f"{shown(str(path))}: no such file") from None
+    for is_kind, name in KINDS:
+        if is_kind(mode) and not (folder and name == "a folder"):
+            raise error(f"{path}: {name}, not a file")
 
 
 def is_stream(target: Path) -> bool:

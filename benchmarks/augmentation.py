@@ -32,8 +32,8 @@ from running import add_common_options, add_parts, parse, run, run_missing, thre
 from scipy import stats
 
 from augan import GANSampler
-from augan.evaluation.arms import Arm, build_arms, complete
 from augan.evaluation.augmentation import Parts, split_rows, try_arm
+from augan.evaluation.strategies import Arm, build_arms, complete
 
 KEY = ("set", "cut", "seed", "arm", "classifier")
 CUTS = (0, 100, 50, 20)  # rows of the rare class to train on; 0: all

@@ -39,8 +39,8 @@ from augan import AnoGAN, FAnoGAN, GANSampler
 from augan.blending import blend
 from augan.codecs.image import ImageCodec
 from augan.evaluation import evaluate_generator
+from augan.evaluation.feature_extractor import OwnJudge
 from augan.evaluation.frechet import kernel_distance
-from augan.evaluation.judge import OwnJudge
 from augan.training.loop import SNAPSHOT_EVERY
 
 Images = NDArray[np.uint8]

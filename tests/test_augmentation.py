@@ -16,10 +16,10 @@ from sklearn.datasets import load_breast_cancer
 from typer.testing import CliRunner
 
 from augan import GANSampler
+from augan.classifiers.tables import make_encoder, plain
 from augan.evaluation import AugmentationReport, evaluate_augmentation
-from augan.evaluation.arms import build_arms
 from augan.evaluation.augmentation import _read, split_rows, try_arm
-from augan.evaluation.classifiers import make_encoder, plain
+from augan.evaluation.strategies import build_arms
 from augan.exceptions import DataError, ParameterError
 from augan.sampling import tuning
 

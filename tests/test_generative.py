@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from augan import FAnoGAN, GANSampler
 from augan.evaluation import evaluate_generator
+from augan.evaluation.feature_extractor import InceptionJudge, OwnJudge
 from augan.evaluation.frechet import classifier_score, frechet_distance, kernel_distance
-from augan.evaluation.judge import InceptionJudge, OwnJudge
-from augan.evaluation.reach import near_copies
+from augan.evaluation.prdc import near_copies
 from augan.exceptions import DataError, ParameterError
 
 DIGITS = np.clip(16 * load_digits().images, 0, 255).astype(np.uint8)

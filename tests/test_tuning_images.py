@@ -17,7 +17,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import augan
 from augan import GANSampler
-from augan.evaluation.image_classifier import ImageClassifier
+from augan.classifiers.images import ImageClassifier
 from augan.exceptions import ParameterError
 from augan.sampling.tuning import best_of
 from augan.sampling.tuning_images import FEW, candidates

@@ -21,11 +21,11 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 from augan._random import draw_seed
-from augan.evaluation.arms import Arm, Labels, build_arms
-from augan.evaluation.classifiers import CLASSIFIERS, make_encoder, plain
+from augan.classifiers.tables import CLASSIFIERS, make_encoder, plain
 from augan.evaluation.fidelity import FIGURES, fidelity_metrics
 from augan.evaluation.fidelity import MIN_ROWS as FIDELITY_ROWS
 from augan.evaluation.resampling import MAX_FPR
+from augan.evaluation.strategies import Arm, Labels, build_arms
 from augan.exceptions import DataError, ParameterError, shown
 from augan.frames import is_frame, to_pandas
 

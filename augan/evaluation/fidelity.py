@@ -14,8 +14,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from augan._random import derive_seed, numpy_stream
-from augan.evaluation.classifiers import make_encoder, plain
-from augan.evaluation.reach import K, near_copies, reach
+from augan.classifiers.tables import make_encoder, plain
+from augan.evaluation.prdc import K, near_copies, reach
 from augan.exceptions import DataError
 from augan.sampling.filters import distances
 

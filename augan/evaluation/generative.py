@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from augan._random import derive_seed, numpy_stream
 from augan.codecs.image import ImageCodec
 from augan.estimators._params import check_params
+from augan.evaluation.feature_extractor import Array, Images, InceptionJudge, Judge, OwnJudge
 from augan.evaluation.frechet import classifier_score, frechet_distance, kernel_distance
-from augan.evaluation.judge import Array, Images, InceptionJudge, Judge, OwnJudge
-from augan.evaluation.reach import K, near_copies, reach
+from augan.evaluation.prdc import K, near_copies, reach
 from augan.exceptions import DataError, ParameterError, shown
 from augan.sampling.filters import distances
 

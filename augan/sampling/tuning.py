@@ -20,7 +20,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from augan._random import derive_seed, numpy_stream, torch_stream
-from augan.evaluation.classifiers import CLASSIFIERS, make_encoder, plain
+from augan.classifiers.tables import CLASSIFIERS, make_encoder, plain
 from augan.sampling.pool import Pool
 
 Codes = NDArray[np.intp]

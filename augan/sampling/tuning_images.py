@@ -14,8 +14,8 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score
 
 from augan._random import derive_seed, numpy_stream, torch_stream
+from augan.classifiers.images import ImageClassifier
 from augan.codecs.spec import ImageSpec
-from augan.evaluation.image_classifier import ImageClassifier
 from augan.sampling.pool import Pool
 from augan.sampling.shares import Counts, draw_copies, split_added
 from augan.sampling.tuning import N_FOLDS, Trial, means_and_errors, split_folds

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augan._random import seeded_layers, torch_stream
+from augan.classifiers.images import BATCH, DECAY, N_FEATURES, RATE, reading_layers
 from augan.codecs.image import ENCODED_AT_ONCE, ImageCodec
-from augan.evaluation.image_classifier import BATCH, DECAY, N_FEATURES, RATE, reading_layers
 from augan.exceptions import DataError
 from augan.networks.backbone import read_weights
 from augan.networks.pretext import Transforms

@@ -13,7 +13,7 @@ from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC, RandomOverSampler
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from augan.evaluation.classifiers import MISSING, plain
+from augan.classifiers.tables import MISSING, plain
 from augan.sampling import FILTERS
 from augan.sampling.filters import MIN_HELD_OUT
 

@@ -1,0 +1,1 @@
+"""Classifiers of rows and of images, for cross-validation and for evaluation."""

@@ -46,6 +46,6 @@ def model_context(estimator: Any, path: Path) -> dict[str, Any]:
     """Return what is known of the data beside the model, such as the target column."""
     if is_onnx(path):
         return dict(estimator.metadata_["context"])
-    from augan.io.model_file import read_manifest
+    from augan.io.archive import read_manifest
 
     return dict(read_manifest(path)["context"])

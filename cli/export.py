@@ -77,7 +77,8 @@ def export(
     """
     with plain_errors():
         from augan.deploy.session import onnx_runtime
-        from augan.io.model_file import load, read_manifest
+        from augan.io.archive import read_manifest
+        from augan.io.model_file import load
 
         _check_outputs(model, data, out, card, triton)
         onnx_runtime()  # that the file is tried with: missing, it is said now

@@ -52,7 +52,8 @@ def _of_onnx(path: Path) -> dict[str, Any]:
 
 def _of_model(path: Path) -> dict[str, Any]:
     from augan.codecs.table import TableCodec
-    from augan.io.model_file import load, read_manifest
+    from augan.io.archive import read_manifest
+    from augan.io.model_file import load
 
     estimator = load(path, device="cpu")
     manifest = read_manifest(path)

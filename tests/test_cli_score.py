@@ -18,7 +18,7 @@ from augan import FAnoGAN
 from augan.codecs.usual import Reasons, usual_values
 from augan.deploy.export import _context
 from augan.deploy.raw import form_of
-from augan.io.model_file import read_manifest
+from augan.io.archive import read_manifest
 
 SMALL = ["width=8", "latent_dim=2", "encoder_steps=5", "n_critic=1", "pretext_steps=5", "n_folds=2"]
 QUICK = ["--steps", 5, *(word for text in SMALL for word in ("--set", text))]

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 import augan
 from augan import GANSampler
 from augan.exceptions import ModelFileError
-from augan.io import model_file
+from augan.io import archive as model_archive
 from augan.io.tensors import read_tensors
 
 DETECTORS = ["table_detector", "default_detector", "search_detector", "image_detector"]
@@ -63,7 +63,7 @@ def write_model(path: Path, manifest: Any, tensors: dict[str, torch.Tensor], **z
 
 def assert_refused(path: Path, says: str = "") -> None:
     """Check that neither the model nor its manifest is read, and that one line names the file."""
-    for load in (augan.load, model_file.read_manifest):
+    for load in (augan.load, model_archive.read_manifest):
         with pytest.raises(ModelFileError) as error:
             load(path)
         message = str(error.value)
@@ -295,7 +295,7 @@ def test_no_single_damaged_byte_goes_unnoticed_or_crashes(
     path = tmp_path / "m.augan"
     table_detector.save(path)
     content = path.read_bytes()
-    before = model_file.read_manifest(path)
+    before = model_archive.read_manifest(path)
     random = np.random.default_rng(0)
     places = [*random.integers(0, len(content), 60), *range(len(content) - 150, len(content))]
     n_refused = 0
@@ -304,7 +304,7 @@ def test_no_single_damaged_byte_goes_unnoticed_or_crashes(
         damaged[place] ^= 0xFF
         path.write_bytes(damaged)
         try:
-            assert model_file.read_manifest(path) == before
+            assert model_archive.read_manifest(path) == before
         except ModelFileError as error:
             n_refused += 1
             assert str(path) in str(error)
@@ -330,7 +330,7 @@ def test_a_manifest_that_is_no_manifest_is_refused(saved: Any, tmp_path: Path, t
 
 
 def test_a_newer_format_is_refused_by_name(saved: Any, tmp_path: Path) -> None:
-    manifest = {**saved[0], "format_version": model_file.FORMAT_VERSION + 1, "augan": "9.1"}
+    manifest = {**saved[0], "format_version": model_archive.FORMAT_VERSION + 1, "augan": "9.1"}
     path = write_model(tmp_path / "m.augan", manifest, saved[1])
     assert_refused(path, "made by a newer augan (9.1")
     with zipfile.ZipFile(path, "w") as archive:  # of which we know no more than the version
@@ -342,7 +342,7 @@ def test_a_newer_format_is_refused_by_name(saved: Any, tmp_path: Path) -> None:
 def test_an_older_format_is_refused_by_name(saved: Any, tmp_path: Path) -> None:
     manifest = {**saved[0], "format_version": 1, "augan": "0.1"}
     path = write_model(tmp_path / "m.augan", manifest, saved[1])
-    now = model_file.FORMAT_VERSION
+    now = model_archive.FORMAT_VERSION
     assert_refused(path, f"made by an older augan (0.1, format 1, now {now}): fit it again")
 
 

@@ -13,9 +13,15 @@ import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from augan.exceptions import ModelFileError, shown
+from augan.io.schema import read_manifest as parse_manifest
+
+FORMAT_VERSION = 8
+FORMATS = range(8, FORMAT_VERSION + 1)  # versions that can be read
+MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+MAX_MANIFEST = 64 * 2**20  # bytes
 
 SEAL = b"sha256:"  # of all bytes up to here, in the comment that ends the zip
 SEAL_BYTES = len(SEAL) + 64
@@ -27,6 +33,57 @@ OPENED = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 LOCAL_BYTES, CENTRAL_BYTES = 30, 46
 MAX_DIRECTORY = 2**16
 UTF8 = 0x800  # the only flag that a member may have
+
+
+def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the manifest of a model file, checked.
+
+    Parameters
+    ----------
+    path : path-like
+        A model file.
+
+    Returns
+    -------
+    dict
+        The JSON values of the manifest.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, unsafe or of another format version.
+    """
+    return read_model_file(path)[0]
+
+
+def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
+    """Return the manifest and the weights of a model file, both checked.
+
+    No part of the model is built.
+
+    Parameters
+    ----------
+    path : path-like
+        A model file.
+
+    Returns
+    -------
+    manifest : dict
+        The JSON values of the manifest.
+    weights : bytes
+        The content of a safetensors file, whose checksum is the manifest's.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, unsafe or of another format version.
+    """
+    limits = {MANIFEST: MAX_MANIFEST}
+    text, weights = read_archive(Path(path), (MANIFEST, WEIGHTS), limits)
+    manifest = parse_manifest(path, text, FORMATS)
+    if hashlib.sha256(weights).hexdigest() != manifest["weights_sha256"]:
+        raise ModelFileError(f"{path}: damaged or tampered with (the weights have changed)")
+    return manifest, weights
 
 
 def write_archive(path: Path, members: dict[str, bytes | str]) -> None:
@@ -88,10 +145,7 @@ def read_archive(
 def open_regular(path: Path) -> BinaryIO:
     """Open a file to read; ModelFileError for what is none, such as a device or a pipe."""
     try:
-        # a pipe without a writer must not block
-        handle = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
+        handle = os.open(path, OPENED)
     except (FileNotFoundError, NotADirectoryError):
         raise ModelFileError(f"{path}: no such file") from None
     except IsADirectoryError:

@@ -7,7 +7,6 @@ import json
 import math
 import os
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,14 @@ from augan._files import atomic_path
 from augan._version import __version__
 from augan.codecs.codec import codec_from_state
 from augan.exceptions import ModelFileError, ParameterError
-from augan.io.archive import read_archive, write_archive
+from augan.io.archive import (
+    FORMAT_VERSION,
+    FORMATS,
+    MANIFEST,
+    WEIGHTS,
+    read_model_file,
+    write_archive,
+)
 from augan.io.schema import read_manifest as read_manifest_text
 from augan.io.tensors import check_knots, read_tensors
 from augan.training.monitor import History
@@ -31,10 +37,6 @@ if TYPE_CHECKING:
     from augan.estimators.sampler import GANSampler
 
 
-FORMAT_VERSION = 8
-FORMATS = range(8, FORMAT_VERSION + 1)  # that can be read
-MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
-MAX_MANIFEST = 64 * 2**20  # bytes
 NOT_SAVED = {
     "backbone_weights": None,
     "callbacks": None,
@@ -112,7 +114,7 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     ModelFileError
         When the file is missing, damaged, unsafe or made by another version of augan.
     """
-    manifest, weights = _read(Path(path))
+    manifest, weights = read_model_file(path)
     try:
         tensors = read_tensors(weights)
         del weights  # which are as large again
@@ -125,20 +127,6 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     ) as error:
         reason = str(error).strip().splitlines()[-1].strip() if str(error) else repr(error)
         raise ModelFileError(f"{path}: damaged or tampered with ({reason})") from error
-
-
-def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the manifest of a model file."""
-    return _read(Path(path))[0]
-
-
-def _read(path: Path) -> tuple[dict[str, Any], bytes]:
-    """Return manifest and weights, both checked as far as can be without building anything."""
-    text, weights = read_archive(path, (MANIFEST, WEIGHTS), {MANIFEST: MAX_MANIFEST})
-    manifest = read_manifest_text(path, text, FORMATS)
-    if hashlib.sha256(weights).hexdigest() != manifest["weights_sha256"]:
-        raise ModelFileError(f"{path}: damaged or tampered with (the weights have changed)")
-    return manifest, weights
 
 
 def _rebuild(manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None) -> Any:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ._console import data_errors, progress, training_progress
-from ._labelled import LabelledRows, read_labelled
 from ._outputs import check_apart
 from ._parameters import build_estimator
-from ._samplers import BATCH_ROWS, MARK, OWN
+from ._sampling import BATCH_ROWS
+from .labels import LabelledRows, read_labelled
+
+MARK = "synthetic"  # name of the column that says which rows are new
+OWN = {"callbacks": "only from Python"}
 
 
 def fill_up(

@@ -9,11 +9,11 @@ from typing import Any
 
 from ._batches import model_batches
 from ._console import data_errors
-from ._labels import Labelled, read_anomalies
 from ._models import model_context
 from ._pixels import Pixels, open_pixels
 from ._reading import as_trained
 from ._scoring import flag_limit, scored_batches
+from .labels import Labelled, read_anomalies
 
 MAX_KINDS = 20  # of anomalies, that have figures of their own
 FIGURES = {

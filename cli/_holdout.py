@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ._console import data_errors, say
-from ._labels import Labelled
 from ._training import Held
+from .labels import Labelled
 
 Holdout = Annotated[
     float | None,

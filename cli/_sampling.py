@@ -10,8 +10,9 @@ from typing import Any
 from ._console import progress
 from ._models import is_onnx, model_context, providers
 from ._reading import stored_reading
-from ._requests import read_class, read_range, read_where
-from ._samplers import BATCH_ROWS
+
+BATCH_ROWS = 16_384  # written at a time
+RANGE = ".."  # between the two ends of a range
 
 
 @dataclass(frozen=True)
@@ -159,3 +160,63 @@ def _write_images(
     with open_image_folder(out, low=codec.low, high=codec.high, exact=exact) as write:
         for images, classes in batches:
             write(images, classes)
+
+
+def read_where(texts: list[str], codec: Any) -> dict[str, Any] | None:
+    """Return the conditions that ``--where COL=VALUE`` and ``--where COL=LOW..HIGH`` give."""
+    from augan.codecs.table import TableCodec
+    from augan.exceptions import ParameterError
+
+    if texts and not isinstance(codec, TableCodec):
+        raise ParameterError(f"--where {texts[0]}: images have no columns")
+    where: dict[str, Any] = {}
+    columns = {column.name: column for column in codec.columns} if texts else {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ParameterError(f"--where {text}: is not COL=VALUE or COL=LOW..HIGH")
+        where[name] = _value(columns.get(name), value)
+    return where or None
+
+
+def _value(column: Any, text: str) -> Any:
+    from augan.codecs.columns import CategoryColumn, NumericColumn
+
+    if text == "":
+        return None
+    if isinstance(column, CategoryColumn):
+        known = {str(value): value for value in (*column.categories, *column.rare)}
+        return known.get(text, text)
+    if isinstance(column, NumericColumn) and RANGE in text:
+        low, _, high = text.partition(RANGE)
+        return (low or None, high or None)
+    return text
+
+
+def read_class(text: str | None, estimator: Any, path: Path) -> Any:
+    """Return the label that a text means, None if there is no text."""
+    from augan.codecs.cells import category_key
+    from augan.exceptions import ParameterError, shown
+
+    if text is None:
+        return None
+    if not hasattr(estimator, "classes_"):
+        raise ParameterError(f"--class {text}: {path} was trained without classes")
+    known = {category_key(label): label for label in estimator.classes_.tolist()}
+    if category_key(text) not in known:
+        listed = ", ".join(map(shown, list(known.values())[:5]))
+        raise ParameterError(f"--class {text}: {path} has no such class, only {listed}")
+    return known[category_key(text)]
+
+
+def read_range(text: str | None) -> tuple[float, float] | None:
+    """Return the two quantiles of ``--score-range LOW..HIGH``."""
+    from augan.exceptions import ParameterError
+
+    if text is None:
+        return None
+    low, _, high = text.partition(RANGE)
+    try:
+        return float(low), float(high)
+    except ValueError:
+        raise ParameterError(f"--score-range {text}: is not LOW..HIGH, such as .9...99") from None

@@ -10,7 +10,7 @@ from typing import Any
 from ._batches import Keep, warn_of_skipped
 from ._columns import column_list, no_column
 from ._explaining import score_columns
-from ._labels import is_label, leave_out_unlabelled
+from .labels import is_label, leave_out_unlabelled
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from ._command import Command
-from .demo import demo
-from .evaluate import evaluate
-from .export import export
-from .fit import fit
-from .info import info
-from .latent import edit, inpaint, interpolate
-from .sample import sample
-from .score import score
+from .commands.demo import demo
+from .commands.evaluate import evaluate
+from .commands.export import export
+from .commands.fit import fit
+from .commands.info import info
+from .commands.latent import edit, inpaint, interpolate
+from .commands.sample import sample
+from .commands.score import score
 
 app = typer.Typer(
     name="augan",

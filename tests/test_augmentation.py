@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from augan_cli._augmentation import print_report
 from augan_cli.app import app
+from augan_cli.commands.evaluate_augmentation import print_report
 from sklearn.datasets import load_breast_cancer
 from typer.testing import CliRunner
 

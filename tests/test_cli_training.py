@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from augan_cli._batches import Batch
 from augan_cli._columns import column_list
-from augan_cli._labels import is_label, read_anomalies
 from augan_cli._training import Asked, read_training
 from augan_cli.app import app
+from augan_cli.labels import is_label, read_anomalies
 from PIL import Image
 from typer.testing import CliRunner
 

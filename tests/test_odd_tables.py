@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from augan_cli._labels import is_label
+from augan_cli.labels import is_label
 
 from augan.exceptions import DataError, DataWarning
 from augan.io.options import ReadOptions

@@ -16,8 +16,7 @@ import pytest
 import torch
 import typer
 from augan_cli import __main__ as start
-from augan_cli._console import plain_errors, say
-from augan_cli._facts import print_facts
+from augan_cli._console import plain_errors, print_facts, say
 from augan_cli._process import ClosedStream, Signals, Stopped, printable
 from augan_cli.app import app
 from typer.testing import CliRunner

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ._console import data_errors, progress
-from ._labelled import read_labelled
-from ._parameters import build_estimator
+from .._console import data_errors, progress
+from .._parameters import build_estimator
+from ..labels import read_labelled
 
 COLUMNS = {
     "average_precision": "AP",
@@ -48,7 +48,7 @@ def evaluate_table(
     from augan.evaluation import evaluate_augmentation
     from augan.exceptions import ParameterError
 
-    from ._labels import is_label
+    from ..labels import is_label
 
     if target is None:
         raise ParameterError("--augmentation needs --target, the column with the classes")
@@ -81,7 +81,7 @@ def print_report(report: dict[str, Any]) -> None:
     """Print verdict, arms and how true new rows are, of a report as JSON gives it."""
     from rich.table import Table
 
-    from ._terminal import PlainConsole
+    from .._terminal import PlainConsole
 
     console = PlainConsole()
     console.print(report["verdict"], soft_wrap=True)

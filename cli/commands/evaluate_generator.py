@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ._console import data_errors
-from ._images import read_images
+from .._console import data_errors
+from .._images import read_images
 
 
 def evaluate_images(
@@ -29,8 +29,8 @@ def evaluate_images(
     from augan.exceptions import ParameterError
     from augan.io.model_file import load
 
-    from ._models import is_onnx, model_context
-    from ._reading import as_trained
+    from .._models import is_onnx, model_context
+    from .._reading import as_trained
 
     if is_onnx(model):
         raise ParameterError(f"--generative: {model} is an exported file; use the .augan file")
@@ -65,7 +65,7 @@ def _print(report: Any) -> None:
 
     from augan.evaluation.generative import FIGURES
 
-    from ._terminal import PlainConsole
+    from .._terminal import PlainConsole
 
     console = PlainConsole()
     known = report.judge_accuracy

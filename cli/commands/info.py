@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ._console import plain_errors
-from ._facts import print_facts
-from ._models import is_onnx
+from .._console import plain_errors, print_facts
+from .._models import is_onnx
 
 INNER = ("training_rows", "usual")  # entries of the context that are long
 

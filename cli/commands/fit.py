@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ._console import (
+from .._console import (
     MAX_COUNT,
     MAX_SEED,
     Data,
@@ -22,18 +22,18 @@ from ._console import (
     Threads,
     data_errors,
     plain_errors,
+    print_facts,
     progress,
     say,
     set_threads,
     training_progress,
 )
-from ._facts import print_facts
-from ._holdout import Holdout, check_share, evaluate_held
-from ._outputs import check_apart, check_output
-from ._parameters import Assignments, assignments, build_estimator
-from ._reading import reading_options
-from ._samplers import fit_sampler, plan_sampler
-from ._training import Asked, read_training
+from .._holdout import Holdout, check_share, evaluate_held
+from .._outputs import check_apart, check_output
+from .._parameters import Assignments, assignments, build_estimator
+from .._reading import reading_options
+from .._training import Asked, read_training
+from .fit_sampler import fit_sampler, plan_sampler
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
 READ_AT = 512  # pixels a side that images of a folder have at most, unless more are asked for

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ._batches import Keep, model_batches
-from ._console import (
+from .._batches import Keep, model_batches
+from .._console import (
     MAX_COUNT,
     Data,
     Quiet,
@@ -22,11 +22,11 @@ from ._console import (
     say,
     set_threads,
 )
-from ._explaining import explained, score_columns
-from ._models import load_detector, model_context
-from ._outputs import check_apart, check_output
-from ._reading import as_trained, reading_options
-from ._scoring import Fpr, Threshold, flag_limit, scored_batches
+from .._explaining import explained, score_columns
+from .._models import load_detector, model_context
+from .._outputs import check_apart, check_output
+from .._reading import as_trained, reading_options
+from .._scoring import Fpr, Threshold, flag_limit, scored_batches
 
 
 @reading_options

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ._balance import fill_up
-from ._console import (
+from .._balance import MARK, fill_up
+from .._console import (
     MAX_COUNT,
     MAX_SEED,
     Device,
@@ -19,11 +19,10 @@ from ._console import (
     say,
     set_threads,
 )
-from ._outputs import check_output
-from ._parameters import Assignments, assignments
-from ._reading import reading_options
-from ._samplers import MARK
-from ._sampling import Request, write_sample
+from .._outputs import check_output
+from .._parameters import Assignments, assignments
+from .._reading import reading_options
+from .._sampling import Request, write_sample
 
 OWN = {
     "device": "use --device",

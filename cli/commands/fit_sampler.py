@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ._console import data_errors, progress, set_threads, training_progress
-from ._labelled import read_labelled
-from ._parameters import build_estimator
+from .._console import data_errors, progress, set_threads, training_progress
+from .._parameters import build_estimator
+from ..labels import read_labelled
 
-BATCH_ROWS = 16_384
-MARK = "synthetic"  # name of the column that says which rows are new
 OWN = {"callbacks": "only from Python"}
 
 

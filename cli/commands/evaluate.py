@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ._augmentation import evaluate_table
-from ._console import (
+from .._console import (
     MAX_SEED,
     Quiet,
     SkipBad,
@@ -16,14 +15,15 @@ from ._console import (
     plain_errors,
     set_threads,
 )
-from ._detection import evaluate_model
-from ._generative import evaluate_images
-from ._images import check_picture
-from ._models import load_detector
-from ._outputs import check_output
-from ._parameters import Assignments, assignments
-from ._reading import reading_options
-from ._scoring import Fpr, Threshold
+from .._detection import evaluate_model
+from .._images import check_picture
+from .._models import load_detector
+from .._outputs import check_output
+from .._parameters import Assignments, assignments
+from .._reading import reading_options
+from .._scoring import Fpr, Threshold
+from .evaluate_augmentation import evaluate_table
+from .evaluate_generator import evaluate_images
 
 
 @reading_options

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from ._console import (
+from .._console import (
     Quiet,
     Threads,
     plain_errors,
     say,
     set_threads,
 )
-from ._outputs import check_output
-from ._reading import as_trained, reading_options
+from .._outputs import check_output
+from .._reading import as_trained, reading_options
 
 MOST_ROWS = 4096  # of DATA, that the file is tried with
 
@@ -132,8 +132,8 @@ def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
 
     from augan.exceptions import ModelFileError
 
-    from ._batches import model_batches
-    from ._models import model_context
+    from .._batches import model_batches
+    from .._models import model_context
 
     if not hasattr(estimator, "anomaly_score"):
         raise ModelFileError(f"{model}: a {type(estimator).__name__}; --data goes with a detector")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._console import (
+from .._console import (
     MAX_SEED,
     Quiet,
     Threads,
@@ -143,7 +143,7 @@ def _detect(
 def _print_figures(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    from ._terminal import PlainConsole
+    from .._terminal import PlainConsole
 
     table = Table()
     for name in rows[0]:

@@ -7,11 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from ._console import MAX_COUNT, Device, Quiet, Threads, data_errors, plain_errors, say, set_threads
-from ._images import check_picture, load_image_model, pick, read_images
-from ._labels import is_label
-from ._models import model_context
-from ._reading import as_trained
+from .._console import (
+    MAX_COUNT,
+    Device,
+    Quiet,
+    Threads,
+    data_errors,
+    plain_errors,
+    say,
+    set_threads,
+)
+from .._images import check_picture, load_image_model, pick, read_images
+from .._models import model_context
+from .._reading import as_trained
+from ..labels import is_label
 
 Model = Annotated[Path, typer.Argument(help="A detector of images, written by augan fit.")]
 Images = Annotated[Path, typer.Argument(help="Images: a folder, .npy or .npz.")]

@@ -31,7 +31,7 @@ PANELS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {  # phase, fig
     "generator: distance to them": ("gan", ("held_out_loss",), {}),
     "encoder": ("encoder", ("encoder_loss", "held_out_loss"), LOGARITHMIC),
     "pretext networks": ("pretext", ("pretext_loss", "held_out_loss"), LOGARITHMIC),
-    "repair network": ("repair", ("repair_loss", "held_out_loss"), LOGARITHMIC),
+    "restoration network": ("restoration", ("restoration_loss", "held_out_loss"), LOGARITHMIC),
 }
 
 

@@ -96,7 +96,7 @@ def test_small_images_have_the_memory_alone(weights: Path) -> None:
     given = {**QUICK, "backbone": "resnet18", "backbone_weights": weights}
     detector = FAnoGAN(**given).fit(images)
     assert list(detector.score_parts(images[:3]))[-1] == "backbone_memory"
-    assert detector.networks_.repair is None
+    assert detector.networks_.restoration is None
 
 
 def test_weights_are_safetensors_too_and_change_the_score(

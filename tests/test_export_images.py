@@ -144,7 +144,9 @@ def run(*arguments: Any) -> Any:
 
 
 def test_the_command_line_treats_both_files_alike(tmp_path: Path) -> None:
-    detector = FAnoGAN(**QUICK, heads=("image_neighbors", "detail_repair")).fit(photographs(40, 0))
+    detector = FAnoGAN(**QUICK, heads=("image_neighbors", "detail_restoration")).fit(
+        photographs(40, 0)
+    )
     folder = tmp_path / "parts"
     folder.mkdir()
     for i, image in enumerate(photographs(8, 3)):

@@ -15,10 +15,10 @@ import augan
 from augan import FAnoGAN
 from augan.codecs.image import ImageCodec
 from augan.networks.pseudo_defects import damage, draw_regions
-from augan.networks.repair import RepairNetwork
+from augan.networks.restoration import RestorationNetwork
 from augan.scoring.maps import Heatmap, ImageNeighbours, LocalNeighbours
 from augan.scoring.view import View
-from augan.training.repair import turned_alike
+from augan.training.restoration import turned_alike
 
 QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
 TRAINED = {**QUICK, "repair_steps": 60, "random_state": 0}
@@ -59,7 +59,7 @@ def test_defects_score_higher_and_are_hotter(detector: FAnoGAN) -> None:
 
 
 def test_the_heads_are_those_of_photographs(detector: FAnoGAN) -> None:
-    names = ["local_neighbors", "image_neighbors", "detail_repair"]
+    names = ["local_neighbors", "image_neighbors", "detail_restoration"]
     assert list(detector.score_parts(crops(3, 1))) == names
     assert detector.codec_.standardize and detector.codec_.resized == (32, 29)
     assert detector.networks_.pretext is None
@@ -98,13 +98,13 @@ def test_parameters_of_details_change_scores(name: str, value: int) -> None:
     assert not np.allclose(changed.anomaly_score(images), other.anomaly_score(images))
 
 
-def test_a_stopped_run_is_resumed_in_the_repair(tmp_path: Path) -> None:
+def test_a_stopped_run_is_resumed_in_the_restoration(tmp_path: Path) -> None:
     params = {**QUICK, "repair_steps": 20, "random_state": 0}
     whole = FAnoGAN(**params).fit(crops(20, 0))
     file = tmp_path / "state"
 
     def stop(row: dict[str, Any]) -> None:
-        if row["phase"] == "repair" and row["step"] == 10:
+        if row["phase"] == "restoration" and row["step"] == 10:
             raise KeyboardInterrupt
 
     stopped = FAnoGAN(**params, checkpoint=file, checkpoint_interval=0, callbacks=[stop])
@@ -193,15 +193,15 @@ def test_regions_have_many_sizes() -> None:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (33, 47), (64, 32), (100, 9)])
-def test_a_repair_has_the_size_of_the_image(size: tuple[int, int]) -> None:
-    network = RepairNetwork(3, width=4)
+def test_a_restoration_has_the_size_of_the_image(size: tuple[int, int]) -> None:
+    network = RestorationNetwork(3, width=4)
     images = torch.randn(2, 3, *size)
     assert network.change(images).shape == (2, *size)
     assert torch.isfinite(network.loss(images, torch.Generator().manual_seed(0)))
 
 
-def test_training_teaches_the_repair(detector: FAnoGAN) -> None:
-    losses = [row["repair_loss"] for row in detector.history_ if "repair_loss" in row]
+def test_training_teaches_the_restoration(detector: FAnoGAN) -> None:
+    losses = [row["restoration_loss"] for row in detector.history_ if "restoration_loss" in row]
     assert losses[-1] < losses[0]
 
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from augan import AnoGAN, FAnoGAN
 from augan.codecs.image import ImageCodec
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
-from augan.networks import build_networks, build_pretext, build_repair
+from augan.networks import build_networks, build_pretext, build_restoration
 from augan.scoring.calibration import Conformal, RobustScale, fuse
 from augan.scoring.distances import Neighbours
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
@@ -33,7 +33,7 @@ def make_networks(spec, owner):
     networks = build_networks(spec, latent_dim=3, width=16)
     (networks.pretext,) = build_pretext(spec, owner, width=16, n_networks=1)
     if isinstance(spec, ImageSpec):
-        networks.repair = build_repair(spec)
+        networks.restoration = build_restoration(spec)
     for module in networks.modules().values():
         module.eval().requires_grad_(False)
     return networks
@@ -47,7 +47,7 @@ def make_view(networks, x):
         generator=networks.generator,
         critic=networks.critic,
         pretext=networks.pretext,
-        repair=networks.repair,
+        restoration=networks.restoration,
         codec=ImageCodec(detail_size=8).fit(x[:, 0].numpy()).module if x.ndim == 4 else None,
         raw=x,
     )
@@ -90,7 +90,7 @@ def test_every_head_gives_one_score_a_row_and_far_rows_more(name, networks, trai
     assert (far > near).float().mean() > 0.9
 
 
-UNTRAINED = ("detail_repair", *BACKBONE_HEADS)  # say nothing before they are trained
+UNTRAINED = ("detail_restoration", *BACKBONE_HEADS)  # say nothing before they are trained
 
 
 @pytest.mark.parametrize("name", [name for name in HEADS if name not in TABLE_HEADS + UNTRAINED])

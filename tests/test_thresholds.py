@@ -163,7 +163,8 @@ def test_as_many_calibration_rows_as_a_rate_needs_are_no_warning(
 
 def test_a_fit_to_a_few_images_says_which_rate_it_can_keep() -> None:
     images = np.random.default_rng(0).integers(0, 255, (10, 96, 96)).astype(np.uint8)
-    heads = ("image_neighbors", "detail_repair")  # the second calibrates with held-out images only
+    # the second head calibrates with held-out images only
+    heads = ("image_neighbors", "detail_restoration")
     detector = FAnoGAN(target_fpr=0.01, heads=heads, repair_steps=1, **TINY)
     with pytest.warns(CalibrationWarning, match=r"2 calibration rows: the least is 1/3 = 0\.33"):
         detector.fit(images)

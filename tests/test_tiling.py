@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from augan.networks.repair import LEARNED_SIDE, RepairNetwork
+from augan.networks.restoration import LEARNED_SIDE, RestorationNetwork
 from augan.networks.tiling import in_tiles
 
 SIZES = [(20, 20), (33, 20), (64, 47), (21, 100), (20, 21)]
@@ -49,12 +49,12 @@ def test_tiles_fade_into_each_other() -> None:
     assert jumps[0] < 0.3 * jumps[1]
 
 
-def test_the_repair_of_a_large_image_is_that_of_its_tiles() -> None:
+def test_the_restoration_of_a_large_image_is_that_of_its_tiles() -> None:
     torch.manual_seed(0)
-    network = RepairNetwork(1, width=4).eval()
+    network = RestorationNetwork(1, width=4).eval()
     images = draw(1, 1, LEARNED_SIDE, 3 * LEARNED_SIDE)
     with torch.no_grad():
-        whole, left = network.repair(images), network.repair(images[:, :, :, :LEARNED_SIDE])
+        whole, left = network.correction(images), network.correction(images[:, :, :, :LEARNED_SIDE])
         assert network.change(images).shape == (1, LEARNED_SIDE, 3 * LEARNED_SIDE)
     alone = LEARNED_SIDE // 2  # no other tile reaches here
     torch.testing.assert_close(whole[:, :, :, :alone], left[:, :, :, :alone])

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from sklearn.cluster import MiniBatchKMeans
 
-NETWORKS = ("pretext", "repair", "backbone", "generator", "critic", "inversion")
+NETWORKS = ("pretext", "restoration", "backbone", "generator", "critic", "inversion")
 OUTER = (
     *(".pretext.layers.0", ".pretext.repair", ".pretext.classify"),
-    *(".repair.down.0.0", ".repair.last"),
+    *(".restoration.down.0.0", ".restoration.last"),
 )
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 SUBSPACE = 2  # numbers that share a byte

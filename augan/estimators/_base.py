@@ -47,6 +47,7 @@ from augan.estimators._training import (
 from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError, ParameterError, shown
 from augan.frames import library_of, like
+from augan.scoring.former_heads import current_heads
 from augan.scoring.maps import Heatmap
 from augan.scoring.rates import check_one_limit, check_rate, check_scores, warn_of_few
 from augan.training.progress import logger, warn_of_health
@@ -361,6 +362,8 @@ class BaseDetector(OutlierMixin, BaseEstimator):
     def _auto(self, name: str, defaults: Defaults | None = None) -> Any:
         """Return a parameter, "auto" replaced by the default for this kind of data."""
         value = getattr(self, name)
+        if name == "heads" and value != "auto":
+            return current_heads(value)
         if not (isinstance(value, str) and value == "auto"):
             return value
         return getattr(defaults or self._defaults, name)

@@ -20,8 +20,9 @@ from augan.networks import (
     build_backbone,
     build_networks,
     build_pretext,
-    build_repair,
+    build_restoration,
 )
+from augan.scoring.former_heads import warn_of_former_heads
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
 from augan.scoring.scorer import AnoGANScore, AnomalyScorer, FAnoGANScore
 
@@ -54,9 +55,9 @@ def build(detector: BaseDetector) -> None:
     )
     if _needs(detector, "pretext"):
         detector.networks_.pretext = pretext_networks(detector, 1)[0]
-    if _needs(detector, "repair"):
+    if _needs(detector, "restoration"):
         assert isinstance(codec.spec, ImageSpec)
-        detector.networks_.repair = build_repair(codec.spec, seed=detector.seed_)
+        detector.networks_.restoration = build_restoration(codec.spec, seed=detector.seed_)
     if detector.backbone is not None:
         detector.networks_.backbone = build_backbone(detector.backbone)
     detector.scorer_ = _build_scorer(detector)
@@ -80,6 +81,8 @@ def _needs(detector: BaseDetector, network: str) -> bool:
 
 
 def _check_heads(detector: BaseDetector) -> None:
+    if detector.heads != "auto":
+        warn_of_former_heads(detector.heads, stacklevel=5)
     images = isinstance(detector.codec_, ImageCodec)
     heads = set(detector._auto("heads"))
     wrong = heads & set(TABLE_HEADS if images else IMAGE_HEADS)

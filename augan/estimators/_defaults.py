@@ -55,9 +55,9 @@ class Defaults:
     betas: tuple[float, float] = (0.5, 0.9)
 
     def with_backbone(self) -> Defaults:
-        """Return the same with the backbone's heads; one of them needs the repair network."""
-        repairs = "detail_repair" in self.heads
-        return replace(self, heads=(*self.heads, *BACKBONE_HEADS[: 1 + repairs]))
+        """Return the same with the backbone's heads; one needs the restoration network."""
+        restores = "detail_restoration" in self.heads
+        return replace(self, heads=(*self.heads, *BACKBONE_HEADS[: 1 + restores]))
 
     def among_anomalies(self) -> Defaults:
         """Return the same for training rows with anomalies, one of which must not excuse others."""
@@ -74,7 +74,7 @@ IMAGE = Defaults(
 # they show lies in place, so that the one nearest image says more than the mean of five.
 PHOTOGRAPH = Defaults(
     *(64, 32, 800, 400, 64, 1, 800, 10),
-    heads=("local_neighbors", "image_neighbors", "detail_repair"),
+    heads=("local_neighbors", "image_neighbors", "detail_restoration"),
     fusion="top2",
     chunk=16,
     n_neighbors=1,

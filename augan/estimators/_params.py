@@ -12,6 +12,7 @@ import numpy as np
 from augan.exceptions import ParameterError, shown
 from augan.networks.backbone import BACKBONES
 from augan.sampling import FILTERS
+from augan.scoring.former_heads import current_heads
 from augan.scoring.heads import HEADS
 
 Check = tuple[Callable[[Any], bool], str]
@@ -70,8 +71,10 @@ def _is_heads(value: Any) -> bool:
         return value == "auto"
     if not isinstance(value, (tuple, list)) or not value:
         return False
-    known = all(isinstance(head, str) and head in HEADS for head in value)
-    return known and len(set(value)) == len(value)
+    if not all(isinstance(head, str) for head in value):
+        return False
+    heads = current_heads(value)
+    return set(heads) <= set(HEADS) and len(set(heads)) == len(heads)
 
 
 def _is_filters(value: Any) -> bool:

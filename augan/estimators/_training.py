@@ -25,7 +25,7 @@ from augan.training.monitor import History
 from augan.training.phases import EncoderPhase, GANPhase
 from augan.training.pretext_phase import PretextPhase
 from augan.training.progress import observers
-from augan.training.repair import RepairPhase
+from augan.training.restoration import RestorationPhase
 from augan.training.rows import LazyRows, TrainingRows
 from augan.training.steps import TrainingConfig
 
@@ -38,7 +38,7 @@ TIME_WEIGHTS: dict[Any, float] = {
     GANPhase: 0.45,
     EncoderPhase: 0.15,
     PretextPhase: 0.4,
-    RepairPhase: 1.0,
+    RestorationPhase: 1.0,
 }
 WIDE = 0.2  # columns a training row, beyond which rows are few
 AUTO = ("n_critic", "lr_generator", "lr_critic", "betas")  # of the training parameters
@@ -115,7 +115,7 @@ def train_networks(estimator: BaseDetector, start: Start, rows: TrainingRows) ->
                 if rows.encoders:
                     parts = [encoder(rows.raw)[1][kept] for encoder in rows.encoders]
                     given += ([part.to(estimator._device) for part in parts],)
-            elif phase is RepairPhase:
+            elif phase is RestorationPhase:
                 learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
                 assert isinstance(rows.raw, LazyRows)
                 details = estimator.codec_.module.detail, estimator._device
@@ -181,8 +181,8 @@ def _phases(networks: Networks) -> list[tuple[Any, str]]:
         phases.append((EncoderPhase, "encoder_steps"))
     if networks.pretext is not None:
         phases.append((PretextPhase, "pretext_steps"))
-    if networks.repair is not None:
-        phases.append((RepairPhase, "repair_steps"))
+    if networks.restoration is not None:
+        phases.append((RestorationPhase, "repair_steps"))
     return phases
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from augan.estimators._input import Data
 
 SIZES = ("latent_dim", "width", "architecture", "spectral_norm")
-TAKEN = ("generator", "critic", "encoder", "pretext", "repair")
+TAKEN = ("generator", "critic", "encoder", "pretext", "restoration")
 MAX_RECENTRING = 2000  # rows whose latents are looked at
 
 

@@ -26,14 +26,14 @@ class FAnoGAN(GeneratingDetector):
         "critic_mahalanobis", "critic_neighbors"; of the pretext network, which is trained beside
         the critic to tell which columns were swapped and what stood there, or how an image was
         turned and shifted [4]_: "pretext_mahalanobis", "pretext_neighbors", "pretext_deviation",
-        "repair" and "repair_neighbors" (tables only), "transforms" (images only); of a network that
-        repairs made-up defects: "detail_repair" (images only); of the rows alone: "data_neighbors",
-        "local_neighbors" and "image_neighbors" (the latter two images only); of a `backbone`:
-        "backbone_memory" and "backbone_residual". "auto" is pretext_mahalanobis, pretext_neighbors,
-        repair_neighbors and data_neighbors for tables, pretext_deviation too where a column has
-        categories; transforms, pretext_neighbors and data_neighbors for images; local_neighbors,
-        image_neighbors and detail_repair for images larger than 64 pixels; those of a backbone too
-        where there is one.
+        "repair" and "repair_neighbors" (tables only), "transforms" (images only); of the
+        restoration network, which removes made-up defects: "detail_restoration" (images only); of
+        the rows alone: "data_neighbors", "local_neighbors" and "image_neighbors" (the latter two
+        images only); of a `backbone`: "backbone_memory" and "backbone_residual". "auto" is
+        pretext_mahalanobis, pretext_neighbors, repair_neighbors and data_neighbors for tables,
+        pretext_deviation too where a column has categories; transforms, pretext_neighbors and
+        data_neighbors for images; local_neighbors, image_neighbors and detail_restoration for
+        images larger than 64 pixels; those of a backbone too where there is one.
         The GAN then serves `sample`, `reconstruct` and `explain` only.
     fusion : {"auto", "mean", "top2", "max"}, default="auto"
         Mean of all weighted heads, of the two highest, or the highest. Heads that depend on the
@@ -79,7 +79,7 @@ class FAnoGAN(GeneratingDetector):
         Steps of the pretext networks: 1500 for tables, fewer for those of more than 1000 columns
         or so, 800 for images.
     repair_steps : "auto" or int, default="auto"
-        Steps of the network that repairs details of images: 2000.
+        Steps of the network that restores details of images: 2000.
     n_folds : "auto" or int, default="auto"
         Parts that the rows are cut into for calibration: each part is scored by heads and a
         pretext network that were fitted without it; the ones that are kept are fitted to all
@@ -113,7 +113,7 @@ class FAnoGAN(GeneratingDetector):
         Decay of the generator's moving average, which is the generator that is used.
     validation_fraction : float, default=0.2
         Share of the rows that the GAN does not train on, for early stopping. They alone
-        calibrate when `heads` has one of the GAN's or "detail_repair", or ``score="paper"``.
+        calibrate when `heads` has one of the GAN's or "detail_restoration", or ``score="paper"``.
     n_iter_no_change : int or None, default=8
         Measures on held-out rows (one every 50 steps) without improvement that end a phase;
         ``None`` never ends it.
@@ -123,8 +123,8 @@ class FAnoGAN(GeneratingDetector):
         Longer side that the GAN sees images at; ``None`` keeps them up to 64 pixels. "auto" is
         32 for larger ones, else ``None``.
     detail_size : "auto", int or None, default="auto"
-        Longer side, at most, that the head "detail_repair" sees images at; ``None`` is their own.
-        "auto" is 128.
+        Largest longer side, in pixels, at which the head "detail_restoration" sees images;
+        ``None`` is their own. "auto" is 128.
     standardize_images : "auto" or bool, default="auto"
         Take each image's own mean and deviation out first. "auto" does so with images larger
         than 64 pixels.
@@ -135,8 +135,8 @@ class FAnoGAN(GeneratingDetector):
     backbone : str or None, default=None
         A torchvision ResNet ("resnet18", "wide_resnet50_2" ...) that was trained on other images:
         its features of the details are two more heads, "backbone_memory" (PatchCore's memory of
-        patches [5]_) and "backbone_residual" (how far they turn when the repair network repairs
-        a patch; larger images only). The model file keeps what it needs of the network.
+        patches [5]_) and "backbone_residual" (their cosine distance to those of the
+        restored image; larger images only). The model file keeps what it needs of the network.
     backbone_weights : path or None, default=None
         File with its weights (a ``state_dict``, or .safetensors); ``None`` is torchvision's own,
         which are downloaded once.

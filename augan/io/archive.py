@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from augan.exceptions import ModelFileError, shown
+from augan.io.former_names import with_current_names
 from augan.io.schema import read_manifest as parse_manifest
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 FORMATS = range(8, FORMAT_VERSION + 1)  # versions that can be read
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
@@ -83,7 +84,7 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes
     manifest = parse_manifest(path, text, FORMATS)
     if hashlib.sha256(weights).hexdigest() != manifest["weights_sha256"]:
         raise ModelFileError(f"{path}: damaged or tampered with (the weights have changed)")
-    return manifest, weights
+    return with_current_names(manifest), weights
 
 
 def write_archive(path: Path, members: dict[str, bytes | str]) -> None:

@@ -28,6 +28,7 @@ from augan.io.archive import (
     read_model_file,
     write_archive,
 )
+from augan.io.former_names import with_current_tensor_names
 from augan.io.schema import read_manifest as read_manifest_text
 from augan.io.tensors import check_knots, read_tensors
 from augan.training.monitor import History
@@ -116,7 +117,7 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     """
     manifest, weights = read_model_file(path)
     try:
-        tensors = read_tensors(weights)
+        tensors = with_current_tensor_names(read_tensors(weights), manifest["format_version"])
         del weights  # which are as large again
         return _rebuild(manifest, tensors, device)
     except ParameterError as error:

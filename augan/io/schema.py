@@ -94,7 +94,7 @@ class HistoryRow(Part):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Plain]
 
-    phase: Literal["gan", "encoder", "pretext", "repair"]
+    phase: Literal["gan", "encoder", "pretext", "restoration", "repair"]  # "repair": up to format 8
     step: Count
     event: str = ""
     health: str = ""

@@ -14,25 +14,25 @@ from augan.networks.backbone import Backbone
 from augan.networks.conditioning import ClassCritic, ClassGenerator
 from augan.networks.layers import Critic
 from augan.networks.pretext import PretextNetwork, SwapPretext, TransformPretext
-from augan.networks.repair import RepairNetwork
+from augan.networks.restoration import RestorationNetwork
 
 __all__ = [
     "Backbone",
     "Critic",
     "Networks",
     "PretextNetwork",
-    "RepairNetwork",
+    "RestorationNetwork",
     "build_backbone",
     "build_class_networks",
     "build_networks",
     "build_pretext",
-    "build_repair",
+    "build_restoration",
 ]
 
 Architecture = Literal["dense", "conv", "residual"]
 
 EMBEDDING_DIM = 16  # of a class
-REPAIR_WIDTH = 16  # channels of the repair network's first level
+RESTORATION_WIDTH = 16  # channels of the restoration network's first level
 OF_IMAGES: dict[Architecture, tuple[Any, Any]] = {  # generator and critic
     "dense": (dense_images.DenseImageGenerator, dense_images.DenseImageCritic),
     "conv": (conv.ConvGenerator, conv.ConvCritic),
@@ -45,7 +45,7 @@ class Networks:
     """The networks of a model.
 
     A detector that searches for latents has no encoder, nor has a sampler whose rows come from the
-    generator alone; a detector whose heads don't ask for it has no pretext network and no repair
+    generator alone; a detector whose heads don't ask for it has no pretext and no restoration
     network. `folds` are the pretext networks that cross-fitting needs: each is trained without one
     fold of the rows, and none of them outlives `fit`. The backbone was trained on other images and
     is none of the `modules` that training changes.
@@ -57,7 +57,7 @@ class Networks:
     latent_dim: int
     pretext: PretextNetwork | None = None
     folds: nn.ModuleList | None = None
-    repair: RepairNetwork | None = None
+    restoration: RestorationNetwork | None = None
     backbone: Backbone | None = None
 
     def modules(self) -> dict[str, nn.Module]:
@@ -68,7 +68,7 @@ class Networks:
             "encoder": self.encoder,
             "pretext": self.pretext,
             "folds": self.folds,
-            "repair": self.repair,
+            "restoration": self.restoration,
         }
         return {name: module for name, module in named.items() if module is not None}
 
@@ -148,7 +148,7 @@ def build_backbone(name: str) -> Backbone:
         return Backbone(name)
 
 
-def build_repair(spec: ImageSpec, *, seed: int = 0) -> RepairNetwork:
-    """Build the network that repairs details of images."""
-    with seeded_layers(seed, "repair"):
-        return RepairNetwork(spec.channels, width=REPAIR_WIDTH)
+def build_restoration(spec: ImageSpec, *, seed: int = 0) -> RestorationNetwork:
+    """Build the network that restores details of images."""
+    with seeded_layers(seed, "repair"):  # a stream's name fixes its numbers: it never changes
+        return RestorationNetwork(spec.channels, width=RESTORATION_WIDTH)

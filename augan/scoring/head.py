@@ -34,11 +34,11 @@ class Head(FittedModule):
 
     `weight` is what the calibrated head counts in the fused score: heads that depend on the
     inversion say less, since a GAN can often make anomalies too. `needs` says whose networks it
-    asks: those of the GAN, the pretext network, the repair network, or none that is trained.
+    asks: those of the GAN, the pretext network, the restoration network, or none that is trained.
     """
 
     weight: float = 1.0
-    needs: Literal["gan", "pretext", "repair"] | None = None
+    needs: Literal["gan", "pretext", "restoration"] | None = None
 
     def fit(self, view: View, random: np.random.Generator) -> None:
         """Learn from training rows; most heads have nothing to learn."""

@@ -19,7 +19,7 @@ from augan.scoring.maps import (
     BackboneMemory,
     BackboneResidual,
     CoarseMemory,
-    DetailRepair,
+    DetailRestoration,
     ImageNeighbours,
     LocalNeighbours,
 )
@@ -108,14 +108,14 @@ HEADS: dict[str, type[Head]] = {
     "transforms": Transforms,
     "local_neighbors": LocalNeighbours,
     "image_neighbors": ImageNeighbours,
-    "detail_repair": DetailRepair,
+    "detail_restoration": DetailRestoration,
     "backbone_memory": BackboneMemory,
     "backbone_residual": BackboneResidual,
 }
 TABLE_HEADS = ("repair", "repair_neighbors")  # of one kind of data
 BACKBONE_HEADS = ("backbone_memory", "backbone_residual")
 IMAGE_HEADS = (
-    *("transforms", "local_neighbors", "image_neighbors", "detail_repair"),
+    *("transforms", "local_neighbors", "image_neighbors", "detail_restoration"),
     *BACKBONE_HEADS,
 )
 

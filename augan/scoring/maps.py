@@ -18,7 +18,7 @@ SMOOTHED, WIDELY = 3, 5  # positions a side that maps are averaged over
 FITTING_ROUNDS = 8  # of fitting brightness and contrast
 CONTRASTS = (0.5, 2.0)  # that images may differ by
 USUAL_TIMES, SMALLEST = 1.5, 1e-3  # medians of the differences at which a pixel counts a quarter
-BLUR = 7  # pixels a side that the map of repairs is averaged over
+BLUR = 7  # pixels a side that the restoration map is averaged over
 BANKED_IMAGES = 256  # whose patches a backbone's memory is drawn from
 FITTED_PIXELS = 200_000  # that the heatmap's scale is learned from
 PIXEL_FPR = 0.01  # share of the pixels of normal images that are hotter than the limit
@@ -98,10 +98,10 @@ class ImageNeighbours(CoarseMemory):
         return nearest(images.flatten(1), self.bank.flatten(1), self.n_neighbors)
 
 
-class DetailRepair(MapHead):
-    """How much the repair network would change an image's details."""
+class DetailRestoration(MapHead):
+    """Mean absolute correction of an image's details by the restoration network."""
 
-    needs, share = "repair", 0.002
+    needs, share = "restoration", 0.002
 
     def map(self, view: View) -> Tensor:
         """Return mean absolute changes (B, h, w), at the size of the details."""
@@ -139,13 +139,13 @@ class BackboneMemory(MapHead):
 
 
 class BackboneResidual(MapHead):
-    """How far a backbone's features of a patch turn when the repair network repairs it."""
+    """Cosine distance of a backbone's features of a patch before and after restoration."""
 
-    needs, share = "repair", 0.02
+    needs, share = "restoration", 0.02
 
     def map(self, view: View) -> Tensor:
         """Return 1 - cosine (B, h, w) of the features before and after."""
-        return _blurred(1 - F.cosine_similarity(view.deep, view.deep_repaired), SMOOTHED)
+        return _blurred(1 - F.cosine_similarity(view.deep, view.deep_restored), SMOOTHED)
 
 
 class ResidualMap(MapHead):

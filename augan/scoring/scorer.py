@@ -94,9 +94,9 @@ class AnomalyScorer(nn.Module):
             networks.critic,
             inversion,
         )
-        self.pretext, self.repair, self.backbone = (
+        self.pretext, self.restoration, self.backbone = (
             networks.pretext,
-            networks.repair,
+            networks.restoration,
             networks.backbone,
         )
         self.score, self.fusion, self.paper = score, fusion, paper
@@ -114,7 +114,7 @@ class AnomalyScorer(nn.Module):
         """Move what works in float32 to `device`; encoding and p-values stay on the CPU."""
         for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
             part.to(device)
-        for network in (self.pretext, self.repair, self.backbone):
+        for network in (self.pretext, self.restoration, self.backbone):
             if network is not None:
                 network.to(device)
         self.explainer.to(device)
@@ -161,7 +161,7 @@ class AnomalyScorer(nn.Module):
             generator=self.generator,
             critic=self.critic,
             pretext=pretext or self.pretext,
-            repair=self.repair,
+            restoration=self.restoration,
             backbone=self.backbone,
             codec=self.codec if isinstance(self.codec, ImageEncoder) else None,
             raw=raw,
@@ -201,7 +201,7 @@ class AnomalyScorer(nn.Module):
         rows = rows[_at_most(torch.arange(len(rows.raw)), FIT_ROWS, random)]
         if self.heads and trim > 0:
             rows = self._without_oddest(rows, trim, members, random)
-        once = ("gan", "repair")  # trained once, without the rows that are held out
+        once = ("gan", "restoration")  # trained once, without the rows that are held out
         uses_once = not self.heads or any(head.needs in once for head in self._heads())
         calibrating = rows.held_out if uses_once else torch.ones_like(rows.held_out)
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.image import ImageEncoder
-from augan.networks import Backbone, Critic, PretextNetwork, RepairNetwork
+from augan.networks import Backbone, Critic, PretextNetwork, RestorationNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
 from augan.training.rows import LazyRows
 
@@ -42,9 +42,10 @@ class View:
     coarse : Tensor
         Standardised images (B, C, h, w).
     change : Tensor
-        How much the repair network would change each pixel of the details, (B, h, w).
-    deep, deep_repaired : Tensor
-        Backbone's features (B, F, h, w) of the details, and of what their repair makes of them.
+        Mean absolute correction of each pixel of the details by the restoration network,
+        (B, h, w).
+    deep, deep_restored : Tensor
+        Backbone's features (B, F, h, w) of the details, and of the restored details.
     """
 
     def __init__(
@@ -56,14 +57,14 @@ class View:
         generator: nn.Module,
         critic: Critic,
         pretext: PretextNetwork | None = None,
-        repair: RepairNetwork | None = None,
+        restoration: RestorationNetwork | None = None,
         backbone: Backbone | None = None,
         codec: ImageEncoder | None = None,
         raw: Tensor | LazyRows | None = None,
     ) -> None:
         self.x, self.standard = x, standard
         self._inversion, self._generator, self._critic = inversion, generator, critic
-        self._pretext, self._repair, self._backbone = pretext, repair, backbone
+        self._pretext, self._restoration, self._backbone = pretext, restoration, backbone
         self._codec, self._raw = codec, raw
 
     @cached_property
@@ -104,8 +105,8 @@ class View:
 
     @cached_property
     def change(self) -> Tensor:  # noqa: D102
-        assert self._repair is not None
-        return self._of_details(self._repair.change)
+        assert self._restoration is not None
+        return self._of_details(self._restoration.change)
 
     @cached_property
     def deep(self) -> Tensor:  # noqa: D102
@@ -113,10 +114,10 @@ class View:
         return self._of_details(self._backbone)
 
     @cached_property
-    def deep_repaired(self) -> Tensor:  # noqa: D102
-        repair, backbone = self._repair, self._backbone
-        assert repair is not None and backbone is not None
-        return self._of_details(lambda images: backbone(images + repair.repair(images)))
+    def deep_restored(self) -> Tensor:  # noqa: D102
+        network, backbone = self._restoration, self._backbone
+        assert network is not None and backbone is not None
+        return self._of_details(lambda images: backbone(images + network.correction(images)))
 
     def deep_of(self, rows: Tensor) -> Tensor:
         """Return the backbone's features (n, F, h, w) of some rows (n,) alone."""

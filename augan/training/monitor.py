@@ -34,11 +34,11 @@ class Onlooker(Protocol):
 class History(Sequence[Row]):
     """The rows that training reported, in order; `column` gives one figure over all steps.
 
-    A row has the keys `phase` ("gan", "encoder", "pretext" or "repair"), `step`, `total_steps`,
-    `done` (share of the phase that is over, by steps or by time), `learning_rate_factor`,
-    `seconds`, `seconds_per_step`, learning rates and figures of that phase, `health` where the GAN
-    was measured on held-out rows, and `event` where something happened (recovery from divergence,
-    early stop).
+    A row has the keys `phase` ("gan", "encoder", "pretext" or "restoration"), `step`,
+    `total_steps`, `done` (share of the phase that is over, by steps or by time),
+    `learning_rate_factor`, `seconds`, `seconds_per_step`, learning rates and figures of that
+    phase, `health` where the GAN was measured on held-out rows, and `event` where something
+    happened (recovery from divergence, early stop).
     """
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from augan.networks import Critic, PretextNetwork, RepairNetwork
+from augan.networks import Critic, PretextNetwork, RestorationNetwork
 from augan.training.losses import (
     GAN,
     critic_loss,
@@ -115,17 +115,17 @@ def pretext_step(
     return {"pretext_loss": losses.detach().mean(), "pretext_gradient_norm": norm}
 
 
-def repair_step(
-    network: RepairNetwork,
+def restoration_step(
+    network: RestorationNetwork,
     images: Tensor,
     optimizer: torch.optim.Optimizer,
     random: torch.Generator,
     gradient_clip: float | None,
 ) -> dict[str, Tensor]:
-    """Move the repair network once, on images (B, C, h, w) that are damaged first."""
+    """Take a step of the restoration network on images (B, C, h, w), which are damaged first."""
     loss = network.loss(images, random)
     norm = _descend(loss, network, optimizer, gradient_clip)
-    return {"repair_loss": loss.detach(), "repair_gradient_norm": norm}
+    return {"restoration_loss": loss.detach(), "restoration_gradient_norm": norm}
 
 
 def izi_f_loss(x: Tensor, x_hat: Tensor, critic: Critic, kappa: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""A network that repairs images: what it would change is where a defect may be."""
+"""A network that restores damaged images: a defect is where it changes an image."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ N_HALVINGS = 4
 STEM = 2  # pixels a side that the first layer takes together
 MAX_GROWTH = 8  # channels double at every halving, up to this many times `width`
 GROUPS = 4  # of channels that are normalised together
-REPAIR_WEIGHT = 10.0  # of replaced pixels, beside 1 of the others
+REPLACED_WEIGHT = 10.0  # of replaced pixels in the loss; all others have weight 1
 ROUND_UP_TO = 0.1  # deviations below which an error counts by its square
 
 
-class RepairNetwork(nn.Module):
+class RestorationNetwork(nn.Module):
     """A U-Net (Ronneberger 2015) that learns to undo made-up defects, and to say where they are.
 
     Parameters
@@ -43,9 +43,10 @@ class RepairNetwork(nn.Module):
         self.last = nn.Conv2d(width, (channels + 1) * STEM**2, 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what has to be added to repair images (n, C, h, w), and logits (n, 1, h, w).
+        """Return the correction of images (n, C, h, w), and logits (n, 1, h, w).
 
-        The logits say where something was replaced.
+        The correction is added to an image to restore it; the logits are those of the probability
+        that a pixel was replaced.
         """
         height, width = images.shape[2:]
         multiple = STEM * 2**N_HALVINGS
@@ -62,23 +63,23 @@ class RepairNetwork(nn.Module):
         return out[:, : self.channels], out[:, self.channels :]
 
     def loss(self, images: Tensor, random: torch.Generator) -> Tensor:
-        """Return the error of the repair, and the cross-entropy of where it was needed."""
+        """Return the restoration error plus the cross-entropy of the replaced pixels."""
         others = images.roll(1, dims=0)
         damaged, where = damage(images, others, random)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=_halves_pay(images)):
             change, logits = self(damaged)
-        weight = 1 + (REPAIR_WEIGHT - 1) * where
+        weight = 1 + (REPLACED_WEIGHT - 1) * where
         error = F.smooth_l1_loss(
             damaged + change.float(), images, reduction="none", beta=ROUND_UP_TO
         )
         found = F.binary_cross_entropy_with_logits(logits.float(), where)
         return (weight * error).mean() + found
 
-    def repair(self, images: Tensor) -> Tensor:
-        """Return what it would add to images (n, C, h, w).
+    def correction(self, images: Tensor) -> Tensor:
+        """Return the correction (n, C, h, w) that is added to images to restore them.
 
-        Images larger than those it learned from are seen in tiles: its layers normalise over all
-        that they see, so that the whole would be another task.
+        Images larger than `LEARNED_SIDE` are processed in tiles: group normalisation depends on
+        the size of its input.
         """
         return in_tiles(
             lambda tiles: self(tiles)[0],
@@ -89,8 +90,8 @@ class RepairNetwork(nn.Module):
         )
 
     def change(self, images: Tensor) -> Tensor:
-        """Return how much it would change each pixel (n, h, w), in deviations of the image."""
-        return self.repair(images).abs().mean(dim=1)
+        """Return the mean absolute correction of each pixel (n, h, w), in standard deviations."""
+        return self.correction(images).abs().mean(dim=1)
 
 
 def _block(before: int, after: int) -> nn.Module:

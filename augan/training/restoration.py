@@ -1,4 +1,4 @@
-"""The phase of the repair network."""
+"""The training phase of the restoration network."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch.nn import functional as F
 
 from augan._random import torch_stream
 from augan.networks import Networks
-from augan.networks.repair import LEARNED_SIDE
+from augan.networks.restoration import LEARNED_SIDE
 from augan.training.phases import AfterTheGAN, freeze, set_rate
 from augan.training.rows import LazyRows
-from augan.training.steps import TrainingConfig, repair_step
+from augan.training.steps import TrainingConfig, restoration_step
 
 Turn = Callable[[Tensor], Tensor]
 
 BATCH = 16
 LOOKED_AT, LOOKED_SIDE = 200, 16  # images, and pixels a side, that tell how they may be turned
 ALIKE = 1.1  # times as far as images from each other, turned images may be from them
-LR_REPAIR, DECAY_REPAIR = 2e-3, 1e-2  # AdamW's learning rate and weight decay
+LR_RESTORATION, DECAY_RESTORATION = 2e-3, 1e-2  # AdamW's learning rate and weight decay
 TURNS: dict[str, Turn] = {  # any of them, one after the other, are all turns of a square
     "left_right": lambda images: images.flip(3),
     "up_down": lambda images: images.flip(2),
@@ -28,13 +28,13 @@ TURNS: dict[str, Turn] = {  # any of them, one after the other, are all turns of
 }
 
 
-class RepairPhase(AfterTheGAN):
-    """The repair network, on parts of images in which something was replaced.
+class RestorationPhase(AfterTheGAN):
+    """Trains the restoration network on crops of images with made-up defects.
 
     Parameters
     ----------
     networks : Networks
-        With `repair`.
+        With `restoration`.
     train, held_out : LazyRows
         Raw images (n, C, H, W).
     detail : callable
@@ -45,7 +45,7 @@ class RepairPhase(AfterTheGAN):
         Seed of the phase's random stream.
     """
 
-    name = "repair"
+    name = "restoration"
     stops_early = False
 
     def __init__(
@@ -58,25 +58,29 @@ class RepairPhase(AfterTheGAN):
         detail: Callable[[Tensor], Tensor],
         device: torch.device,
     ) -> None:
-        assert networks.repair is not None
+        assert networks.restoration is not None
         self.networks, self.train, self.config = networks, train, config
         self.detail, self.device, self.seed = detail, device, seed
-        self.repair = networks.repair.to(memory_format=torch.channels_last)
+        self.restoration = networks.restoration.to(memory_format=torch.channels_last)
         self.held_out = detail(held_out.first(BATCH)).to(device)
         self.turns = turned_alike(detail(train.first(LOOKED_AT)))
         self.optimizer = torch.optim.AdamW(
-            self.repair.parameters(), lr=LR_REPAIR, weight_decay=DECAY_REPAIR, fused=True
+            self.restoration.parameters(),
+            lr=LR_RESTORATION,
+            weight_decay=DECAY_RESTORATION,
+            fused=True,
         )
+        # a stream's name fixes its numbers: these two never change
         self.random = torch_stream(seed, "repair", device)
         self.picking = torch_stream(seed, "repair rows")
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Move the network once."""
-        set_rate(self.optimizer, LR_REPAIR * factor)
+        set_rate(self.optimizer, LR_RESTORATION * factor)
         drawn = torch.randint(len(self.train), (BATCH,), generator=self.picking)
         images = self._crops(self.detail(self.train[drawn].first(BATCH)))
-        return repair_step(
-            self.repair,
+        return restoration_step(
+            self.restoration,
             images.to(self.device),
             self.optimizer,
             self.random,
@@ -87,7 +91,7 @@ class RepairPhase(AfterTheGAN):
     def measure(self) -> dict[str, float]:
         """Return the task's loss on held-out images."""
         random = torch_stream(self.seed, "measure", self.device)
-        return {"held_out_loss": float(self.repair.loss(self.held_out, random))}
+        return {"held_out_loss": float(self.restoration.loss(self.held_out, random))}
 
     def state_dict(self) -> dict[str, object]:
         """Return what the next step depends on."""
@@ -102,8 +106,8 @@ class RepairPhase(AfterTheGAN):
 
     def finish(self) -> None:
         """Freeze the network; in memory it lies as one that is loaded from a file does."""
-        self.repair.to(memory_format=torch.contiguous_format)
-        freeze(self.repair)
+        self.restoration.to(memory_format=torch.contiguous_format)
+        freeze(self.restoration)
 
     def _crops(self, images: Tensor) -> Tensor:
         """Return the same part of each image, `LEARNED_SIDE` pixels a side at most, some turned."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api import types as pdt
 
 from augan.codecs.cells import (
@@ -20,6 +21,7 @@ from augan.codecs.cells import (
 )
 from augan.codecs.dtypes import as_plain, is_blank
 from augan.codecs.origin import Origin, from_json, to_json
+from augan.codecs.rounding import power_of_two
 
 LINEAR_TAIL = 10.0  # units beyond the training range up to which a number keeps its distance
 MOST_FEW = 100  # distinct numbers that may be all that a column can have
@@ -62,8 +64,25 @@ class Column:
         """Return the column (n,), typed as it came, that numbers as `to_raw`'s stand for."""
         raise AssertionError("a subclass decodes")  # pragma: no cover
 
+    def is_missing(self, raw: Array, values: pd.Series) -> NDArray[np.bool_]:
+        """Return which of the values (n,), whose raw numbers are `raw`, are missing."""
+        return np.isnan(raw)
+
+    def is_unseen(self, raw: Array, values: pd.Series) -> NDArray[np.bool_]:
+        """Return which of the values (n,) no training row has, where this can be told."""
+        return np.zeros(len(raw), dtype=bool)
+
+    def text_codes(self) -> tuple[dict[str, float], float, float]:
+        """Return the raw number of each known text, of a missing value and of any other text."""
+        raise AssertionError("a column of numbers has no texts")  # pragma: no cover
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column holds texts, categories or booleans."""
+        return self.origin.quantity == "text"
+
     def largest_integer(self) -> float:
-        """Return the size of the largest whole number of training; 0 where there are none."""
+        """Return the magnitude of the largest integer in training; 0 if there are none."""
         return 0.0
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -109,8 +128,22 @@ class ConstantColumn(Column):
         values[:] = [self.value] * len(raw)
         return self.origin.from_values(values)
 
+    def is_missing(self, raw: Array, values: pd.Series) -> NDArray[np.bool_]:
+        """Return which of the values (n,) are missing, which the raw numbers do not tell."""
+        return self.read(values).isna().to_numpy(bool)
+
+    def is_unseen(self, raw: Array, values: pd.Series) -> NDArray[np.bool_]:
+        """Return which of the values (n,) are present and differ from the constant."""
+        return (raw != 0) & ~self.is_missing(raw, values)
+
+    def text_codes(self) -> tuple[dict[str, float], float, float]:
+        """Return the raw number of each known text, of a missing value and of any other text."""
+        if self.value is None:
+            return {}, 0.0, 1.0
+        return dict.fromkeys(codes_by_key((self.value,)), 0.0), 1.0, 1.0
+
     def largest_integer(self) -> float:
-        """Return the size of the constant, if it is a whole number."""
+        """Return the magnitude of the constant, if it is an integer."""
         whole = isinstance(self.value, (int, np.integer)) and self.origin.quantity == "number"
         return abs(float(self.value)) if whole else 0.0
 
@@ -173,8 +206,14 @@ class NumericColumn(Column):
         values = self.read(values)
         return read_numbers(values, self.name, self.origin.quantity)
 
+    def is_unseen(self, raw: Array, values: pd.Series) -> NDArray[np.bool_]:
+        """Return which of the values (n,) are new, of columns with few distinct numbers."""
+        if not self.few:
+            return super().is_unseen(raw, values)
+        return ~(np.isin(raw, self.few) | np.isnan(raw))
+
     def largest_integer(self) -> float:
-        """Return the size of the largest whole number of training; 0 of other numbers."""
+        """Return the magnitude of the largest integer in training; 0 for other numbers."""
         return max(-self.low, self.high) if self.origin.is_whole else 0.0
 
     def from_raw(self, raw: Array) -> pd.Series:
@@ -211,6 +250,16 @@ class CategoryColumn(Column):
         values = self.read(values)
         return category_codes(values, codes_by_key(self.categories), len(self.categories))
 
+    def is_unseen(self, raw: Array, values: pd.Series) -> NDArray[np.bool_]:
+        """Return which of the values (n,) are new, unless rare categories share their code."""
+        if self.rare:
+            return super().is_unseen(raw, values)
+        return raw == len(self.categories)
+
+    def text_codes(self) -> tuple[dict[str, float], float, float]:
+        """Return the raw number of each known text, of a missing value and of any other text."""
+        return dict(codes_by_key(self.categories)), np.nan, float(len(self.categories))
+
     def from_raw(self, raw: Array) -> pd.Series:
         """Return the categories of codes, typed; the first rare one stands for all "other"."""
         values = np.empty(len(self.categories) + 2, dtype=object)  # None: missing
@@ -232,22 +281,3 @@ def column_from_state(values: dict[str, Any], arrays: dict[str, Array]) -> Colum
     names = {f.name for f in fields(cls)} - {"origin", *arrays}
     given = {name: from_json(values[name]) for name in names & set(values)} | arrays
     return cls(origin=origin, **given)
-
-
-def rounded(numbers: Array, step: float) -> Array:
-    """Round to multiples of `step`; to decimals where it is below one, which is exact."""
-    if step >= 1:
-        return np.round(numbers / step) * step
-    decimals = round(-np.log10(step))
-    large = np.abs(numbers) >= 2.0**52  # has no decimals, and multiplying it could overflow
-    return np.where(large, numbers, np.round(np.where(large, 0, numbers), decimals))
-
-
-def power_of_two(values: Array) -> float:
-    """Return 1, or of very large or small values a power of two to divide them by, exactly.
-
-    So neither sums and differences overflow nor squares underflow.
-    """
-    largest = float(np.abs(values).max())
-    usual = largest == 0 or 2.0**-500 < largest < 2.0**500
-    return 1.0 if usual else 2.0 ** (int(np.frexp(largest)[1]) - 1)

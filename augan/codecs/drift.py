@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
+from augan.codecs.columns import Column, NumericColumn
 from augan.exceptions import DriftWarning, shown
 
 MOST_ROWS = 10_000  # of a call that are looked at, at even distances
@@ -35,6 +35,7 @@ class DriftCheck:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
+        self.numeric = {i: c for i, c in enumerate(columns) if isinstance(c, NumericColumn)}
         self.n_rows = 0
         self.missing, self.unknown, self.numbers, self.outside = np.zeros((4, len(columns)), int)
         self.examples: dict[int, Any] = {}  # by column: a value that training rows do not have
@@ -49,10 +50,10 @@ class DriftCheck:
         self.n_rows += len(frame)
         for i, column in enumerate(self.columns):
             values = column.to_raw(frame.iloc[:, i]) if raw is None else raw[:, i]
-            self.missing[i] += _is_missing(column, values, frame.iloc[:, i]).sum()
-            if isinstance(column, NumericColumn):
-                self._add_numbers(i, column, values)
-            if (unknown := _is_unknown(column, values, frame.iloc[:, i])).any():
+            self.missing[i] += column.is_missing(values, frame.iloc[:, i]).sum()
+            if i in self.numeric:
+                self._add_numbers(i, self.numeric[i], values)
+            if (unknown := column.is_unseen(values, frame.iloc[:, i])).any():
                 self.unknown[i] += unknown.sum()
                 self.examples.setdefault(i, frame.iloc[int(unknown.argmax()), i])
 
@@ -89,8 +90,8 @@ class DriftCheck:
     def _outside(self) -> list[str]:
         lines = []
         for i in np.flatnonzero(self.numbers >= FEWEST_NUMBERS).tolist():
-            column = self.columns[i]
-            assert isinstance(column, NumericColumn) and column.usual is not None
+            column = self.numeric[i]
+            assert column.usual is not None
             if self.outside[i] < OUTSIDE * self.numbers[i]:
                 continue
             raw = np.array([np.median(np.array(self.medians[i])), column.median, *column.usual])
@@ -169,25 +170,6 @@ def made_up_rows() -> Iterator[None]:
 def _warn(check: DriftCheck) -> None:
     for message in check.messages():
         warnings.warn(message, DriftWarning, stacklevel=5)
-
-
-def _is_missing(column: Column, raw: NDArray[np.float64], values: pd.Series) -> NDArray[np.bool_]:
-    """Return which rows (n,) are missing, which the raw number of a constant does not say."""
-    if isinstance(column, ConstantColumn):
-        return column.read(values).isna().to_numpy(bool)
-    return np.isnan(raw)
-
-
-def _is_unknown(column: Column, raw: NDArray[np.float64], values: pd.Series) -> NDArray[np.bool_]:
-    """Return which rows (n,) have a value that no training row has, where these have few."""
-    if isinstance(column, NumericColumn):
-        known = np.isin(raw, column.few) | np.isnan(raw)
-        return ~known if column.few else np.zeros(len(raw), dtype=bool)
-    if isinstance(column, CategoryColumn):
-        if column.rare:  # the channel of unknown ones is that of the rare ones too
-            return np.zeros(len(raw), dtype=bool)
-        return raw == len(column.categories)
-    return (raw != 0) & ~_is_missing(column, raw, values)
 
 
 def _written(value: Any) -> str:

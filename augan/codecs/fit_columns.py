@@ -17,11 +17,10 @@ from augan.codecs.columns import (
     Column,
     ConstantColumn,
     NumericColumn,
-    power_of_two,
-    rounded,
 )
 from augan.codecs.dtypes import as_plain
 from augan.codecs.origin import Origin
+from augan.codecs.rounding import power_of_two, rounded
 
 MAX_MASSES = 5
 MASS_SHARE = 0.05  # a value this frequent in a column that is otherwise continuous is a point mass

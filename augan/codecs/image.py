@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from augan.codecs.columns import Column
+from augan.codecs.image_encoder import (
+    STANDARD_RANGE,
+    ImageEncoder,
+    ImageLayout,
+    moments,
+    resized,
+    scaled,
+)
 from augan.codecs.spec import Activation, ImageSpec
 from augan.exceptions import DataError
+from augan.frames import PANDAS
 
 MIN_SIDE = 8
 MAX_SIDE = 64  # larger images are resized to this unless a size is asked for
-POOLED_SIDE = 32  # distances between pixels are taken at this size at most
-COARSE_SIDE = 16  # and of photographs, images larger than MAX_SIDE, at this one
 ENCODED_AT_ONCE = 256
 EDGE = 1e-3  # share of a pixel that may be unknown
-STANDARD_RANGE = 4.0  # a standardised image lies within ± this many of its deviations
-ROUNDING = 1e-6  # share of the largest pixel below which a deviation is float32's rounding
 LARGEST = 1e37  # above which differences of pixels overflow in float32
 KNOWN_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
 
@@ -49,7 +56,9 @@ class ImageCodec:
         Working size.
     """
 
-    kind = "image"
+    kind: ClassVar[Literal["image"]] = "image"
+    columns: ClassVar[tuple[Column, ...]] = ()  # images have none
+    library = PANDAS  # as a table's codec; images are always arrays
 
     def __init__(
         self,
@@ -75,10 +84,15 @@ class ImageCodec:
         if self.standardize:
             starts = range(0, len(X), ENCODED_AT_ONCE)
             parts = (self.prepare(X[i : i + ENCODED_AT_ONCE]).float() for i in starts)
-            moments = [_moments(part) for part in parts]
-            self.mean = float(torch.cat([m for m, _ in moments]).mean())
-            self.deviation = float(torch.cat([s for _, s in moments]).mean())
+            found = [moments(part) for part in parts]
+            self.mean = float(torch.cat([mean for mean, _ in found]).mean())
+            self.deviation = float(torch.cat([deviation for _, deviation in found]).mean())
         return self
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of one image as `fit` saw it."""
+        return self.shape[0], self.shape[1]
 
     @property
     def is_photograph(self) -> bool:
@@ -106,9 +120,7 @@ class ImageCodec:
         `like`, the images that `encoded` reconstructs, gives standardised images their own mean
         and deviation back; without it they get the average of the training images.
         """
-        own = (
-            _moments(self.prepare(like).float()) if self.standardize and like is not None else None
-        )
+        own = moments(self.prepare(like).float()) if self.standardize and like is not None else None
         array: NDArray[Any] = self.pixels(encoded.detach().cpu().float(), own).numpy()
         return array.reshape(len(array), *self.shape).astype(self.dtype)
 
@@ -132,7 +144,7 @@ class ImageCodec:
         """
         missing = torch.from_numpy(holes[:, None].astype(np.float32))
         if self.resized != self.shape[:2]:
-            missing = _resized(missing, self.resized)
+            missing = resized(missing, self.resized)
         missing = F.pad(missing, self.module.padding, mode="replicate")
         return (missing < EDGE).float()
 
@@ -142,12 +154,66 @@ class ImageCodec:
         if maps.shape[1:] == self.padded:
             whole = self._to_original(images)
         else:
-            whole = _resized(images, self.shape[:2])
+            whole = resized(images, self.shape[:2])
         return whole.squeeze(1)
+
+    def batches(self, raw: Tensor) -> Iterator[Tensor]:
+        """Yield parts of raw images (n, C, H, W) that can be encoded at once."""
+        yield from raw.split(ENCODED_AT_ONCE)
+
+    def as_decoded(self, encoded: Tensor) -> Tensor:
+        """Return encoded images as they are; see `TableCodec.as_decoded`."""
+        return encoded
+
+    def explanation(self, found: Tensor) -> NDArray[np.float64]:
+        """Return heat maps (n, h, w) at the images' size, (n, H, W)."""
+        array: NDArray[np.float64] = self.at_original_size(found).double().numpy()
+        return array
+
+    def owners(self) -> tuple[Tensor, Tensor] | None:
+        """Return None: an image's channels belong to no columns."""
+        return None
+
+    def warn_of_drift(self, X: NDArray[Any], raw: Tensor | None = None) -> None:
+        """Do nothing: drift is checked column by column."""
+
+    def usual(self, rows: pd.DataFrame | NDArray[Any] | None = None) -> dict[str, Any]:
+        """Return an empty dict: an image has no columns whose usual values could be listed."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what an exported file says of the data, as JSON can hold it."""
+        names = ("shape", "dtype", "low", "high")
+        return {"image": {name: getattr(self, name) for name in names}}
+
+    def example(self, n: int) -> Tensor:
+        """Return `n` raw images (n, C, H, W) of the lowest value."""
+        return torch.full((n, self.spec.channels, *self.size), self.low)
+
+    @property
+    def working_shape(self) -> tuple[int, ...]:
+        """Shape (C, height, width) of one encoded image."""
+        return self.spec.channels, self.spec.height, self.spec.width
+
+    @property
+    def n_varying(self) -> int:
+        """Number of values of an encoded image."""
+        return self.spec.channels * self.spec.height * self.spec.width
 
     def to_module(self) -> ImageEncoder:
         """Return the encoding as a module: raw images to encoded ones and pooled pixels."""
-        return ImageEncoder(self)
+        layout = ImageLayout(
+            channels=self.spec.channels,
+            original=self.size,
+            resized=self.resized,
+            detailed=self.detailed,
+            margins=self.spec.margins,
+            low=self.low,
+            high=self.high,
+            standardize=self.standardize,
+            is_photograph=self.is_photograph,
+        )
+        return ImageEncoder(layout)
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return what a model file keeps: JSON values, and no arrays."""
@@ -171,8 +237,8 @@ class ImageCodec:
         height, width = self.shape[:2]
         channels = self.shape[2] if len(self.shape) == 3 else 1
         longest = max(height, width)
-        self.resized = _scaled(height, width, self.image_size or min(longest, MAX_SIDE))
-        self.detailed = _scaled(height, width, min(longest, self.detail_size or longest))
+        self.resized = scaled(height, width, self.image_size or min(longest, MAX_SIDE))
+        self.detailed = scaled(height, width, min(longest, self.detail_size or longest))
         multiple = 2 ** n_halvings(*self.resized)
         self.padded = (
             -(-self.resized[0] // multiple) * multiple,
@@ -192,80 +258,12 @@ class ImageCodec:
         inner = images[:, :, top : top + self.resized[0], left : left + self.resized[1]]
         if self.resized == self.shape[:2]:
             return inner
-        return _resized(inner, self.shape[:2])
-
-
-class ImageEncoder(nn.Module):
-    """Raw images (n, C, H, W) to encoded images (n, C, h, w) and pooled pixels (n, S)."""
-
-    def __init__(self, codec: ImageCodec) -> None:
-        super().__init__()
-        self.low, self.high, self.standardize = codec.low, codec.high, codec.standardize
-        self.original, self.resized = codec.shape[:2], codec.resized
-        self.padding = list(codec.spec.margins)
-        self.detailed = codec.detailed
-        side = min(COARSE_SIDE, max(codec.resized))
-        self.coarse = _scaled(*codec.resized, side) if codec.is_photograph else None
-        factor = -(-max(codec.resized) // POOLED_SIDE)
-        self.pool = nn.AvgPool2d(factor, ceil_mode=True) if factor > 1 else nn.Identity()
-        size = self.coarse or tuple(-(-side // factor) for side in codec.resized)
-        self.pooled = (codec.spec.channels, *size)  # shape of the pooled pixels
-
-    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Return encoded images and the pixels that distances are taken between."""
-        raw = raw.float()
-        if self.standardize:
-            images = _standardized(raw) / STANDARD_RANGE
-        else:
-            images = (raw - self.low) * (2 / (self.high - self.low)) - 1
-        if self.resized != self.original:
-            images = _resized(images, self.resized)
-        if self.coarse is not None:
-            pooled = _resized(images, self.coarse).flatten(1)
-        else:
-            pooled = self.pool(images).flatten(1)
-        if any(self.padding):
-            images = F.pad(images, self.padding, mode="replicate")
-        return images, pooled
-
-    def detail(self, raw: Tensor) -> Tensor:
-        """Return the images (n, C, h, w) in their own deviations, at the size of details."""
-        images = _standardized(raw.float())
-        if self.detailed == self.original:
-            return images
-        return _resized(images, self.detailed)
+        return resized(inner, self.shape[:2])
 
 
 def n_halvings(height: int, width: int) -> int:
     """Return how often the networks halve an image: to about 4 pixels a side, at least twice."""
     return max(2, round(np.log2(min(height, width) / 4)))
-
-
-def _scaled(height: int, width: int, longest: int) -> tuple[int, int]:
-    """Return the size of an image whose longer side becomes `longest`."""
-    scale = longest / max(height, width)
-    return max(round(height * scale), 1), max(round(width * scale), 1)
-
-
-def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Return float images (n, C, H, W) at a size (height, width), without aliasing."""
-    return F.interpolate(images, size=list(size), mode="bilinear", antialias=True)
-
-
-def _standardized(raw: Tensor) -> Tensor:
-    mean, deviation = _moments(raw)
-    return (raw - mean) / deviation
-
-
-def _moments(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each image's mean and deviation (n, 1, 1, 1); of a constant image, 1.
-
-    What is left of rounding in a constant image must not be blown up to a pattern.
-    """
-    mean = raw.mean(dim=(1, 2, 3), keepdim=True)
-    deviation = raw.std(dim=(1, 2, 3), keepdim=True, unbiased=False)
-    varies = deviation > ROUNDING * raw.abs().amax(dim=(1, 2, 3), keepdim=True)
-    return mean, torch.where(varies, deviation, torch.ones_like(deviation))
 
 
 def _value_range(X: NDArray[Any]) -> tuple[float, float]:

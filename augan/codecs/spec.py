@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 Activation = Literal["identity", "softmax", "tanh"]
 
@@ -27,6 +27,7 @@ class Span:
 class VectorSpec:
     """Encoded rows of shape (n, size)."""
 
+    kind: ClassVar[Literal["vector"]] = "vector"
     spans: tuple[Span, ...]
 
     @property
@@ -39,6 +40,7 @@ class VectorSpec:
 class ImageSpec:
     """Encoded images of shape (n, channels, height, width)."""
 
+    kind: ClassVar[Literal["image"]] = "image"
     channels: int
     height: int
     width: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augan.codecs.columns import CategoryColumn, NumericColumn, column_from_state
+from augan.codecs.drift import warn_of_drift
 from augan.codecs.dtypes import as_plain
 from augan.codecs.fit_columns import fit_column
 from augan.codecs.origin import from_json, to_json
 from augan.codecs.spec import Span, VectorSpec
 from augan.codecs.table_decoder import TableDecoder
 from augan.codecs.table_encoder import TableEncoder
+from augan.codecs.usual import usual_values
 from augan.exceptions import DataError, DataWarning, shown
 from augan.frames import LIBRARIES, PANDAS
 
@@ -45,7 +48,7 @@ class TableCodec:
         Layout of the encoded rows.
     """
 
-    kind = "table"
+    kind: ClassVar[Literal["table"]] = "table"
     library = PANDAS  # whose frames the training rows were
 
     def __init__(self, max_categories: int = 50) -> None:
@@ -60,7 +63,7 @@ class TableCodec:
             fit_column(frame.iloc[:, i], str(name), self.max_categories)
             for i, name in enumerate(frame.columns)
         ]
-        if not any(column.spans() for column in self.columns):
+        if not self.n_varying:
             raise DataError("no column varies: there is nothing to learn")
         self._warn_of_high_cardinality(frame)
         self._warn_of_lost_digits()
@@ -92,6 +95,54 @@ class TableCodec:
             return frame.to_numpy(dtype=self.array_dtype)
         frame.columns = pd.Index(self.labels)
         return frame.set_axis(like.index) if isinstance(like, pd.DataFrame) else frame
+
+    def batches(self, raw: Tensor) -> Iterator[Tensor]:
+        """Yield parts of raw rows (n, d) that can be encoded at once: all of them."""
+        yield raw
+
+    def as_decoded(self, encoded: Tensor) -> Tensor:
+        """Return encoded rows as they are after decoding: rounded and within the bounds."""
+        return self.encode(self.decode(encoded))
+
+    def explanation(self, found: Tensor) -> pd.DataFrame:
+        """Return shares (n, d) of the anomaly score as a DataFrame with the columns' labels."""
+        return pd.DataFrame(found.double().numpy(), columns=list(self.labels))
+
+    def warn_of_drift(self, X: pd.DataFrame | NDArray[Any], raw: Tensor | None = None) -> None:
+        """Warn of columns of `X` (n, d) that differ from training; `raw` are its raw numbers."""
+        warn_of_drift(self.columns, X, None if raw is None else raw.numpy())
+
+    def usual(self, rows: pd.DataFrame | NDArray[Any] | None = None) -> dict[str, Any]:
+        """Return the usual values of each column; see `augan.codecs.usual.usual_values`."""
+        return usual_values(self.columns, rows)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what an exported file says of the data, as JSON can hold it."""
+        return {
+            "columns": [column.state()[0] for column in self.columns],
+            "labels": to_json(self.labels),
+            "array_dtype": self.array_dtype,
+            "library": self.library,
+        }
+
+    def example(self, n: int) -> Tensor:
+        """Return `n` raw rows (n, d) of zeros, which are each column's first category."""
+        return torch.zeros(n, self.width, dtype=torch.float64)
+
+    @property
+    def working_shape(self) -> tuple[int, ...]:
+        """Shape (d,) of one row."""
+        return (self.width,)
+
+    @property
+    def n_varying(self) -> int:
+        """Number of columns that vary in training."""
+        return sum(bool(column.spans()) for column in self.columns)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some column that varies holds categories."""
+        return any(column.kind == "category" for column in self.columns)
 
     def to_module(self) -> TableEncoder:
         """Return the encoding as a module: raw (n, d) to encoded and standardised rows."""

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from augan.codecs.cells import (
     BOOL_ALIASES,
     category_key,
-    codes_by_key,
     factorized,
     parse_numbers,
     read_numbers,
     undo_categorical,
 )
-from augan.codecs.columns import CategoryColumn, Column, ConstantColumn
+from augan.codecs.columns import Column, ConstantColumn
 
 INNER = "augan/"  # before the names of all that is inside a graph
 MATRIX = "X"  # name of the one input of models of arrays
@@ -31,7 +30,7 @@ MISSING_MARKS = ("", "<missing>", "<NA>")  # the first that is no category stand
 
 def is_text(column: Column) -> bool:
     """Whether the graph takes the column as strings; else as float64."""
-    return column.origin.quantity == "text"
+    return column.is_text
 
 
 def takes_matrix(columns: Sequence[Column], array_dtype: str | None) -> bool:
@@ -52,14 +51,7 @@ def value_names(columns: Sequence[Column]) -> list[str]:
 
 def text_codes(column: Column) -> tuple[dict[str, float], float]:
     """Return the raw number of each text of a column, NaN for missing, and that of all others."""
-    if isinstance(column, CategoryColumn):
-        found: dict[str, float] = dict(codes_by_key(column.categories))
-        codes, missing, other = found, np.nan, float(len(column.categories))
-    else:
-        assert isinstance(column, ConstantColumn)
-        value, other = column.value, 1.0
-        codes = {} if value is None else dict.fromkeys(codes_by_key((value,)), 0.0)
-        missing = 0.0 if value is None else 1.0
+    codes, missing, other = column.text_codes()
     for key in BOOL_ALIASES:
         if key in codes:
             codes |= dict.fromkeys((key.title(), key.upper()), codes[key])
@@ -79,10 +71,7 @@ def missing_mark(codes: Any) -> str:
 
 def mark_of(column: Column) -> str:
     """Return the text that stands for a missing value in a column."""
-    if isinstance(column, CategoryColumn):
-        return missing_mark(codes_by_key(column.categories))
-    assert isinstance(column, ConstantColumn)
-    return missing_mark(() if column.value is None else codes_by_key((column.value,)))
+    return missing_mark(column.text_codes()[0])
 
 
 def to_matrix(columns: Sequence[Column], X: pd.DataFrame | NDArray[Any]) -> NDArray[np.float64]:

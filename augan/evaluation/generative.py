@@ -13,7 +13,6 @@ from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 
 from augan._random import derive_seed, numpy_stream
-from augan.codecs.image import ImageCodec
 from augan.estimators._params import check_params
 from augan.evaluation.feature_extractor import Array, Images, InceptionJudge, Judge, OwnJudge
 from augan.evaluation.frechet import classifier_score, frechet_distance, kernel_distance
@@ -216,7 +215,7 @@ def _check(model: Any, X: Any, n_samples: int, judge: str) -> Images:
     """Return the real images, as an array that the model could have been fitted to."""
     check_is_fitted(model, "codec_")
     check_params({"n_samples": n_samples})
-    if not isinstance(model.codec_, ImageCodec):
+    if model.codec_.kind != "image":
         raise ParameterError("model: makes rows of a table; evaluate_augmentation judges these")
     if judge not in JUDGES:
         raise ParameterError(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from augan._random import seeded_layers
-from augan.codecs.spec import ImageSpec, Spec, VectorSpec
+from augan.codecs.spec import ImageSpec, Spec
 from augan.networks import conv, dense, dense_images, residual
 from augan.networks.backbone import Backbone
 from augan.networks.conditioning import ClassCritic, ClassGenerator
@@ -86,7 +86,7 @@ def build_networks(
     """Build networks: dense ones for a `VectorSpec`, of the `architecture` for an `ImageSpec`."""
     sizes = {"latent_dim": latent_dim, "width": width}
     with seeded_layers(seed, "networks"):
-        if isinstance(spec, VectorSpec):
+        if spec.kind == "vector":
             generator: nn.Module = dense.DenseGenerator(spec, **sizes)
             critic: Critic = dense.DenseCritic(spec, width=width, spectral_norm=spectral_norm)
             encoder = dense.dense_encoder(spec, latent_dim=latent_dim) if with_encoder else None
@@ -123,7 +123,7 @@ def build_class_networks(
         wider = {"latent_dim": latent_dim + EMBEDDING_DIM, "width": width}
         base = (
             dense.DenseGenerator(spec, **wider)
-            if isinstance(spec, VectorSpec)
+            if spec.kind == "vector"
             else OF_IMAGES[architecture][0](spec, **wider, n_classes=n_classes)
         )
         networks.generator = ClassGenerator(base, n_classes, EMBEDDING_DIM)
@@ -136,7 +136,7 @@ def build_pretext(
 ) -> list[PretextNetwork]:
     """Build pretext networks; `owner` says which column owns each standardised channel."""
     with seeded_layers(seed, "pretext"):
-        if isinstance(spec, VectorSpec):
+        if spec.kind == "vector":
             assert owner is not None
             return [SwapPretext(owner, width=width) for _ in range(n_networks)]
         return [TransformPretext(spec, width=width) for _ in range(n_networks)]

@@ -110,7 +110,7 @@ def read_conditions(where: Mapping[str, Any] | None, codec: Codec) -> Conditions
         raise ParameterError(f"where={shown(where)}: must be a mapping of columns to values")
     if not where:
         return None
-    if not isinstance(codec, TableCodec):
+    if codec.kind == "image":
         raise ParameterError("where: images have no columns")
     return Conditions(where, codec)
 

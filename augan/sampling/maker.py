@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from augan.codecs.codec import Codec
-from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, shown
 from augan.sampling.conditions import Conditions
 from augan.sampling.drawing import Check, draw_passing
@@ -130,9 +129,7 @@ class RowMaker:
 
     def _as_decoded(self, rows: Tensor) -> Tensor:
         """Return encoded rows as they are after rounding, within bounds: what filters judge."""
-        if isinstance(self.codec, TableCodec):
-            return self.codec.encode(self.codec.decode(rows))
-        return rows
+        return self.codec.as_decoded(rows)
 
     def _check(self, label: int, starts: Tensor | None) -> None:
         name, own = repr(self.names[label]), self.pool.labels == label

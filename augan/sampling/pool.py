@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from augan.codecs.spec import ImageSpec, Spec, VectorSpec
+from augan.codecs.spec import Spec
 from augan.networks import Networks
 from augan.sampling.ladder import choose
 from augan.sampling.sources import (
@@ -76,7 +76,7 @@ class Pool:
         source = self._source(label, spread, start)
         if self.symmetry is None:
             return source
-        assert isinstance(self.spec, ImageSpec)
+        assert self.spec.kind == "image"
         return Reflected(source, self.symmetry, self.spec)
 
     def _source(self, label: int, spread: float, start: Tensor | None) -> Source:
@@ -84,9 +84,9 @@ class Pool:
         begin = None if start is None else start[own].nonzero()[:, 0]
         rows = self.rows[own]
         method = choose(self.method, len(rows))
-        if isinstance(self.spec, ImageSpec) and method == "data":
+        if self.spec.kind == "image" and method == "data":
             return ImageNeighbourhood(rows if begin is None else rows[begin], self.spec, spread)
-        if isinstance(self.spec, VectorSpec) and method == "data":
+        if self.spec.kind == "vector" and method == "data":
             return DataNeighbourhood(rows, self.rows, self.spec, spread, begin)
         assert self.networks is not None
         gan = ClassGAN(self.networks, self.spec, label, self.n_classes)

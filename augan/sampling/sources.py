@@ -210,7 +210,7 @@ class Reflected:
 
 def finished(rows: Tensor, spec: Spec, random: torch.Generator) -> Tensor:
     """Return encoded rows that could be real: categories drawn, pixels in range."""
-    if isinstance(spec, ImageSpec):
+    if spec.kind == "image":
         return rows.clamp(-1, 1) if spec.activation == "tanh" else rows
     rows = rows.clone()
     for span in spec.spans:

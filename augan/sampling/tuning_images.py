@@ -15,7 +15,6 @@ from sklearn.metrics import f1_score
 
 from augan._random import derive_seed, numpy_stream, torch_stream
 from augan.classifiers.images import ImageClassifier
-from augan.codecs.spec import ImageSpec
 from augan.sampling.pool import Pool
 from augan.sampling.shares import Counts, draw_copies, split_added
 from augan.sampling.tuning import N_FOLDS, Trial, means_and_errors, split_folds
@@ -96,7 +95,7 @@ def try_image_candidates(
     share_of_memory = MAX_BYTES // (images[0].nbytes * pool.n_classes)
     some = _at_most(codes, max(min(MAX_IMAGES, share_of_memory), FEW), seed)
     folds = split_folds(codes[some], None if groups is None else groups[some], seed)
-    assert isinstance(pool.spec, ImageSpec)
+    assert pool.spec.kind == "image"
     tried = candidates(symmetry, is_square=len({*pool.spec.inner}) == 1)
     gains = []
     for i, (train, test) in enumerate(folds):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from augan.codecs.image import ImageEncoder
+from augan.codecs.image_encoder import ImageEncoder
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, RobustScale, fuse
 from augan.scoring.distances import Neighbours

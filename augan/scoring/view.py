@@ -9,7 +9,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from augan.codecs.image import ImageEncoder
+from augan.codecs.image_encoder import ImageEncoder
 from augan.networks import Backbone, Critic, PretextNetwork, RestorationNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
 from augan.training.rows import LazyRows

@@ -1,0 +1,120 @@
+"""The encoding of images as a module: the same in Python and in an exported graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+POOLED_SIDE = 32  # distances between pixels are taken at this size at most
+COARSE_SIDE = 16  # and of photographs, images larger than MAX_SIDE, at this one
+STANDARD_RANGE = 4.0  # a standardised image lies within ± this many of its deviations
+ROUNDING = 1e-6  # share of the largest pixel below which a deviation is float32's rounding
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """Sizes and range of images, from which an `ImageEncoder` is built.
+
+    Attributes
+    ----------
+    channels : int
+        1, 3 or 4.
+    original : tuple of int
+        Height and width of the images.
+    resized : tuple of int
+        Height and width that the networks work at, without padding.
+    detailed : tuple of int
+        Height and width of `ImageEncoder.detail`.
+    margins : tuple of int
+        Padding of the encoded images: left, right, top, bottom.
+    low, high : float
+        Range of the pixels.
+    standardize : bool
+        Whether each image's mean and deviation are taken out.
+    is_photograph : bool
+        Whether distances are measured between coarse images.
+    """
+
+    channels: int
+    original: tuple[int, int]
+    resized: tuple[int, int]
+    detailed: tuple[int, int]
+    margins: tuple[int, int, int, int]
+    low: float
+    high: float
+    standardize: bool
+    is_photograph: bool
+
+
+class ImageEncoder(nn.Module):
+    """Raw images (n, C, H, W) to encoded images (n, C, h, w) and pooled pixels (n, S)."""
+
+    def __init__(self, layout: ImageLayout) -> None:
+        super().__init__()
+        self.low, self.high, self.standardize = layout.low, layout.high, layout.standardize
+        self.original, self.resized = layout.original, layout.resized
+        self.padding = list(layout.margins)
+        self.detailed = layout.detailed
+        longest = max(layout.resized)
+        is_coarse = layout.is_photograph
+        self.coarse = scaled(*self.resized, min(COARSE_SIDE, longest)) if is_coarse else None
+        factor = -(-longest // POOLED_SIDE)
+        self.pool = nn.AvgPool2d(factor, ceil_mode=True) if factor > 1 else nn.Identity()
+        size = self.coarse or tuple(-(-side // factor) for side in layout.resized)
+        self.pooled = (layout.channels, *size)  # shape of the pooled pixels
+
+    def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Return encoded images and the pixels that distances are taken between."""
+        raw = raw.float()
+        if self.standardize:
+            images = standardized(raw) / STANDARD_RANGE
+        else:
+            images = (raw - self.low) * (2 / (self.high - self.low)) - 1
+        if self.resized != self.original:
+            images = resized(images, self.resized)
+        if self.coarse is not None:
+            pooled = resized(images, self.coarse).flatten(1)
+        else:
+            pooled = self.pool(images).flatten(1)
+        if any(self.padding):
+            images = F.pad(images, self.padding, mode="replicate")
+        return images, pooled
+
+    def detail(self, raw: Tensor) -> Tensor:
+        """Return the images (n, C, h, w) in their own deviations, at the size of details."""
+        images = standardized(raw.float())
+        if self.detailed == self.original:
+            return images
+        return resized(images, self.detailed)
+
+
+def scaled(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Return the size of an image whose longer side becomes `longest`."""
+    scale = longest / max(height, width)
+    return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def resized(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Return float images (n, C, H, W) at a size (height, width), without aliasing."""
+    return F.interpolate(images, size=list(size), mode="bilinear", antialias=True)
+
+
+def standardized(raw: Tensor) -> Tensor:
+    """Return images without their own mean, in units of their own deviation."""
+    mean, deviation = moments(raw)
+    return (raw - mean) / deviation
+
+
+def moments(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each image's mean and deviation (n, 1, 1, 1); of a constant image, 1.
+
+    What is left of rounding in a constant image must not be blown up to a pattern.
+    """
+    mean = raw.mean(dim=(1, 2, 3), keepdim=True)
+    deviation = raw.std(dim=(1, 2, 3), keepdim=True, unbiased=False)
+    varies = deviation > ROUNDING * raw.abs().amax(dim=(1, 2, 3), keepdim=True)
+    return mean, torch.where(varies, deviation, torch.ones_like(deviation))

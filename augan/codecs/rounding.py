@@ -1,0 +1,26 @@
+"""Rounding to steps and scaling by powers of two, both exact in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from augan.codecs.cells import Array
+
+
+def rounded(numbers: Array, step: float) -> Array:
+    """Round to multiples of `step`; to decimals where it is below one, which is exact."""
+    if step >= 1:
+        return np.round(numbers / step) * step
+    decimals = round(-np.log10(step))
+    large = np.abs(numbers) >= 2.0**52  # has no decimals, and multiplying it could overflow
+    return np.where(large, numbers, np.round(np.where(large, 0, numbers), decimals))
+
+
+def power_of_two(values: Array) -> float:
+    """Return 1, or of very large or small values a power of two to divide them by, exactly.
+
+    So neither sums and differences overflow nor squares underflow.
+    """
+    largest = float(np.abs(values).max())
+    usual = largest == 0 or 2.0**-500 < largest < 2.0**500
+    return 1.0 if usual else 2.0 ** (int(np.frexp(largest)[1]) - 1)

@@ -23,6 +23,7 @@ def anomaly_labels(
     *,
     pos_label: Any = None,
     normal_label: Any = None,
+    n_rows: int | None = None,
     parameter: str = "pos_label",
 ) -> Mask:
     """Return which labels are those of anomalies.
@@ -37,6 +38,8 @@ def anomaly_labels(
         and 1, where -1 is an anomaly, as scikit-learn's outlier detectors predict.
     normal_label : object, default=None
         Label of normal rows; every other label is an anomaly. Ignored if `pos_label` is given.
+    n_rows : int, default=None
+        How many labels there have to be.
     parameter : str, default="pos_label"
         Name of `pos_label` in error messages.
 
@@ -50,8 +53,9 @@ def anomaly_labels(
     DataTypeError
         When `y` is None or a single label.
     DataError
-        When `y` is not one-dimensional, when a label is missing, when `pos_label` is None and the
-        labels follow neither convention, or when all rows are anomalies or none is.
+        When `y` is not one-dimensional or of another length, when a label is missing, when
+        `pos_label` is None and the labels follow neither convention, or when all rows are
+        anomalies or none is.
     ParameterError
         When `pos_label` is not a single label.
 
@@ -66,6 +70,8 @@ def anomaly_labels(
     [False, False, True]
     """
     labels = read_labels(y)
+    if n_rows is not None and len(labels) != n_rows:
+        raise DataError(f"y has {len(labels)} labels for {n_rows} rows")
     if len(labels) == 0:
         raise DataError("y has no labels: anomalies and normal rows are both needed")
     if np.ndim(pos_label) != 0:
@@ -90,7 +96,7 @@ def anomaly_labels(
 
 
 def read_labels(y: Any, name: str = "y") -> Labels:
-    """Return labels (n,) as an array of objects.
+    """Return labels (n,) as an array of numbers, or else of objects.
 
     Raises
     ------
@@ -103,7 +109,9 @@ def read_labels(y: Any, name: str = "y") -> Labels:
         raise DataTypeError(f"{name} is missing: give the labels of the rows")
     if np.ndim(y) == 0 or isinstance(y, str):
         raise DataTypeError(f"{name} is {shown(y)}: need one label a row")
-    labels = np.asarray(y, dtype=object)
+    dtype = getattr(y, "dtype", None)
+    is_numeric = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+    labels = np.asarray(y, dtype=dtype if is_numeric else object)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -113,12 +121,15 @@ def read_labels(y: Any, name: str = "y") -> Labels:
         missing |= np.ma.getmaskarray(y).reshape(missing.shape)
     if missing.any():
         row = int(missing.argmax())
-        raise DataError(f"{name}, row {row}{_index_of(y, row)}: {shown(labels[row])} is no label")
+        label = shown(_plain(labels[row]))
+        raise DataError(f"{name}, row {row}{_index_of(y, row)}: {label} is not a label")
     return labels
 
 
 def equal_to(labels: Labels, wanted: Any) -> Mask:
     """Return which labels (n,) equal the one that is wanted."""
+    if labels.dtype != object and isinstance(wanted, (int, float, np.generic)):
+        return np.asarray(labels == wanted, dtype=bool)
     return np.fromiter((_is_equal(label, wanted) for label in labels), bool, len(labels))
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.base import is_outlier_detector
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import ParameterError
 from augan.labels import anomaly_labels
 
 __all__ = ["AnomalyScorer", "average_precision_scorer", "roc_auc_scorer"]
@@ -119,9 +119,8 @@ class AnomalyScorer:
             raise ParameterError(f"{self._name}: call it with a fitted estimator, X and y")
         score = _score_samples(estimator, X, self._name)
         normal_label = getattr(_last_step(estimator), "normal_label", None)
-        anomaly = anomaly_labels(y, pos_label=scorer.pos_label, normal_label=normal_label)
-        if len(anomaly) != len(score):
-            raise DataError(f"y has {len(anomaly)} labels for {len(score)} rows")
+        given = {"pos_label": scorer.pos_label, "normal_label": normal_label}
+        anomaly = anomaly_labels(y, **given, n_rows=len(score))
         return float(METRICS[self.metric](anomaly, -score))
 
     def __repr__(self) -> str:

@@ -5,20 +5,11 @@ python examples/sklearn_pipeline.py
 
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer
-from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from augan import FAnoGAN
-
-
-def average_precision(pipeline, X, y) -> float:
-    """Rank anomalies (label 1) by how abnormal they look.
-
-    scikit-learn's own "average_precision" ranks by `decision_function`, which is high for normal
-    rows: with it, label normal rows 1 and anomalies -1.
-    """
-    return average_precision_score(y, -pipeline.score_samples(X))
+from augan.metrics import average_precision_scorer
 
 
 def main() -> None:
@@ -31,7 +22,7 @@ def main() -> None:
     search = GridSearchCV(
         make_pipeline(columns, detector),
         {"fanogan__fusion": ["top2", "mean"]},
-        scoring=average_precision,
+        scoring=average_precision_scorer,  # the anomaly is the positive class
         cv=StratifiedKFold(2),
     )
     search.fit(X, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from typing import Any
@@ -403,6 +404,22 @@ def test_a_detector_is_measured_by_its_scores_p_values_and_threshold(
 
 
 @pytest.mark.filterwarnings("ignore:.*was trained on about")
+def test_labels_of_scikit_learn_are_not_taken_the_wrong_way_round(
+    numbers_detector: Any, numbers: pd.DataFrame
+) -> None:
+    anomaly = np.arange(len(numbers)) % 8 == 0
+    labels = (anomaly, np.where(anomaly, -1, 1), anomaly.astype(int))
+    reports = [evaluate_detector(numbers_detector, numbers, y, n_bootstrap=9) for y in labels]
+    assert reports[0] == reports[1] == reports[2]
+    given = {"anomaly": 1, "n_bootstrap": 9}
+    other = evaluate_detector(numbers_detector, numbers, np.where(anomaly, -1, 1), **given)
+    assert other.auroc.value == pytest.approx(1 - reports[0].auroc.value)
+    marked = copy.copy(numbers_detector).set_params(normal_label="good")
+    texts = np.where(anomaly, "bad", "good")
+    assert evaluate_detector(marked, numbers, texts, n_bootstrap=9) == reports[0]
+
+
+@pytest.mark.filterwarnings("ignore:.*was trained on about")
 def test_images_are_measured(image_detector: Any, digits: np.ndarray) -> None:
     images = np.concatenate([digits[:20], digits[:5].transpose(0, 2, 1)])
     labels = pd.Series([3] * 20 + [-3] * 5)
@@ -418,6 +435,7 @@ def test_images_are_measured(image_detector: Any, digits: np.ndarray) -> None:
         ({"y": ["fraud"] * 80}, DataError, "every row has the label anomaly='fraud'"),
         ({"y": ["fraud", None] * 40}, DataError, "y, row 1: None is not a label"),
         ({"y": ["fraud", np.nan] * 40}, DataError, "y, row 1: nan is not a label"),
+        ({"anomaly": None}, DataError, "y has the labels 'fraud', 'fine': give anomaly, the label"),
         ({"anomaly": ["fraud", "fine"]}, ParameterError, "anomaly=.*must be one label"),
         ({"n_bootstrap": -1}, ParameterError, "n_bootstrap=-1"),
         ({"confidence": 2}, ParameterError, "confidence=2"),

@@ -19,6 +19,7 @@ from augan.deploy.checksum import LEAD, N_DIGITS, with_checksum
 from augan.deploy.contents import read_contents
 from augan.deploy.session import read_metadata
 from augan.exceptions import DataWarning, DeviceWarning, ModelFileError, ParameterError
+from augan.metrics import roc_auc_scorer
 
 
 def opened(path: Path, **params: Any) -> OnnxDetector:
@@ -70,6 +71,15 @@ def test_a_bound_generator_makes_the_same_rows(numbers_detector: FAnoGAN, tmp_pa
     assert bound._session.io_binding
     for n in (1, 1500):
         assert plain.sample(n, random_state=0).equals(bound.sample(n, random_state=0))
+
+
+def test_an_exported_detector_is_scored_as_its_model(
+    numbers_file: Path, numbers_detector: FAnoGAN, numbers: pd.DataFrame
+) -> None:
+    y = np.arange(len(numbers)) % 9 == 0
+    exported = opened(numbers_file)
+    found = roc_auc_scorer(exported, numbers, y)
+    assert found == pytest.approx(roc_auc_scorer(numbers_detector, numbers, y), abs=1e-3)
 
 
 def test_one_flipped_bit_anywhere_is_noticed(numbers_file: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,13 @@ from sklearn.metrics import (
 
 from augan._random import draw_seed
 from augan.codecs.seen_rows import hashes_of, warn_of_seen
-from augan.estimators._params import check_params
 from augan.evaluation.calibration import check_p_values, figure
 from augan.evaluation.figures import DetectionReport, PValueCheck
+from augan.evaluation.inputs import check_options, read_anomalies, read_numbers
 from augan.evaluation.resampling import MAX_FPR, MIN_RECALL, resample_figures
-from augan.exceptions import DataError, ParameterError, shown
+from augan.exceptions import DataError
+from augan.labels import anomaly_labels, read_labels
 
-MAX_BOOTSTRAP = 100_000  # resamples
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -90,9 +89,9 @@ def detection_metrics(
     >>> print(f"{report.auroc.value:.3f}, {report.precision.value:.3f} at {report.threshold}")
     0.833, 0.667 at 0.25
     """
-    _check_options(threshold, n_calibration, n_bootstrap, confidence, random_state)
-    anomaly = _read_anomalies(y_true)
-    score = _read_numbers(anomaly_score, "anomaly_score", len(anomaly))
+    check_options(threshold, n_calibration, n_bootstrap, confidence, random_state)
+    anomaly = read_anomalies(y_true)
+    score = read_numbers(anomaly_score, "anomaly_score", len(anomaly))
     seed = draw_seed(random_state)
     values = _figures(anomaly, score, threshold)
     samples = resample_figures(anomaly, score, threshold, n_bootstrap, seed)
@@ -100,12 +99,12 @@ def detection_metrics(
     figures |= {name: figure(values[name], samples[name], confidence) for name in values}
     checks: tuple[PValueCheck, ...] = ()
     if p_values is not None:
-        p = _read_numbers(p_values, "p_values", len(anomaly), low=0.0, high=1.0)[~anomaly]
+        p = read_numbers(p_values, "p_values", len(anomaly), low=0.0, high=1.0)[~anomaly]
         how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
         checks = check_p_values(p, n_calibration, **how)
     by_kind = {}
     if kinds is not None:
-        labels = _read_labels(kinds, "kinds")
+        labels = read_labels(kinds, "kinds")
         if len(labels) != len(anomaly):
             raise DataError(f"kinds has {len(labels)} labels for {len(anomaly)} rows")
         for kind in pd.unique(labels[anomaly]):
@@ -131,7 +130,7 @@ def evaluate_detector(
     X: Any,
     y: Any,
     *,
-    anomaly: Any = 1,
+    anomaly: Any = None,
     threshold: float | None = None,
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
@@ -148,8 +147,10 @@ def evaluate_detector(
         Rows of both kinds.
     y : array-like of shape (n,)
         Their labels.
-    anomaly : object, default=1
-        The label of anomalies; rows with any other are normal.
+    anomaly : object, default=None
+        The label of anomalies; rows with any other are normal. If None, every label but the
+        detector's `normal_label` is an anomaly. For a detector without one, 1 is the anomaly among
+        labels 0 and 1 (or booleans), and -1 among labels -1 and 1.
     threshold : float, optional
         Score above which a row is flagged, instead of the detector's own.
     n_bootstrap, confidence, random_state
@@ -163,13 +164,15 @@ def evaluate_detector(
     Raises
     ------
     DataError
-        When a label is missing, when labels and rows differ in number, or when all rows are of
-        one kind.
+        When a label is missing, when labels and rows differ in number, when `anomaly` is None and
+        the labels do not tell which rows are anomalies, or when all rows are of one kind.
     ParameterError
         When a parameter has a value that it cannot have.
     """
-    _check_options(threshold, None, n_bootstrap, confidence, random_state)
-    is_anomaly = _equal_labels(y, anomaly, len(X))
+    check_options(threshold, None, n_bootstrap, confidence, random_state)
+    normal_label = getattr(detector, "normal_label", None)
+    given = {"pos_label": anomaly, "normal_label": normal_label, "parameter": "anomaly"}
+    is_anomaly = anomaly_labels(y, **given, n_rows=len(X))
     if hasattr(detector, "training_rows_"):
         hashes = hashes_of(detector.codec_, detector._read(X))
         warn_of_seen(detector, hashes[~is_anomaly], "X")
@@ -214,92 +217,3 @@ def _figures(anomaly: Mask, score: Floats, threshold: float | None) -> dict[str,
 
 def _f1_max(fp: Floats, tp: Floats) -> float:
     return float((2 * tp / (tp + fp + tp[-1])).max())
-
-
-def _read_anomalies(y_true: Any) -> Mask:
-    """Return which rows (n,) are anomalies; both kinds are there."""
-    labels = _read_labels(y_true, "y_true")
-    anomaly = np.asarray(labels == 1, dtype=bool)
-    odd = ~(anomaly | np.asarray(labels == 0, dtype=bool))
-    if odd.any():
-        row = int(odd.argmax())
-        raise DataError(
-            f"y_true, row {row}: {shown(labels.tolist()[row])} is not 1 (anomaly) or 0 (normal)"
-        )
-    if anomaly.all() or not anomaly.any():
-        kind = "no normal row" if anomaly.any() else "no anomaly"
-        raise DataError(f"y_true has {kind} among {len(anomaly)} rows: both kinds are needed")
-    return anomaly
-
-
-def _equal_labels(y: Any, anomaly: Any, n_rows: int) -> Mask:
-    """Return which labels (n,) equal `anomaly`."""
-    labels = _read_labels(y, "y")
-    if len(labels) != n_rows:
-        raise DataError(f"y has {len(labels)} labels for {n_rows} rows")
-    if np.ndim(anomaly) != 0:
-        raise ParameterError(f"anomaly={shown(anomaly)}: must be one label")
-    found = np.asarray(labels == anomaly, dtype=bool)
-    if found.all() or not found.any():
-        listed = ", ".join(map(shown, pd.unique(labels)[:5].tolist()))
-        which = "every" if found.any() else "no"
-        raise DataError(f"{which} row has the label anomaly={shown(anomaly)}; y has {listed}")
-    return found
-
-
-def _read_labels(y: Any, name: str) -> NDArray[Any]:
-    """Return labels (n,), none missing, as numbers or objects."""
-    labels = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
-    if labels.ndim != 1:
-        raise DataError(f"{name} has shape {labels.shape}: need one label a row")
-    missing = np.asarray(pd.isna(labels))
-    if missing.any():
-        row = int(missing.argmax())
-        raise DataError(f"{name}, row {row}: {shown(labels.tolist()[row])} is not a label")
-    return labels if labels.dtype.kind in "biuf" else labels.astype(object)
-
-
-def _read_numbers(
-    values: Any, name: str, n_rows: int, *, low: float = -np.inf, high: float = np.inf
-) -> Floats:
-    """Return `n_rows` finite numbers (n,) from `low` to `high`."""
-    try:
-        numbers = np.asarray(values, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{name}: {error}") from error
-    if numbers.shape != (n_rows,):
-        raise DataError(f"{name} has shape {numbers.shape}, for {n_rows} rows")
-    wrong = ~np.isfinite(numbers) | (numbers < low) | (numbers > high)
-    if wrong.any():
-        row = int(wrong.argmax())
-        what = "a finite number" if np.isinf(low) else f"a number from {low:g} to {high:g}"
-        raise DataError(f"{name}, row {row}: {numbers[row]} is not {what}")
-    return numbers
-
-
-def _check_options(
-    threshold: Any, n_calibration: Any, n_bootstrap: Any, confidence: Any, random_state: Any
-) -> None:
-    if threshold is not None and not (_is_number(threshold) and np.isfinite(threshold)):
-        raise ParameterError(f"threshold={shown(threshold)}: must be None or a finite number")
-    if n_calibration is not None and not (_is_integer(n_calibration) and n_calibration >= 1):
-        raise ParameterError(
-            f"n_calibration={shown(n_calibration)}: must be None or an integer of at least 1"
-        )
-    if not (_is_integer(n_bootstrap) and 0 <= n_bootstrap <= MAX_BOOTSTRAP):
-        raise ParameterError(
-            f"n_bootstrap={shown(n_bootstrap)}: must be an integer from 0 to {MAX_BOOTSTRAP}"
-        )
-    if not (_is_number(confidence) and 0 < confidence < 1):
-        raise ParameterError(
-            f"confidence={shown(confidence)}: must be a number above 0 and below 1"
-        )
-    check_params({"random_state": random_state})
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))

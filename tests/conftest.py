@@ -158,7 +158,7 @@ def traced_once() -> Callable[[], AbstractContextManager[None]]:
     from augan.deploy import export
 
     traces: list[tuple[Any, str, Any]] = []
-    trace = export._traced
+    trace = export.traced
 
     def again(estimator: Any, part: str) -> Any:
         if not any(e is estimator and p == part for e, p, _ in traces):
@@ -168,7 +168,7 @@ def traced_once() -> Callable[[], AbstractContextManager[None]]:
     @contextmanager
     def context() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(export, "_traced", again)
+            patch.setattr(export, "traced", again)
             yield
 
     return context

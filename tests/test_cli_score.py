@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from augan import FAnoGAN
 from augan.codecs.usual import Reasons, usual_values
-from augan.deploy.export import _context
+from augan.deploy.metadata import context_of
 from augan.deploy.raw import form_of
 from augan.io.archive import read_manifest
 
@@ -170,10 +170,10 @@ def test_an_exported_model_says_what_is_usual_as_the_model_does(
     table_detector: FAnoGAN, mixed_frame: pd.DataFrame
 ) -> None:
     columns = table_detector.codec_.columns
-    context = _context(table_detector, "scorer", {})
+    context = context_of(table_detector, "scorer", {})
     assert context["training_rows"] == table_detector.training_rows_
     given = {"usual": usual_values(columns, mixed_frame)}
-    assert _context(table_detector, "scorer", given)["usual"] == given["usual"]
+    assert context_of(table_detector, "scorer", given)["usual"] == given["usual"]
     values = [column.state()[0] for column in columns]
     labels = [column.name for column in columns]
     facts = {"kind": "table", "columns": values, "labels": labels, "array_dtype": None}

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from augan import FAnoGAN, GANSampler, OnnxDetector, OnnxGenerator
-from augan.deploy import export, operators, precision, session
+from augan.deploy import export, operators, precision, session, tracing
 from augan.exceptions import DataError, ExportError, ModelFileError, ParameterError
 
 QUICK = {
@@ -464,7 +464,7 @@ def test_a_graph_that_would_score_otherwise_is_not_written(
         return operators.op.Max(operators.op.Sub(found, operators.op.Constant(value_int=1)), 0)
 
     wrong = {torch.ops.aten.searchsorted.Tensor: off_by_one}
-    monkeypatch.setattr(export, "TRANSLATIONS", {**operators.TRANSLATIONS, **wrong})
+    monkeypatch.setattr(tracing, "TRANSLATIONS", {**operators.TRANSLATIONS, **wrong})
     with pytest.raises(ExportError, match="not written, it would differ from torch"):
         detector.export_onnx(tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())

@@ -21,9 +21,9 @@ from augan.codecs.drift import made_up_rows
 from augan.codecs.origin import from_json, to_json
 from augan.deploy.parity import _rows_to_try
 from augan.deploy.raw import TableForm
-from augan.estimators._input import normal_rows, read_input, read_like_training
 from augan.exceptions import DataError, DataTypeError
 from augan.frames import given_back, is_frame, library_of, like, to_pandas
+from augan.inputs.reading import normal_rows, read_input, read_like_training
 
 TINY = {
     "max_steps": 5,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from augan import FAnoGAN
-from augan.estimators._image_input import warn_of_range
-from augan.estimators._input import read_input
 from augan.exceptions import DataError, DataWarning
+from augan.inputs.images import warn_of_range
+from augan.inputs.reading import read_input
 
 BYTES = SimpleNamespace(dtype="uint8", low=0.0, high=255.0)
 DEEP = SimpleNamespace(dtype="uint16", low=0.0, high=65535.0)

@@ -17,8 +17,8 @@ from augan.codecs.drift import warn_of_drift
 from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
-from augan.estimators._input import Data, read_like_training, with_any_input
 from augan.frames import like
+from augan.inputs.reading import Data, read_like_training, with_any_input
 from augan.scoring.rates import check_rate, warn_of_few
 
 

@@ -21,9 +21,9 @@ from augan.deploy.detector import OnnxDetector
 from augan.deploy.generator import OnnxGenerator
 from augan.deploy.raw import form_of
 from augan.deploy.session import Session
-from augan.estimators._input import Data, read_input, take
 from augan.exceptions import ParameterError
 from augan.frames import is_frame, to_pandas
+from augan.inputs.reading import Data, read_input, take
 from augan.networks.pseudo_defects import damage
 
 # Float32 rounds otherwise in every library. Where thousands of rows lie close together, so that

@@ -25,16 +25,7 @@ from augan.codecs.image import ImageCodec
 from augan.codecs.seen_rows import hashes_of, hashes_of_numbers, seen_rows
 from augan.codecs.table import TableCodec
 from augan.estimators._build import build, make_codec
-from augan.estimators._columns import remember_columns
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH, Defaults, of_images, table_defaults
-from augan.estimators._input import (
-    Data,
-    normal_rows,
-    read_input,
-    read_like_training,
-    take,
-    with_any_input,
-)
 from augan.estimators._params import check_params
 from augan.estimators._training import (
     encode_rows,
@@ -47,6 +38,15 @@ from augan.estimators._training import (
 from augan.estimators._warm_start import begin_near, read_warm_start, take_codec, take_networks
 from augan.exceptions import DataError, ParameterError, shown
 from augan.frames import library_of, like
+from augan.inputs.columns import remember_columns
+from augan.inputs.reading import (
+    Data,
+    normal_rows,
+    read_input,
+    read_like_training,
+    take,
+    with_any_input,
+)
 from augan.scoring.former_heads import current_heads
 from augan.scoring.maps import Heatmap
 from augan.scoring.rates import check_one_limit, check_rate, check_scores, warn_of_few

@@ -12,8 +12,8 @@ from augan.codecs.image import MAX_SIDE, ImageCodec
 from augan.codecs.spec import ImageSpec
 from augan.codecs.table import TableCodec
 from augan.estimators._defaults import IMAGE, PHOTOGRAPH
-from augan.estimators._input import Data
 from augan.exceptions import ParameterError, shown
+from augan.inputs.reading import Data
 from augan.inversion import EncoderInversion, SearchInversion
 from augan.networks import (
     PretextNetwork,

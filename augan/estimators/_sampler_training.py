@@ -15,11 +15,11 @@ from augan._random import draw_seed, numpy_stream
 from augan.codecs.image import ImageCodec
 from augan.codecs.spec import ImageSpec
 from augan.codecs.table import TableCodec
-from augan.estimators._input import Data, is_image_array, take
 from augan.estimators._params import check_params
-from augan.estimators._sampler_input import check_class_sizes, warn_of_columns
 from augan.estimators._training import now, training_config
 from augan.exceptions import ParameterError
+from augan.inputs.labelled import check_class_sizes, warn_of_columns
+from augan.inputs.reading import Data, is_image_array, take
 from augan.networks import Networks, build_class_networks
 from augan.sampling.filters import check_critic_filter
 from augan.sampling.ladder import choose

@@ -16,7 +16,7 @@ from augan.training.rows import TrainingRows
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector
-    from augan.estimators._input import Data
+    from augan.inputs.reading import Data
 
 SIZES = ("latent_dim", "width", "architecture", "spectral_norm")
 TAKEN = ("generator", "critic", "encoder", "pretext", "restoration")

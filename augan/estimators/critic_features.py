@@ -18,9 +18,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan.estimators._generating import GeneratingDetector
-from augan.estimators._input import with_any_input
 from augan.estimators.f_anogan import FAnoGAN
 from augan.exceptions import ParameterError, shown
+from augan.inputs.reading import with_any_input
 from augan.scoring.view import View
 
 NETWORKS = {"critic": "f_x", "pretext": "pretext_features", "encoder": "z"}  # part of a `View`

@@ -25,10 +25,11 @@ from augan.estimators._defaults import (
     of_images,
     table_sampler_defaults,
 )
-from augan.estimators._input import take, with_any_input
 from augan.estimators._params import check_params
-from augan.estimators._resampled import as_pandas
-from augan.estimators._sampler_input import (
+from augan.estimators._sampler_training import train_sampler
+from augan.exceptions import ParameterError, shown
+from augan.frames import PANDAS, given_back, library_of
+from augan.inputs.labelled import (
     check_amounts,
     check_labels,
     dense,
@@ -36,9 +37,8 @@ from augan.estimators._sampler_input import (
     read_groups,
     read_labelled,
 )
-from augan.estimators._sampler_training import train_sampler
-from augan.exceptions import ParameterError, shown
-from augan.frames import PANDAS, given_back, library_of
+from augan.inputs.reading import take, with_any_input
+from augan.inputs.resampled import as_pandas
 from augan.sampling.conditions import Conditions, read_conditions
 from augan.sampling.shares import draw_copies, split_added
 

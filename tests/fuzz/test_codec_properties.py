@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from augan.codecs.cells import category_key
 from augan.codecs.columns import CategoryColumn, NumericColumn
 from augan.codecs.table import TableCodec
-from augan.estimators._input import read_input
 from augan.exceptions import DataError
 from augan.frames import given_back, library_of
+from augan.inputs.reading import read_input
 
 SHARED = {
     "derandomize": True,

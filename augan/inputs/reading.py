@@ -12,15 +12,15 @@ from scipy import sparse
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import column_or_1d
 
-from augan.estimators._columns import check_columns, of_columns
-from augan.estimators._image_input import (
+from augan.exceptions import DataError, DataTypeError, shown
+from augan.frames import is_frame, is_series, to_pandas
+from augan.inputs.columns import check_columns, of_columns
+from augan.inputs.images import (
     is_list_of_images,
     read_images,
     stacked,
     warn_of_range,
 )
-from augan.exceptions import DataError, DataTypeError, shown
-from augan.frames import is_frame, is_series, to_pandas
 
 Data: TypeAlias = pd.DataFrame | NDArray[Any]
 

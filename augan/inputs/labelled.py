@@ -17,11 +17,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from augan.codecs.dtypes import as_plain
-from augan.estimators._columns import remember_columns
-from augan.estimators._input import Data, read_input
-from augan.estimators._params import ROWS
 from augan.exceptions import DataError, DataWarning, ParameterError, shown
+from augan.inputs.columns import remember_columns
+from augan.inputs.reading import Data, read_input
 
+ROWS = 10**9  # new rows of a class, at most
 MIN_NAMED = 30  # rows from which on distinct values are no chance
 MOSTLY_DISTINCT = 0.9  # share of distinct texts from which on they name the rows
 

@@ -9,48 +9,54 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from augan.assessment import Assessment, Floats
+from augan.assessment import Assessment
 from augan.codecs.drift import warn_of_drift
 from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.frames import like
 from augan.inputs.reading import Data, read_like_training, with_any_input
+from augan.outlier_mixin import AnomalyDetectorMixin
 from augan.scoring.rates import check_rate, warn_of_few
 
 
-class OnnxDetector(OutlierMixin, BaseEstimator):
-    """Scores rows or images with a file that ``export_onnx`` wrote; needs no torch.
+class OnnxDetector(AnomalyDetectorMixin, BaseEstimator):
+    """Anomaly detector that runs a file written by ``export_onnx``, without torch.
+
+    It has the methods of the detector that was exported.
 
     Parameters
     ----------
     path : path-like
-        The file, of a whole scorer.
+        A file that was exported with ``part="scorer"``.
     providers : str or sequence of str, default="auto"
-        Where it runs: "auto" (CUDA where there is a device, else the CPU with one notice), "cpu",
-        "cuda", "tensorrt", or ONNX Runtime's own names.
+        Execution providers: "auto" (CUDA if there is a device, else the CPU, with one warning),
+        "cpu", "cuda", "tensorrt", or ONNX Runtime's own names.
     threads : int, default=None
-        CPU threads; ``None`` takes as many as ONNX Runtime does.
+        CPU threads; ``None`` is ONNX Runtime's default.
     target_fpr : float, default=None
-        Share of normal rows that may be flagged; ``None`` takes the model's own threshold.
+        False-positive rate: the largest share of new normal rows that may be flagged. ``None``
+        is the threshold of the exported model.
     io_binding : bool, default=None
-        Whether inputs and outputs are bound; ``None`` does so on a GPU. Strings cannot be.
+        Whether to use ONNX Runtime's I/O binding; ``None`` uses it on a GPU. It does not support
+        columns of text.
 
     Attributes
     ----------
     threshold_, offset_ : float
-        The `anomaly_score` above which, and the `score_samples` below which, a row is an anomaly.
+        A row is an anomaly if its `anomaly_score` is above, or its `score_samples` below, these.
     pixel_threshold_ : float
-        Of images: the heat that 1 % of the pixels of normal images lie above.
+        Models of images only: the value of `explain` that 1 % of the pixels of normal images
+        exceed.
     n_features_in_ : int
-        Columns, or pixels times channels.
+        Number of columns, or of pixels times channels.
     feature_names_in_ : ndarray of str
-        Column names, of a model that was fitted to a DataFrame.
+        Column names, if the model was fitted to a DataFrame.
     metadata_ : dict
-        What the file says of itself.
+        The metadata in the file.
 
     Examples
     --------
@@ -75,21 +81,43 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         self.io_binding = io_binding
 
     def fit(self, X: Any = None, y: Any = None) -> OnnxDetector:
-        """Open the file; the model is trained already and `X` is not looked at.
+        """Open the file. The model is fitted already: `X` and `y` are ignored.
 
         Raises
         ------
         ModelFileError
-            When the file cannot be read or is none of augan's scorers.
+            If the file cannot be read or is not a scorer exported by augan.
         ParameterError
-            For a provider that there is not, or another wrong parameter.
+            If a parameter has an invalid value, or a provider is not available.
         """
         self._session: Session | None = None
         self._opened()
         return self
 
     def assess(self, X: Any, *, explain: bool = False) -> Assessment:
-        """Return all that one pass gives, as `FAnoGAN.assess` does."""
+        """Return scores, p-values, score parts and explanations, computed in one pass.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Rows, as for `anomaly_score`.
+        explain : bool, default=False
+            Whether to explain as well, as `explain` does.
+
+        Returns
+        -------
+        assessment : Assessment
+            What `anomaly_score`, `p_value`, `score_parts` and `explain` return.
+
+        Raises
+        ------
+        DataError
+            If the rows do not have the columns, or the images the shape, of training.
+        ModelFileError
+            If the file cannot be read or run.
+        ParameterError
+            If a parameter has an invalid value, or a provider is not available.
+        """
         self._opened()
         data = self._read(X)
         if isinstance(self._form, TableForm):
@@ -101,47 +129,21 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         scores = found["anomaly_score"].astype(np.float64)
         return Assessment(scores, found["p_value"], like(parts, X), explanation)
 
-    def anomaly_score(self, X: Any) -> Floats:
-        """Return scores (n,) of rows, higher = more abnormal."""
-        return self.assess(X).anomaly_score
-
-    def score_samples(self, X: Any) -> Floats:
-        """Return the negated `anomaly_score` (n,): lower = more abnormal."""
-        return -self.anomaly_score(X)
-
-    def decision_function(self, X: Any) -> Floats:
-        """Return ``score_samples(X) - offset_`` (n,): below zero is an anomaly."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any, target_fpr: float | None = None) -> NDArray[np.int64]:
-        """Return 1 for normal rows and -1 for anomalies, (n,); see `FAnoGAN.predict`."""
-        if target_fpr is None:
-            return np.where(self.decision_function(X) < 0, -1, 1)
-        limit = self.threshold_at(target_fpr)
-        return np.where(self.anomaly_score(X) > limit, -1, 1)
-
-    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
-        """Open the file, then predict (n,)."""
-        return self.fit().predict(X)
-
-    def p_value(self, X: Any) -> Floats:
-        """Return conformal p-values (n,): how rare so high a score is among unseen normals."""
-        return self.assess(X).p_value
-
-    def score_parts(self, X: Any) -> Any:
-        """Return what the score is made of, (n, heads), higher = more abnormal."""
-        return self.assess(X).score_parts
-
-    def explain(self, X: Any) -> Any:
-        """Return where rows differ from normal ones: (n, columns), or heat (n, H, W)."""
-        explanation = self.assess(X, explain=True).explanation
-        assert explanation is not None
-        return explanation
-
     def threshold_at(self, target_fpr: float) -> float:
-        """Return the `anomaly_score` above which at most a share of new normal rows lies.
+        """Return the `anomaly_score` that at most `target_fpr` of new normal rows exceed.
 
-        As `FAnoGAN.threshold_at` does, with the same warning where the calibration rows are few.
+        With n calibration rows no rate below 1/(n + 1) can be guaranteed: then a
+        `CalibrationWarning` is issued, and the highest of their scores is returned.
+
+        Parameters
+        ----------
+        target_fpr : float
+            False-positive rate, above 0 and below 1.
+
+        Raises
+        ------
+        ParameterError
+            If `target_fpr` is not above 0 and below 1.
         """
         rate = check_rate(target_fpr)
         warn_of_few(self.n_calibration_, rate)
@@ -161,7 +163,13 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
 
     @property
     def pixel_threshold_(self) -> float:
-        """The heat of `explain` that 1 % of the pixels of normal images lie above."""
+        """The value of `explain` that 1 % of the pixels of normal images exceed.
+
+        Raises
+        ------
+        AttributeError
+            If the model is one of tables.
+        """
         found = self._opened().metadata.get("pixel_threshold")
         if found is None:
             raise AttributeError("pixel_threshold_: a model of tables has none")
@@ -169,28 +177,28 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
 
     @property
     def metadata_(self) -> dict[str, Any]:
-        """What the file says of itself."""
+        """The metadata in the file."""
         return self._opened().metadata
 
     @property
     def codec_(self) -> TableForm | ImageForm:
-        """What rows look like: columns, or shape and dtype of images."""
+        """The columns of rows, or the shape and dtype of images."""
         self._opened()
         return self._form
 
     @property
     def n_calibration_(self) -> int:
-        """How many unseen normal rows the p-values come from."""
+        """Number of held-out normal rows that p-values are computed from."""
         return int(self._opened().metadata["n_calibration"])
 
     @property
     def training_rows_(self) -> dict[str, Any] | None:
-        """Hashes of rows that the model was trained on, of files that hold them."""
+        """Hashes of the training rows, if the file has them."""
         found: dict[str, Any] | None = self._opened().metadata["context"].get("training_rows")
         return found
 
     def _opened(self) -> Session:
-        """Return the session: opened when first needed, and again for other parameters."""
+        """Return the session; it is opened on first use, and again after parameters changed."""
         if self.target_fpr is not None:
             check_rate(self.target_fpr)
         asked = self._asked()
@@ -214,7 +222,7 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         return session
 
     def _asked(self) -> tuple[Any, ...]:
-        """Return the parameters that a session is opened with."""
+        """Return the parameters that a session depends on."""
         several = isinstance(self.providers, (list, tuple))
         providers = tuple(self.providers) if several else self.providers
         return str(self.path), providers, self.threads, self.io_binding
@@ -242,7 +250,7 @@ class OnnxDetector(OutlierMixin, BaseEstimator):
         return like(pd.DataFrame(explanation, columns=list(self._form.labels)), X)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return True  # the file is
+        return True  # the model in the file is fitted
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -104,7 +104,7 @@ def test_networks_that_are_told_a_class(architecture):
     assert x.shape == (3, 3, 20, 36)
     assert not torch.allclose(x[0], x[1])  # of one latent, two classes
     features = networks.critic.features(x[:1].expand(3, -1, -1, -1))
-    judged = networks.critic.judge_class(features, classes)
+    judged = networks.critic.class_output(features, classes)
     assert len(set(judged.tolist())) == 3
 
 

@@ -204,7 +204,7 @@ def test_the_task_has_every_transform_and_is_reproduced_by_the_generator() -> No
     assert len(asked) == 3 * 400
 
 
-def test_surprise_is_the_mean_over_all_transforms() -> None:
+def test_transform_nll_is_the_mean_over_all_transforms() -> None:
     network = transforms_of(1, 8, 8).eval()
     images = torch.rand(5, 1, 8, 8, generator=stream())
     with torch.no_grad():
@@ -212,7 +212,7 @@ def test_surprise_is_the_mean_over_all_transforms() -> None:
         for i in range(20):
             logits = network.classify(network.features(network.transforms.apply(images, i)))
             expected -= logits.softmax(dim=1)[:, i].log() / 20
-        assert torch.allclose(network.surprise(images), expected, atol=1e-5)
+        assert torch.allclose(network.transform_nll(images), expected, atol=1e-5)
 
 
 # What is learned
@@ -301,7 +301,7 @@ def test_transforms_of_digits_are_recognised() -> None:
     network = networks.pretext
     assert isinstance(network, TransformPretext)
     with torch.no_grad():
-        surprise = float(network.surprise(images[150:]).mean())
+        nll = float(network.transform_nll(images[150:]).mean())
     phase = trained(networks, images[:150], n_steps=150)
     asked = images[150:]
     with torch.no_grad():
@@ -309,8 +309,8 @@ def test_transforms_of_digits_are_recognised() -> None:
         answers = torch.stack([network.classify(network.features(part)) for part in moved])
         answers = answers.argmax(dim=2)
         others = torch.from_numpy(data.images[data.target == 1]).float().unsqueeze(1) / 8 - 1
-        assert network.surprise(asked).mean() < 0.7 * surprise
-        assert network.surprise(others).median() > network.surprise(asked).median()
+        assert network.transform_nll(asked).mean() < 0.7 * nll
+        assert network.transform_nll(others).median() > network.transform_nll(asked).median()
     right = (answers == torch.arange(20).unsqueeze(1)).float().mean()
     assert right > 0.5  # by chance .05
     assert phase.measure()["held_out_loss"] < np.log(20)

@@ -54,9 +54,9 @@ class AugmentingCritic(Critic):
         self.critic, self.random = critic, random
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the activations that the head reads, (n, F)."""
+        """Return the input (n, F) of the head, for augmented images."""
         return self.critic.features(diff_augment(x, self.random))
 
-    def judge(self, features: Tensor) -> Tensor:
-        """Return the output (n,) on features."""
-        return self.critic.judge(features)
+    def output(self, features: Tensor) -> Tensor:
+        """Return the output (n,) of the head for features (n, F)."""
+        return self.critic.output(features)

@@ -48,9 +48,9 @@ class ClassCritic(Critic):
         spread = 1 / math.sqrt(base.n_features)
         self.projection = nn.Parameter(spread * torch.randn(n_classes, base.n_features))
 
-    def judge_class(self, features: Tensor, conditions: Tensor) -> Tensor:
-        """Return outputs (B,) on features (B, F) of rows of classes as in `ClassGenerator`."""
-        return self.judge(features) + (features * (conditions @ self.projection)).sum(dim=1)
+    def class_output(self, features: Tensor, conditions: Tensor) -> Tensor:
+        """Return outputs (B,) for features (B, F); `conditions` as in `ClassGenerator`."""
+        return self.output(features) + (features * (conditions @ self.projection)).sum(dim=1)
 
 
 class GivenGenerator(nn.Module):
@@ -73,6 +73,6 @@ class GivenCritic(Critic):
         super().__init__(critic.backbone, critic.head, critic.n_features)
         self.critic, self.conditions = critic, conditions
 
-    def judge(self, features: Tensor) -> Tensor:
-        """Return outputs (B,) on features (B, F) of rows of the batch's classes."""
-        return self.critic.judge_class(features, self.conditions)
+    def output(self, features: Tensor) -> Tensor:
+        """Return outputs (B,) for features (B, F) of rows of the batch's classes."""
+        return self.critic.class_output(features, self.conditions)

@@ -98,18 +98,18 @@ class Critic(nn.Module):
         return [layer for layer in self.backbone.modules() if isinstance(layer, kinds)]
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the activations that the head reads, (n, F)."""
+        """Return the input (n, F) of the head."""
         activations: Tensor = self.backbone(x)
         return activations
 
-    def judge(self, features: Tensor) -> Tensor:
-        """Return the output (n,) on features: unbounded, or a logit, as the loss reads it."""
+    def output(self, features: Tensor) -> Tensor:
+        """Return the output (n,) of the head for features (n, F): unbounded, or a logit."""
         output: Tensor = self.head(features).squeeze(1)
         return output
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the critic's output (n,)."""
-        return self.judge(self.features(x))
+        return self.output(self.features(x))
 
 
 def normalised(layer: Layer, spectral_norm: bool) -> Layer:

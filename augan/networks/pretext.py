@@ -133,8 +133,8 @@ class TransformPretext(PretextNetwork):
         images, chosen = self.transforms.draw(rows, random)
         return F.cross_entropy(self.classify(self.features(images)), chosen)
 
-    def surprise(self, rows: Tensor) -> Tensor:
-        """Return the mean of -log p(transform) over all transforms of each image, (n,)."""
+    def transform_nll(self, rows: Tensor) -> Tensor:
+        """Return the mean of -log p(transform | image) over all transforms of each image, (n,)."""
         total = rows.new_zeros(rows.shape[0])  # `len` would fix it in an exported graph
         for i in range(len(self.transforms)):
             logits = self.classify(self.features(self.transforms.apply(rows, i)))

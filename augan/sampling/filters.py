@@ -77,7 +77,7 @@ class CriticFilter:
         device = critic.projection.device
         condition = F.one_hot(torch.tensor([label]), self.pool.n_classes).float().to(device)
         found = [
-            critic.judge_class(critic.features(part.to(device)), condition.expand(len(part), -1))
+            critic.class_output(critic.features(part.to(device)), condition.expand(len(part), -1))
             for part in rows.split(BATCH)
         ]
         return torch.cat(found).cpu()

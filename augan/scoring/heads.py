@@ -79,7 +79,7 @@ class Transforms(Head):
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        return view.surprise
+        return view.transform_nll
 
 
 class Repair(Head):

@@ -35,8 +35,8 @@ class View:
         Critic's features (B, F) of x and x_hat.
     pretext_features : Tensor
         Pretext network's features (B, F).
-    surprise : Tensor
-        How little the pretext network recognises the transforms of an image, (B,).
+    transform_nll : Tensor
+        Mean negative log-likelihood of an image's transformations, (B,).
     repair_error : Tensor
         Errors (B, S) of a standardised row's repair by the pretext network.
     coarse : Tensor
@@ -94,9 +94,9 @@ class View:
         return _in_batches(self._pretext.features, rows)
 
     @cached_property
-    def surprise(self) -> Tensor:  # noqa: D102
+    def transform_nll(self) -> Tensor:  # noqa: D102
         assert isinstance(self._pretext, TransformPretext)
-        return _in_batches(self._pretext.surprise, self.x)
+        return _in_batches(self._pretext.transform_nll, self.x)
 
     @cached_property
     def repair_error(self) -> Tensor:  # noqa: D102

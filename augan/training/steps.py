@@ -77,7 +77,7 @@ def generator_step(
     moving = [weights for weights in critic.parameters() if weights.requires_grad]
     critic.requires_grad_(False)
     features = critic.features(generator(z))
-    loss = generator_loss(config.gan, critic.judge(features))
+    loss = generator_loss(config.gan, critic.output(features))
     figures = {"generator_loss": loss.detach()}
     if config.feature_matching > 0:
         matching = feature_matching(critic.features(real), features)

@@ -130,9 +130,9 @@ def _write_table(
 ) -> None:
     """Write the rows as they stand, and those added to them; or all, to another format."""
     from augan._files import atomic_path
+    from augan.io.added_rows import Added
     from augan.io.arrow_frames import to_frame
     from augan.io.arrow_rows import ArrowRows, write_parquet
-    from augan.io.copying import Added
     from augan.io.results import open_results, result_format
 
     is_new = [row >= n_real for row in range(len(frame), len(result))]

@@ -101,7 +101,8 @@ def evaluate_model(
 
 def _with_mvtec(data: Path, labels: tuple[str | None, str | None, str | None]) -> Any:
     """Return --target, --anomaly and --normal; of MVTec's layout folders tell good parts."""
-    from augan.io.image_folder import LABELS, is_mvtec
+    from augan.io.image_files import is_mvtec
+    from augan.io.image_folder import LABELS
 
     target, anomaly, normal = labels
     if not is_mvtec(data):
@@ -146,7 +147,7 @@ def _open_page(
 
     def read_image(name: str) -> Any:
         from augan.io.decoding import read_form, read_image
-        from augan.io.image_folder import image_root
+        from augan.io.image_files import image_root
         from augan.io.image_options import image_options
 
         file, how = image_root(data) / name, image_options(options)

@@ -28,8 +28,8 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
 
 def _is_read(out: Path, folder: Path) -> bool:
     """Whether `out` is there and is one of the images below a folder, or of the tables in it."""
-    from augan.io.image_folder import holds_images, is_image_name
-    from augan.io.tables import is_table_name
+    from augan.io.image_files import holds_images, is_image_name
+    from augan.io.table_files import is_table_name
 
     if not out.is_file():
         return False

@@ -105,7 +105,7 @@ def open_pixels(
     found now rather than after the scoring.
     """
     from augan.exceptions import ParameterError
-    from augan.io.image_folder import image_root
+    from augan.io.image_files import image_root
     from augan.io.image_options import image_options
     from augan.io.masks import check_mask, masks_folder
 

@@ -19,9 +19,10 @@ import pyarrow.parquet
 import pytest
 
 from augan.exceptions import DataError
+from augan.io.added_rows import Added
 from augan.io.arrow_frames import to_frame
 from augan.io.arrow_rows import ArrowRows
-from augan.io.copying import Added, CsvLayout, CsvRows, JsonRows
+from augan.io.copying import CsvLayout, CsvRows, JsonRows
 from augan.io.raw_text import read_csv_text, read_json_text, split_fields, split_members, unquoted
 
 COLUMNS = ["zip", "account", "region", "price", "day", "note"]

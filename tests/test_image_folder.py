@@ -190,7 +190,7 @@ def test_many_images_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pixels = np.full((20, 30, 3), 40 * i, dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{i}.png")
     in_memory = ImageFolder(tmp_path).rows()
-    monkeypatch.setattr("augan.io.image_folder.MAPPED_BYTES", 100)
+    monkeypatch.setattr("augan.io.image_memory.MAPPED_BYTES", 100)
     mapped = ImageFolder(tmp_path).rows()
     assert isinstance(mapped, np.memmap) and not isinstance(in_memory, np.memmap)
     assert np.array_equal(mapped, in_memory)

@@ -20,7 +20,7 @@ from augan_cli._sampling import _write_array
 from augan import _leftovers
 from augan._files import atomic_folder, atomic_path, check_writable, is_stream
 from augan.exceptions import AuganError, DataError, ParameterError
-from augan.io import image_folder
+from augan.io import image_memory
 from augan.io.decoding import Form, read_form
 from augan.io.heatmaps import open_heatmap_folder
 from augan.io.images import open_image_folder
@@ -210,10 +210,10 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_nothing_else(tmp_path
 def test_images_for_which_there_is_no_space_are_an_error(
     tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_folder, "MAPPED_BYTES", 100)
+    monkeypatch.setattr(image_memory, "MAPPED_BYTES", 100)
     monkeypatch.setattr(tempfile, "tempdir", str(tiny_disk))
     with pytest.raises(OSError, match=r"No space left on device for 0\.0 GB of images") as error:
-        image_folder._room(10, Form(100, 100, 3, "uint8"))
+        image_memory.room_for(10, Form(100, 100, 3, "uint8"))
     assert error.value.filename == str(tiny_disk)
 
 

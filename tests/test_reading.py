@@ -189,7 +189,7 @@ def test_numbers_of_two_readings_are_named_with_the_options_that_read_them(tmp_p
     path = csv(tmp_path / "a.csv", {"x": many("{},{}")})
     with pytest.raises(DataError) as error:
         TableSource(path).read()
-    says = "a.csv, row 0, column 'x': '1,100' is one number or another: "
+    says = "a.csv, row 0, column 'x': '1,100' is an ambiguous number: "
     assert says + "--decimal ',' or --thousands ',' (or --text 'x')" in str(error.value)
     assert read_both(path, thousands=",")[0]["x"][0] == 1100
     assert read_both(path, decimal=",")[0]["x"][0] == 1.1
@@ -252,7 +252,9 @@ def test_a_format_that_training_did_not_see_is_named(tmp_path: Path) -> None:
     (batch,) = TableSource(path, ReadOptions(thousands=",")).batches({"x": "number"})
     assert batch["x"].tolist() == [1.5, 1704.62]
     trained = ReadOptions(formats={"x": NumberFormat(",", None, "", "%")})
-    with pytest.raises(DataError, match=r"'1\.5' is not a number like 1234,5%, as the others were"):
+    with pytest.raises(
+        DataError, match=r"'1\.5' is not a number like 1234,5%, the format of the column"
+    ):
         list(TableSource(path, trained).batches({"x": "number"}))
 
 
@@ -285,7 +287,7 @@ def test_dates_of_two_readings_are_named_with_the_options_that_read_them(tmp_pat
     path = csv(tmp_path / "a.csv", {"day": ["01/02/2014", "03/04/2014"], "n": ["1", "2"]})
     with pytest.raises(DataError) as error:
         TableSource(path).read()
-    assert "a.csv, row 0, column 'day': '01/02/2014' is one date or another: " in str(error.value)
+    assert "a.csv, row 0, column 'day': '01/02/2014' is an ambiguous date: " in str(error.value)
     assert "--date-format 'day=%d/%m/%Y' or --date-format 'day=%m/%d/%Y'" in str(error.value)
     for column in ("day", "*"):
         read, _ = read_both(path, date_formats={column: "%d/%m/%Y"})
@@ -669,3 +671,42 @@ def test_new_rows_are_written_as_the_table_was(tmp_path: Path) -> None:
     source = TableSource(tmp_path / "a.jsonl", ReadOptions(formats=formats))
     (read,) = source.batches({"x": "number", "day": "time"})
     assert read.iloc[0].tolist() == [1234.5, pd.Timestamp("2024-01-31")]
+
+
+# Values that stay text, with a warning
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (lambda i: f"{i} kg", r"is read as text, since its numbers have units, such as '0 kg'"),
+        (lambda i: f"{i}.{i % 10}{'kM'[i % 2]}", "since its numbers have units, such as '0.0k'"),
+        (lambda i: f"{i % 28 + 1} {['janvier', 'février', 'août'][i % 3]} 2024", "English only"),
+    ],
+)
+def test_numbers_with_units_and_foreign_months_are_warned_of(
+    tmp_path: Path, cell: Any, says: str
+) -> None:
+    path = csv(tmp_path / "a.csv", {"x": [cell(i) for i in range(60)], "n": ["1", "2"] * 30})
+    with pytest.warns(DataWarning, match=says):
+        frame = TableSource(path).read()
+    assert frame["x"].tolist() == [cell(i) for i in range(60)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TableSource(path, ReadOptions(text=("x",))).read()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        lambda i: f"{i} {['Main', 'Oak', 'Elm'][i % 3]} Street",
+        lambda i: f"{i}{'ABCDEFGH'[i % 8]}",
+        lambda i: f"{i % 5} kg",
+        lambda i: f"{'AB'[i % 2]}{i}",
+    ],
+)
+def test_addresses_codes_and_categories_are_not_taken_for_units(tmp_path: Path, cell: Any) -> None:
+    path = csv(tmp_path / "a.csv", {"x": [cell(i) for i in range(60)], "n": ["1", "2"] * 30})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert TableSource(path).read()["x"].tolist() == [cell(i) for i in range(60)]

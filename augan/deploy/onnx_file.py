@@ -11,7 +11,7 @@ from augan.deploy.checksum import KEY, is_intact
 from augan.deploy.contents import read_contents
 from augan.exceptions import DataWarning, ModelFileError
 from augan.io.archive import open_regular
-from augan.io.schema import read_facts
+from augan.io.schema import parse_facts
 
 FORMAT = 2  # of the metadata
 CHECKED_SINCE = 2  # the format in which files carry a checksum
@@ -42,7 +42,7 @@ def read_file(path: Path) -> tuple[bytes, dict[str, Any]]:
     made = int(text) if re.fullmatch(r"[1-9][0-9]{0,8}", text) else 0
     if CHECKED_SINCE <= made <= FORMAT and (intact is None or checked is None):
         raise damaged(path, "it has lost its checksum")
-    metadata = read_facts(path, own, newest=FORMAT)
+    metadata = parse_facts(path, own, newest=FORMAT)
     if intact is None:
         message = f"{path}: made before files had checksums; damage to it is not noticed"
         warnings.warn(message, DataWarning, stacklevel=4)

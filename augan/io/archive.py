@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from augan.exceptions import ModelFileError, shown
 from augan.io.former_names import with_current_names
-from augan.io.schema import read_manifest as parse_manifest
+from augan.io.schema import parse_manifest
 
 FORMAT_VERSION = 9
 FORMATS = range(8, FORMAT_VERSION + 1)  # versions that can be read

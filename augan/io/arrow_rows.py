@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from augan._files import atomic_path
 from augan.exceptions import DataError
-from augan.io.copying import Added
+from augan.io.added_rows import Added
 
 TRIED = 100  # rows that are converted back as a test
 

@@ -113,6 +113,16 @@ def read_iso(text: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]
     return pa.chunked_array([pa.array(times, from_pandas=True)]), odd
 
 
+def read_iso_dates(
+    text: pa.ChunkedArray, share: float
+) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
+    """Return texts as `read_iso` does, if a share of them has year, month and day; else nulls."""
+    alike = pc.sum(pc.match_substring_regex(text, LOOKS_LIKE_DATE)).as_py() or 0
+    if alike < share * (len(text) - text.null_count):
+        return pa.chunked_array([pa.nulls(len(text))]), np.ones(len(text), dtype=bool)
+    return read_iso(text)
+
+
 def read_dates(text: pa.ChunkedArray, how: str) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
     """Return texts as times by a format of `strptime`, and which of them are none."""
     values = text.to_pandas()

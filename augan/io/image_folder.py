@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,19 +14,15 @@ from numpy.typing import NDArray
 
 from augan.exceptions import DataError, shown
 from augan.io.decoding import ENDINGS, Form, read_form, read_image
+from augan.io.image_files import image_files, image_root, is_mvtec, masks_among
+from augan.io.image_memory import room_for
 from augan.io.image_options import ImageOptions
-from augan.io.walking import files_below, readable
+from augan.io.walking import readable
 
 BATCH_IMAGES = 64
 BATCH_BYTES = 2**26
-MAPPED_BYTES = 2**30
 MAX_WORKERS = 8
 READ_AHEAD_BYTES = 2**28  # of images that wait, decoded, for their turn
-MASK_FOLDERS = (  # no images, and no class
-    *("masks", "ground_truth", "groundtruth", "ground-truth", "ground truth", "gt"),
-)
-PERHAPS_MASKS = ("mask",)  # a class too, unless there is an image for each file
-BESIDE = re.compile(r"(.+?)(_mask|-mask|_gt)([ _.-]?\d+)?", re.IGNORECASE)  # a mask's name
 LABELS = "folder"  # what the labels are called: the folder that an image is in
 
 
@@ -86,7 +80,7 @@ class ImageFolder:
         layout = is_mvtec(path)
         self._top = path / ("train/good" if training else "test") if layout else path
         files = image_files(self._top, without)
-        masks = _masks_among(files, self._top)
+        masks = masks_among(files, self._top)
         if len(masks) < len(files):
             files = [file for file in files if file not in masks]
             self.masks = [file.relative_to(path).as_posix() for file in sorted(masks)]
@@ -163,7 +157,7 @@ class ImageFolder:
         that memory is mapped to.
         """
         form = self.form(longest)
-        rows = _room(len(self.names), form)
+        rows = room_for(len(self.names), form)
         read: list[str] = []
         for names, images in self.named_batches(form):
             rows[len(read) : len(read) + len(names)] = images
@@ -219,94 +213,3 @@ class ImageFolder:
     def _labels(self) -> list[str]:
         folders = [(self.path / name).relative_to(self._top).parts[:-1] for name in self.names]
         return [readable(parts[0]) if parts else "" for parts in folders]
-
-
-def _room(n: int, form: Form) -> NDArray[Any]:
-    """Return an array for `n` images: in memory, or in a file where that is large."""
-    shape, dtype = (n, *form.shape), np.dtype(form.dtype)
-    if n * form.n_bytes <= MAPPED_BYTES:
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile() as file:
-        _reserve(file.fileno(), n * int(np.prod(form.shape)) * dtype.itemsize)
-        return np.memmap(file, dtype, mode="w+", shape=shape)
-
-
-def _reserve(file: int, n_bytes: int) -> None:
-    """Take the space of a file at once: where it runs out later, memory that is mapped to it fails.
-
-    An error names the folder, and with it what TMPDIR can change.
-    """
-    if not hasattr(os, "posix_fallocate"):
-        return
-    try:
-        os.posix_fallocate(file, 0, n_bytes)
-    except OSError as error:
-        message = f"{error.strerror} for {n_bytes / 1e9:.1f} GB of images (TMPDIR: another folder)"
-        raise OSError(error.errno, message, tempfile.gettempdir()) from error
-
-
-def image_root(path: Path) -> Path:
-    """Return the folder that names of images are relative to: `path`, or that of one image."""
-    return path if path.is_dir() else path.parent
-
-
-def is_mvtec(path: Path) -> bool:
-    """Whether a folder has MVTec's layout."""
-    return (path / "train" / "good").is_dir()
-
-
-def holds_images(path: Path) -> bool:
-    """Whether there is an image in a folder or below it."""
-    return any(_is_image(file) for file in files_below(path))
-
-
-def image_files(path: Path, without: Path | None = None) -> list[Path]:
-    """Return the images in a folder and below it, in the order of names, but those in another."""
-    files = [file for file in files_below(path) if _is_image(file)]
-    if without is not None:
-        left_out = without.resolve()
-        files = [file for file in files if left_out not in file.resolve().parents]
-    return sorted(files)
-
-
-def _masks_among(files: list[Path], top: Path) -> set[Path]:
-    """Return which of the images in a folder are masks, by their names."""
-    stems = {file.with_suffix("") for file in files}
-    masks = set()
-    for file in files:
-        folders = file.relative_to(top).parts[:-1]
-        found = BESIDE.fullmatch(file.stem)
-        if any(folder.lower() in MASK_FOLDERS for folder in folders) or (
-            found and file.with_name(found[1]) in stems
-        ):
-            masks.add(file)
-    return masks | _masks_of_namesakes(files, top)
-
-
-def _masks_of_namesakes(files: list[Path], top: Path) -> set[Path]:
-    """Return the files in folders that may be those of masks, if each has its image beside them.
-
-    The image of ``mask/bent/a_mask.png`` is ``bent/a.png``.
-    """
-    stems = {file.with_suffix("") for file in files}
-    masks = set()
-    for file in files:
-        folders = file.relative_to(top).parts[:-1]
-        if any(folder.lower() in PERHAPS_MASKS for folder in folders):
-            others = [folder for folder in folders if folder.lower() not in PERHAPS_MASKS]
-            found = BESIDE.fullmatch(file.stem)
-            image = top.joinpath(*others, file.stem)
-            if image not in stems and not (found and image.with_name(found[1]) in stems):
-                return set()
-            masks.add(file)
-    return masks
-
-
-def is_image_name(file: Path) -> bool:
-    """Whether a file is called as images are."""
-    return file.suffix.lower() in ENDINGS
-
-
-def _is_image(file: Path) -> bool:
-    """Whether a file is to be read as an image; a link to nowhere is, and fails with its name."""
-    return is_image_name(file) and (file.is_file() or not file.exists())

@@ -14,7 +14,7 @@ from PIL import Image
 
 from augan.exceptions import DataError
 from augan.io.decoding import is_lossy, read_form, read_image
-from augan.io.image_folder import is_image_name, is_mvtec
+from augan.io.image_files import is_image_name, is_mvtec
 from augan.io.image_options import ImageOptions
 from augan.io.walking import files_below, is_hidden
 

@@ -29,7 +29,7 @@ from augan.io.archive import (
     write_archive,
 )
 from augan.io.former_names import with_current_tensor_names
-from augan.io.schema import read_manifest as read_manifest_text
+from augan.io.schema import parse_manifest
 from augan.io.tensors import check_knots, read_tensors
 from augan.training.monitor import History
 
@@ -89,7 +89,7 @@ def save(
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     text = json.dumps(manifest, indent=1, allow_nan=False)
-    read_manifest_text(path, text.encode(), FORMATS)  # what cannot be read is not written
+    parse_manifest(path, text.encode(), FORMATS)  # what cannot be read is not written
     with atomic_path(path) as temporary:
         write_archive(temporary, {MANIFEST: text, WEIGHTS: weights})
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from augan.exceptions import DataError
+from augan.io.cell_errors import Places, check_finite
 from augan.io.options import ReadOptions
-from augan.io.texts import Places, check_finite
 
 BATCH_ROWS = 16_384
 EXACT = 2**53  # whole numbers up to it are themselves as floats

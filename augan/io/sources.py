@@ -8,10 +8,12 @@ from typing import Any
 from augan._files import check_file
 from augan.exceptions import DataError
 from augan.io.arrays import ArraySource
-from augan.io.image_folder import ImageFolder, holds_images, is_image_name, is_mvtec
+from augan.io.image_files import holds_images, is_image_name, is_mvtec
+from augan.io.image_folder import ImageFolder
 from augan.io.image_options import image_options
 from augan.io.stdin import LABEL, spooled
-from augan.io.tables import TableSource, _tables_in, holds_tables
+from augan.io.table_files import holds_tables, tables_in
+from augan.io.tables import TableSource
 
 STDIN = Path("-")
 Source = ArraySource | ImageFolder | TableSource
@@ -70,7 +72,7 @@ def _kind(path: Path, options: Any, usual: str | None) -> str:
         return "images"
     if usual is not None:
         return usual
-    others = [file for file in _tables_in(path) if file.suffix.lower() not in NOTES]
+    others = [file for file in tables_in(path) if file.suffix.lower() not in NOTES]
     tables = [file for file in others if not _is_own(file, options)]
     if not tables:
         return "images"

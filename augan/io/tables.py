@@ -12,24 +12,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from augan._files import check_file
 from augan.exceptions import DataError, DataWarning, listed, shown
 from augan.io.arrow_frames import to_frame
+from augan.io.cell_errors import Places
 from augan.io.csv_files import CsvFile, explained
-from augan.io.json_files import JsonLinesFile
+from augan.io.known_types import converted, trimmed
 from augan.io.number_texts import is_number
 from augan.io.options import ANY_COLUMN, ReadOptions
 from augan.io.parquet_files import ParquetFile
-from augan.io.texts import Places, Typed, converted, trimmed
+from augan.io.table_files import TableFile, kind_of, table_files
+from augan.io.type_inference import TypeInference
 
-CSV_ENDINGS = (".csv", ".tsv", ".txt", ".data")
-JSON_ENDINGS = (".jsonl", ".ndjson")
-PARQUET_ENDINGS = (".parquet", ".pq")
-COMPRESSED = ("", ".gz", ".bz2", ".zst")
 INDEX_NAMES = ("Unnamed: 0", "__index_level_0__", "level_0")  # what pandas calls an index
 CsvOptions = ReadOptions
-
-TableFile = CsvFile | JsonLinesFile | ParquetFile
 
 
 class TableSource:
@@ -61,8 +56,8 @@ class TableSource:
         self.options = options or ReadOptions()
         self.resolved = self.options
         self.files = [
-            _kind_of(file)(file, self.options, label or str(file))
-            for file in _table_files(path, self.label)
+            kind_of(file)(file, self.options, label or str(file))
+            for file in table_files(path, self.label)
         ]
 
     def columns(self) -> list[str]:
@@ -92,8 +87,8 @@ class TableSource:
         with _named_errors(self.label):
             table = self._joined(tables)
             if not isinstance(self.files[0], ParquetFile):
-                typed = Typed(self.options, places, divided_by=self._divided_by())
-                table, formats = typed.read(table)
+                inference = TypeInference(self.options, places, delimiter=self._delimiter())
+                table, formats = inference.infer(table)
                 self.resolved = replace(self.options, formats={**self.options.formats, **formats})
             self._warn_of_names(table)
             self._warn_of_index(table)
@@ -203,7 +198,7 @@ class TableSource:
                 columns = {name: trimmed(table.column(name), missing) for name in names}
                 yield pa.table(columns), table.select(list(kept))
 
-    def _divided_by(self) -> str | None:
+    def _delimiter(self) -> str | None:
         first = self.files[0]
         return first.delimiter if isinstance(first, CsvFile) else None
 
@@ -250,54 +245,6 @@ class _named_errors:
         if isinstance(error, (pa.ArrowException, OSError, ValueError, LookupError, EOFError)):
             columns = [] if self.file is None else self.file.names
             raise DataError(f"{self.label}: {explained(error, columns)}") from error
-
-
-def holds_tables(path: Path) -> bool:
-    """Whether there is a table in a directory."""
-    return bool(_tables_in(path))
-
-
-def is_table_name(name: str) -> bool:
-    """Whether a file of this name is read as a table."""
-    lower = name.lower()
-    texts = tuple(ending + more for ending in CSV_ENDINGS + JSON_ENDINGS for more in COMPRESSED)
-    return lower.endswith(texts + PARQUET_ENDINGS)
-
-
-def _kind_of(path: Path) -> type[TableFile]:
-    """Return what reads a file."""
-    name = path.name.lower()
-    if name.endswith(PARQUET_ENDINGS):
-        return ParquetFile
-    if name.endswith(tuple(ending + more for ending in JSON_ENDINGS for more in COMPRESSED)):
-        return JsonLinesFile
-    return CsvFile
-
-
-def _tables_in(path: Path) -> list[Path]:
-    shown_files = (file for file in path.iterdir() if not file.name.startswith("."))
-    return sorted(file for file in shown_files if is_table_name(file.name))
-
-
-def _table_files(path: Path, label: str) -> list[Path]:
-    if path.is_dir():
-        files = _tables_in(path)
-        if not files:
-            raise DataError(f"{path}: no CSV or Parquet file in this directory, and no image")
-        if len({_kind_of(file) for file in files}) > 1:
-            raise DataError(f"{path}: CSV, JSON lines or Parquet files side by side; name one file")
-        for file in files:
-            check_file(file)
-        return files
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    if not is_table_name(path.name):
-        raise DataError(
-            f"{path}: not a kind of file that augan reads (CSV, JSON lines, Parquet, .npy, .npz)"
-        )
-    if path.stat().st_size == 0:
-        raise DataError(f"{label}: the file is empty")
-    return [path]
 
 
 def _to_pandas(table: pa.Table, options: ReadOptions) -> pd.DataFrame:

@@ -256,7 +256,7 @@ def _check_out(out: Path, data: Path, checkpoint: Path, *, resume: bool) -> None
 
 def _check_run_dir(run_dir: Path | None, data: Path) -> None:
     """Raise where the pictures of a run would lie among the images that are read."""
-    from augan.io.image_folder import holds_images
+    from augan.io.image_files import holds_images
 
     if run_dir is not None and data.is_dir() and holds_images(data):
         check_apart(run_dir, "--run-dir", data)

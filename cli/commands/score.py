@@ -160,7 +160,7 @@ def _write_heatmaps(
 ) -> None:
     """Write the heatmaps of a batch; images of a folder are read again, at their own size."""
     from augan.io.decoding import read_form, read_image
-    from augan.io.image_folder import image_root
+    from augan.io.image_files import image_root
     from augan.io.image_options import image_options
 
     how = image_options(options)

@@ -1,0 +1,82 @@
+"""Which files in a folder are images, and which of these are masks, by their names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from augan.io.decoding import ENDINGS
+from augan.io.walking import files_below
+
+MASK_FOLDERS = (  # no images, and no class
+    *("masks", "ground_truth", "groundtruth", "ground-truth", "ground truth", "gt"),
+)
+PERHAPS_MASKS = ("mask",)  # a class too, unless there is an image for each file
+BESIDE = re.compile(r"(.+?)(_mask|-mask|_gt)([ _.-]?\d+)?", re.IGNORECASE)  # a mask's name
+
+
+def image_root(path: Path) -> Path:
+    """Return the folder that names of images are relative to: `path`, or that of one image."""
+    return path if path.is_dir() else path.parent
+
+
+def is_mvtec(path: Path) -> bool:
+    """Whether a folder has MVTec's layout."""
+    return (path / "train" / "good").is_dir()
+
+
+def holds_images(path: Path) -> bool:
+    """Whether there is an image in a folder or below it."""
+    return any(_is_image(file) for file in files_below(path))
+
+
+def image_files(path: Path, without: Path | None = None) -> list[Path]:
+    """Return the images in a folder and below it, in the order of names, but those in another."""
+    files = [file for file in files_below(path) if _is_image(file)]
+    if without is not None:
+        left_out = without.resolve()
+        files = [file for file in files if left_out not in file.resolve().parents]
+    return sorted(files)
+
+
+def masks_among(files: list[Path], top: Path) -> set[Path]:
+    """Return which of the images in a folder are masks, by their names."""
+    stems = {file.with_suffix("") for file in files}
+    masks = set()
+    for file in files:
+        folders = file.relative_to(top).parts[:-1]
+        found = BESIDE.fullmatch(file.stem)
+        if any(folder.lower() in MASK_FOLDERS for folder in folders) or (
+            found and file.with_name(found[1]) in stems
+        ):
+            masks.add(file)
+    return masks | _masks_of_namesakes(files, top)
+
+
+def _masks_of_namesakes(files: list[Path], top: Path) -> set[Path]:
+    """Return the files in folders that may be those of masks, if each has its image beside them.
+
+    The image of ``mask/bent/a_mask.png`` is ``bent/a.png``.
+    """
+    stems = {file.with_suffix("") for file in files}
+    masks = set()
+    for file in files:
+        folders = file.relative_to(top).parts[:-1]
+        if any(folder.lower() in PERHAPS_MASKS for folder in folders):
+            others = [folder for folder in folders if folder.lower() not in PERHAPS_MASKS]
+            found = BESIDE.fullmatch(file.stem)
+            image = top.joinpath(*others, file.stem)
+            if image not in stems and not (found and image.with_name(found[1]) in stems):
+                return set()
+            masks.add(file)
+    return masks
+
+
+def is_image_name(file: Path) -> bool:
+    """Whether a file is called as images are."""
+    return file.suffix.lower() in ENDINGS
+
+
+def _is_image(file: Path) -> bool:
+    """Whether a file is to be read as an image; a link to nowhere is, and fails with its name."""
+    return is_image_name(file) and (file.is_file() or not file.exists())

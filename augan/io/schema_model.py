@@ -1,0 +1,255 @@
+"""Schemas of a model file's manifest and of an ONNX file's metadata."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from augan.codecs.origin import from_json
+from augan.exceptions import shown
+from augan.io.schema_codec import AnyCodec, Columns, ImageForm, TableState, check_labels
+from augan.io.schema_types import (
+    MOST_COLUMNS,
+    AtLeastOne,
+    Count,
+    Dtype,
+    Finite,
+    Hash,
+    Label,
+    Line,
+    NotNegative,
+    Part,
+    Seed,
+    Word,
+    Written,
+    check_plain,
+    check_plain_or_list,
+)
+
+MOST_PARTS = 64  # heads of a score
+MOST_BYTES = 2**24  # of an array of class labels
+
+ClassName = Literal["AnoGAN", "FAnoGAN", "GANSampler"]
+Plain = Annotated[Any, AfterValidator(check_plain)]
+PlainOrList = Annotated[Any, AfterValidator(check_plain_or_list)]
+Libraries = Annotated[dict[Word, Word], Field(max_length=50)]
+Names = Annotated[list[str], Field(fail_fast=True, max_length=MOST_COLUMNS)]
+Labels = Annotated[list[Written], Field(fail_fast=True, min_length=1, max_length=MOST_COLUMNS)]
+Texts = Annotated[list[str], Field(fail_fast=True, max_length=MOST_COLUMNS)]
+
+
+class Usual(Part):
+    """What is usual in a column."""
+
+    model_config = ConfigDict(extra="allow")
+
+    low: Finite | None = None
+    high: Finite | None = None
+    frequent: Texts | None = None
+
+
+class SeenRows(Part):
+    """What is kept of training rows."""
+
+    rows: Count
+    distinct: Count
+    hashes: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/=]*$")]
+
+
+class Context(Part):
+    """What a command keeps beside a model; other entries are plain JSON."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target: str | None = None
+    dropped: Texts = Field(default_factory=list)
+    place: Count | None = None
+    id: Texts = Field(default_factory=list)
+    reading: dict[str, Any] = Field(default_factory=dict)
+    usual: dict[str, Usual] = Field(default_factory=dict)
+    holdout: dict[str, Any] = Field(default_factory=dict)
+    training_rows: SeenRows | None = None
+
+
+class HistoryRow(Part):
+    """A row of the training history; other entries are figures."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Plain]
+
+    phase: Literal["gan", "encoder", "pretext", "restoration", "repair"]  # "repair": up to format 8
+    step: Count
+    event: str = ""
+    health: str = ""
+
+
+class DetectorParts(Part):
+    """What is kept of a detector, its tensors aside."""
+
+    offset: Finite
+
+
+class SamplerParts(Part):
+    """What is kept of a sampler, its tensors aside."""
+
+    classes: Labels
+    classes_dtype: Dtype
+    strategy: Annotated[
+        list[Annotated[list[Written], Field(min_length=2, max_length=2)]],
+        Field(fail_fast=True, max_length=MOST_COLUMNS),
+    ]
+    spread: NotNegative
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    symmetry: Literal["flips", "dihedral"] | None = None
+    tuning: Annotated[list[list[Written]], Field(max_length=1000)] | None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        check_classes(self.classes, self.classes_dtype)
+        known = [shown(label, 200) for label in self.classes]
+        for label, n in self.strategy:
+            if shown(label, 200) not in known or type(n) is not int or not 0 <= n < 2**53:
+                raise ValueError(f"strategy: {shown([label, n])} is no class and its rows")
+        for trial in self.tuning or []:
+            figures = [from_json(value) for value in trial]
+            numbers = figures[:5] if len(figures) > 4 and figures[4] is not None else figures[:4]
+            if not 4 <= len(figures) <= 6 or not all(type(n) in (int, float) for n in numbers):
+                raise ValueError(f"tuning: {shown(trial)} is no trial")
+            if figures[5:] not in ([], [None], ["flips"], ["dihedral"]):
+                raise ValueError(f"tuning: {shown(trial[5])} is no symmetry")
+        return self
+
+
+class Manifest(Part):
+    """The manifest of a model file."""
+
+    format_version: Count
+    augan: Word
+    libraries: Libraries
+    trained: Line
+    class_: Annotated[ClassName, Field(alias="class")]
+    params: Annotated[dict[Word, PlainOrList], Field(max_length=200)]
+    seed: Seed
+    parts: dict[str, Any]  # by the class
+    n_features_in: AtLeastOne
+    feature_names_in: Names | None
+    codec: AnyCodec
+    history: Annotated[list[HistoryRow], Field(fail_fast=True)]
+    context: Context
+    weights_sha256: Hash
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        check_features(self.n_features_in, self.feature_names_in, self.codec.n_features)
+        if isinstance(self.codec, TableState):
+            check_names(self.feature_names_in, self.codec.labels, self.codec.array_dtype)
+        return self
+
+
+class Classes(Part):
+    """What an exported generator knows of classes."""
+
+    labels: Labels
+    dtype: Dtype
+    shares: Annotated[list[NotNegative], Field(fail_fast=True)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        check_classes(self.labels, self.dtype)
+        if len(self.shares) != len(self.labels) or not 0.99 < sum(self.shares) < 1.01:
+            raise ValueError("shares are not one a class that sum to 1")
+        return self
+
+
+class Facts(Part):
+    """The metadata of an ONNX file that every one has; other entries are plain JSON."""
+
+    model_config = ConfigDict(extra="allow")
+
+    format: Count
+    augan: Word
+    libraries: Libraries
+    trained: Line
+    class_: Annotated[ClassName, Field(alias="class")]
+    part: Literal["scorer", "generator", "encoder"]
+    opset: Count
+    precision: Literal["fp32", "fp16", "int8"]
+    bank: Literal["fp32", "fp16", "pq"]
+    latent_dim: AtLeastOne
+    n_features_in: AtLeastOne
+    feature_names_in: Names | None
+    context: Context
+    kind: Literal["table", "image"]
+    columns: Columns | None = None
+    labels: Label | None = None
+    array_dtype: Dtype | None = None
+    library: Literal["pandas", "polars", "pyarrow", "modin", "cudf"] = "pandas"
+    image: ImageForm | None = None
+    classes: Classes | None = None
+    chunk: Annotated[int, Field(ge=1, le=2**20)] | None = None
+    score: Literal["calibrated", "paper"] | None = None
+    fusion: Literal["top2", "mean", "max"] | None = None
+    parts: Annotated[list[Word], Field(min_length=1, max_length=MOST_PARTS)] | None = None
+    weights: Annotated[list[NotNegative], Field(max_length=MOST_PARTS)] | None = None
+    threshold: Finite | None = None
+    n_calibration: AtLeastOne | None = None
+    pixel_threshold: Finite | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        found = dict(self)
+        table, scores = self.kind == "table", self.part == "scorer"
+        needed = ["columns", "labels"] if table else ["image"]
+        needed += ["chunk"] if self.part != "generator" else []
+        needed += ["score", "fusion", "parts", "weights", "threshold"] if scores else []
+        needed += ["n_calibration"] if scores else []
+        needed += ["pixel_threshold"] if scores and not table else []
+        for name in needed:
+            if found[name] is None:
+                raise ValueError(f"{name} is missing")
+        if table:
+            assert self.columns is not None and self.labels is not None
+            check_labels(self.labels, self.columns)
+            check_names(self.feature_names_in, self.labels, self.array_dtype)
+            n_features = len(self.columns)
+        else:
+            assert self.image is not None
+            n_features = self.image.n_features
+        check_features(self.n_features_in, self.feature_names_in, n_features)
+        return self
+
+
+def check_features(n: int, names: list[str] | None, n_expected: int) -> None:
+    """Raise ValueError unless features and their names are as many as there are columns."""
+    if n != n_expected:
+        raise ValueError(f"n_features_in is {n}, of data with {n_expected}")
+    if names is not None and len(names) != n:
+        raise ValueError(f"feature_names_in has {len(names)} names for {n} features")
+
+
+def check_names(names: list[str] | None, labels: list[Any], array_dtype: str | None) -> None:
+    """Raise ValueError unless the names of features are those of the columns."""
+    if names is not None and array_dtype is None and names != labels:
+        raise ValueError("feature_names_in are not the labels of the columns")
+
+
+def check_classes(labels: list[Any], dtype: str) -> None:
+    """Raise ValueError unless labels are distinct, and of a dtype."""
+    own = [from_json(label) for label in labels]
+    kind = np.dtype(dtype)
+    if kind.itemsize * len(own) > MOST_BYTES:
+        raise ValueError(f"classes of dtype {shown(dtype)} are too large")
+    try:
+        same = len(set(own)) == len(own) and np.array(own, dtype=kind).tolist() == own
+    except Exception as error:  # whatever numpy makes of labels of another type
+        raise ValueError(f"classes are not of dtype {shown(dtype)}") from error
+    if not same:
+        raise ValueError(f"classes are not distinct values of dtype {shown(dtype)}")

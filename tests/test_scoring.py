@@ -17,8 +17,9 @@ from augan.codecs.spec import ImageSpec, Span, VectorSpec
 from augan.networks import build_networks, build_pretext, build_restoration
 from augan.scoring.calibration import Conformal, RobustScale, fuse
 from augan.scoring.distances import Neighbours
+from augan.scoring.explainer import Explainer
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
-from augan.scoring.scorer import AnoGANScore, Explainer, FAnoGANScore
+from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.view import View
 
 SPEC = VectorSpec((Span("x", 0, 6, "identity"),))

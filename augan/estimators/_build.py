@@ -24,7 +24,8 @@ from augan.networks import (
 )
 from augan.scoring.former_heads import warn_of_former_heads
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
-from augan.scoring.scorer import AnoGANScore, AnomalyScorer, FAnoGANScore
+from augan.scoring.paper import AnoGANScore, FAnoGANScore
+from augan.scoring.scorer import AnomalyScorer
 
 if TYPE_CHECKING:
     from augan.estimators._base import BaseDetector

@@ -51,7 +51,7 @@ class Mahalanobis(Distance):
         super().__init__()
         self.add_buffers("mean", "whitening")
 
-    def fit(self, view: View, random: np.random.Generator) -> None:
+    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
         """Learn mean (F,) and whitening (F, K) of the training features."""
         features = self.features(view).double().cpu().numpy()
         mean = features.mean(axis=0)
@@ -99,7 +99,7 @@ class PretextDeviation(Distance):
         super().__init__()
         self.add_buffers("mean", "deviation")
 
-    def fit(self, view: View, random: np.random.Generator) -> None:
+    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
         """Learn mean and deviation (F,) of the training features."""
         features = self.features(view)
         self.mean = features.mean(dim=0)
@@ -125,6 +125,7 @@ class Neighbours(Distance):
     basis: Tensor
     bank: Tensor
     squares: Tensor
+    has_memory = True
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""What all heads have in common."""
+"""Base classes of the heads."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ from augan.scoring.view import View
 
 
 class FittedModule(nn.Module):
-    """A module whose buffers get their shapes from data: loading a state takes them as they are."""
+    """A module whose buffers have shapes that depend on the data it was fitted to.
+
+    Loading a state dict gives the buffers the shapes of the loaded tensors.
+    """
 
     def add_buffers(self, *names: str) -> None:
-        """Register empty buffers that `fit` or a loaded state fills."""
+        """Register empty buffers, which `fit` or a loaded state dict fills."""
         for name in names:
             self.register_buffer(name, torch.empty(0))
 
@@ -30,18 +33,36 @@ class FittedModule(nn.Module):
 
 
 class Head(FittedModule):
-    """One score. `fit` sees training normals; `forward` scores any rows.
+    """One anomaly score: `fit` is given normal training rows, `forward` scores any rows.
 
-    `weight` is what the calibrated head counts in the fused score: heads that depend on the
-    inversion say less, since a GAN can often make anomalies too. `needs` says whose networks it
-    asks: those of the GAN, the pretext network, the restoration network, or none that is trained.
+    Attributes
+    ----------
+    weight : float
+        Weight of the calibrated head in the fused score. It is lower for heads that depend on the
+        inversion, because a generator often reconstructs anomalies too.
+    needs : {"gan", "pretext", "restoration"} or None
+        The trained networks that the head uses.
+    has_memory : bool
+        Whether the head stores training rows; it is then built with `n_neighbors` and
+        `memory_size`.
     """
 
     weight: float = 1.0
     needs: Literal["gan", "pretext", "restoration"] | None = None
+    has_memory: ClassVar[bool] = False
 
-    def fit(self, view: View, random: np.random.Generator) -> None:
-        """Learn from training rows; most heads have nothing to learn."""
+    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
+        """Fit to training rows; by default there is nothing to fit.
+
+        Parameters
+        ----------
+        view : View
+            Training rows.
+        random : Generator
+            Random numbers.
+        n_rows : int, optional
+            Number of training rows, at most, that a memory stands for.
+        """
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""

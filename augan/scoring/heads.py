@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from augan.scoring.distances import (
     CriticMahalanobis,
     CriticNeighbours,
     DataNeighbours,
-    Neighbours,
     PretextDeviation,
     PretextMahalanobis,
     PretextNeighbours,
@@ -18,7 +21,6 @@ from augan.scoring.head import Head
 from augan.scoring.maps import (
     BackboneMemory,
     BackboneResidual,
-    CoarseMemory,
     DetailRestoration,
     ImageNeighbours,
     LocalNeighbours,
@@ -122,7 +124,24 @@ IMAGE_HEADS = (
 
 def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
     """Build the head called `name`."""
-    cls = HEADS[name]
-    if issubclass(cls, (Neighbours, CoarseMemory, BackboneMemory)):
-        return cls(n_neighbors, memory_size)
-    return cls()
+    cls: Any = HEADS[name]
+    head: Head = cls(n_neighbors, memory_size) if cls.has_memory else cls()
+    return head
+
+
+def heads_in(heads: nn.ModuleDict) -> list[Head]:
+    """Return the heads of a scorer, in their order."""
+    return [head for head in heads.values() if isinstance(head, Head)]
+
+
+def score_heads(heads: nn.ModuleDict, view: View) -> Tensor:
+    """Return the scores (B, H) of the heads, not calibrated."""
+    return torch.stack([head(view) for head in heads.values()], dim=1)
+
+
+def fit_heads(
+    heads: nn.ModuleDict, view: View, random: np.random.Generator, n_rows: int | None = None
+) -> None:
+    """Fit the heads to training rows; memories stand for at most `n_rows` of them."""
+    for head in heads_in(heads):
+        head.fit(view, random, n_rows)

@@ -44,6 +44,7 @@ class CoarseMemory(MapHead):
     """A head that keeps coarse training images, standardised, to compare others with."""
 
     bank: Tensor
+    has_memory = True
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()
@@ -116,6 +117,7 @@ class BackboneMemory(MapHead):
 
     share = 0.01
     bank: Tensor
+    has_memory = True
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,65 +12,39 @@ from torch import Tensor, nn
 from augan.codecs.image_encoder import ImageEncoder
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, RobustScale, fuse
-from augan.scoring.distances import Neighbours
+from augan.scoring.cross_fitting import CrossFitting, without_highest_scoring
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
-from augan.scoring.heads import DataResidual, FeatureResidual
-from augan.scoring.maps import BackboneMemory, CoarseMemory, Heatmap, MapHead, ResidualMap
+from augan.scoring.heads import fit_heads, heads_in, score_heads
+from augan.scoring.maps import Heatmap, MapHead, ResidualMap
+from augan.scoring.paper import PAPER_PARTS, PaperScore
 from augan.scoring.view import MAX_BATCH, View, fits
 from augan.training.rows import LazyRows, TrainingRows
 
-PaperScore = Callable[[View], tuple[Tensor, Tensor]]
-
-FIT_ROWS = 10_000  # training rows that the heads learn from
-TRIM_ROUNDS = 2  # of scoring the training rows and leaving the oddest out
-FIT_MAPS = 256  # images whose maps say what is usual
-PAPER_PARTS = ("data_residual", "feature_residual")
-
-
-@dataclass(frozen=True)
-class FAnoGANScore:
-    """A(x) = A_R(x) + kappa A_D(x) (Schlegl 2019, eq. 5)."""
-
-    kappa: float
-
-    def __call__(self, view: View) -> tuple[Tensor, Tensor]:
-        """Return the two terms (B,), their weights applied."""
-        return DataResidual()(view), self.kappa * FeatureResidual()(view)
-
-
-@dataclass(frozen=True)
-class AnoGANScore:
-    """A(x) = (1 - w) R(x) + w D(x), sums of absolute differences (Schlegl 2017, eq. 6)."""
-
-    feature_weight: float
-
-    def __call__(self, view: View) -> tuple[Tensor, Tensor]:
-        """Return the two terms (B,), their weights applied."""
-        residual = (view.x - view.x_hat).abs().flatten(1).sum(dim=1)
-        discrimination = (view.f_x - view.f_x_hat).abs().sum(dim=1)
-        return (1 - self.feature_weight) * residual, self.feature_weight * discrimination
+FIT_ROWS = 10_000  # training rows, at most, that the heads are fitted to
+FIT_MAPS = 256  # images, at most, whose maps calibrate the heatmap
+TRAINED_ONCE = ("gan", "restoration")  # networks that are trained once, without held-out rows
 
 
 class AnomalyScorer(nn.Module):
-    """Scores raw rows; the same module scores here and is what gets exported.
+    """Module that scores raw rows. An exported file holds the same module.
 
     Parameters
     ----------
     codec_module : Module
         Raw rows to encoded and standardised rows.
     networks : Networks
-        Trained generator and critic, and the pretext network where a head asks for it.
+        Trained generator and critic, and the other networks that a head needs.
     inversion : Module
         Encoded rows to latents.
     heads : dict of str to Head
         The heads that the calibrated score fuses.
     score : {"calibrated", "paper"}
-        What `forward` returns: fused heads, or the paper's A(x) and nothing else.
+        What `forward` returns: the fused heads, or the paper's score A(x).
     fusion : {"top2", "mean", "max"}
-        How calibrated heads become one score.
+        How the calibrated heads are combined into one score.
     owners : tuple of Tensor, optional
-        Which column each encoded and each standardised channel belongs to; tables only.
+        Column of each encoded channel, and of each standardised one; tables only.
     """
 
     def __init__(
@@ -89,16 +61,10 @@ class AnomalyScorer(nn.Module):
     ) -> None:
         super().__init__()
         self.codec = codec_module
-        self.generator, self.critic, self.inversion = (
-            networks.generator,
-            networks.critic,
-            inversion,
-        )
-        self.pretext, self.restoration, self.backbone = (
-            networks.pretext,
-            networks.restoration,
-            networks.backbone,
-        )
+        self.generator, self.critic = networks.generator, networks.critic
+        self.inversion = inversion
+        self.pretext, self.backbone = networks.pretext, networks.backbone
+        self.restoration = networks.restoration
         self.score, self.fusion, self.paper = score, fusion, paper
         self.heads = nn.ModuleDict(heads if score == "calibrated" else {})
         self.scale = RobustScale()
@@ -107,11 +73,11 @@ class AnomalyScorer(nn.Module):
 
     @property
     def part_names(self) -> tuple[str, ...]:
-        """Names of the columns of the parts that `forward` returns."""
+        """Names of the parts that `forward` returns."""
         return tuple(self.heads) if self.score == "calibrated" else PAPER_PARTS
 
     def place(self, device: torch.device) -> AnomalyScorer:
-        """Move what works in float32 to `device`; encoding and p-values stay on the CPU."""
+        """Move all but the encoding and the p-values, which are float64, to `device`."""
         for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
             part.to(device)
         for network in (self.pretext, self.restoration, self.backbone):
@@ -123,18 +89,18 @@ class AnomalyScorer(nn.Module):
     @property
     def weights(self) -> tuple[float, ...]:
         """Weights of the parts in the fused score."""
-        return tuple(head.weight for head in self._heads())
+        return tuple(head.weight for head in heads_in(self.heads))
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (B,), higher = more abnormal, and their parts (B, H)."""
         return self.score_of(self.view(raw))
 
     def score_of(self, view: View) -> tuple[Tensor, Tensor]:
-        """Return what `forward` does, of rows as the model sees them."""
+        """Return scores (B,) and parts (B, H), as `forward` does, of a view."""
         if self.score == "paper":
             parts = torch.stack(self.paper(view), dim=1)
             return parts.sum(dim=1), parts
-        parts = self.scale(_raw_parts(self.heads, view))
+        parts = self.scale(score_heads(self.heads, view))
         return self._fused(parts), parts
 
     def view(
@@ -143,9 +109,9 @@ class AnomalyScorer(nn.Module):
         pretext: PretextNetwork | None = None,
         encoder: nn.Module | None = None,
     ) -> View:
-        """Encode raw rows; the networks run when a head asks for what they give.
+        """Return a view of raw rows. It runs a network when a head first reads its output.
 
-        `pretext` and `encoder` stand in for the scorer's own pretext network and encoding.
+        `pretext` and `encoder` replace the scorer's own pretext network and encoding.
         """
         codec = encoder or self.codec
         if fits(raw, MAX_BATCH):
@@ -178,59 +144,54 @@ class AnomalyScorer(nn.Module):
         random: np.random.Generator,
         leave_out: bool = False,
     ) -> None:
-        """Fit the heads on trusted rows, and what calibrates them on scores of rows not seen.
+        """Fit the heads to trusted rows, and the calibration to scores of unseen rows.
 
         Parameters
         ----------
         rows : TrainingRows
-            A row's score for calibration comes from heads fitted without its fold; only held-out
-            ones calibrate the GAN's heads.
+            Training rows. A row is scored for calibration by heads fitted without its fold; if a
+            head uses a network that is trained once, only held-out rows calibrate.
         members : sequence of PretextNetwork
             Pretext networks trained without each fold.
         n_calibration : int
-            Most rows that calibrate.
+            Largest number of rows that calibrate.
         trim : float
-            Share of the rows, those with the highest scores, that neither teach the heads nor
-            calibrate.
+            Share of the rows, those with the highest scores, that are excluded when the heads
+            are fitted and calibrated.
         random : Generator
-            Draws the rows, where there are more than are needed.
+            Draws the rows if there are too many.
         leave_out : bool, default=False
-            Whether the heads that are kept do without the first fold, as those that calibrate do
-            without one: of more columns than rows each further row makes unseen rows look nearer.
+            Whether the heads that are kept are fitted without the first fold, as those that
+            calibrate are fitted without one. With more columns than rows, one more fold of rows
+            makes unseen rows look nearer.
         """
         rows = rows[_at_most(torch.arange(len(rows.raw)), FIT_ROWS, random)]
+        crossed = CrossFitting(self.view, members, random)
         if self.heads and trim > 0:
-            rows = self._without_oddest(rows, trim, members, random)
-        once = ("gan", "restoration")  # trained once, without the rows that are held out
-        uses_once = not self.heads or any(head.needs in once for head in self._heads())
-        calibrating = rows.held_out if uses_once else torch.ones_like(rows.held_out)
+            rows = without_highest_scoring(
+                rows, trim, lambda kept, chosen: self._cross_fitted_scores(crossed, kept, chosen)
+            )
+        once = not self.heads or any(head.needs in TRAINED_ONCE for head in heads_in(self.heads))
+        calibrating = rows.held_out if once else torch.ones_like(rows.held_out)
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
-            scores = self._cross_fitted_scores(rows, chosen, members, random)
+            scores = self._cross_fitted_scores(crossed, rows, chosen)
             learned = rows.trusted & (rows.folds != 0) if leave_out else rows.trusted
-            n_banked = int(rows.trusted.sum() * (1 - 1 / len(rows.folds.unique())))
-            self._fit_heads(self.heads, self.view(rows.raw[learned]), random, n_banked)
+            # as many rows as without a fold: among more rows, neighbours are nearer
+            n_rows = int(rows.trusted.sum() * (1 - 1 / len(rows.folds.unique())))
+            fit_heads(self.heads, self.view(rows.raw[learned]), random, n_rows)
         else:
             scores = torch.cat([self(batch)[0] for batch in rows.raw[chosen].split(MAX_BATCH)])
         self.conformal.fit(scores[scores <= scores.quantile(1 - trim)].cpu())
-        unseen = rows.trusted & rows.held_out
-        usual = _at_most(
-            (unseen if unseen.any() else rows.held_out).nonzero()[:, 0], n_calibration, random
-        )
-        if isinstance(self.explainer, Heatmap):
-            maps = self._cross_fitted_maps(rows, usual[:FIT_MAPS], random)
-            self.explainer.fit(maps, random)
-        else:
-            batches = rows.raw[usual].split(MAX_BATCH)
-            found = [self._differences(self.view(batch)) for batch in batches]
-            self.explainer.fit(torch.cat(found))
+        self._fit_explainer(crossed, rows, n_calibration)
 
     def explanation_of(self, view: View) -> Tensor:
-        """Return how unusual each column (B, columns), or pixel (B, height, width), of a row is.
+        """Return how unusual each column (B, columns), or pixel (B, height, width), is.
 
-        Of columns the squared differences to the reconstruction, and to what a pretext network
-        would repair, as multiples of what held-out normals have. Of pixels the mean of the heads'
-        maps, without such heads that of the reconstruction's residual, in robust z-scores.
+        For tables, the squared differences to the reconstruction and the absolute ones to the
+        pretext network's reconstruction, as multiples of their means in held-out normal rows. For
+        images, the mean of the heads' maps in robust z-scores; if no head has a map, the squared
+        residual of the reconstruction.
         """
         if isinstance(self.explainer, Heatmap):
             heat: Tensor = self.explainer([head.map(view) for head in self._map_heads()])
@@ -238,105 +199,31 @@ class AnomalyScorer(nn.Module):
         scaled: Tensor = self.explainer(self._differences(view))
         return scaled
 
-    def _without_oddest(
-        self,
-        rows: TrainingRows,
-        share: float,
-        members: Sequence[PretextNetwork],
-        random: np.random.Generator,
-    ) -> TrainingRows:
-        """Return the rows; of each fold the share with the highest scores is no longer trusted.
-
-        Scores come from heads that have not seen the row; a second round's come from heads that
-        have not seen the first round's oddest either.
-        """
-        every, kept = torch.arange(len(rows.raw)), rows
-        for _ in range(TRIM_ROUNDS):
-            scores = self._cross_fitted_scores(kept, every, members, random)
-            trusted = rows.trusted.clone()
-            for fold in rows.folds.unique():
-                inside = (rows.trusted & (rows.folds == fold)).nonzero()[:, 0]
-                n_left_out = min(round(share * int((rows.folds == fold).sum())), len(inside) // 2)
-                trusted[inside[scores[inside].topk(n_left_out).indices]] = False
-            kept = replace(rows, trusted=trusted)
-        return kept
+    def _fit_explainer(self, crossed: CrossFitting, rows: TrainingRows, n_calibration: int) -> None:
+        unseen = rows.trusted & rows.held_out
+        unseen = unseen if unseen.any() else rows.held_out
+        chosen = _at_most(unseen.nonzero()[:, 0], n_calibration, crossed.random)
+        if isinstance(self.explainer, Heatmap):
+            maps = crossed.maps(self._map_heads(), rows, chosen[:FIT_MAPS])
+            self.explainer.fit(maps, crossed.random)
+        else:
+            batches = rows.raw[chosen].split(MAX_BATCH)
+            found = [self._differences(self.view(batch)) for batch in batches]
+            self.explainer.fit(torch.cat(found))
 
     def _cross_fitted_scores(
-        self,
-        rows: TrainingRows,
-        chosen: Tensor,
-        members: Sequence[PretextNetwork],
-        random: np.random.Generator,
+        self, crossed: CrossFitting, rows: TrainingRows, chosen: Tensor
     ) -> Tensor:
-        """Return scores (n,) of the chosen rows, on the scale that their parts set."""
-        parts = self._cross_fitted(rows, chosen, members, random)
+        """Fit the scale to cross-fitted parts of the chosen rows; return their scores (n,)."""
+        parts = crossed.scores(self.heads, rows, chosen)
         self.scale.fit(parts)
         return self._fused(self.scale(parts))
-
-    def _cross_fitted(
-        self,
-        rows: TrainingRows,
-        chosen: Tensor,
-        members: Sequence[PretextNetwork],
-        random: np.random.Generator,
-    ) -> Tensor:
-        """Return the parts (n, H) of the chosen rows, each from heads that have not seen it."""
-        parts: list[Tensor] = []
-        order: list[Tensor] = []
-        for fold in rows.folds[chosen].unique().tolist():
-            heads = copy.deepcopy(self.heads)
-            pretext = members[fold] if members else None
-            encoder = rows.encoders[fold] if rows.encoders else None
-            learned = rows.trusted & (rows.folds != fold)
-            self._fit_heads(heads, self.view(rows.raw[learned], pretext, encoder), random)
-            unseen = chosen[rows.folds[chosen] == fold]
-            for batch in unseen.split(MAX_BATCH):
-                parts.append(_raw_parts(heads, self.view(rows.raw[batch], pretext, encoder)))
-            order.append(unseen)
-        return torch.cat(parts)[torch.cat(order).argsort()]
-
-    def _cross_fitted_maps(
-        self, rows: TrainingRows, chosen: Tensor, random: np.random.Generator
-    ) -> list[Tensor]:
-        """Return the maps (n, h, w) of the chosen rows, of heads that have not seen them."""
-        parts: list[list[Tensor]] = []
-        for fold in rows.folds[chosen].unique().tolist():
-            heads = copy.deepcopy(nn.ModuleList(self._map_heads()))
-            learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)])
-            unseen = self.view(rows.raw[chosen[rows.folds[chosen] == fold]])
-            for head in heads:
-                assert isinstance(head, MapHead)
-                head.fit(learned, random)
-            parts.append([head.map(unseen) for head in heads if isinstance(head, MapHead)])
-        return [torch.cat(maps) for maps in zip(*parts, strict=True)]
-
-    def _fit_heads(
-        self,
-        heads: nn.ModuleDict,
-        view: View,
-        random: np.random.Generator,
-        n_banked: int | None = None,
-    ) -> None:
-        """Fit the heads to a view; banks of neighbours keep `n_banked` of its rows.
-
-        As many as they had without a fold: among more rows the neighbours are nearer, and
-        p-values would be too high.
-        """
-        for head in heads.values():
-            if isinstance(head, (Neighbours, CoarseMemory, BackboneMemory)):
-                head.fit(view, random, n_banked)
-            elif isinstance(head, Head):
-                head.fit(view, random)
 
     def _fused(self, parts: Tensor) -> Tensor:
         return fuse(parts, parts.new_tensor(self.weights), self.fusion)
 
-    def _heads(self) -> list[Head]:
-        return [head for head in self.heads.values() if isinstance(head, Head)]
-
     def _map_heads(self) -> list[MapHead]:
-        """Return what says where in an image something is unusual."""
-        found = [head for head in self.heads.values() if isinstance(head, MapHead)]
+        found = [head for head in heads_in(self.heads) if isinstance(head, MapHead)]
         return found or [ResidualMap()]
 
     def _differences(self, view: View) -> Tensor:
@@ -344,10 +231,6 @@ class AnomalyScorer(nn.Module):
         if self.pretext is None:
             return torch.cat([residual, torch.zeros_like(view.standard)], dim=1)
         return torch.cat([residual, view.repair_error.abs()], dim=1)
-
-
-def _raw_parts(heads: nn.ModuleDict, view: View) -> Tensor:
-    return torch.stack([head(view) for head in heads.values()], dim=1)
 
 
 def _at_most(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:

@@ -1,0 +1,100 @@
+"""Cross-fitting: each training row is scored by heads that were fitted without its fold.
+
+Scores of the rows that heads were fitted to are too low; calibration needs scores as unseen rows
+get them (cross-conformal prediction, Vovk 2015).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from augan.networks import PretextNetwork
+from augan.scoring.heads import fit_heads, score_heads
+from augan.scoring.maps import MapHead
+from augan.scoring.view import MAX_BATCH, View
+from augan.training.rows import LazyRows, TrainingRows
+
+# raw rows, and the pretext network and encoding to use instead of the scorer's own
+MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, nn.Module | None], View]
+
+TRIM_ROUNDS = 2  # of scoring the training rows and excluding the highest-scoring
+
+
+@dataclass(frozen=True)
+class CrossFitting:
+    """Fits copies of heads without each fold, and applies them to that fold.
+
+    Parameters
+    ----------
+    view : callable
+        Raw rows, a pretext network or None, and an encoding or None, to what the heads read.
+    members : sequence of PretextNetwork
+        Pretext networks trained without each fold; empty if no head uses one.
+    random : Generator
+        Random numbers for fitting the heads.
+    """
+
+    view: MakeView
+    members: Sequence[PretextNetwork]
+    random: np.random.Generator
+
+    def scores(self, heads: nn.ModuleDict, rows: TrainingRows, chosen: Tensor) -> Tensor:
+        """Return the scores (n, H) of the heads for the chosen rows (n,)."""
+        parts: list[Tensor] = []
+        order: list[Tensor] = []
+        for fold in rows.folds[chosen].unique().tolist():
+            fitted = copy.deepcopy(heads)
+            pretext = self.members[fold] if self.members else None
+            encoder = rows.encoders[fold] if rows.encoders else None
+            learned = rows.trusted & (rows.folds != fold)
+            fit_heads(fitted, self.view(rows.raw[learned], pretext, encoder), self.random)
+            unseen = chosen[rows.folds[chosen] == fold]
+            for batch in unseen.split(MAX_BATCH):
+                parts.append(score_heads(fitted, self.view(rows.raw[batch], pretext, encoder)))
+            order.append(unseen)
+        return torch.cat(parts)[torch.cat(order).argsort()]
+
+    def maps(self, heads: Sequence[MapHead], rows: TrainingRows, chosen: Tensor) -> list[Tensor]:
+        """Return the maps (n, h, w) of each head for the chosen rows (n,), fold by fold."""
+        parts: list[list[Tensor]] = []
+        for fold in rows.folds[chosen].unique().tolist():
+            fitted = copy.deepcopy(list(heads))
+            learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)], None, None)
+            unseen = self.view(rows.raw[chosen[rows.folds[chosen] == fold]], None, None)
+            for head in fitted:
+                head.fit(learned, self.random)
+            parts.append([head.map(unseen) for head in fitted])
+        return [torch.cat(maps) for maps in zip(*parts, strict=True)]
+
+
+def without_highest_scoring(
+    rows: TrainingRows, share: float, score: Callable[[TrainingRows, Tensor], Tensor]
+) -> TrainingRows:
+    """Return the rows, of which the highest-scoring `share` of each fold is no longer trusted.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        The rows.
+    share : float
+        Share of the rows of each fold.
+    score : callable
+        Rows, and which of them (n,), to their cross-fitted scores (n,). The second round uses
+        heads that were fitted without the rows that the first round excluded.
+    """
+    every, kept = torch.arange(len(rows.raw)), rows
+    for _ in range(TRIM_ROUNDS):
+        scores = score(kept, every)
+        trusted = rows.trusted.clone()
+        for fold in rows.folds.unique():
+            inside = (rows.trusted & (rows.folds == fold)).nonzero()[:, 0]
+            n_excluded = min(round(share * int((rows.folds == fold).sum())), len(inside) // 2)
+            trusted[inside[scores[inside].topk(n_excluded).indices]] = False
+        kept = replace(rows, trusted=trusted)
+    return kept

@@ -1,4 +1,4 @@
-"""`augan sample --balance`: rows as they are, new ones of the rare classes below them."""
+"""Rows of a file, unchanged, and new rows of its rare classes, for `augan balance`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARK = "synthetic"  # name of the column that says which rows are new
 OWN = {"callbacks": "only from Python"}
 
 
-def fill_up(
+def add_rows(
     data: Path,
     options: Any,
     target: str,
@@ -27,7 +27,7 @@ def fill_up(
     *,
     quiet: bool,
 ) -> str:
-    """Write rows of several classes and new ones of the rare; return what was done."""
+    """Write the rows of a file and new rows of its rare classes; return a summary."""
     labelled = read_labelled(data, options, target, drop)
     rows, labels = labelled.rows, labelled.labels
     _check_request(data, labelled, out, mark=mark)
@@ -52,64 +52,63 @@ def fill_up(
 
 
 def original_rows(labelled: LabelledRows, frame: Any, out: Path) -> Any:
-    """Return the rows as they stand in their files; None where OUT has another format.
+    """Return the rows as they are in their files; None where OUT has another format.
 
-    DataError where they cannot be told apart, or new ones could not be written like them.
+    Raises
+    ------
+    DataError
+        Where they cannot be told apart, or new ones could not be written like them.
     """
     from augan.exceptions import DataError
     from augan.io.arrow_rows import ArrowRows
-    from augan.io.copying import CsvLayout, CsvRows, JsonRows
-    from augan.io.csv_files import CsvFile
-    from augan.io.json_files import JsonLinesFile
     from augan.io.parquet_files import ParquetFile
-    from augan.io.results import result_format
 
-    source, kind = labelled.source, result_format(out)
-    columns, dropped = source.columns(), labelled.dropped
-    rows: Any
+    source = labelled.source
     if isinstance(source.files[0], ParquetFile):
         rows = ArrowRows([file.path for file in source.files], list(frame.columns))
         with data_errors(source.path):
             rows.check(frame)
         return rows
-    dates = {
-        name: how.date for name, how in source.resolved.formats.items() if hasattr(how, "date")
-    }
+    lines = _text_rows(labelled, out)
+    if lines is not None and len(lines) != len(frame):
+        raise DataError(
+            f"{source.label}: {len(frame)} rows were read, but the file has {len(lines)}"
+        )
+    return lines
+
+
+def _text_rows(labelled: LabelledRows, out: Path) -> Any:
+    """Return the rows of CSV or JSON Lines files as texts; None where OUT has another format."""
+    from augan.io.copying import CsvLayout, CsvRows, JsonRows
+    from augan.io.csv_files import CsvFile
+    from augan.io.json_files import JsonLinesFile
+    from augan.io.results import result_format
+
+    source, kind = labelled.source, result_format(out)
+    encoding, has_header = source.options.encoding, source.options.column_names is None
+    of_dates = (item for item in source.resolved.formats.items() if hasattr(item[1], "date"))
+    dates = {name: how.date for name, how in of_dates}
     if isinstance(source.files[0], CsvFile) and kind == "csv":
         files = [
-            (
-                file.path,
-                CsvLayout(
-                    file.delimiter,
-                    source.options.encoding,
-                    source.options.column_names is None,
-                    file.skip_rows,
-                ),
-            )
+            (file.path, CsvLayout(file.delimiter, encoding, has_header, file.skip_rows))
             for file in source.files
         ]
-        rows = CsvRows(files, columns, dropped, dates)
-    elif isinstance(source.files[0], JsonLinesFile) and kind == "jsonl":
-        lines = [(file.path, source.options.encoding) for file in source.files]
-        rows = JsonRows(lines, columns, dropped, dates)
-    else:
-        return None
-    if len(rows) != len(frame):
-        raise DataError(
-            f"{source.label}: {len(frame)} rows were read, but {len(rows)} stand in the file"
-        )
-    return rows
+        return CsvRows(files, source.columns(), labelled.dropped, dates)
+    if isinstance(source.files[0], JsonLinesFile) and kind == "jsonl":
+        lines = [(file.path, encoding) for file in source.files]
+        return JsonRows(lines, source.columns(), labelled.dropped, dates)
+    return None
 
 
 def _with_classes(rows: Any, classes: Any, labelled: LabelledRows, target: str) -> Any:
-    """Return a table with its classes where they stood."""
+    """Return a table with its classes in the column's former place."""
     table = rows.copy(deep=False)
     table.insert(labelled.place, target, classes)
     return table
 
 
 def _check_request(data: Path, labelled: LabelledRows, out: Path, *, mark: bool) -> None:
-    """Fail now rather than after the training."""
+    """Raise for an output that cannot be written, now rather than after the training."""
     from augan.exceptions import DataError, ParameterError
     from augan.io.results import result_format
 
@@ -128,7 +127,7 @@ def _check_request(data: Path, labelled: LabelledRows, out: Path, *, mark: bool)
 def _write_table(
     out: Path, original: Any, frame: Any, result: Any, n_real: int, mark: str | None
 ) -> None:
-    """Write the rows as they stand, and those added to them; or all, to another format."""
+    """Write the rows unchanged and the new rows; all anew where OUT has another format."""
     from augan._files import atomic_path
     from augan.io.added_rows import Added
     from augan.io.arrow_frames import to_frame
@@ -162,7 +161,7 @@ def _batches(frame: Any) -> Iterator[Any]:
 def _write_images(
     source: Any, out: Path, images: Any, classes: Any, n_real: int, codec: Any, *, mark: bool
 ) -> None:
-    """Write images and new ones: files of a folder as they are, rows of an array as pictures."""
+    """Write images and new images: files of a folder are copied, arrays are written as files."""
     from augan.io.balanced_images import write_balanced
     from augan.io.image_folder import ImageFolder
     from augan.io.images import open_image_folder

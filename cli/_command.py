@@ -1,4 +1,4 @@
-"""What all commands check of their arguments."""
+"""What all commands have in common: checks of their arguments, the layout of their help."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+from ._deprecated import new_command
 
 
 class Command(TyperCommand):
     """A command that takes no empty path: it would mean the working directory."""
+
+    def __init__(self, *args: Any, help: str | None = None, **named: Any) -> None:
+        paragraphs = (help or "").split("\n\n")
+        text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+        super().__init__(*args, help=text, **named)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments."""
@@ -22,6 +29,16 @@ class Command(TyperCommand):
                 name = word.rstrip("=") or before
                 raise typer.BadParameter(f"{name if name in options else 'DATA'}: an empty path")
         return list(super().parse_args(ctx, args))
+
+
+class Group(TyperGroup):
+    """The commands, and former spellings of some."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name of a command, the command and its arguments."""
+        if not ctx.resilient_parsing:  # that is, unless a shell completes what is typed
+            args = new_command(args)
+        return super().resolve_command(ctx, args)
 
 
 def _path_options(function: Any) -> set[str]:

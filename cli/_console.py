@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -17,35 +17,7 @@ from ._models import is_onnx
 from ._process import STOPPED, discard_stdout, printable
 from ._reasons import plain_reason
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        help="CSV (also .gz), JSON lines, Parquet, a directory of these or of images, .npy, .npz; "
-        "- is stdin."
-    ),
-]
-Drop = Annotated[list[str] | None, typer.Option(help="Columns to leave out: a,b; repeatable.")]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
-RunDir = Annotated[
-    Path | None,
-    typer.Option(help="Directory for figures, curves and pictures of the training as it goes."),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the run that --run-dir holds.")
-]
-TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Write what TensorBoard reads to --run-dir too.")
-]
-MAX_THREADS, MAX_SEED, MAX_COUNT = 1024, 2**32 - 1, 10**9
 LONGEST = 1000  # characters of a message
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=MAX_THREADS, help="CPU threads; if not set 1 to train on tables, else all."
-    ),
-]
 
 
 def set_threads(

@@ -1,107 +1,115 @@
-"""`augan fit --holdout`: a fresh model's figures on rows that were kept apart."""
+"""`augan fit --holdout`: the figures of a new model on rows that it was not trained on."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from ._console import data_errors, say
+from ._report import MAX_KINDS, print_checks, print_report
 from ._training import Held
 from .labels import Labelled
 
-Holdout = Annotated[
-    float | None,
-    typer.Option(help="Share of the rows to keep apart and evaluate on, above 0 and below 1."),
-]
 KEPT = ("auroc", "average_precision", "recall", "fpr")  # in the model file
 N_BOOTSTRAP = 1000
 
 
-def check_share(share: float | None, *, trains_sampler: bool) -> None:
-    """Refuse a share that leaves nothing to train or to evaluate on."""
+def check_share(share: float | None) -> None:
+    """Raise for a share that leaves nothing to train or to evaluate on."""
     from augan.exceptions import ParameterError
 
-    if share is None:
-        return
-    if not (math.isfinite(share) and 0 < share < 1):
+    if share is not None and not 0 < share < 1:
         raise ParameterError(f"--holdout {share}: must be above 0 and below 1")
-    if trains_sampler:
-        raise ParameterError("--holdout goes with a detector: a sampler of classes scores nothing")
 
 
 def evaluate_held(
     estimator: Any, held: Held, path: Path, *, share: float, seed: int, quiet: bool
 ) -> dict[str, Any]:
-    """Score the rows kept apart, print how well that went, and return what the model keeps."""
+    """Score the held-out rows, print the figures, and return those that the model file keeps."""
+    rows = _score(estimator, held, path)
+    kept = {"share": share, "seed": seed, "rows": len(rows.scores)}
+    how: dict[str, Any] = {"seed": seed, "quiet": quiet}
+    if rows.anomaly is not None and rows.anomaly.any() and not rows.anomaly.all():
+        return kept | _with_anomalies(estimator, rows, **how)
+    if rows.anomaly is not None:
+        rows = rows.only(~rows.anomaly)
+    if not len(rows.scores):
+        say(f"augan: warning: {path}: no held-out normal row can be read: not evaluated")
+        return kept | {"rows": 0}
+    return kept | _without_anomalies(estimator, rows, **how)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Scores and p-values of held-out rows, and, where there are labels, which are anomalies."""
+
+    scores: Any
+    p_values: Any
+    anomaly: Any
+    labels: Any
+
+    def only(self, mask: Any) -> _Scored:
+        """Return the rows where a mask is true."""
+        return _Scored(
+            self.scores[mask], self.p_values[mask], self.anomaly[mask], self.labels[mask]
+        )
+
+
+def _score(estimator: Any, held: Held, path: Path) -> _Scored:
+    """Return the scores of the held-out rows that can be read."""
     import numpy as np
 
-    from augan.evaluation.detection import n_held_out
-
-    found, places = [], []
+    scores, p_values, places = [np.empty(0)], [np.empty(0)], [np.empty(0, dtype=int)]
     with data_errors(path):
         for which, rows in held.batches(estimator.codec_):
-            found.append(estimator.assess(rows))
-            places.append(which)
-    if not found:
-        return _unread(path, share, seed)
+            found = estimator.assess(rows)
+            scores.append(found.anomaly_score)
+            p_values.append(found.p_value)
+            places.append(np.asarray(which))
     which = np.concatenate(places)
-    scores = np.concatenate([part.anomaly_score for part in found])
-    p_values = np.concatenate([part.p_value for part in found])
-    kept = {"share": share, "seed": seed, "rows": len(scores)}
-    n_calibration = n_held_out(estimator)
-    anomaly = None if held.is_anomaly is None else held.is_anomaly[which]
-    if anomaly is None or not anomaly.any() or anomaly.all():
-        normal = slice(None) if anomaly is None else ~anomaly
-        scores, p_values = scores[normal], p_values[normal]
-        if not len(scores):
-            return _unread(path, share, seed)
-        return kept | _of_normal_rows(
-            scores, p_values, estimator.threshold_, n_calibration, seed=seed, quiet=quiet
-        )
-    from augan.evaluation import detection_metrics
+    has_labels = held.is_anomaly is not None
+    return _Scored(
+        np.concatenate(scores),
+        np.concatenate(p_values),
+        held.is_anomaly[which] if has_labels else None,
+        held.labels[which] if has_labels else None,
+    )
 
-    from ._detection import MAX_KINDS, print_report
+
+def _with_anomalies(estimator: Any, rows: _Scored, *, seed: int, quiet: bool) -> dict[str, Any]:
+    """Measure how well the anomalies are found."""
+    from augan.evaluation import detection_metrics
+    from augan.evaluation.detection import n_held_out
 
     report = detection_metrics(
-        anomaly,
-        scores,
+        *(rows.anomaly, rows.scores),
         threshold=estimator.threshold_,
-        p_values=p_values,
-        kinds=Labelled(held.labels[which], anomaly).kinds(MAX_KINDS),
-        n_calibration=n_calibration,
+        p_values=rows.p_values,
+        kinds=Labelled(rows.labels, rows.anomaly).kinds(MAX_KINDS),
+        n_calibration=n_held_out(estimator),
         n_bootstrap=N_BOOTSTRAP,
         random_state=seed,
     )
     if not quiet:
-        print(f"on {len(scores)} rows that were kept apart:")
+        print(f"on {len(rows.scores)} held-out rows:")
         print_report(report)
     figures = {name: getattr(report, name).value for name in KEPT}
-    return kept | {"anomalies": report.n_anomaly} | figures
+    return {"anomalies": report.n_anomaly} | figures
 
 
-def _unread(path: Path, share: float, seed: int) -> dict[str, Any]:
-    """Say that nothing could be evaluated; the model is kept nevertheless."""
-    say(f"augan: warning: {path}: no normal row that was kept apart can be read: not evaluated")
-    return {"share": share, "seed": seed, "rows": 0}
-
-
-def _of_normal_rows(
-    scores: Any, p_values: Any, limit: float, n_calibration: int | None, *, seed: int, quiet: bool
-) -> dict[str, Any]:
-    """Say how many rows that are taken for normal are flagged, and whether p-values are right."""
+def _without_anomalies(estimator: Any, rows: _Scored, *, seed: int, quiet: bool) -> dict[str, Any]:
+    """Measure how many normal rows are flagged, and whether their p-values are uniform."""
     from augan.evaluation.calibration import check_p_values
+    from augan.evaluation.detection import n_held_out
 
-    from ._detection import print_checks
-
-    flagged = float((scores > limit).mean())
+    limit = estimator.threshold_
+    flagged = float((rows.scores > limit).mean())
     how: dict[str, Any] = {"n_bootstrap": N_BOOTSTRAP, "confidence": 0.95, "seed": seed}
-    checks = check_p_values(p_values, n_calibration, **how)
+    checks = check_p_values(rows.p_values, n_held_out(estimator), **how)
     if not quiet:
         print(
-            f"on {len(scores)} rows that were kept apart, taken for normal: {flagged:.1%} flagged "
+            f"on {len(rows.scores)} held-out rows, assumed normal: {flagged:.1%} flagged "
             f"(anomaly_score > {limit:.4g})"
         )
         print_checks(checks, 0.95)

@@ -26,6 +26,20 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
         raise OSError(error.errno, error.strerror, str(out)) from error
 
 
+def check_sample(out: Path, read: Path) -> None:
+    """Raise for a file or folder that new rows or images cannot be written to."""
+    from augan._files import is_stream
+    from augan.io.images import check_image_folder
+    from augan.io.results import result_format
+
+    if out.suffix == "" and not is_stream(out):
+        check_image_folder(out)
+        return
+    if out.suffix.lower() != ".npy":
+        result_format(out)
+    check_output(out, "--out", read)
+
+
 def _is_read(out: Path, folder: Path) -> bool:
     """Whether `out` is there and is one of the images below a folder, or of the tables in it."""
     from augan.io.image_files import holds_images, is_image_name

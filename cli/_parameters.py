@@ -5,14 +5,10 @@ from __future__ import annotations
 import ast
 import difflib
 import warnings
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any parameter of the estimator."),
-]
 LONGEST = 10_000  # characters of a value
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 import typer
 
 from ._console import plain_errors, say
+from ._options import READING
 
-PANEL = "Reading tables"
 NAMES = {  # of options that are not called as their field
     "column_names": "--column-names",
     "date_formats": "--date-format",
@@ -23,66 +23,75 @@ NAMES = {  # of options that are not called as their field
 
 
 def _option(help_text: str, *names: str, **how: Any) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel=PANEL, **how)
+    return typer.Option(*names, help=help_text, rich_help_panel=READING, **how)
 
 
-def _of_images(help_text: str, *names: str, **how: Any) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel="Reading images", **how)
+Delimiter = Annotated[
+    str | None, _option("Delimiter of CSV files; default: detected.", metavar="CHAR")
+]
+Encoding = Annotated[
+    str | None,
+    _option("Encoding of CSV files, such as cp1252; default: UTF-8.", metavar="NAME"),
+]
+Missing = Annotated[
+    list[str] | None,
+    _option("Another text for missing values; '': only empty cells.", metavar="TEXT"),
+]
+NoDefaultMissing = Annotated[
+    bool,
+    _option("NA, NaN, null, None and the like are not missing.", "--no-default-missing"),
+]
+ColumnNames = Annotated[
+    str | None, _option("Names (a,b,c), for CSV files without a header line.", metavar="COLS")
+]
+Text = Annotated[
+    list[str] | None,
+    _option("Columns (a,b) to read as text, such as zip codes.", metavar="COLS"),
+]
+Decimal = Annotated[
+    str | None, _option("Decimal mark, . or , where it cannot be detected.", metavar="CHAR")
+]
+Thousands = Annotated[
+    str | None, _option("Thousands separator, where it cannot be detected.", metavar="CHAR")
+]
+DateFormat = Annotated[
+    list[str] | None,
+    _option(
+        "Date format: %d/%m/%Y or COL=%d/%m/%Y; repeatable.",
+        metavar="FORMAT",
+    ),
+]
+Kind = Annotated[
+    Literal["images", "table"] | None,
+    _option("images or table, for a folder that holds both.", metavar="KIND"),
+]
+ImagePage = Annotated[
+    int | None,
+    _option(
+        *("Page of files with several images, from 0.", "--page"),
+        min=0,
+        metavar="N",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    _option("Largest image, in pixels; default: 179 million.", min=1, metavar="N"),
+]
 
 
 def _reading(
-    delimiter: Annotated[
-        str | None, _option("Between two fields of a CSV file; found by itself if not set.")
-    ] = None,
-    encoding: Annotated[
-        str | None, _option("Text encoding of a CSV file, such as cp1252; if not set UTF-8.")
-    ] = None,
-    missing: Annotated[
-        list[str] | None,
-        _option(
-            "A text that means a missing value, besides NA and the like; repeatable. '': only an "
-            "empty field does, and other texts that are given."
-        ),
-    ] = None,
-    no_default_missing: Annotated[
-        bool,
-        _option("NA, NaN, null, None and the like are values.", "--no-default-missing"),
-    ] = False,
-    column_names: Annotated[
-        str | None, _option("Comma-separated column names, for a CSV file without a header line.")
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        _option("Column that stays text, such as a zip code; repeatable, or comma-separated."),
-    ] = None,
-    decimal: Annotated[
-        str | None, _option("Decimal mark, . or , if columns do not show it themselves.")
-    ] = None,
-    thousands: Annotated[
-        str | None, _option("What groups digits by three, if columns do not show it themselves.")
-    ] = None,
-    date_format: Annotated[
-        list[str] | None,
-        _option(
-            "How dates are written, such as %d/%m/%Y; repeatable for single columns.",
-            metavar="[COL=]FORMAT",
-        ),
-    ] = None,
-    kind: Annotated[
-        Literal["images", "table"] | None,
-        _of_images("What a folder holds in which there are both."),
-    ] = None,
-    image_page: Annotated[
-        int | None,
-        _of_images(
-            *("Which image of files that hold several (TIFF, animations), from 0 on.", "--page"),
-            min=0,
-        ),
-    ] = None,
-    max_pixels: Annotated[
-        int | None,
-        _of_images("Pixels that an image may have; if not set 179 million.", min=1),
-    ] = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    missing: Missing = None,
+    no_default_missing: NoDefaultMissing = False,
+    column_names: ColumnNames = None,
+    text: Text = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    date_format: DateFormat = None,
+    kind: Kind = None,
+    image_page: ImagePage = None,
+    max_pixels: MaxPixels = None,
 ) -> Any:
     """Return the reading options that the command line gives."""
     from augan.io.options import ReadOptions

@@ -7,17 +7,10 @@ import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from ._batches import Batch
 from ._console import data_errors, progress
-
-Fpr = Annotated[
-    float | None, typer.Option(help="Share of normal rows that may be flagged, 0 to 1.")
-]
-Threshold = Annotated[float | None, typer.Option(help="Flag rows whose anomaly_score is above it.")]
 
 
 def flag_limit(estimator: Any, fpr: float | None, threshold: float | None) -> float:

@@ -203,7 +203,7 @@ def test_too_little_data_and_wrong_parameters_are_named(tumours: Any) -> None:
 
 
 def run(*words: Any) -> Any:
-    words = ("evaluate", *words, "--threads", "1")
+    words = ("evaluate-augmentation", *words, "--threads", "1")
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
@@ -219,7 +219,7 @@ def test_the_command_gives_verdict_and_arms(
     file: Path, report: AugmentationReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick = [w for n in ("max_steps", "encoder_steps") for w in ("--set", f"{n}=30")]
-    words = ["--augmentation", file, "--target", "kind", "--splits", 2, *quick]
+    words = [file, "--target", "kind", "--splits", 2, *quick]
     words += ["--set", "width=16"]
     given = run(*words, "--json", "--positive", "malignant")
     assert given.exit_code == 0, given.stderr
@@ -238,16 +238,13 @@ def test_the_command_gives_verdict_and_arms(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--augmentation", "tumours.csv"], "--augmentation needs --target"),
-        (["--augmentation", "tumours.csv", "--target", "x"], "no column 'x'; it has"),
-        (["m", "d", "--augmentation", "tumours.csv"], "leave MODEL and DATA out"),
-        (["m", "d", "--positive", "x"], "--positive and --set go with --augmentation"),
+        (["tumours.csv", "--target", "x"], "no column 'x'; it has"),
         (
-            ["--augmentation", "tumours.csv", "--target", "kind", "--positive", "x"],
+            ["tumours.csv", "--target", "kind", "--positive", "x"],
             "never is 'x': no rows to find",
         ),
         (
-            ["--augmentation", "tumours.csv", "--target", "kind", "--set", "spread=-1"],
+            ["tumours.csv", "--target", "kind", "--set", "spread=-1"],
             "spread=-1",
         ),
     ],

@@ -37,8 +37,8 @@ BAD_USAGE: list[tuple[str, list[str]]] = [
     *(("sample", ["-n", value]) for value in ("0", "-1", HUGE)),
     *(("sample", ["--seed", value]) for value in ("-1", str(2**32))),
     *(("evaluate", ["--bootstrap", value]) for value in ("-1", str(10**9))),
-    *(("evaluate", ["--splits", value]) for value in ("1", str(10**6))),
-    *(("evaluate", ["--samples", value]) for value in ("19", str(10**9))),
+    *(("evaluate-augmentation", ["--splits", value]) for value in ("1", str(10**6))),
+    *(("evaluate-generator", ["--samples", value]) for value in ("19", str(10**9))),
     *(("interpolate", ["-n", value]) for value in ("1", str(10**9))),
     *(("inpaint", ["--steps", value]) for value in ("1", str(10**9))),
     *(("demo", ["--seed", value]) for value in ("-1", str(2**32))),
@@ -107,7 +107,7 @@ def test_a_mistyped_parameter_is_guessed() -> None:
 
 @pytest.mark.parametrize("ratio", ["0", "-1", "nan", "inf", "2"])
 def test_a_ratio_is_above_0_and_at_most_1(ratio: str, data: Path) -> None:
-    words = ["sample", "--balance", str(data), "--target", "y", "--ratio", ratio]
+    words = ["balance", str(data), "--target", "y", "--ratio", ratio]
     result = CliRunner().invoke(app, [*words, "--out", str(data.with_name("b.csv"))])
     assert result.exit_code == 1
     assert f"--ratio {float(ratio)}: must be above 0, at most 1" in result.stderr

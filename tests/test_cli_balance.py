@@ -1,4 +1,4 @@
-"""`augan sample --balance`: originals byte for byte, new rows written as they are."""
+"""`augan balance`: originals byte for byte, new rows written as they are."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ N, N_RARE = 60, 20
 
 
 def run(*words: Any) -> Any:
-    result = CliRunner().invoke(app, [str(word) for word in ("sample", *words)])
+    result = CliRunner().invoke(app, [str(word) for word in ("balance", *words)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
 
 
 def balanced(data: Path, out: Path, *words: Any) -> bytes:
-    result = run("--balance", data, "--target", "label", "--out", out, *HARD, *words)
+    result = run(data, "--target", "label", "--out", out, *HARD, *words)
     assert result.exit_code == 0, result.stderr
     return out.read_bytes()
 
@@ -187,7 +187,7 @@ def test_dropped_columns_are_gone_and_the_rest_stands(tmp_path: Path) -> None:
 def test_a_column_called_synthetic_is_refused_before_the_work(tmp_path: Path) -> None:
     frame = pd.DataFrame(cells(), columns=NAMES).rename(columns={"label": "synthetic"})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    words = ["--balance", tmp_path / "t.csv", "--target", "synthetic", *KEPT, *HARD]
+    words = [tmp_path / "t.csv", "--target", "synthetic", *KEPT, *HARD]
     result = run(*words, "--out", tmp_path / "o.csv")
     assert result.exit_code == 1 and "'synthetic' already; --no-mark adds none" in result.stderr
     assert run(*words, "--out", tmp_path / "o.csv", "--no-mark").exit_code == 0

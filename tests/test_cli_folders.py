@@ -179,7 +179,7 @@ def test_rare_classes_of_a_folder_are_filled_up(parts: Path, tmp_path: Path) -> 
         for file in sorted((parts / "test" / label).iterdir())[:n]:
             (tmp_path / "few" / label / file.name).write_bytes(file.read_bytes())
     out = tmp_path / "balanced"
-    request = "sample", "--balance", tmp_path / "few", "--target", "folder", "--out"
+    request = "balance", tmp_path / "few", "--target", "folder", "--out"
     done(*request, out)
     for label, n in (("good", 6), ("bar", 3)):
         names = sorted(file.name for file in (out / label).iterdir())

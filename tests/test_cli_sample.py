@@ -1,4 +1,4 @@
-"""`augan sample`: exact counts, originals first, the same rows for the same seed, plain errors."""
+"""`augan sample` and `balance`: exact counts, same seed and same rows, plain errors."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ QUICK = ["--set", "max_steps=20", "--set", "encoder_steps=20", "--set", "width=1
 BATCH = 16_384
 
 
-def run(*words: Any) -> Any:
-    """Run the command in this process, on one thread."""
-    words = ("sample", *words, "--threads", "1")
+def run(command: str, *words: Any) -> Any:
+    """Run a command in this process, on one thread."""
+    words = (command, *words, "--threads", "1")
     result = CliRunner().invoke(app, [str(word) for word in words])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
 
 
-def made(*words: Any) -> Any:
-    result = run(*words)
+def made(*words: Any, command: str = "sample") -> Any:
+    result = run(command, *words)
     assert result.exit_code == 0, result.stderr
     return result
 
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, mixed_frame: pd.DataFrame) 
     np.savez(folder / "digits.npz", X=images, y=np.arange(40) % 2)
     for data, target in (("data.parquet", "label"), ("digits.npz", "y")):
         name = {"label": "classes.augan", "y": "digits.augan"}[target]
-        words = ["fit", folder / data, "--target", target, "--out", folder / name, *QUICK]
+        words = ["fit-sampler", folder / data, "--target", target, "--out", folder / name, *QUICK]
         words += ["--set", "method=latent"]
         result = CliRunner().invoke(app, [str(word) for word in (*words, "--threads", "1")])
         assert result.exit_code == 0, result.stderr
@@ -118,7 +118,8 @@ def test_info_says_where_rows_come_from(folder: Path) -> None:
 
 def balanced(folder: Path, name: str, *words: Any, data: str = "data.parquet") -> Path:
     out = folder / name
-    made("--balance", folder / data, "--target", "label", "--out", out, *QUICK, *words)
+    words = (folder / data, "--target", "label", "--out", out, *QUICK, *words)
+    made(*words, command="balance")
     return out
 
 
@@ -190,48 +191,67 @@ def test_a_model_makes_images(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["table.augan", "--out", "o.csv"], "MODEL needs -n"),
-        (["--balance", "data.csv", "--out", "o.csv"], "--balance needs --target"),
-        (["--balance", "data.csv", "--target", "x", "--out", "o.csv"], "no column 'x'; it has"),
+        (["data.csv", "--target", "x", "--out", "o.csv"], "no column 'x'; it has"),
         (
-            ["--balance", "data.csv", "--target", "label", "-n", "3", "--out", "o.csv"],
-            "-n goes with a MODEL",
+            ["table.augan", "-n", "3", "--out", "o.csv", "--class", "a"],
+            "trained without classes",
         ),
-        (["table.augan", "-n", "3", "--out", "o.csv", "--ratio", "1"], "--ratio goes with --bal"),
-        (["table.augan", "-n", "3", "--out", "o.csv", "--class", "a"], "trained without classes"),
-        (["table.augan", "-n", "3", "--out", "o.csv", "--balanced"], "trained without classes"),
-        (["classes.augan", "-n", "3", "--out", "o.csv", "--class", "a"], "only 'fine', 'fraud'"),
         (
-            ["classes.augan", "-n", "3", "--out", "o.csv", "--class", "fine", "--balanced"],
+            ["table.augan", "-n", "3", "--out", "o.csv", "--balanced"],
+            "trained without classes",
+        ),
+        (
+            ["classes.augan", "-n", "3", "--out", "o.csv", "--class", "a"],
+            "only 'fine', 'fraud'",
+        ),
+        (
+            [
+                "classes.augan",
+                "-n",
+                "3",
+                "--out",
+                "o.csv",
+                "--class",
+                "fine",
+                "--balanced",
+            ],
             "--class and --balanced: give one",
         ),
-        (["classes.augan", "-n", "3", "--out", "o.csv", "--where", "amount"], "is not COL=VALUE"),
-        (["classes.augan", "-n", "3", "--out", "o.csv", "--where", "x=1"], "no column 'x'"),
+        (
+            ["classes.augan", "-n", "3", "--out", "o.csv", "--where", "amount"],
+            "is not COL=VALUE",
+        ),
+        (
+            ["classes.augan", "-n", "3", "--out", "o.csv", "--where", "x=1"],
+            "no column 'x'",
+        ),
         (
             ["classes.augan", "-n", "3", "--out", "o.csv", "--score-range", "1"],
             "is not LOW..HIGH",
         ),
         (["digits.augan", "-n", "3", "--out", "o.npy"], "makes images; use a new folder"),
-        (["digits.augan", "-n", "3", "--out", "o", "--where", "a=1"], "images have no columns"),
-        (["digits.augan", "-n", "3", "--out", "pics"], "pics: exists already"),
-        (["--balance", "none.csv", "--target", "label", "--out", "o.csv"], "none.csv: no such"),
-        (["--balance", "data.csv", "--target", "label", "--out", "o.txt"], "unknown ending"),
-        (["--balance", "data.csv", "--target", "label", "--out", "data.csv"], "which is read"),
         (
-            ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--ratio", "7"],
+            ["digits.augan", "-n", "3", "--out", "o", "--where", "a=1"],
+            "images have no columns",
+        ),
+        (["digits.augan", "-n", "3", "--out", "pics"], "pics: exists already"),
+        (["none.csv", "--target", "label", "--out", "o.csv"], "none.csv: no such"),
+        (["data.csv", "--target", "label", "--out", "o.txt"], "unknown ending"),
+        (["data.csv", "--target", "label", "--out", "data.csv"], "which is read"),
+        (
+            ["data.csv", "--target", "label", "--out", "o.csv", "--ratio", "7"],
             "--ratio 7",
         ),
         (
-            ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--set", "steps=1"],
+            ["data.csv", "--target", "label", "--out", "o.csv", "--set", "steps=1"],
             "GANSampler has no such parameter",
         ),
         (
-            ["--balance", "data.csv", "--target", "label", "--out", "o.csv", "--set", "spread=-1"],
+            ["data.csv", "--target", "label", "--out", "o.csv", "--set", "spread=-1"],
             "spread=-1",
         ),
         (
             [
-                "--balance",
                 "data.csv",
                 "--target",
                 "label",
@@ -242,10 +262,13 @@ def test_a_model_makes_images(folder: Path) -> None:
             ],
             "--set sampling_strategy: use --ratio",
         ),
-        (["--balance", "mark.csv", "--target", "label", "--out", "o.csv"], "'synthetic' already"),
-        (["--balance", "gap.csv", "--target", "label", "--out", "o.csv"], "gap.csv, row 2, column"),
-        (["--balance", "one.csv", "--target", "label", "--out", "o.csv"], "more than 1 class"),
-        (["images.augan", "-n", "3", "--out", "o.csv"], "makes images; use a new folder or .npy"),
+        (["mark.csv", "--target", "label", "--out", "o.csv"], "'synthetic' already"),
+        (["gap.csv", "--target", "label", "--out", "o.csv"], "gap.csv, row 2, column"),
+        (["one.csv", "--target", "label", "--out", "o.csv"], "more than 1 class"),
+        (
+            ["images.augan", "-n", "3", "--out", "o.csv"],
+            "makes images; use a new folder or .npy",
+        ),
         (["table.augan", "-n", "3", "--out", "o.npy"], "makes a table; use .csv"),
         (["data.csv", "-n", "3", "--out", "o.csv"], "data.csv: not a model file"),
     ],
@@ -259,7 +282,7 @@ def test_mistakes_are_one_line(
     given.assign(label=given["label"].where(given.index != 2)).to_csv("gap.csv", index=False)
     given.assign(label="fine").to_csv("one.csv", index=False)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    result = run(*words)
+    result = run("sample" if "-n" in words else "balance", *words)
     lines = result.stderr.splitlines()
     assert result.exit_code == 1 and result.stdout == ""
     assert len(lines) == 1 and lines[0].startswith("augan: error: "), result.stderr
@@ -267,8 +290,18 @@ def test_mistakes_are_one_line(
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("words", [["--out", "o.csv"], ["m.augan", "--balance", "d", "--out", "o"]])
-def test_neither_or_both_is_bad_usage(words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["sample", "--out", "o.csv", "-n", "3"], "MODEL"),
+        (["sample", "m.augan", "--out", "o.csv"], "--number"),
+        (["sample", "m.augan", "-n", "3", "--out", "o.csv", "--ratio", "1"], "--ratio"),
+        (["balance", "d.csv", "--out", "o.csv"], "--target"),
+        (["balance", "d.csv", "--target", "label", "-n", "3", "--out", "o.csv"], "-n"),
+        (["sample", "m.augan", "--balance", "d.csv", "--target", "y", "--out", "o.csv"], "d.csv"),
+    ],
+)
+def test_an_option_too_few_or_too_many_is_bad_usage(words: list[str], says: str) -> None:
     result = run(*words)
-    assert result.exit_code == 2
-    assert "--balance" in result.stderr
+    assert result.exit_code == 2 and result.stdout == ""
+    assert says in result.stderr

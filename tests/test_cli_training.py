@@ -130,10 +130,10 @@ def test_rows_without_a_label_are_not_evaluated_and_are_counted(table: Path) -> 
 def test_a_missing_class_is_refused_before_a_sampler_trains(table: Path, tmp_path: Path) -> None:
     says = "t.csv, row 4, column 'label': no class, as in 20 of 120 rows"
     out = tmp_path / "o"
-    assert says in refused("fit", table, "--target", "label", "--out", out)
-    balance = ["sample", "--balance", table, "--target", "label", "--out", f"{out}.csv"]
+    assert says in refused("fit-sampler", table, "--target", "label", "--out", out)
+    balance = ["balance", table, "--target", "label", "--out", f"{out}.csv"]
     assert says in refused(*balance)
-    assert says in refused("evaluate", "--augmentation", table, "--target", "label")
+    assert says in refused("evaluate-augmentation", table, "--target", "label")
     assert "the column with the classes" in refused(*balance, "--drop", "label,a")
     every = "a,b,id,b,a"
     assert "no column beside 'label'" in refused(*balance, "--drop", f"a,b,id,b,{'a'}")
@@ -200,8 +200,6 @@ def test_a_share_to_keep_apart_has_bounds(table: Path, tmp_path: Path, share: st
 def test_a_share_that_leaves_nothing_to_train_on_is_refused(table: Path, tmp_path: Path) -> None:
     words = ["fit", table, "--out", tmp_path / "m", "--drop", "label"]
     assert "fewer than 2 of 120" in refused(*words, "--holdout", 0.99)
-    sampler = ["fit", table, "--out", tmp_path / "m", "--target", "label", "--holdout", 0.2]
-    assert "goes with a detector" in refused(*sampler)
 
 
 def test_a_fit_evaluates_on_the_rows_kept_apart_and_info_says_how_it_went(
@@ -210,7 +208,7 @@ def test_a_fit_evaluates_on_the_rows_kept_apart_and_info_says_how_it_went(
     out = tmp_path / "m.augan"
     words = ["fit", table, "--out", out, *QUICK, "--drop", "a,b", "--id", "id"]
     result = done(*words, "--target", "label", "--normal", "good", "--holdout", 0.25)
-    assert "on 25 rows that were kept apart" in result.stdout and "AUROC" in result.stdout
+    assert "on 25 held-out rows" in result.stdout and "AUROC" in result.stdout
     assert "empty in 20 of 120" in result.stderr and "on 60 rows" in result.stderr
     context = read_manifest(out)["context"]
     assert context["dropped"] == ["a,b", "id"] and context["id"] == ["id"]
@@ -225,7 +223,7 @@ def test_without_labels_the_rows_kept_apart_check_flags_and_p_values(
 ) -> None:
     out = tmp_path / "m.augan"
     result = done("fit", table, "--out", out, *QUICK, "--drop", "label", "--holdout", 0.2)
-    assert "on 24 rows that were kept apart, taken for normal" in result.stdout
+    assert "on 24 held-out rows, assumed normal" in result.stdout
     assert "p <= 0.05" in result.stdout
     assert 0 <= read_manifest(out)["context"]["holdout"]["flagged"] <= 1
 

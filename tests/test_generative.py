@@ -232,7 +232,7 @@ def test_a_sampler_of_other_classes_is_not_judged():
 
 
 def _run(*arguments):
-    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+    return CliRunner().invoke(app, ["evaluate-generator", *map(str, arguments)])
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def files(tmp_path_factory):
 
 
 def test_the_command_line_judges_a_detector(files, tmp_path):
-    given = ("--generative", files / "digits.npz", "--samples", 50)
+    given = (files / "digits.npz", "--samples", 50)
     result = _run(files / "digits.augan", *given, "--neighbors", tmp_path / "near.png", "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -262,11 +262,11 @@ def test_the_command_line_judges_a_detector(files, tmp_path):
 
 
 def test_the_command_line_judges_a_sampler_by_class(files):
-    given = ("--generative", files / "digits.npz", "--target", "target", "--samples", 60)
+    given = (files / "digits.npz", "--target", "target", "--samples", 60)
     result = _run(files / "sampler.augan", *given)
     assert result.exit_code == 0, result.output
-    assert "60 new images beside 200 real ones" in result.output
-    assert "of 10 classes are among the new images" in result.output
+    assert "60 generated and 200 real images" in result.output
+    assert "of 10 classes are among the generated images" in result.output
     assert "FID is refused: of 60 images" in result.output
     assert "as asked" in result.output
 
@@ -274,21 +274,15 @@ def test_the_command_line_judges_a_sampler_by_class(files):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("{0}/rows.augan", "--generative", "{0}/digits.npz"), "rows of a table"),
-        (("{0}/digits.augan", "{0}/digits.npz", "--generative", "{0}/digits.npz"), "MODEL alone"),
-        (("--generative", "{0}/digits.npz"), "MODEL alone"),
-        (("{0}/digits.augan", "--generative", "{0}/no.npz"), "no.npz: no such file"),
+        (("{0}/rows.augan", "{0}/digits.npz"), "rows of a table"),
+        (("{0}/digits.augan", "{0}/no.npz"), "no.npz: no such file"),
         (
-            ("{0}/digits.augan", "--generative", "{0}/digits.npz", "--target", "kind"),
+            ("{0}/digits.augan", "{0}/digits.npz", "--target", "kind"),
             "no array 'kind'; it has X, target",
         ),
         (
-            ("{0}/digits.augan", "--generative", "{0}/digits.npz", "--neighbors", "{0}/a.jpg"),
+            ("{0}/digits.augan", "{0}/digits.npz", "--neighbors", "{0}/a.jpg"),
             "ends in .png",
-        ),
-        (
-            ("{0}/digits.augan", "{0}/digits.npz", "--neighbors", "{0}/a.png"),
-            "goes with --generative",
         ),
     ],
 )

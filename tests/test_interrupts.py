@@ -331,7 +331,7 @@ def test_a_signal_says_how_to_resume_and_resuming_gives_the_same_model(
     process.join(PATIENCE)
     assert process.exitcode == 128 + number
     (line,) = log_of(folder)
-    assert line.startswith("augan: stopped; m.checkpoint keeps the state") and "--resume" in line
+    assert line.startswith("augan: stopped; the state is in m.checkpoint") and "--resume" in line
     (folder / "training").unlink(missing_ok=True)
     assert names(folder) == {"d.csv", "m.checkpoint"}
     assert not list(folder.glob(".*"))
@@ -379,7 +379,7 @@ def test_a_fit_that_cannot_be_saved_can_be_resumed_when_there_is_space(
     assert result.exit_code == 1
     (line,) = said(result)
     assert line.startswith(f"augan: error: {folder / 'm'}: No space left on device; ")
-    assert f"{folder / 'm.checkpoint'} keeps the state" in line and "--resume" in line
+    assert f"the state is in {folder / 'm.checkpoint'}" in line and "--resume" in line
     assert names(folder) == {"d.csv", "m.checkpoint"}
     assert_ends_as(uninterrupted, folder)
 

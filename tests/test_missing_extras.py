@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import augan
 
 FIT = ["fit", "t.csv", "--out", "m.augan"]
+FIT_SAMPLER = ["fit-sampler", "t.csv", "--out", "m.augan", "--target", "label"]
 TRAINED = "augan.estimators._training.train_networks"
 SAMPLED = "augan.estimators._sampler_training.train_class_networks"
 
@@ -34,11 +35,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     "module, loaded, words",
     [
         ("safetensors", "augan.io.model_file", FIT),
-        ("safetensors", "augan.io.model_file", [*FIT, "--target", "label"]),
-        ("imblearn", "augan.estimators.sampler", [*FIT, "--target", "label"]),
+        ("safetensors", "augan.io.model_file", FIT_SAMPLER),
+        ("imblearn", "augan.estimators.sampler", FIT_SAMPLER),
         (
             *("imblearn", "augan.estimators.sampler"),
-            ["sample", "--balance", "t.csv", "--target", "label", "--out", "o.csv"],
+            ["balance", "t.csv", "--target", "label", "--out", "o.csv"],
         ),
         ("tensorboard", "", [*FIT, "--run-dir", "run", "--tensorboard"]),
     ],

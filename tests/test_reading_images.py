@@ -52,8 +52,8 @@ def test_a_folder_of_images_and_tables_is_asked_about(photos: Path) -> None:
     "command",
     [
         ("fit", "PHOTOS", "--out", "m.augan"),
-        ("fit", "PHOTOS", "--out", "m.augan", "--target", "folder"),
-        ("sample", "--balance", "PHOTOS", "--target", "folder", "--out", "new"),
+        ("fit-sampler", "PHOTOS", "--out", "m.augan", "--target", "folder"),
+        ("balance", "PHOTOS", "--target", "folder", "--out", "new"),
     ],
 )
 def test_every_command_that_trains_asks(photos: Path, command: tuple[str, ...]) -> None:

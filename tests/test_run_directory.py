@@ -301,7 +301,7 @@ def test_a_sampler_of_the_command_line_is_watched_if_it_trains(tmp_path):
     runner = CliRunner()
     np.savez(tmp_path / "digits.npz", X=DIGITS[:200], y=LABELS[:200])
     words = [
-        "fit",
+        "fit-sampler",
         tmp_path / "digits.npz",
         "--target",
         "y",
@@ -312,7 +312,7 @@ def test_a_sampler_of_the_command_line_is_watched_if_it_trains(tmp_path):
     ]
     done = runner.invoke(app, [str(word) for word in (*words, "--threads", "1")])
     assert done.exit_code == 0, done.stderr
-    assert "no network to watch" in done.stderr  # new images are deformed ones
+    assert "no network was trained" in done.stderr  # new images are deformed ones
     quick = ["--set", "method=gan", "--set", "width=8", "--set", "encoder_steps=1", "--steps", "50"]
     done = runner.invoke(app, [str(word) for word in (*words, *quick, "--threads", "1")])
     assert done.exit_code == 0, done.stderr
@@ -346,9 +346,17 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path):
     facts = [line.split() for line in done.stdout.splitlines()]
     assert ["rows", "200"] in facts and ["shape", "1,", "8,", "8"] in facts
     assert ["batch", "size", "64"] in facts and ["steps", "gan:", "123"] in facts
-    words = ["fit", str(tmp_path / "digits.npz"), "--target", "y", "--set", "method=gan", *FIT[:4]]
-    words += ["--out", str(tmp_path / "m.augan"), "--dry-run", "--threads", "1"]
-    sampler = CliRunner().invoke(app, words)
+    words = ["fit-sampler", str(tmp_path / "digits.npz"), "--target", "y", *FIT[:4]]
+    words += [
+        "--set",
+        "method=gan",
+        "--out",
+        str(tmp_path / "m.augan"),
+        "--dry-run",
+        "--threads",
+        "1",
+    ]
+    sampler = CliRunner().invoke(app, [*words, "--threads", "1"])
     assert sampler.exit_code == 0, sampler.stderr
     assert "GANSampler" in sampler.stdout and "gan: 60" in sampler.stdout
 

@@ -200,7 +200,7 @@ def test_an_empty_path_is_not_the_working_directory(words: list[str]) -> None:
 
 
 def test_every_console_of_the_command_line_is_a_plain_one() -> None:
-    files = Path(str(start.__file__)).parent.glob("*.py")
+    files = Path(str(start.__file__)).parent.rglob("*.py")
     makers = {file.name for file in files if re.search(r"(?<!Plain)Console\(", file.read_text())}
     assert makers == set()
 

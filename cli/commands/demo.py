@@ -7,28 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from .._console import (
-    MAX_SEED,
-    Quiet,
-    Threads,
-    plain_errors,
-    progress,
-    say,
-    set_threads,
-    training_progress,
-)
+from .._console import plain_errors, progress, say, set_threads, training_progress
+from .._options import Quiet, Seed, Threads
 
 NORMAL_DIGIT = 3
 N_SHOWN = 5  # normal and abnormal images in the picture of reconstructions
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Directory to write to.")] = Path("demo-output"),
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the split and of the models.")
-    ] = 0,
-    threads: Threads = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write to.")] = Path(
+        "demo-output"
+    ),
+    seed: Seed = 0,
     quiet: Quiet = False,
+    threads: Threads = None,
 ) -> None:
     """Train, score and sample a table and images bundled with scikit-learn.
 

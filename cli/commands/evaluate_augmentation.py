@@ -1,14 +1,19 @@
-"""`augan evaluate --augmentation`: what new rows of a rare class are worth."""
+"""`augan evaluate-augmentation`: whether new rows of a rare class help classifiers."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from .._console import data_errors, progress
-from .._parameters import build_estimator
-from ..labels import read_labelled
+import typer
+
+from .._console import data_errors, plain_errors, progress, set_threads
+from .._options import Assignments, Classes, Data, Device, Json, Quiet, Seed, Threads
+from .._parameters import assignments, build_estimator
+from .._reading import reading_options
+from ..labels import LabelledRows, is_label, read_labelled
 
 COLUMNS = {
     "average_precision": "AP",
@@ -30,51 +35,62 @@ OWN = {
     "random_state": "use --seed",
 }
 
+Positive = Annotated[
+    str | None, typer.Option(metavar="LABEL", help="Class to find; default: the rarest.")
+]
+Splits = Annotated[
+    int, typer.Option(min=2, max=1000, metavar="N", help="Splits into training and test rows.")
+]
 
-def evaluate_table(
-    path: Path,
-    options: Any,
-    target: str | None,
-    positive: str | None,
-    *,
-    given: dict[str, Any],
-    device: str | None,
-    n_seeds: int,
-    seed: int,
-    as_json: bool,
-    quiet: bool,
+
+@reading_options
+def evaluate_augmentation(
+    data: Data,
+    target: Classes,
+    positive: Positive = None,
+    splits: Splits = 5,
+    seed: Seed = 0,
+    json_: Json = False,
+    quiet: Quiet = False,
+    set_: Assignments = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    options: Any = None,
 ) -> None:
-    """Print what each way to deal with the rare class of a table is worth."""
+    """Measure whether new rows of a rare class of DATA, a table, help classifiers to find it.
+
+    Three classifiers are trained on parts of the rows: as they are, with class weights, with
+    copies, with SMOTE's rows and with augan's. They are tested on the rest.
+    """
+    with plain_errors():
+        set_threads(threads, small_batches=True)
+        labelled = read_labelled(data, options, target, [])
+        sampler = build_estimator("GANSampler", assignments(set_), OWN).set_params(device=device)
+        where = f"{data}: column {target!r}"
+        if positive is not None:
+            is_positive = is_label(labelled.labels, positive, where, "rows to find")
+            labelled = replace(labelled, labels=is_positive)
+        how = {"positive": None if positive is None else True, "n_seeds": splits}
+        report = _evaluate(labelled, data, sampler, quiet=quiet, random_state=seed, **how)
+        shown = report.to_dict() | {"positive": positive or str(report.positive)}
+        if json_:
+            print(json.dumps(shown, indent=2, allow_nan=False))
+        else:
+            print_report(shown)
+
+
+def _evaluate(labelled: LabelledRows, path: Path, sampler: Any, *, quiet: bool, **how: Any) -> Any:
+    """Return the report, while a display shows the progress."""
     from augan.evaluation import evaluate_augmentation
-    from augan.exceptions import ParameterError
 
-    from ..labels import is_label
-
-    if target is None:
-        raise ParameterError("--augmentation needs --target, the column with the classes")
-    labelled = read_labelled(path, options, target, [])
-    rows, labels = labelled.rows, labelled.labels
-    sampler = build_estimator("GANSampler", given, OWN).set_params(device=device or "auto")
-    name: Any = positive
-    if positive is not None:
-        mask = is_label(labels, positive, f"{path}: column {target!r}", "rows to find")
-        labels, name = mask, True
     with progress(quiet) as display, data_errors(path):
         task = display.add_task("fit", total=None, note="")
-        report = evaluate_augmentation(
-            rows,
-            labels,
-            positive=name,
+        return evaluate_augmentation(
+            *(labelled.rows, labelled.labels),
             sampler=sampler,
-            n_seeds=n_seeds,
-            random_state=seed,
             callback=lambda done, total: display.update(task, completed=done, total=total),
+            **how,
         )
-    shown = report.to_dict() | {"positive": positive or str(report.positive)}
-    if as_json:
-        print(json.dumps(shown, indent=2, allow_nan=False))
-    else:
-        print_report(shown)
 
 
 def print_report(report: dict[str, Any]) -> None:

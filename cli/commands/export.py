@@ -3,77 +3,71 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from .._console import (
-    Quiet,
-    Threads,
-    plain_errors,
-    say,
-    set_threads,
-)
+from .._console import plain_errors, say, set_threads
+from .._options import Quiet, Threads
 from .._outputs import check_output
 from .._reading import as_trained, reading_options
 
 MOST_ROWS = 4096  # of DATA, that the file is tried with
 
 
-class Part(StrEnum):
-    """What a file does."""
-
-    scorer = "scorer"
-    generator = "generator"
-    encoder = "encoder"
-
-
-class Precision(StrEnum):
-    """Of the networks."""
-
-    fp32 = "fp32"
-    fp16 = "fp16"
-    int8 = "int8"
-
-
-class Bank(StrEnum):
-    """How remembered rows are kept."""
-
-    fp32 = "fp32"
-    fp16 = "fp16"
-    pq = "pq"
+Source = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file written by augan fit.")]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="File to write (.onnx).")]
+Part = Annotated[
+    Literal["scorer", "generator", "encoder"],
+    typer.Option(
+        metavar="NAME",
+        help="scorer (rows to scores), generator (latents to rows) or encoder (rows to latents).",
+    ),
+]
+Precision = Annotated[
+    Literal["fp32", "fp16", "int8"],
+    typer.Option(metavar="TYPE", help="Networks: fp32, fp16 or int8 (need --data)."),
+]
+Bank = Annotated[
+    Literal["fp32", "fp16", "pq"],
+    typer.Option(
+        metavar="TYPE",
+        help="Stored rows: fp32, fp16 or pq (need --data).",
+    ),
+]
+Trial = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="Normal rows, not trained on, to test the export with.",
+    ),
+]
+Card = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the model card (.md).")]
+Triton = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Also write a model repository for Triton (new folder)."),
+]
 
 
 @reading_options
 def export(
-    model: Annotated[Path, typer.Argument(help="Model file written by augan fit.")],
-    out: Annotated[Path, typer.Argument(help="File to write: .onnx.")],
-    part: Annotated[
-        Part, typer.Option(help="Rows to scores, latents to new rows, or rows to latents.")
-    ] = Part.scorer,
-    precision: Annotated[
-        Precision, typer.Option(help="Of the networks; fp16 and int8 need --data.")
-    ] = Precision.fp32,
-    bank: Annotated[
-        Bank, typer.Option(help="Of the rows that are remembered; fp16 and pq need --data.")
-    ] = Bank.fp32,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Normal rows, not trained on, that the file is tried with."),
-    ] = None,
-    card: Annotated[Path | None, typer.Option(help="Also write the model card (.md).")] = None,
-    triton: Annotated[
-        Path | None, typer.Option(help="Also write a model repository for Triton: a new folder.")
-    ] = None,
+    model: Source,
+    out: Out,
+    part: Part = "scorer",
+    precision: Precision = "fp32",
+    bank: Bank = "fp32",
+    data: Trial = None,
+    card: Card = None,
+    triton: Triton = None,
+    quiet: Quiet = False,
     threads: Threads = None,
     options: Any = None,
-    quiet: Quiet = False,
 ) -> None:
-    """Write MODEL as one ONNX file: raw columns or pixels in, scores and decisions out.
+    """Write MODEL as an ONNX file: raw columns or pixels in, scores and decisions out.
 
-    The file is kept only if it answers as MODEL does, on made-up rows and on those of --data.
+    The file is kept only if its results equal those of MODEL, on generated rows and on --data.
     """
     with plain_errors():
         from augan.deploy.session import onnx_runtime
@@ -90,9 +84,9 @@ def export(
 
         report = export_onnx(
             *(estimator, out),
-            part=part.value,
-            precision=precision.value,
-            bank=bank.value,
+            part=part,
+            precision=precision,
+            bank=bank,
             X=rows,
             context=read_manifest(model)["context"],
         )

@@ -1,265 +1,177 @@
-"""`augan fit`: a detector of the normal rows of a file, or a sampler of its classes."""
+"""`augan fit`: train a detector on the normal rows of a file."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from .._console import (
-    MAX_COUNT,
-    MAX_SEED,
+from .._console import data_errors, plain_errors, progress, say, set_threads, training_progress
+from .._fitting import Run, parameters, show_plan
+from .._holdout import check_share, evaluate_held
+from .._options import (
+    READING,
+    TRAINING,
+    Assignments,
     Data,
     Device,
     Drop,
+    DryRun,
+    Labels,
+    Loss,
+    MaxTime,
+    ModelOut,
     Overwrite,
     Quiet,
     RunDir,
+    Seed,
     SkipBad,
+    Steps,
     TensorBoard,
     Threads,
-    data_errors,
-    plain_errors,
-    print_facts,
-    progress,
-    say,
-    set_threads,
-    training_progress,
 )
-from .._holdout import Holdout, check_share, evaluate_held
-from .._outputs import check_apart, check_output
-from .._parameters import Assignments, assignments, build_estimator
+from .._parameters import build_estimator
 from .._reading import reading_options
-from .._training import Asked, read_training
-from .fit_sampler import fit_sampler, plan_sampler
+from .._training import Asked, Training, read_training
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
 READ_AT = 512  # pixels a side that images of a folder have at most, unless more are asked for
-OWN = {  # parameters that the command gives itself
+OWN = {  # parameters that the command sets itself
     "callbacks": "only from Python",
     "checkpoint": "it is kept beside --out",
     "normal_label": "use --target and --normal",
     "resume": "use --resume",
 }
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+Normal = Annotated[
+    str | None,
+    typer.Option(metavar="LABEL", help="Label of the normal rows, which are trained on."),
+]
+Holdout = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="Share of the rows to hold out and evaluate on, 0 to 1."),
+]
+Method = Annotated[
+    Literal["f-anogan", "anogan"],
+    typer.Option(
+        metavar="METHOD",
+        help="f-anogan (encoder) or anogan (search).",
+        rich_help_panel=TRAINING,
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Continue from the checkpoint of a stopped run.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--id",
+        metavar="COLS",
+        help="Columns (a,b) that identify a row; not trained on.",
+        rich_help_panel=READING,
+    ),
+]
 
 
 @reading_options
 def fit(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Model file to write, usually .augan.")],
-    target: Annotated[
-        str | None,
-        typer.Option(help="Column (array of an .npz; of images: folder) with the labels."),
-    ] = None,
-    normal: Annotated[
-        str | None,
-        typer.Option(help="Label of the normal rows; only they train. Without: see below."),
-    ] = None,
+    out: ModelOut,
+    target: Labels = None,
+    normal: Normal = None,
     drop: Drop = None,
-    id_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--id", help="Columns (a,b) that name a row: left out, and kept beside its score."
-        ),
-    ] = None,
     holdout: Holdout = None,
-    method: Annotated[
-        Literal["f-anogan", "anogan"], typer.Option(help="Inversion by encoder, or by search.")
-    ] = "f-anogan",
-    gan: Annotated[
-        Literal["wgan-gp", "dcgan", "gan", "hinge"], typer.Option(help="Adversarial loss.")
-    ] = "wgan-gp",
-    steps: Annotated[
-        int | None, typer.Option(min=1, max=MAX_COUNT, help="Steps of the generator.")
-    ] = None,
-    max_time: Annotated[
-        str | None, typer.Option(help="Longest time to train: 90, 90s, 5m, 1h.")
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Same seed, same data: same model.")
-    ] = 0,
+    max_time: MaxTime = None,
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    method: Method = "f-anogan",
+    gan: Loss = "wgan-gp",
+    steps: Steps = None,
     set_: Assignments = None,
-    skip_bad: SkipBad = False,
     run_dir: RunDir = None,
     overwrite: Overwrite = False,
     tensorboard: TensorBoard = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be trained, and how long.")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint of a stopped run.")
-    ] = False,
+    resume: Resume = False,
     device: Device = "auto",
     threads: Threads = None,
+    id_: Ids = None,
+    skip_bad: SkipBad = False,
     options: Any = None,
-    quiet: Quiet = False,
 ) -> None:
-    """Train a detector on the normal rows of DATA, or a sampler of its classes.
+    """Train a detector on the normal rows of DATA.
 
-    With --target and --normal only the rows with that label train a detector; without both all
-    rows do; rows without a label never do, unless --normal '' asks for them. While it trains, the
-    state is kept in OUT.checkpoint. With --target alone all rows and their classes train a sampler,
-    for augan sample. With --holdout a share of the rows (of each label) is kept apart, and the
-    model's figures on it are printed and kept in OUT.
+    With --target and --normal only the rows with that label are used, otherwise all rows. Rows
+    without a label are left out, unless --normal '' selects them.
     """
-    checkpoint = out.with_name(out.name + ".checkpoint") if out.name else out
-    given: dict[str, Any] = {"gan": gan, "random_state": seed, "device": device}
-    if steps is not None:
-        given["max_steps"] = steps
-    if max_time is not None:
-        given["max_time"] = _seconds(max_time)
-
-    with plain_errors(lambda: _stopped(checkpoint)):
-        given |= _assigned(set_, {"max_steps": steps, "max_time": max_time})
-        _check_out(out, data, checkpoint, resume=resume)
-        _check_run_dir(run_dir, data)
-        watching = _watching(run_dir, resume=resume, overwrite=overwrite, tensorboard=tensorboard)
-        trains_sampler = target is not None and normal is None
-        check_share(holdout, trains_sampler=trains_sampler)
-        if trains_sampler:
-            _check_sampler_options(method, id_, resume=resume, skip_bad=skip_bad)
-            parts = data, options, target, drop or [], given, out, threads, watching
-            if dry_run:
-                print_facts(plan_sampler(*parts[:5], threads))
-                return
-            say(fit_sampler(*parts, quiet=quiet), quiet=quiet)
-            return
+    run = Run(data, out, run_dir, overwrite, tensorboard, resume, quiet)
+    with plain_errors(run.stopped):
+        own = {"gan": gan, "random_state": seed, "device": device}
+        given = parameters(set_, steps, max_time, **own)
+        watching = run.callbacks()
+        check_share(holdout)
         asked = Asked(target, normal, drop or [], id_ or [], holdout, seed)
         how = {"skip_bad": skip_bad, "longest": _longest_side(given)}
         training = read_training(data, options, asked, **how)
-        rows, context = training.rows, training.context
-        set_threads(threads, small_batches=rows.ndim == 2)
+        set_threads(threads, small_batches=training.rows.ndim == 2)
         estimator = build_estimator(METHODS[method], given, OWN)
         if dry_run:
-            from augan.estimators._plan import plan
-
-            with data_errors(data):
-                print_facts(plan(estimator, rows))
-            return
-        from augan._files import is_stream
-
-        with progress(quiet) as display:
-            estimator.set_params(
-                callbacks=[training_progress(display), *watching],
-                checkpoint=None if is_stream(out) else str(checkpoint),
-                resume=resume,
-            )
-            with data_errors(data):
-                estimator.fit(rows)
-        if training.held is not None:
-            assert holdout is not None
-            kept = {"share": holdout, "seed": seed, "quiet": quiet}
-            context["holdout"] = evaluate_held(estimator, training.held, data, **kept)
-        if estimator.codec_.kind == "table":
-            from augan.codecs.usual import usual_values
-
-            context["usual"] = usual_values(estimator.codec_.columns, rows)
-        _save(estimator, out, context, checkpoint)
-        say(_summary(estimator, len(rows), out), quiet=quiet)
-
-
-def _assigned(set_: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
-    """Return what --set gives; what an option gives as well is refused."""
-    return assignments(
-        set_,
-        {name: "is given by an option" for name, value in options.items() if value is not None},
-    )
-
-
-def _watching(run_dir: Path | None, *, tensorboard: bool, **how: bool) -> list[Any]:
-    """Return the callback that writes to `run_dir`, if there is one."""
-    from augan.exceptions import ParameterError
-
-    if run_dir is None:
-        given = {"--overwrite": how["overwrite"], "--tensorboard": tensorboard}
-        for option, is_given in given.items():
-            if is_given:
-                raise ParameterError(f"{option} needs --run-dir, the directory that it is about")
-        return []
-    from augan.training.run_directory import RunDirectory
-
-    return [RunDirectory(run_dir, tensorboard=tensorboard, **how)]
+            show_plan(estimator, data, training.rows)
+        else:
+            _train(estimator, training, asked, run, watching)
 
 
 def _longest_side(given: dict[str, Any]) -> int | None:
-    """Return how many pixels a side photographs are read at: no more than are looked at."""
+    """Return how many pixels a side images of a folder are read at, None for all they have."""
     sizes = [given.get(name, 0) for name in ("detail_size", "image_size")]
     if None in sizes:
         return None
     return max(READ_AT, *(size for size in sizes if isinstance(size, int)))
 
 
-def _check_sampler_options(
-    method: str, ids: list[str] | None, *, resume: bool, skip_bad: bool
-) -> None:
-    from augan.exceptions import ParameterError
+def _train(estimator: Any, training: Training, asked: Asked, run: Run, watching: list[Any]) -> None:
+    """Train the estimator, evaluate it on the rows held out, and save it."""
+    from augan._files import is_stream
 
-    given = {"--resume": resume, "--method anogan": method == "anogan", "--skip-bad": skip_bad}
-    given["--id"] = bool(ids)
-    for option, is_given in given.items():
-        if is_given:
-            raise ParameterError(
-                f"{option} goes with --normal: --target alone trains a sampler of the classes"
-            )
+    rows, context = training.rows, training.context
+    with progress(run.quiet) as display:
+        estimator.set_params(
+            callbacks=[training_progress(display), *watching],
+            checkpoint=None if is_stream(run.out) else str(run.checkpoint),
+            resume=run.resume,
+        )
+        with data_errors(run.data):
+            estimator.fit(rows)
+    if training.held is not None:
+        assert asked.holdout is not None
+        kept = {"share": asked.holdout, "seed": asked.seed, "quiet": run.quiet}
+        context["holdout"] = evaluate_held(estimator, training.held, run.data, **kept)
+    if estimator.codec_.kind == "table":
+        from augan.codecs.usual import usual_values
+
+        context["usual"] = usual_values(estimator.codec_.columns, rows)
+    _save(estimator, run, context)
+    say(_summary(estimator, len(rows), run.out), quiet=run.quiet)
 
 
-def _stopped(checkpoint: Path) -> str:
-    if not checkpoint.exists():
-        return "augan: stopped before there was anything to keep"
-    return f"augan: stopped; {_how_to_resume(checkpoint)}"
-
-
-def _how_to_resume(checkpoint: Path) -> str:
-    return f"{checkpoint} keeps the state: the same command with --resume goes on from there"
-
-
-def _save(estimator: Any, out: Path, context: dict[str, Any], checkpoint: Path) -> None:
-    """Write the model; its checkpoint goes when the model is there, and not before."""
+def _save(estimator: Any, run: Run, context: dict[str, Any]) -> None:
+    """Write the model, then delete its checkpoint."""
     from augan.io.model_file import save
 
     try:
-        save(estimator, out, context=context)
+        save(estimator, run.out, context=context)
     except OSError as error:
-        if not checkpoint.exists():
+        if not run.checkpoint.exists():
             raise
-        message = f"{error.strerror or error}; {_how_to_resume(checkpoint)}"
-        raise OSError(error.errno, message, str(out)) from error
-    checkpoint.unlink(missing_ok=True)
-
-
-def _seconds(text: str) -> float:
-    from augan.exceptions import shown
-
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not found:
-        raise typer.BadParameter(
-            f"{shown(text)} is not a time (90, 90s, 5m, 1h)", param_hint="--max-time"
-        )
-    return float(found[1]) * UNITS[found[2]]
-
-
-def _check_out(out: Path, data: Path, checkpoint: Path, *, resume: bool) -> None:
-    """Fail now rather than after the training."""
-    import augan.io.model_file  # noqa: F401 - what writes the model is there
-    from augan._files import is_stream
-    from augan.exceptions import ParameterError
-
-    check_output(out, "--out", data)
-    if not is_stream(out):
-        check_output(checkpoint, "--out", data)
-    elif resume:
-        raise ParameterError(f"--resume: {out} is no file, there is no checkpoint beside it")
-
-
-def _check_run_dir(run_dir: Path | None, data: Path) -> None:
-    """Raise where the pictures of a run would lie among the images that are read."""
-    from augan.io.image_files import holds_images
-
-    if run_dir is not None and data.is_dir() and holds_images(data):
-        check_apart(run_dir, "--run-dir", data)
+        message = f"{error.strerror or error}; {run.how_to_resume()}"
+        raise OSError(error.errno, message, str(run.out)) from error
+    run.checkpoint.unlink(missing_ok=True)
 
 
 def _summary(estimator: Any, n_rows: int, out: Path) -> str:

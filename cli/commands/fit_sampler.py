@@ -1,64 +1,97 @@
-"""Samplers of labelled data, kept as a model."""
+"""`augan fit-sampler`: train a sampler, which makes new rows of the classes of a file."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from .._console import data_errors, progress, set_threads, training_progress
+from .._console import data_errors, plain_errors, progress, say, set_threads, training_progress
+from .._fitting import Run, parameters, show_plan
+from .._options import (
+    Assignments,
+    Classes,
+    Data,
+    Device,
+    Drop,
+    DryRun,
+    Loss,
+    MaxTime,
+    ModelOut,
+    Overwrite,
+    Quiet,
+    RunDir,
+    Seed,
+    Steps,
+    TensorBoard,
+    Threads,
+)
 from .._parameters import build_estimator
-from ..labels import read_labelled
+from .._reading import reading_options
+from ..labels import LabelledRows, read_labelled
 
 OWN = {"callbacks": "only from Python"}
 
 
+@reading_options
 def fit_sampler(
-    data: Path,
-    options: Any,
-    target: str,
-    drop: list[str],
-    given: dict[str, Any],
-    out: Path,
-    threads: int | None,
-    watching: list[Any],
-    *,
-    quiet: bool,
-) -> str:
-    """Train a sampler on labelled rows and save it; return what was done, in words."""
-    from augan.exceptions import listed
+    data: Data,
+    out: ModelOut,
+    target: Classes,
+    drop: Drop = None,
+    max_time: MaxTime = None,
+    seed: Seed = 0,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    gan: Loss = "wgan-gp",
+    steps: Steps = None,
+    set_: Assignments = None,
+    run_dir: RunDir = None,
+    overwrite: Overwrite = False,
+    tensorboard: TensorBoard = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    options: Any = None,
+) -> None:
+    """Train a sampler on the rows of DATA and their classes.
+
+    `augan sample` then writes new rows of any class. To add rows to the rare classes of a file in
+    one step, use `augan balance`.
+    """
+    run = Run(data, out, run_dir, overwrite, tensorboard, quiet=quiet)
+    with plain_errors():
+        own = {"gan": gan, "random_state": seed, "device": device}
+        given = parameters(set_, steps, max_time, **own)
+        watching = run.callbacks()
+        labelled = read_labelled(data, options, target, drop or [])
+        set_threads(threads, small_batches=labelled.rows.ndim == 2)
+        sampler = build_estimator("GANSampler", given, OWN)
+        if dry_run:
+            show_plan(sampler, data, labelled.rows, labelled.labels)
+            return
+        with progress(quiet) as display, data_errors(data):
+            sampler.set_params(callbacks=[training_progress(display), *watching])
+            sampler.fit(labelled.rows, labelled.labels)
+        _save(sampler, labelled, run, target)
+        say(_summary(sampler, run, len(labelled.rows)), quiet=quiet)
+
+
+def _save(sampler: Any, labelled: LabelledRows, run: Run, target: str) -> None:
+    """Write the model, with what it should know of the file that it was trained on."""
     from augan.io.model_file import save
 
-    labelled = read_labelled(data, options, target, drop)
-    rows, labels = labelled.rows, labelled.labels
-    set_threads(threads, small_batches=rows.ndim == 2)
-    sampler = build_estimator("GANSampler", given, OWN)
-    with progress(quiet) as display, data_errors(data):
-        sampler.set_params(callbacks=[training_progress(display), *watching])
-        sampler.fit(rows, labels)
     context = {"target": target, "dropped": labelled.dropped, "place": labelled.place}
     if reading := labelled.reading():
         context["reading"] = reading
-    save(sampler, out, context=context)
-    seconds = sampler.history_[-1]["seconds"] if len(sampler.history_) else 0
+    save(sampler, run.out, context=context)
+
+
+def _summary(sampler: Any, run: Run, n_rows: int) -> str:
+    from augan.exceptions import listed
+
+    has_history = len(sampler.history_) > 0
+    seconds = sampler.history_[-1]["seconds"] if has_history else 0
     classes = listed(f"{label} ({how})" for label, how in sampler.methods_.items())
-    kind = type(sampler).__name__
-    unwatched = "; there was no network to watch" if watching and not len(sampler.history_) else ""
-    done = f"trained {kind} on {len(rows)} rows in {seconds:.0f} s: {classes}"
-    return f"{done}{unwatched}; wrote {out}"
-
-
-def plan_sampler(
-    data: Path,
-    options: Any,
-    target: str,
-    drop: list[str],
-    given: dict[str, Any],
-    threads: int | None,
-) -> dict[str, Any]:
-    """Return what training a sampler on labelled rows would take."""
-    from augan.estimators._plan import plan
-
-    labelled = read_labelled(data, options, target, drop)
-    set_threads(threads, small_batches=labelled.rows.ndim == 2)
-    with data_errors(data):
-        return plan(build_estimator("GANSampler", given, OWN), labelled.rows, labelled.labels)
+    unused = "; no network was trained, so --run-dir has no curves"
+    return (
+        f"trained {type(sampler).__name__} on {n_rows} rows in {seconds:.0f} s: {classes}"
+        f"{'' if has_history or run.run_dir is None else unused}; wrote {run.out}"
+    )

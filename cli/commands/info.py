@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from .._console import plain_errors, print_facts
 from .._models import is_onnx
+from .._options import Json, Model
 
 INNER = ("training_rows", "usual")  # entries of the context that are long
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="File written by augan fit or augan export.")],
-    json_: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    model: Model,
+    json_: Json = False,
 ) -> None:
-    """Show what MODEL was trained on, how, and what its score or its rows are made of."""
+    """Show how MODEL was trained, on which data, and how it scores or makes rows."""
     with plain_errors():
         facts = _of_onnx(model) if is_onnx(model) else _of_model(model)
         if json_:
@@ -28,7 +27,7 @@ def info(
 
 
 def _of_onnx(path: Path) -> dict[str, Any]:
-    """Return what an exported file says of itself."""
+    """Return the metadata of an exported file."""
     from augan.deploy.raw import ImageForm, form_of
     from augan.deploy.session import read_metadata
 
@@ -80,7 +79,7 @@ def _of_model(path: Path) -> dict[str, Any]:
 
 
 def _context(context: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of the data, but for what only commands read."""
+    """Return what is stored about the data, without the entries that only commands read."""
     shown = {name: value for name, value in context.items() if name not in INNER}
     seen = context.get("training_rows")
     rows = seen.get("rows") if isinstance(seen, dict) else None
@@ -88,7 +87,7 @@ def _context(context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_detector(estimator: Any) -> dict[str, Any]:
-    """Return what the score is made of."""
+    """Return the parts of the score, and the threshold."""
     scorer = estimator.scorer_
     calibrated = estimator.score == "calibrated"
     return {
@@ -101,7 +100,7 @@ def _of_detector(estimator: Any) -> dict[str, Any]:
 
 
 def _of_sampler(estimator: Any) -> dict[str, Any]:
-    """Return where new rows of each class come from, and what was chosen."""
+    """Return how new rows of each class are made, and the tuning."""
     pool = estimator._maker.pool
     return {
         "classes": {
@@ -125,7 +124,7 @@ def _of_sampler(estimator: Any) -> dict[str, Any]:
 
 
 def _training(history: Any) -> dict[str, Any]:
-    """Return the last row of each phase, and what happened."""
+    """Return the last row of each phase, and the events."""
     last = {row["phase"]: row for row in history}
     events = [row["event"] for row in history if "event" in row]
     return {"last": last, "events": events}

@@ -7,47 +7,88 @@ from typing import Annotated, Any
 
 import typer
 
-from .._console import (
-    MAX_COUNT,
-    Device,
-    Quiet,
-    Threads,
-    data_errors,
-    plain_errors,
-    say,
-    set_threads,
-)
+from .._console import data_errors, plain_errors, say, set_threads
 from .._images import check_picture, load_image_model, pick, read_images
 from .._models import model_context
+from .._options import MAX_COUNT, Device, Images, Picture, Quiet, Threads, at_most
 from .._reading import as_trained
 from ..labels import is_label
 
-Model = Annotated[Path, typer.Argument(help="A detector of images, written by augan fit.")]
-Images = Annotated[Path, typer.Argument(help="Images: a folder, .npy or .npz.")]
-Picture = Annotated[Path, typer.Option(help="Picture to write (.png).")]
+N_EDITS = 6  # images in a row, the first of them unchanged
 
-N_EDITS = 6  # images from as it is to as edited
+
+Model = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A detector of images, written by augan fit.")
+]
+Start = Annotated[int, typer.Option(min=0, metavar="N", help="Image to start at, from 0 on.")]
+End = Annotated[int, typer.Option(min=0, metavar="N", help="Image to end at.")]
+Between = Annotated[
+    int,
+    typer.Option(
+        "--number", "-n", min=2, max=10_000, metavar="N", help="Number of images in between."
+    ),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Image as large as those of DATA, white in holes."),
+]
+Hole = Annotated[
+    str | None,
+    typer.Option(metavar="TOP,LEFT,HEIGHT,WIDTH", help="Or a rectangle, in pixels."),
+]
+First = Annotated[
+    int,
+    typer.Option(
+        "--number",
+        "-n",
+        min=1,
+        callback=at_most(MAX_COUNT),
+        metavar="N",
+        help="Number of images, from the first on.",
+    ),
+]
+SearchSteps = Annotated[
+    int, typer.Option(min=2, max=10**6, metavar="N", help="Steps of the latent search.")
+]
+LabelColumn = Annotated[
+    str,
+    typer.Option("--target", metavar="COL", help="Labels: an .npz array, or folder (of images)."),
+]
+Positive = Annotated[
+    str,
+    typer.Option(metavar="LABEL", help="Label of the images that show the attribute to add."),
+]
+Strength = Annotated[
+    float,
+    typer.Option(metavar="NUMBER", help="1: the difference of the means of the two kinds."),
+]
+Others = Annotated[
+    int,
+    typer.Option(
+        "--number",
+        "-n",
+        min=1,
+        callback=at_most(MAX_COUNT),
+        metavar="N",
+        help="Number of other images of DATA to edit.",
+    ),
+]
 
 
 def interpolate(
     model: Model,
     data: Images,
     out: Picture,
-    start: Annotated[int, typer.Option(min=0, help="Image to start at, from 0 on.")] = 0,
-    end: Annotated[int, typer.Option(min=0, help="Image to end at.")] = 1,
-    number: Annotated[
-        int,
-        typer.Option(
-            "--number", "-n", min=2, max=10_000, help="How many images from one to the other."
-        ),
-    ] = 10,
+    start: Start = 0,
+    end: End = 1,
+    number: Between = 10,
+    quiet: Quiet = False,
     device: Device = "auto",
     threads: Threads = None,
-    quiet: Quiet = False,
 ) -> None:
-    """Show the way from one image of DATA to another, as MODEL makes the images between them.
+    """Draw images of MODEL that lead from one image of DATA to another.
 
-    The first and the last image of the picture are those of DATA themselves.
+    The first and the last image of the picture are those of DATA.
     """
     import numpy as np
 
@@ -55,8 +96,8 @@ def interpolate(
         detector, images, _ = _opened("interpolate", model, data, out, device, threads)
         ends = [pick(images, row, name, data) for row, name in ((start, "--start"), (end, "--end"))]
         with data_errors(data):
-            way = detector.interpolate(*ends, number)
-        _save(np.concatenate([ends[0], way, ends[1]]), out, number + 2)
+            between = detector.interpolate(*ends, number)
+        _save(np.concatenate([ends[0], between, ends[1]]), out, number + 2)
         say(f"{number} images between two; wrote {out}", quiet=quiet)
 
 
@@ -64,27 +105,17 @@ def inpaint(
     model: Model,
     data: Images,
     out: Picture,
-    mask: Annotated[
-        Path | None, typer.Option(help="Image of the size of those of DATA, white in the holes.")
-    ] = None,
-    hole: Annotated[
-        str | None,
-        typer.Option(metavar="TOP,LEFT,HEIGHT,WIDTH", help="Or a rectangle, in pixels."),
-    ] = None,
-    number: Annotated[
-        int,
-        typer.Option(
-            "--number", "-n", min=1, max=MAX_COUNT, help="Images of DATA, from the first on."
-        ),
-    ] = 10,
-    steps: Annotated[int, typer.Option(min=2, max=10**6, help="Steps of the search.")] = 100,
+    mask: Mask = None,
+    hole: Hole = None,
+    number: First = 10,
+    steps: SearchSteps = 100,
+    quiet: Quiet = False,
     device: Device = "auto",
     threads: Threads = None,
-    quiet: Quiet = False,
 ) -> None:
-    """Fill holes in images of DATA with what MODEL makes there.
+    """Fill holes in images of DATA with what MODEL generates there.
 
-    The picture shows images with the hole, filled, and as they are in DATA.
+    The picture has three rows: images with the hole, filled ones, and those of DATA.
     """
     import numpy as np
 
@@ -104,26 +135,17 @@ def edit(
     model: Model,
     data: Images,
     out: Picture,
-    target: Annotated[
-        str, typer.Option(help="Array of an .npz with the labels; of a folder of images: folder.")
-    ],
-    positive: Annotated[
-        str, typer.Option(help="Label of the images that show what others are to get.")
-    ],
-    strength: Annotated[
-        float, typer.Option(help="How far to go; 1: as far as the two kinds lie apart.")
-    ] = 2.0,
-    number: Annotated[
-        int,
-        typer.Option("--number", "-n", min=1, max=MAX_COUNT, help="Other images of DATA to edit."),
-    ] = 5,
+    target: LabelColumn,
+    positive: Positive,
+    strength: Strength = 2.0,
+    number: Others = 5,
+    quiet: Quiet = False,
     device: Device = "auto",
     threads: Threads = None,
-    quiet: Quiet = False,
 ) -> None:
-    """Give images of DATA, by and by, what sets those labelled --positive apart from the others.
+    """Add to images of DATA, in steps, what distinguishes those labelled --positive.
 
-    Each row of the picture is an image, from as it is to as edited.
+    Each row of the picture is an image, from unchanged to fully edited.
     """
     import numpy as np
 
@@ -131,11 +153,12 @@ def edit(
         detector, images, labels = _opened("edit", model, data, out, device, threads, target)
         wanted = is_label(labels, positive, f"{data}: {target!r}", "images to learn from")
         with data_errors(data):
-            way = detector.direction(images, wanted)
+            direction = detector.direction(images, wanted)
         others = images[~wanted][:number]
         shares = np.linspace(0, strength, N_EDITS)
-        edited = np.stack([detector.edit(others, way, float(share)) for share in shares], axis=1)
-        _save(edited.reshape(-1, *images.shape[1:]), out, N_EDITS)
+        edited = [detector.edit(others, direction, float(share)) for share in shares]
+        rows = np.stack(edited, axis=1).reshape(-1, *images.shape[1:])
+        _save(rows, out, N_EDITS)
         say(f"{len(others)} images edited; wrote {out}", quiet=quiet)
 
 

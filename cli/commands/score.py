@@ -11,70 +11,100 @@ from typing import Annotated, Any
 
 import typer
 
-from .._batches import Keep, model_batches
-from .._console import (
+from .._batches import Batch, Keep, model_batches
+from .._console import plain_errors, say, set_threads
+from .._explaining import explained, score_columns
+from .._models import load_detector, model_context
+from .._options import (
     MAX_COUNT,
+    OUTPUT,
     Data,
+    Fpr,
+    Model,
+    ModelDevice,
     Quiet,
     SkipBad,
     Threads,
-    plain_errors,
-    say,
-    set_threads,
+    Threshold,
+    at_most,
 )
-from .._explaining import explained, score_columns
-from .._models import load_detector, model_context
 from .._outputs import check_apart, check_output
 from .._reading import as_trained, reading_options
-from .._scoring import Fpr, Threshold, flag_limit, scored_batches
+from .._scoring import flag_limit, scored_batches
+
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="File (.csv, .parquet, .jsonl); default: standard output."),
+]
+Top = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        callback=at_most(MAX_COUNT),
+        metavar="N",
+        help="Only the N rows with the highest scores, sorted.",
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Also write which columns make a row unusual, and why.")
+]
+Heatmaps = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="New folder for images with heatmaps, and masks of the defects.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--id",
+        metavar="COLS",
+        help="Columns that identify a row (a,b); default: those of augan fit --id.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Kept = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLS",
+        help="Columns (a,b) to copy beside the scores; repeatable.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+JsonLines = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="JSON Lines instead of CSV on standard output.", rich_help_panel=OUTPUT
+    ),
+]
 
 
 @reading_options
 def score(
-    model: Annotated[Path, typer.Argument(help="Model file written by augan fit or augan export.")],
+    model: Model,
     data: Data,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write: .csv, .parquet or .jsonl; else stdout.")
-    ] = None,
+    out: Out = None,
     fpr: Fpr = None,
     threshold: Threshold = None,
-    top: Annotated[
-        int | None,
-        typer.Option(min=1, max=MAX_COUNT, help="Only the rows with the highest scores, sorted."),
-    ] = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say what makes a row unusual, and what is usual.")
-    ] = False,
-    heatmaps: Annotated[
-        Path | None,
-        typer.Option(help="New folder for images with their heat, and masks of the defects."),
-    ] = None,
-    id_: Annotated[
-        list[str] | None,
-        typer.Option("--id", help="Columns (a,b) that name a row, if not those of augan fit --id."),
-    ] = None,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(help="Columns (a,b) to write beside the scores as they stand; repeatable."),
-    ] = None,
-    skip_bad: SkipBad = False,
-    json_lines: Annotated[
-        bool, typer.Option("--json", help="JSON lines instead of CSV on stdout.")
-    ] = False,
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda …; the model's own if not set.")
-    ] = None,
-    threads: Threads = None,
-    options: Any = None,
+    top: Top = None,
+    explain: Explain = False,
     quiet: Quiet = False,
+    id_: Ids = None,
+    keep: Kept = None,
+    heatmaps: Heatmaps = None,
+    json_lines: JsonLines = False,
+    device: ModelDevice = None,
+    threads: Threads = None,
+    skip_bad: SkipBad = False,
+    options: Any = None,
 ) -> None:
     """Score every row of DATA with MODEL.
 
-    Columns of the result: row (counted from 0 over the whole table; path for images of a folder),
-    those of --id and --keep, anomaly_score (higher = more abnormal), p_value (share of normal rows
-    with a score as high), is_anomaly. With --explain also explanation and, of the three columns
-    that make a row most unusual, column_1, value_1, usual_1 (the range of 90 % of the training
-    rows, or frequent values), direction_1 (above, below, inside, unseen, rare, missing), and so on.
+    The result has the columns row (of images in a folder: path), anomaly_score (higher: more
+    abnormal), p_value (share of held-out normal rows with a score at least as high) and is_anomaly.
+    --explain adds the three most unusual columns of each row, with their values and the usual ones.
     """
     with plain_errors():
         from augan.io.results import open_results
@@ -88,45 +118,86 @@ def score(
             _check_heatmaps(heatmaps, model, estimator, data)
         context = model_context(estimator, model)
         options = as_trained(options, context, model, estimator)
-        wanted = Keep(id_ or [], keep or [], score_columns(), uses_stored=True)
-        batches = model_batches(*(estimator, model, data, options), skip_bad=skip_bad, keep=wanted)
-        reasons = _reasons(estimator, context) if explain else None
-        tally = _Tally()
+        kept = Keep(id_ or [], keep or [], score_columns(), uses_stored=True)
+        batches = model_batches(*(estimator, model, data, options), skip_bad=skip_bad, keep=kept)
+        results = _Results(estimator, data, options, limit, _reasons(estimator, context), explain)
         with (
-            _heatmap_folder(heatmaps, estimator) as write_heat,
+            _heatmap_folder(heatmaps, estimator) as results.write_heat,
             open_results(out, json_lines=json_lines, neutral=True) as write,
         ):
-            results = _results(
-                *(estimator, batches, data, options),
-                limit=limit,
-                reasons=reasons,
-                explain=explain,
-                quiet=quiet,
-                write_heat=write_heat,
-            )
-            counted = tally.count(results)
-            for result in _highest(counted, top) if top else counted:
-                write(result)
-        where = "".join(f"; wrote {path}" for path in (out, heatmaps) if path)
-        say(f"{tally.n_flagged} of {tally.n_rows} rows are anomalies{where}", quiet=quiet)
+            for table in results.tables(batches, top, quiet=quiet):
+                write(table)
+        say(results.summary(out, heatmaps), quiet=quiet)
 
 
 @dataclass
-class _Tally:
-    """Counts all rows that were scored, whichever of them are shown."""
+class _Results:
+    """Makes a table of each batch of rows, and counts the rows and the anomalies."""
 
+    estimator: Any
+    path: Path
+    options: Any
+    limit: float
+    reasons: Any
+    explain: bool
+    write_heat: Any = None
     n_rows: int = 0
     n_flagged: int = 0
 
-    def count(self, results: Iterator[Any]) -> Iterator[Any]:
-        for result in results:
-            self.n_rows += len(result)
-            self.n_flagged += int(result["is_anomaly"].sum())
-            yield result
+    def tables(self, batches: Iterator[Batch], top: int | None, *, quiet: bool) -> Iterator[Any]:
+        """Give the table of each batch; with `top`, one table of the highest scores."""
+        tables = self._of_batches(batches, quiet=quiet)
+        return _highest(tables, top) if top else tables
+
+    def summary(self, *written: Path | None) -> str:
+        """Return how many rows are anomalies, and which files have been written."""
+        where = "".join(f"; wrote {path}" for path in written if path)
+        return f"{self.n_flagged} of {self.n_rows} rows are anomalies{where}"
+
+    def _of_batches(self, batches: Iterator[Batch], *, quiet: bool) -> Iterator[Any]:
+        explain = self.explain or self.write_heat is not None
+        how = {"quiet": quiet, "explain": explain}
+        for batch, found in scored_batches(self.estimator, batches, self.path, **how):
+            table = self._table(batch, found)
+            self.n_rows += len(table)
+            self.n_flagged += int(table["is_anomaly"].sum())
+            yield table
+
+    def _table(self, batch: Batch, found: Any) -> Any:
+        import pandas as pd
+
+        from augan.io.walking import readable
+
+        names, scores = batch.names, found.anomaly_score
+        is_path = names.name == "path"
+        columns = {names.name: names.map(readable) if is_path else names.to_numpy()}
+        if batch.kept is not None:
+            columns |= {name: batch.kept[name].to_numpy() for name in batch.kept}
+        columns |= {"anomaly_score": scores, "p_value": found.p_value}
+        columns["is_anomaly"] = scores > self.limit
+        if self.write_heat is not None:
+            self._write_heatmaps(names, batch.rows, found.explanation, columns["is_anomaly"])
+        if self.explain:
+            columns |= explained(found.explanation, batch.rows, self.reasons)
+        return pd.DataFrame(columns)
+
+    def _write_heatmaps(self, names: Any, images: Any, heat: Any, flagged: Any) -> None:
+        """Write the heatmaps of a batch; images of a folder are read again, in their own size."""
+        from augan.io.decoding import read_form, read_image
+        from augan.io.image_files import image_root
+        from augan.io.image_options import image_options
+
+        how = image_options(self.options)
+        for i, name in enumerate(names):
+            image = images[i]
+            if names.name == "path":
+                file = image_root(self.path) / name
+                image = read_image(file, read_form(file, how), how)
+            self.write_heat(str(name), image, heat[i], bool(flagged[i]))
 
 
 def _check_out(out: Path, model: Path, data: Path) -> None:
-    """Fail now rather than after the scoring."""
+    """Raise for an output that cannot be written, now rather than after the scoring."""
     from augan.io.results import result_format
 
     result_format(out)
@@ -134,7 +205,7 @@ def _check_out(out: Path, model: Path, data: Path) -> None:
 
 
 def _check_heatmaps(folder: Path, model: Path, estimator: Any, data: Path) -> None:
-    """Fail now rather than after the scoring."""
+    """Raise for heatmaps that cannot be written, now rather than after the scoring."""
     from augan.exceptions import ParameterError
     from augan.io.images import check_image_folder
 
@@ -145,7 +216,7 @@ def _check_heatmaps(folder: Path, model: Path, estimator: Any, data: Path) -> No
 
 
 def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
-    """Return what gives a function that writes a heatmap, or None."""
+    """Return a context manager whose value writes a heatmap, or is None without a folder."""
     if folder is None:
         return contextlib.nullcontext()
     from augan.io.heatmaps import open_heatmap_folder
@@ -155,60 +226,8 @@ def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
     return open_heatmap_folder(folder, limit=limit, low=codec.low, high=codec.high)
 
 
-def _write_heatmaps(
-    write: Any, heat: Any, path: Path, options: Any, names: Any, images: Any, flagged: Any
-) -> None:
-    """Write the heatmaps of a batch; images of a folder are read again, at their own size."""
-    from augan.io.decoding import read_form, read_image
-    from augan.io.image_files import image_root
-    from augan.io.image_options import image_options
-
-    how = image_options(options)
-    for i, name in enumerate(names):
-        image = images[i]
-        if names.name == "path":
-            file = image_root(path) / name
-            image = read_image(file, read_form(file, how), how)
-        write(str(name), image, heat[i], bool(flagged[i]))
-
-
-def _results(
-    estimator: Any,
-    batches: Iterator[Any],
-    path: Path,
-    options: Any,
-    *,
-    limit: float,
-    explain: bool,
-    reasons: Any,
-    quiet: bool,
-    write_heat: Any = None,
-) -> Iterator[Any]:
-    """Give the result table of each batch."""
-    import pandas as pd
-
-    from augan.io.walking import readable
-
-    wanted = explain or write_heat is not None
-    for batch, found in scored_batches(estimator, batches, path, quiet=quiet, explain=wanted):
-        scores = found.anomaly_score
-        names = batch.names
-        is_path = names.name == "path"
-        columns = {names.name: names.map(readable) if is_path else names.to_numpy()}
-        if batch.kept is not None:
-            columns |= {name: batch.kept[name].to_numpy() for name in batch.kept}
-        columns |= {"anomaly_score": scores, "p_value": found.p_value}
-        columns["is_anomaly"] = scores > limit
-        if write_heat is not None:
-            images = (options, names, batch.rows, columns["is_anomaly"])
-            _write_heatmaps(write_heat, found.explanation, path, *images)
-        if explain:
-            columns |= explained(found.explanation, batch.rows, reasons)
-        yield pd.DataFrame(columns)
-
-
 def _reasons(estimator: Any, context: dict[str, Any]) -> Any:
-    """Return what says of the cells of a table what would be usual; None for images."""
+    """Return the usual values of a table's columns; None for images."""
     from augan.codecs.usual import Reasons
 
     codec = estimator.codec_

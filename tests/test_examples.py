@@ -2,6 +2,7 @@
 
 import functools
 import re
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -11,11 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 ARGUMENTS = {"fashion_mnist": ("--minutes", "0.2")}  # what takes long otherwise
-SLOW = {"fashion_mnist", "defects_with_heatmaps", "latent_space"}  # half a minute and more
-RUNS = [
-    pytest.param(example, marks=[pytest.mark.slow] if example.stem in SLOW else [])
-    for example in EXAMPLES
-]
+TOYS = [ROOT / "examples" / f"{name}.py" for name in ("fraud_table", "digit_images")]
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +28,29 @@ def output_of(run_alone):
     return run
 
 
-@pytest.mark.parametrize("example", RUNS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", TOYS, ids=lambda path: path.stem)
+def test_examples_run_at_toy_size(example, tmp_path, monkeypatch):
+    """One of a table and one of images, with two training steps for each that they say."""
+    text, n = re.subn(r'(_steps": )\d+', r"\g<1>2", example.read_text())
+    assert n == 3
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    exec(compile(text, example, "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs(example, output_of):
     assert output_of(example)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_is_short(example):
+def test_example_is_short_and_finds_what_it_imports(example):
     assert len(example.read_text().splitlines()) <= 60
+    runpy.run_path(str(example), run_name=example.stem)
 
 
+@pytest.mark.slow
 def test_examples_say_what_they_promise(output_of):
     output = output_of(ROOT / "examples" / "fraud_table.py")
     assert float(re.search(r"AUROC ([\d.]+)", output)[1]) > 0.95

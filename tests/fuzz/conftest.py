@@ -16,7 +16,14 @@ from typer.testing import CliRunner
 
 SMALL = ("width=8", "latent_dim=2", "encoder_steps=1", "n_critic=1", "pretext_steps=1", "n_folds=2")
 QUICK = ["--steps", "1", *(word for text in SMALL for word in ("--set", text))]
+ONE_HEAD = ["--set", "heads=('data_neighbors',)"]  # the graph of all takes long to write
 LONGEST = 500  # characters of a message
+
+
+def sampled(n: int, n_default: int) -> list[Any]:
+    """Return seeds for `parametrize`; those from `n_default` on are for slow tests alone."""
+    slow = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(n_default, n)]
+    return [*range(n_default), *slow]
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +91,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Any])
         Image.fromarray(pixels).save(house / "images" / f"part{i:02}.png")
     for name in ("base.csv", "images"):
         model = house / f"{Path(name).stem}.augan"
-        done = command("fit", house / name, "--out", model, *QUICK)
+        heads = ONE_HEAD if name == "images" else []
+        done = command("fit", house / name, "--out", model, *QUICK, *heads)
         assert done.exit_code == 0, done.stderr
         done = command("export", model, model.with_suffix(".onnx"), "--quiet")
         assert done.exit_code == 0, done.stderr

@@ -31,8 +31,7 @@ SHARED = {
     "suppress_health_check": list(HealthCheck),
     "phases": (Phase.generate,),
 }
-QUICK = settings(max_examples=700, **SHARED)
-POLARS = settings(max_examples=300, **SHARED)
+QUICK = settings(max_examples=150, **SHARED)
 LONG = settings(max_examples=5000, **SHARED)
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=5)
@@ -268,9 +267,20 @@ def polars_frames(draw: Any) -> pl.DataFrame:
     return pl.DataFrame(made)
 
 
-@POLARS
+@QUICK
 @given(polars_frames())
 def test_frames_of_polars_go_in_and_come_out(frame: pl.DataFrame) -> None:
+    check_polars(frame)
+
+
+@pytest.mark.slow
+@LONG
+@given(polars_frames())
+def test_frames_of_polars_go_in_and_come_out_of_thousands(frame: pl.DataFrame) -> None:
+    check_polars(frame)
+
+
+def check_polars(frame: pl.DataFrame) -> None:
     assert library_of(frame) == "polars"
     read = read_input(frame, None)
     assert isinstance(read, pd.DataFrame)

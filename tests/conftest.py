@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
@@ -172,6 +173,23 @@ def traced_once() -> Callable[[], AbstractContextManager[None]]:
             yield
 
     return context
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of a test run share."""
+    folder: Path = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def default_file(default_detector: FAnoGAN, shared_folder: Path) -> Path:
+    """Return the exported scorer of `default_detector`; tests must not change it."""
+    path = shared_folder / "default.onnx"
+    with FileLock(shared_folder / "default.lock"):
+        if not path.exists():
+            default_detector.export_onnx(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -110,9 +110,10 @@ def test_batches_are_reported_once(codec: TableCodec) -> None:
     assert ["40 of 40 rows" in str(warning.message) for warning in caught] == [True]
 
 
-def test_python_and_onnx_warn_alike(default_detector: FAnoGAN, tmp_path: Path) -> None:
-    default_detector.export_onnx(tmp_path / "m.onnx")
-    onnx = OnnxDetector(tmp_path / "m.onnx", providers="cpu").fit()
+def test_python_and_onnx_warn_alike(
+    default_detector: FAnoGAN, default_file: Path, tmp_path: Path
+) -> None:
+    onnx = OnnxDetector(default_file, providers="cpu").fit()
     default_detector.save(tmp_path / "m.augan")
     frame = make_mixed_frame(60, seed=1).assign(shop="WEB")
     said = []

@@ -23,10 +23,8 @@ NO_RATES = [np.nan, 0, 1, 2, -1, "x", None, True, np.inf, [0.1], "0.1"]
 
 
 @pytest.fixture(scope="module")
-def file(default_detector: FAnoGAN, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    default_detector.export_onnx(path)
-    return path
+def file(default_file: Path) -> Path:
+    return default_file
 
 
 @pytest.fixture

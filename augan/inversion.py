@@ -1,4 +1,4 @@
-"""From a row to its latent: by an encoder (f-AnoGAN) or by gradient search (AnoGAN)."""
+"""Inversion of a generator: by an encoder (f-AnoGAN) or by gradient descent (AnoGAN)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch.nn import functional as F
 from augan._random import torch_stream
 from augan.networks import Critic
 
-NEAR = 7  # pixels a side of the window that says how near to a hole a pixel is (Yeh 2017)
-FILL_RATE = 0.03  # Adam's, of the search for a hole's filling
-REALISM, USUAL = 0.003, 0.1  # weights of the critic's output, and of the latent's size, in it
+WINDOW = 7  # side of the window of the importance weights (Yeh 2017, eq. 3)
+INPAINTING_RATE = 0.03  # Adam's learning rate
+PRIOR_WEIGHT = 0.003  # weight of the critic's output in the loss of inpainting
+LATENT_WEIGHT = 0.1  # weight of the latent's squared norm in it
 
 
 class EncoderInversion(nn.Module):
@@ -30,11 +31,29 @@ class EncoderInversion(nn.Module):
 
 
 class SearchInversion(nn.Module):
-    """The latent whose generated row comes closest to x, by gradient descent (Schlegl 2017, eq. 3).
+    """Gradient descent on the latent of each row (Schlegl 2017, eq. 5).
 
-    A search starts from that of a few fixed latents whose row is nearest to x. It minimises
-    (1 - w) |x - G(z)|_1 + w |f(x) - f(G(z))|_1, each averaged over its dimensions, summed over
-    the batch: so every row is searched for alone, whatever stands beside it.
+    It starts from the one of `n_starts` fixed random latents whose generated row is nearest to x,
+    and minimises (1 - w) |x - G(z)|_1 + w |f(x) - f(G(z))|_1, each norm divided by its number of
+    dimensions. The loss is summed over the batch, so the result for a row does not depend on the
+    other rows.
+
+    Parameters
+    ----------
+    generator, critic : Module
+        Frozen networks.
+    latent_dim : int
+        Dimensions of a latent.
+    n_steps : int
+        Steps of Adam.
+    lr : float
+        Adam's learning rate.
+    feature_weight : float
+        The weight w of the feature residual.
+    n_starts : int, default=64
+        Number of starting points.
+    seed : int, default=0
+        Seed of the starting points.
     """
 
     starts: Tensor
@@ -52,14 +71,14 @@ class SearchInversion(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self._networks = (generator, critic)  # a tuple: they are the scorer's, not parts of this
+        self._networks = (generator, critic)  # in a tuple, so that they are not submodules
         self.n_steps, self.lr, self.feature_weight = n_steps, lr, feature_weight
         random = torch_stream(seed, "search")
         starts = torch.randn(n_starts, latent_dim, generator=random, device="cpu")
         self.register_buffer("starts", starts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return latents (B, latent_dim) of encoded rows (B, ...); no network is changed."""
+        """Return latents (B, latent_dim) of encoded rows (B, ...)."""
         generator, critic = self._networks
         with torch.no_grad():
             rows = generator(self.starts).flatten(1)
@@ -89,11 +108,11 @@ def fill_latents(
     starts: Tensor,
     n_steps: int,
 ) -> Tensor:
-    """Return latents whose images agree with the known pixels of others (Yeh 2017, eqs. 3-6).
+    """Return latents whose images agree with the known pixels of images (Yeh 2017, eqs. 3-6).
 
-    Minimises ``|W (G(z) - x)|_1 / |W|_1 - a D(G(z)) + b |z|^2 / n_z`` for each image alone, with
-    weights W of known pixels that are larger the more of those around are in the hole; the last
-    term, which the paper has not, keeps the search where the generator was trained.
+    For each image, minimises ``|W (G(z) - x)|_1 / |W|_1 - a D(G(z)) + b |z|^2 / n_z``. The
+    importance weight W of a known pixel increases with the share of unknown pixels around it. The
+    last term is not in the paper; it keeps latents where the prior has most of its mass.
 
     Parameters
     ----------
@@ -104,36 +123,44 @@ def fill_latents(
     known : Tensor
         1 where pixels are known, 0 in the holes, (n, 1, h, w).
     starts : Tensor
-        Latents (n, latent_dim) to start from.
+        Initial latents (n, latent_dim).
     n_steps : int
-        Steps of the search.
+        Steps of Adam.
+
+    Returns
+    -------
+    latents : Tensor
+        Latents (n, latent_dim).
     """
-    near = F.avg_pool2d(1 - known, NEAR, stride=1, padding=NEAR // 2, count_include_pad=False)
-    weights = known * (1 + near)
+    unknown = F.avg_pool2d(
+        1 - known, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False
+    )
+    weights = known * (1 + unknown)
     weights = weights / (images.shape[1] * weights.sum(dim=(1, 2, 3), keepdim=True))
     z = starts.clone().requires_grad_()
-    optimizer = torch.optim.Adam([z], lr=FILL_RATE)
+    optimizer = torch.optim.Adam([z], lr=INPAINTING_RATE)
     with torch.enable_grad():
         for _ in range(n_steps):
             made = generator(z)
             gap = (weights * (made - images).abs()).sum(dim=(1, 2, 3))
-            loss = gap - REALISM * critic(made) + USUAL * z.square().mean(dim=1)
+            loss = gap - PRIOR_WEIGHT * critic(made) + LATENT_WEIGHT * z.square().mean(dim=1)
             (z.grad,) = torch.autograd.grad(loss.sum(), z)
             optimizer.step()
     return z.detach()
 
 
 def truncated_normal(n: int, dim: int, limit: float, random: torch.Generator) -> Tensor:
-    """Return `n` latents (n, dim) of normal numbers, none of them larger than `limit`."""
+    """Return `n` latents (n, dim) of a normal distribution truncated to [-limit, limit]."""
     inside = math.erf(limit / math.sqrt(2))  # share of a normal's draws within the limit
     uniform = 2 * torch.rand(n, dim, generator=random, dtype=torch.float64) - 1
     return (math.sqrt(2) * torch.erfinv(inside * uniform)).clamp(-limit, limit).float()
 
 
 def spherical_path(start: Tensor, end: Tensor, n: int) -> Tensor:
-    """Return `n` latents (n, latent_dim) from one to another, on the arc between them.
+    """Return `n` latents (n, latent_dim) from `start` to `end` by spherical interpolation.
 
-    Latents of a normal distribution lie near a sphere; a straight line leaves it (White 2016).
+    Samples of a normal distribution in many dimensions lie near a sphere, which linear
+    interpolation leaves (White 2016).
     """
     t = torch.linspace(0, 1, n, dtype=start.dtype)[:, None]
     cosine = F.cosine_similarity(start, end, dim=0).clamp(-1, 1)

@@ -18,7 +18,7 @@ from augan.networks.pseudo_defects import damage, draw_regions
 from augan.networks.restoration import RestorationNetwork
 from augan.scoring.maps import Heatmap, ImageNeighbours, LocalNeighbours
 from augan.scoring.view import View
-from augan.training.restoration import turned_alike
+from augan.training.restoration import symmetries_of
 
 QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
 TRAINED = {**QUICK, "repair_steps": 60, "random_state": 0}
@@ -216,14 +216,14 @@ def test_bytes_are_not_copied_to_floats() -> None:
 
 def test_images_are_turned_as_far_as_they_may_be() -> None:
     images = torch.randn(50, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert turned_alike(images) == ["left_right", "up_down", "diagonal"]
-    assert turned_alike(images[:, :, :, :24]) == ["left_right", "up_down"]
+    assert symmetries_of(images) == ["left_right", "up_down", "diagonal"]
+    assert symmetries_of(images[:, :, :, :24]) == ["left_right", "up_down"]
     left, top = images.clone(), images.clone()
     left[:, :, :, :16] += 5
     top[:, :, :16] += 5
-    assert turned_alike(left) == ["up_down"]
-    assert turned_alike(top) == ["left_right"]
-    assert turned_alike(top + left) == ["diagonal"]
+    assert symmetries_of(left) == ["up_down"]
+    assert symmetries_of(top) == ["left_right"]
+    assert symmetries_of(top + left) == ["diagonal"]
 
 
 def test_a_large_defect_leaves_the_rest_of_the_heat_alone() -> None:

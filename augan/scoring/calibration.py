@@ -1,4 +1,4 @@
-"""One scale for all heads, a threshold and p-values, all from normals not learned from."""
+"""Calibration on held-out normal rows: a common scale of the heads, thresholds, p-values."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from augan.scoring.head import FittedModule
 
 Fusion = Literal["top2", "mean", "max"]
 
-FLOOR = 0.01  # share of a head's usual value that is added before the logarithm
-MAD_TO_DEVIATION = 1.4826  # of a normal distribution
+LOG_OFFSET = 0.01  # share of a head's median that is added before taking the logarithm
+MAD_TO_DEVIATION = 1.4826  # median absolute deviation to standard deviation, if normal
 
 
 class RobustScale(FittedModule):
-    """Heads (B, H) as robust z-scores of their logarithm on unseen normals."""
+    """Robust z-scores of the logarithm of scores: centred by the median, scaled by the MAD."""
 
     floor: Tensor
     centre: Tensor
@@ -27,9 +27,9 @@ class RobustScale(FittedModule):
         self.add_buffers("floor", "centre", "deviation")
 
     def fit(self, parts: Tensor) -> None:
-        """Learn median and deviation of each head (n, H) on unseen normals."""
+        """Fit median and MAD of each head to scores (n, H) of held-out normal rows."""
         usual = torch.where(_median(parts) > 0, _median(parts), parts.mean(dim=0))
-        self.floor = FLOOR * torch.where(usual > 0, usual, torch.ones_like(usual))
+        self.floor = LOG_OFFSET * torch.where(usual > 0, usual, torch.ones_like(usual))
         logs = (parts + self.floor).log()
         self.centre = _median(logs)
         spread = MAD_TO_DEVIATION * _median((logs - self.centre).abs())
@@ -43,7 +43,7 @@ class RobustScale(FittedModule):
 
 
 class Conformal(FittedModule):
-    """Conformal p-values and thresholds from the scores of unseen normals (Vovk 2005)."""
+    """Conformal p-values and thresholds (Vovk, Gammerman and Shafer 2005)."""
 
     scores: Tensor
 
@@ -52,19 +52,19 @@ class Conformal(FittedModule):
         self.add_buffers("scores")
 
     def fit(self, scores: Tensor) -> None:
-        """Keep the scores (n,) of unseen normals, sorted."""
+        """Store the scores (n,) of held-out normal rows, sorted."""
         self.scores = scores.double().sort().values
 
     def p_value(self, scores: Tensor) -> Tensor:
-        """Return (1 + #{calibration >= s}) / (n + 1) of scores (B,)."""
+        """Return (1 + #{calibration scores >= s}) / (n + 1) for scores s (B,)."""
         below = torch.searchsorted(self.scores, scores.double().contiguous())
         return (1 + len(self.scores) - below).double() / (len(self.scores) + 1)
 
     def threshold(self, target_fpr: float | Tensor) -> Tensor:
-        """Return the score () above which at most `target_fpr` of normal rows lie.
+        """Return the score () that at most `target_fpr` of new normal rows exceed.
 
-        Above it p <= target_fpr. Where the held-out rows are too few to tell, the largest of
-        their scores.
+        Scores above it have p-values of at most `target_fpr`. If there are too few held-out rows,
+        it is their highest score.
         """
         n = len(self.scores)
         rank = (torch.as_tensor(target_fpr, dtype=torch.float64) * (n + 1) + 1e-9).long()
@@ -72,7 +72,7 @@ class Conformal(FittedModule):
 
 
 def fuse(parts: Tensor, weights: Tensor, fusion: Fusion) -> Tensor:
-    """Return one score a row (B,) from calibrated heads (B, H) and their weights (H,)."""
+    """Return one score for each row (B,) of calibrated heads (B, H) with weights (H,)."""
     parts = parts * weights
     if fusion == "mean":
         return parts.mean(dim=1)

@@ -1,4 +1,4 @@
-"""Heads that say how far a row lies from training normals, in one space or another."""
+"""Heads that are distances to the training rows, in different feature spaces."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from augan.scoring.head import Head
 from augan.scoring.nearest import nearest_by
 from augan.scoring.view import View
 
-MAX_FEATURES = 512  # up to which a covariance is that of all of them
-MAX_COMPONENTS = 200  # else of so many principal components
-MAX_NEIGHBOUR_COMPONENTS = 64  # in which neighbours are sought, and by what lies outside them
-FLOOR = 0.01  # of the features' mean deviation, that each one's is at least
-ROWS_A_CENTRE = 4  # training rows that a row of a full bank stands for
-CENTRING_ROUNDS = 10  # of k-means
-NEGLIGIBLE = 1e-3  # distance, of the rows' spread, below which rounding takes part
+MAX_FEATURES = 512  # if there are more, the covariance is that of principal components
+MAX_COMPONENTS = 200  # number of these principal components
+MAX_NEIGHBOUR_COMPONENTS = 64  # principal components in which neighbours are found
+SMALLEST_DEVIATION = 0.01  # smallest standard deviation of a feature, as a share of the mean one
+ROWS_PER_CENTRE = 4  # training rows per k-means centre
+KMEANS_ITERATIONS = 10
+NEGLIGIBLE = 1e-3  # distances below this share of the rows' spread are dominated by rounding
 
 
 class Distance(Head):
-    """A distance between features; `of` says which part of a view they are."""
+    """A distance between features; `of` is the name of the features in a `View`."""
 
     of: str
 
@@ -39,9 +39,9 @@ class Distance(Head):
 
 
 class Mahalanobis(Distance):
-    """Squared Mahalanobis distance of features, their covariance shrunk (Ledoit 2004).
+    """Squared Mahalanobis distance of features, with a shrunk covariance (Ledoit and Wolf 2004).
 
-    Where there are more than `MAX_FEATURES`, in their principal components.
+    If there are more than `MAX_FEATURES`, it is that of their principal components.
     """
 
     mean: Tensor
@@ -52,14 +52,14 @@ class Mahalanobis(Distance):
         self.add_buffers("mean", "whitening")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Learn mean (F,) and whitening (F, K) of the training features."""
+        """Fit mean (F,) and whitening matrix (F, K) to the training features."""
         features = self.features(view).double().cpu().numpy()
         mean = features.mean(axis=0)
         centred = features - mean
         basis = np.eye(centred.shape[1])
         if centred.shape[1] > MAX_FEATURES:
             basis = _principal_components(centred, random, MAX_COMPONENTS)
-        covariance = np.eye(basis.shape[1])  # of rows that are all the same
+        covariance = np.eye(basis.shape[1])  # if all rows are equal
         if centred.any():
             covariance, _ = ledoit_wolf(centred @ basis, assume_centered=True)
         values, vectors = np.linalg.eigh(covariance)
@@ -85,10 +85,10 @@ class PretextMahalanobis(Mahalanobis):
 
 
 class PretextDeviation(Distance):
-    """Mean squared deviation of the pretext network's features, each in its own deviations.
+    """Mean squared z-score of the pretext network's features.
 
-    A Mahalanobis distance whose covariance is shrunk all the way to its diagonal: what lies far
-    from the middle counts, be it far along directions in which the features often vary.
+    A Mahalanobis distance with a diagonal covariance, divided by the number of features. Unlike the
+    full distance, it is large also along directions in which the features often vary.
     """
 
     needs, of = "pretext", "pretext_features"
@@ -100,11 +100,11 @@ class PretextDeviation(Distance):
         self.add_buffers("mean", "deviation")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Learn mean and deviation (F,) of the training features."""
+        """Fit mean and standard deviation (F,) to the training features."""
         features = self.features(view)
         self.mean = features.mean(dim=0)
         deviation = features.std(dim=0, unbiased=False)
-        floor = FLOOR * deviation.mean()  # of features that hardly vary
+        floor = SMALLEST_DEVIATION * deviation.mean()  # for features that hardly vary
         self.deviation = torch.where(floor > 0, deviation.clamp(min=floor), 1.0)
 
     def forward(self, view: View) -> Tensor:
@@ -113,11 +113,12 @@ class PretextDeviation(Distance):
 
 
 class Neighbours(Distance):
-    """Mean distance to the nearest rows of a bank that stands for training normals.
+    """Mean distance to the k nearest neighbours in a memory of training rows.
 
-    The bank holds the training rows or, where they are many, the centres of their clusters. In
-    units of the training rows' spread, so that distances in two networks' features compare.
-    Of many features the principal components and the length of the rest are compared.
+    The memory (`bank`) holds the training rows or, if there are many, their k-means centres.
+    Distances are divided by the root mean square distance of the training rows to their mean. If
+    there are many features, distances are taken between principal components, with the norm of the
+    remainder as one more component.
     """
 
     centre: Tensor
@@ -133,7 +134,7 @@ class Neighbours(Distance):
         self.add_buffers("centre", "unit", "basis", "bank", "squares")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Keep at most `memory_size` rows that stand for `n_rows` training rows, or for all."""
+        """Store at most `memory_size` rows or centres of `n_rows` training rows, or of all."""
         rows = self.features(view)
         self.centre = rows.mean(dim=0)
         centred = rows - self.centre
@@ -144,7 +145,7 @@ class Neighbours(Distance):
             matrix = centred.double().cpu().numpy()
             basis = _principal_components(matrix, random, MAX_NEIGHBOUR_COMPONENTS)
             self.basis = torch.from_numpy(basis).to(rows)
-        most = min(ROWS_A_CENTRE * self.memory_size, n_rows or len(rows))
+        most = min(ROWS_PER_CENTRE * self.memory_size, n_rows or len(rows))
         if len(rows) > most:
             kept = np.sort(random.choice(len(rows), most, replace=False))
             rows = rows[torch.from_numpy(kept).to(rows.device)]
@@ -154,7 +155,7 @@ class Neighbours(Distance):
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
         rows = self._compared(self.features(view))
-        # |x - b|^2 = |b|^2 - 2 x b + |x|^2, whose last term is the same for all b
+        # |x - b|^2 = |b|^2 - 2 x b + |x|^2; the last term is the same for all b
         nearness = torch.addmm(self.squares, rows, self.bank.T, alpha=-2)
         distances, _ = nearest_by(nearness, rows, self.bank, self.n_neighbors)
         return (distances.square() + NEGLIGIBLE**2).sqrt().mean(dim=1)
@@ -169,41 +170,41 @@ class Neighbours(Distance):
 
 
 class CriticNeighbours(Neighbours):
-    """Mean distance to the nearest training normals in the critic's features."""
+    """Mean distance to the nearest training rows in the critic's features."""
 
     needs, of = "gan", "f_x"
 
 
 class PretextNeighbours(Neighbours):
-    """Mean distance to the nearest training normals in the pretext network's features."""
+    """Mean distance to the nearest training rows in the pretext network's features."""
 
     needs, of = "pretext", "pretext_features"
 
 
 class RepairNeighbours(Neighbours):
-    """Mean distance to the nearest training normals between the errors of the repair.
+    """Mean distance to the nearest training rows between errors of column reconstruction.
 
-    Columns that can never be repaired well have large errors in every row, so that what counts is
-    an error of another size or sign than usual.
+    A column that cannot be predicted from the others has large errors in every row. The distance
+    is large only if an error has an unusual size or sign.
     """
 
     needs, of = "pretext", "repair_error"
 
 
 class DataNeighbours(Neighbours):
-    """Mean distance to the nearest training normals between standardised rows, or pixels."""
+    """Mean distance to the nearest training rows between standardised rows, or pixels."""
 
     of = "standard"
 
 
 def _centres(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:
-    """Return rows (n, F) at most: the rows, or the centres of so many clusters (k-means)."""
+    """Return rows (m, F), m <= n: the rows or, if they are more, their k-means centres."""
     if len(rows) <= n:
         return rows
     seed = int(random.integers(2**31))
-    means = KMeans(n, init="random", n_init=1, max_iter=CENTRING_ROUNDS, random_state=seed)
-    with threadpool_limits(1), warnings.catch_warnings():  # one thread: sums in one order
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of alike rows, in fewer clusters
+    means = KMeans(n, init="random", n_init=1, max_iter=KMEANS_ITERATIONS, random_state=seed)
+    with threadpool_limits(1), warnings.catch_warnings():  # one thread, so results are reproducible
+        warnings.simplefilter("ignore", ConvergenceWarning)  # if rows are equal
         means.fit(rows.cpu().numpy())
     return torch.from_numpy(means.cluster_centers_).to(rows)
 
@@ -211,9 +212,9 @@ def _centres(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:
 def _principal_components(
     centred: np.ndarray, random: np.random.Generator, n_components: int
 ) -> np.ndarray:
-    """Return a basis (F, K) of at most `n_components` directions, at right angles."""
+    """Return an orthonormal basis (F, K) of at most `n_components` directions."""
     n_rows, n_features = centred.shape
-    if (centred == centred[0]).all():  # one direction is as good as another
+    if (centred == centred[0]).all():  # all directions are equivalent
         return np.linalg.qr(random.normal(size=(n_features, n_components)))[0]
     seed = int(random.integers(2**31))
     n_components = min(n_components, n_rows - 1)

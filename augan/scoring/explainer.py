@@ -1,21 +1,22 @@
-"""Which columns of a row are unusual."""
+"""Explanations of tables: which columns of a row are unusual."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from augan.scoring.calibration import FLOOR
 from augan.scoring.head import FittedModule
+
+SMALLEST_MEAN = 0.01  # smallest mean difference of a column, as a share of the average one
 
 
 class Explainer(FittedModule):
-    """Squared differences by column, as multiples of what is usual on normals.
+    """Differences of each column, as multiples of their means in held-out normal rows.
 
     Parameters
     ----------
     owners : tuple of Tensor
-        Column that owns each encoded channel, and each standardised one.
+        Column of each encoded channel, and of each standardised one.
     """
 
     usual: Tensor
@@ -28,13 +29,13 @@ class Explainer(FittedModule):
         self.owners = torch.cat([encoded, standard + self.n_columns])
 
     def fit(self, differences: Tensor) -> None:
-        """Learn what is usual of each column."""
+        """Fit the mean difference of each column."""
         usual = self._by_column(differences).mean(dim=0)
-        floor = max(float(usual.mean()) * FLOOR, torch.finfo(usual.dtype).tiny)
+        floor = max(float(usual.mean()) * SMALLEST_MEAN, torch.finfo(usual.dtype).tiny)
         self.usual = usual.clamp(min=floor)
 
     def forward(self, differences: Tensor) -> Tensor:
-        """Return multiples of what is usual, (B, columns)."""
+        """Return multiples of the mean difference, (B, columns)."""
         scaled = self._by_column(differences) / self.usual
         return scaled.unflatten(1, (2, self.n_columns)).mean(dim=1)
 

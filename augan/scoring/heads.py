@@ -1,4 +1,4 @@
-"""Anomaly scores of a row, each from another side; all (B,), higher = more abnormal."""
+"""The heads: anomaly scores (B,) of rows, higher = more abnormal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from augan.scoring.maps import (
 )
 from augan.scoring.view import View
 
-INVERSION_WEIGHT = 1 / 3
+INVERSION_WEIGHT = 1 / 3  # of heads that depend on the inversion
 
 
 class DataResidual(Head):
@@ -53,7 +53,7 @@ class FeatureResidual(Head):
 
 
 class Latent(Head):
-    """|z|^2 / latent_dim: how far from the prior N(0, I) a row's latent lies."""
+    """|z|^2 / latent_dim: distance of a row's latent from the mean of the prior N(0, I)."""
 
     weight = INVERSION_WEIGHT
     needs = "gan"
@@ -64,7 +64,7 @@ class Latent(Head):
 
 
 class LatentCycle(Head):
-    """|z - z'|^2 / latent_dim, z' the latent of G(z) (Akcay 2018, eq. 5, squared)."""
+    """|z - z'|^2 / latent_dim, where z' is the latent of G(z) (Akcay 2018, eq. 5, squared)."""
 
     weight = INVERSION_WEIGHT
     needs = "gan"
@@ -75,7 +75,7 @@ class LatentCycle(Head):
 
 
 class Transforms(Head):
-    """Mean of -log p(transform) over turned and shifted images (Golan 2018, eq. 1, simplified)."""
+    """Negative log-likelihood of an image's transformations (Golan 2018, eq. 1, simplified)."""
 
     needs = "pretext"
 
@@ -85,7 +85,7 @@ class Transforms(Head):
 
 
 class Repair(Head):
-    """Mean absolute error of the pretext network's repair."""
+    """Mean absolute error of the reconstruction of columns by the pretext network."""
 
     needs = "pretext"
 
@@ -114,16 +114,16 @@ HEADS: dict[str, type[Head]] = {
     "backbone_memory": BackboneMemory,
     "backbone_residual": BackboneResidual,
 }
-TABLE_HEADS = ("repair", "repair_neighbors")  # of one kind of data
+TABLE_HEADS = ("repair", "repair_neighbors")  # for tables only
 BACKBONE_HEADS = ("backbone_memory", "backbone_residual")
-IMAGE_HEADS = (
+IMAGE_HEADS = (  # for images only
     *("transforms", "local_neighbors", "image_neighbors", "detail_restoration"),
     *BACKBONE_HEADS,
 )
 
 
 def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
-    """Build the head called `name`."""
+    """Return the head called `name`, not fitted."""
     cls: Any = HEADS[name]
     head: Head = cls(n_neighbors, memory_size) if cls.has_memory else cls()
     return head

@@ -1,4 +1,4 @@
-"""Heads that say where in an image something is unusual: a map each, and a score from its top."""
+"""Heads of images with anomaly maps; the score is the mean of the highest values of the map."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from augan.scoring.head import FittedModule, Head
 from augan.scoring.nearest import nearest
 from augan.scoring.view import View
 
-MAP_SIDE = 16  # most positions a side at which local memories are kept
-PATCH = 5  # positions a side that are compared
-SMOOTHED, WIDELY = 3, 5  # positions a side that maps are averaged over
-FITTING_ROUNDS = 8  # of fitting brightness and contrast
-CONTRASTS = (0.5, 2.0)  # that images may differ by
-USUAL_TIMES, SMALLEST = 1.5, 1e-3  # medians of the differences at which a pixel counts a quarter
-BLUR = 7  # pixels a side that the restoration map is averaged over
-BANKED_IMAGES = 256  # whose patches a backbone's memory is drawn from
-FITTED_PIXELS = 200_000  # that the heatmap's scale is learned from
-PIXEL_FPR = 0.01  # share of the pixels of normal images that are hotter than the limit
+MAP_SIDE = 16  # largest side, in pixels, of coarse images
+PATCH = 5  # side of the patches that are compared
+SMOOTHING, WIDE_SMOOTHING = 3, 5  # sides of the windows that maps are averaged over
+FITTING_ITERATIONS = 8  # of the robust fit of brightness and contrast
+CONTRASTS = (0.5, 2.0)  # range of the fitted contrast
+QUARTER_WEIGHT = 1.5  # times the median difference: where a pixel's weight in the fit is 1/4
+SMALLEST = 1e-3  # smallest divisor in the fit
+RESTORATION_SMOOTHING = 7  # side of the window that the restoration map is averaged over
+MEMORY_IMAGES = 256  # images, at most, whose patches a backbone's memory is drawn from
+FITTED_PIXELS = 200_000  # pixels, at most, that the heatmap's scale is fitted to
+PIXEL_FPR = 0.01  # share of the pixels of normal images above the pixel threshold
 
 
 class MapHead(Head):
-    """A head whose score is the mean over the highest `share` of its map."""
+    """A head whose score is the mean of the highest values, a `share` of them, of a map."""
 
     share: float
 
@@ -41,7 +42,7 @@ class MapHead(Head):
 
 
 class CoarseMemory(MapHead):
-    """A head that keeps coarse training images, standardised, to compare others with."""
+    """A head with a memory of standardised training images at low resolution."""
 
     bank: Tensor
     has_memory = True
@@ -52,48 +53,48 @@ class CoarseMemory(MapHead):
         self.add_buffers("bank")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Keep at most `memory_size`, and at most `n_rows`, training images."""
+        """Store at most `memory_size`, and at most `n_rows`, training images."""
         images = _coarse(view.coarse)
         most = min(self.memory_size, n_rows or len(images))
         if len(images) > most:
             kept = np.sort(random.choice(len(images), most, replace=False))
             images = images[torch.from_numpy(kept).to(images.device)]
-        self.bank = images.clone()  # two heads may keep the same ones
+        self.bank = images.clone()  # two heads must not share memory
 
 
 class LocalNeighbours(CoarseMemory):
-    """Distance of each part of an image to the nearest of the same place in training images.
+    """Distance of each patch to its nearest neighbours at the same position in training images.
 
-    A memory of patches as PatchCore's (Roth 2022), of coarse pixels instead of a pretrained
-    network's features, and one for each place (cf. PaDiM, Defard 2021).
+    A memory of patches as in PatchCore (Roth 2022), but of pixels at low resolution instead of a
+    pretrained network's features, and one for each position, as in PaDiM (Defard 2021).
     """
 
     share = 0.2
 
     def map(self, view: View) -> Tensor:
-        """Return distances (B, h, w) at most `MAP_SIDE` a side."""
+        """Return distances (B, h, w), h and w at most `MAP_SIDE`."""
         images, bank = (_padded(part) for part in (_coarse(view.coarse), self.bank))
         rows = []
         for top in range(images.shape[2] - PATCH + 1):
             here, known = (_patches(part[:, :, top : top + PATCH]) for part in (images, bank))
             rows.append(nearest(here, known, self.n_neighbors)[0].mean(dim=2).T)
-        return _blurred(torch.stack(rows, dim=1), SMOOTHED)
+        return _blurred(torch.stack(rows, dim=1), SMOOTHING)
 
 
 class ImageNeighbours(CoarseMemory):
-    """Mean distance to the nearest training images, and where an image differs from them."""
+    """Mean distance to the nearest training images; the map is the difference from them."""
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
         return self._nearest(_coarse(view.coarse))[0].mean(dim=1)
 
     def map(self, view: View) -> Tensor:
-        """Return mean absolute differences (B, h, w) at most `MAP_SIDE` a side."""
+        """Return mean absolute differences (B, h, w), h and w at most `MAP_SIDE`."""
         images = _coarse(view.coarse)
         neighbours = self.bank[self._nearest(images)[1]]
-        differences = _after_fitting(neighbours.flatten(2), images.flatten(1)[:, None])
+        differences = _robust_differences(neighbours.flatten(2), images.flatten(1)[:, None])
         maps = differences.abs().mean(dim=1).view_as(images).mean(dim=1)
-        return _blurred(maps, WIDELY)
+        return _blurred(maps, WIDE_SMOOTHING)
 
     def _nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return nearest(images.flatten(1), self.bank.flatten(1), self.n_neighbors)
@@ -105,14 +106,14 @@ class DetailRestoration(MapHead):
     needs, share = "restoration", 0.002
 
     def map(self, view: View) -> Tensor:
-        """Return mean absolute changes (B, h, w), at the size of the details."""
-        return _blurred(view.change, BLUR)
+        """Return mean absolute corrections (B, h, w), at the size of the details."""
+        return _blurred(view.change, RESTORATION_SMOOTHING)
 
 
 class BackboneMemory(MapHead):
-    """Distance of each patch to the nearest of training images, in a backbone's features.
+    """Distance of each patch to its nearest neighbours in a backbone's features.
 
-    PatchCore (Roth 2022) with a random choice of patches in place of its coreset.
+    PatchCore (Roth 2022), with a random sample of patches instead of its coreset.
     """
 
     share = 0.01
@@ -125,9 +126,9 @@ class BackboneMemory(MapHead):
         self.add_buffers("bank")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Keep at most `memory_size` patches, of at most `BANKED_IMAGES` or `n_rows` images."""
+        """Store at most `memory_size` patches of at most `MEMORY_IMAGES` or `n_rows` images."""
         n = len(view.x)
-        most = min(n_rows or n, n, BANKED_IMAGES)
+        most = min(n_rows or n, n, MEMORY_IMAGES)
         images = np.sort(random.choice(n, most, replace=False))
         patches = view.deep_of(torch.from_numpy(images)).movedim(1, -1).flatten(0, 2)
         kept = random.choice(len(patches), min(len(patches), self.memory_size), replace=False)
@@ -137,7 +138,7 @@ class BackboneMemory(MapHead):
         """Return distances (B, h, w)."""
         patches = view.deep.movedim(1, -1)
         distances, _ = nearest(patches.flatten(1, 2), self.bank, self.n_neighbors, spare=0)
-        return _blurred(distances.mean(dim=2).unflatten(1, patches.shape[1:3]), SMOOTHED)
+        return _blurred(distances.mean(dim=2).unflatten(1, patches.shape[1:3]), SMOOTHING)
 
 
 class BackboneResidual(MapHead):
@@ -146,24 +147,24 @@ class BackboneResidual(MapHead):
     needs, share = "restoration", 0.02
 
     def map(self, view: View) -> Tensor:
-        """Return 1 - cosine (B, h, w) of the features before and after."""
-        return _blurred(1 - F.cosine_similarity(view.deep, view.deep_restored), SMOOTHED)
+        """Return cosine distances (B, h, w)."""
+        return _blurred(1 - F.cosine_similarity(view.deep, view.deep_restored), SMOOTHING)
 
 
 class ResidualMap(MapHead):
-    """Squared residual of the reconstruction, at the size of the GAN's images."""
+    """Squared residual of the reconstruction, at the GAN's working size."""
 
     needs, share = "gan", 1.0
 
     def map(self, view: View) -> Tensor:
         """Return mean squared residuals (B, h, w)."""
-        return _blurred((view.x - view.x_hat).square().mean(dim=1), SMOOTHED)
+        return _blurred((view.x - view.x_hat).square().mean(dim=1), SMOOTHING)
 
 
 class Heatmap(FittedModule):
-    """Several maps as one, in robust z-scores: 0 is usual of normal images.
+    """Mean of several maps in robust z-scores.
 
-    `limit` is the heat that `PIXEL_FPR` of the pixels of normal images lie above.
+    `limit` is the value that `PIXEL_FPR` of the pixels of normal images exceed.
     """
 
     limit: Tensor
@@ -174,7 +175,7 @@ class Heatmap(FittedModule):
         self.add_buffers("limit")
 
     def fit(self, maps: list[Tensor], random: np.random.Generator) -> None:
-        """Learn from the maps (n, h, w) of normal images what is usual."""
+        """Fit the scale of each map, and the limit, to maps (n, h, w) of normal images."""
         pixels = torch.stack(_one_size(maps)).flatten(1).T
         n = min(len(pixels), FITTED_PIXELS)
         chosen = torch.from_numpy(random.choice(len(pixels), n, replace=False))
@@ -195,16 +196,17 @@ def _coarse(images: Tensor) -> Tensor:
     return F.interpolate(images, size=size, mode="bilinear", antialias=True)
 
 
-def _after_fitting(known: Tensor, images: Tensor) -> Tensor:
-    """Return what images (B, 1, P) differ by from known ones (B, k, P) in the same light.
+def _robust_differences(known: Tensor, images: Tensor) -> Tensor:
+    """Return differences of images (B, 1, P) from known ones (B, k, P), adjusted to their light.
 
-    A large defect moves an image's own mean and deviation, so that all else seems to differ too.
-    Brightness and contrast of each known image are fitted once more, by least squares in which
-    pixels count the less the more they differ (Geman and McClure 1985).
+    A large defect changes the mean and the deviation of an image, so the rest of a standardised
+    image differs too. Brightness and contrast of each known image are therefore fitted to the
+    image by iteratively reweighted least squares, in which pixels that differ have less weight
+    (Geman and McClure 1985).
     """
     weight = torch.ones_like(known)
     differences = images - known
-    for _ in range(FITTING_ROUNDS):
+    for _ in range(FITTING_ITERATIONS):
         total = weight.sum(dim=2, keepdim=True)
         known_mean = (weight * known).sum(dim=2, keepdim=True) / total
         mean = (weight * images).sum(dim=2, keepdim=True) / total
@@ -213,7 +215,7 @@ def _after_fitting(known: Tensor, images: Tensor) -> Tensor:
         slope = slope / (spread * around).sum(dim=2, keepdim=True).clamp(min=SMALLEST)
         differences = images - mean - slope.clamp(*CONTRASTS) * around
         usual = differences.abs().median(dim=2, keepdim=True).values.clamp(min=SMALLEST)
-        weight = (1 + (differences / (USUAL_TIMES * usual)).square()).pow(-2)
+        weight = (1 + (differences / (QUARTER_WEIGHT * usual)).square()).pow(-2)
     return differences
 
 

@@ -1,17 +1,17 @@
-"""Distances to the nearest rows of a bank, exact where they are small."""
+"""Nearest neighbours in a memory of rows, with distances that are exact if they are small."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-SPARE = 3  # further rows that are looked at, beside the nearest by matrix products
+SPARE = 3  # candidates in addition to k, whose distances are computed exactly
 
 
 def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[Tensor, Tensor]:
-    """Return the distances (..., n, k) of rows (..., n, F) to the nearest of a bank, and which.
+    """Return distances (..., n, k) of rows (..., n, F) to their nearest neighbours, and indices.
 
-    The bank (K, F) is one for all rows, or (B, K, F) has one for each of rows (B, n, F).
+    The memory `bank` is (K, F), or (B, K, F) with one memory for each of rows (B, n, F).
     """
     found = torch.cdist(rows, bank, compute_mode="use_mm_for_euclid_dist")
     return nearest_by(found, rows, bank, k, spare=spare)
@@ -20,11 +20,11 @@ def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[
 def nearest_by(
     nearness: Tensor, rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE
 ) -> tuple[Tensor, Tensor]:
-    """Return what `nearest` does, of rows whose `nearness` (..., n, K) matrix products gave.
+    """Return what `nearest` does, given approximate distances `nearness` (..., n, K).
 
-    Those are wrong by the rounding of squares: between a row and itself by a thousandth of its
-    length, and differently with every library. So some rows more than `k` are chosen by them, and
-    their distances taken of differences.
+    Distances from matrix products have rounding errors of up to a thousandth of a row's norm, and
+    other ones in every library. So `nearness` only selects k + `spare` candidates; their distances
+    are computed from differences.
     """
     n_banked = bank.shape[-2]
     k = min(k, n_banked)

@@ -1,4 +1,4 @@
-"""Checks of rates and scores that users give, and a warning where a rate cannot be promised."""
+"""Checks of false-positive rates and scores given by users."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import numpy as np
 
 from augan.exceptions import CalibrationWarning, DataError, ParameterError, shown
 
-DEFAULT_FPR = 0.05  # of the detectors' target_fpr
+DEFAULT_FPR = 0.05  # default of the detectors' parameter target_fpr
 
 
 def check_rate(rate: Any, name: str = "target_fpr") -> float:
-    """Return a share of normal rows as a number; an error unless it is above 0 and below 1."""
+    """Return a false-positive rate as a float.
+
+    Raises
+    ------
+    ParameterError
+        If it is not a number above 0 and below 1.
+    """
     is_number = isinstance(rate, Real) and not isinstance(rate, (bool, np.bool_))
     if not is_number or not 0 < float(rate) < 1:
         raise ParameterError(f"{name}={shown(rate)}: must be a number above 0, below 1")
@@ -22,7 +28,13 @@ def check_rate(rate: Any, name: str = "target_fpr") -> float:
 
 
 def check_one_limit(contamination: Any, target_fpr: Any) -> None:
-    """Raise where both parameters ask for a threshold."""
+    """Check that at most one of two parameters sets the threshold.
+
+    Raises
+    ------
+    ParameterError
+        If both do.
+    """
     if contamination != "auto" and target_fpr != DEFAULT_FPR:
         raise ParameterError(
             f"contamination={shown(contamination)} and target_fpr={shown(target_fpr)}: each sets "
@@ -32,11 +44,11 @@ def check_one_limit(contamination: Any, target_fpr: Any) -> None:
 
 
 def warn_of_few(n_calibration: int, rate: float) -> None:
-    """Warn where so few rows calibrate that no threshold keeps to a rate."""
+    """Issue a CalibrationWarning if there are too few calibration rows for a rate."""
     least = 1 / (n_calibration + 1)
     if rate < least * (1 - 1e-9):
         warnings.warn(
-            f"a false-positive rate of {rate:g} cannot be promised with {n_calibration} "
+            f"a false-positive rate of {rate:g} cannot be guaranteed with {n_calibration} "
             f"calibration rows: the least is 1/{n_calibration + 1} = {least:.2g}; the threshold "
             "is the highest calibration score",
             CalibrationWarning,
@@ -45,7 +57,13 @@ def warn_of_few(n_calibration: int, rate: float) -> None:
 
 
 def check_scores(scores: Any) -> np.ndarray:
-    """Return scores as float64 numbers; an error for what is none, or not a number."""
+    """Return scores as an array of float64.
+
+    Raises
+    ------
+    DataError
+        If they are not numbers, or one is NaN.
+    """
     try:
         values = np.asarray(scores, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:

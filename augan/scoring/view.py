@@ -1,4 +1,4 @@
-"""What the heads see of a batch of rows; each part is computed when a head first asks for it."""
+"""What the heads read of a batch of rows; each part is computed when it is first read."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from augan.networks import Backbone, Critic, PretextNetwork, RestorationNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
 from augan.training.rows import LazyRows
 
-MAX_BATCH = 512  # rows that go through a network at once
-MAX_PIXELS = 2**21  # and pixels of details
+MAX_BATCH = 512  # rows, at most, that a network processes at once
+MAX_PIXELS = 2**21  # pixels of details, at most, that a network processes at once
 
 
 class View:
-    """A batch of rows as the model sees it.
+    """A batch of rows, encoded, and the outputs of the networks for it.
 
     Attributes
     ----------
     x : Tensor
         Encoded rows (B, D) or images (B, C, H, W).
     standard : Tensor
-        The same rows (B, S) in units that distances are taken in.
+        Standardised rows (B, S), between which distances are computed.
     z, x_hat : Tensor
-        Latents (B, latent_dim) and the reconstructions G(z).
+        Latents (B, latent_dim) and reconstructions G(z).
     z_hat : Tensor
         Latents of the reconstructions, (B, latent_dim).
     f_x, f_x_hat : Tensor
@@ -38,9 +38,9 @@ class View:
     transform_nll : Tensor
         Mean negative log-likelihood of an image's transformations, (B,).
     repair_error : Tensor
-        Errors (B, S) of a standardised row's repair by the pretext network.
+        Errors (B, S) of the pretext network's reconstruction of a standardised row.
     coarse : Tensor
-        Standardised images (B, C, h, w).
+        Standardised images (B, C, h, w) at low resolution.
     change : Tensor
         Mean absolute correction of each pixel of the details by the restoration network,
         (B, h, w).
@@ -120,7 +120,7 @@ class View:
         return self._of_details(lambda images: backbone(images + network.correction(images)))
 
     def deep_of(self, rows: Tensor) -> Tensor:
-        """Return the backbone's features (n, F, h, w) of some rows (n,) alone."""
+        """Return the backbone's features (n, F, h, w) of the rows with indices `rows` (n,)."""
         assert self._backbone is not None and self._raw is not None
         return self._of_details(self._backbone, self._raw[rows])
 
@@ -140,7 +140,7 @@ class View:
 
 
 def fits(rows: Tensor | LazyRows, size: int) -> TypeGuard[Tensor]:
-    """Whether rows need no splitting; an exported graph takes batches of any size whole."""
+    """Return whether rows need no splitting. An exported graph never splits a batch."""
     return torch.compiler.is_exporting() or (isinstance(rows, Tensor) and rows.shape[0] <= size)
 
 

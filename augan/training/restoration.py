@@ -18,10 +18,10 @@ from augan.training.steps import TrainingConfig, restoration_step
 Turn = Callable[[Tensor], Tensor]
 
 BATCH = 16
-LOOKED_AT, LOOKED_SIDE = 200, 16  # images, and pixels a side, that tell how they may be turned
-ALIKE = 1.1  # times as far as images from each other, turned images may be from them
+SYMMETRY_IMAGES, SYMMETRY_SIDE = 200, 16  # images, and their side, to find symmetries with
+MAX_DISTANCE_RATIO = 1.1  # largest distance of transformed images, relative to that of images
 LR_RESTORATION, DECAY_RESTORATION = 2e-3, 1e-2  # AdamW's learning rate and weight decay
-TURNS: dict[str, Turn] = {  # any of them, one after the other, are all turns of a square
+TURNS: dict[str, Turn] = {  # their compositions are all symmetries of a square
     "left_right": lambda images: images.flip(3),
     "up_down": lambda images: images.flip(2),
     "diagonal": lambda images: images.transpose(2, 3),
@@ -38,9 +38,9 @@ class RestorationPhase(AfterTheGAN):
     train, held_out : LazyRows
         Raw images (n, C, H, W).
     detail : callable
-        Raw images to details (n, C, h, w).
+        Function from raw images to details (n, C, h, w).
     config : TrainingConfig
-        Gradient clipping.
+        Gradient clipping (`gradient_clip`).
     seed : int
         Seed of the phase's random stream.
     """
@@ -63,7 +63,7 @@ class RestorationPhase(AfterTheGAN):
         self.detail, self.device, self.seed = detail, device, seed
         self.restoration = networks.restoration.to(memory_format=torch.channels_last)
         self.held_out = detail(held_out.first(BATCH)).to(device)
-        self.turns = turned_alike(detail(train.first(LOOKED_AT)))
+        self.turns = symmetries_of(detail(train.first(SYMMETRY_IMAGES)))
         self.optimizer = torch.optim.AdamW(
             self.restoration.parameters(),
             lr=LR_RESTORATION,
@@ -75,7 +75,7 @@ class RestorationPhase(AfterTheGAN):
         self.picking = torch_stream(seed, "repair rows")
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
-        """Move the network once."""
+        """Take one step."""
         set_rate(self.optimizer, LR_RESTORATION * factor)
         drawn = torch.randint(len(self.train), (BATCH,), generator=self.picking)
         images = self._crops(self.detail(self.train[drawn].first(BATCH)))
@@ -89,28 +89,28 @@ class RestorationPhase(AfterTheGAN):
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Return the task's loss on held-out images."""
+        """Return the loss on held-out images."""
         random = torch_stream(self.seed, "measure", self.device)
         return {"held_out_loss": float(self.restoration.loss(self.held_out, random))}
 
     def state_dict(self) -> dict[str, object]:
-        """Return what the next step depends on."""
+        """Return the state of networks, optimiser and random streams."""
         return {**super().state_dict(), "picking": self.picking.get_state()}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go back to `state`."""
+        """Restore a state returned by `state_dict`."""
         super().load_state_dict(state)
         picking = state["picking"]
         assert isinstance(picking, Tensor)
         self.picking.set_state(picking.cpu())
 
     def finish(self) -> None:
-        """Freeze the network; in memory it lies as one that is loaded from a file does."""
+        """Freeze the network; its memory format becomes that of a loaded one."""
         self.restoration.to(memory_format=torch.contiguous_format)
         freeze(self.restoration)
 
     def _crops(self, images: Tensor) -> Tensor:
-        """Return the same part of each image, `LEARNED_SIDE` pixels a side at most, some turned."""
+        """Return a random crop of the images, `LEARNED_SIDE` a side at most, randomly flipped."""
         height, width = (min(LEARNED_SIDE, side) for side in images.shape[2:])
         top, left = (
             int(torch.randint(side - kept + 1, (), generator=self.picking))
@@ -123,18 +123,21 @@ class RestorationPhase(AfterTheGAN):
         return crops
 
 
-def turned_alike(images: Tensor) -> list[str]:
-    """Return the `TURNS` that make of images (n, C, h, w) what could be others of the same kind.
+def symmetries_of(images: Tensor) -> list[str]:
+    """Return the names of the `TURNS` under which the distribution of images is symmetric.
 
-    It could where turned images are hardly farther from the others than those from each other.
+    It is taken to be if the mean distance between transformed images and images (n, C, h, w) is
+    at most `MAX_DISTANCE_RATIO` times the one between images.
     """
-    small = F.interpolate(images, size=(LOOKED_SIDE, LOOKED_SIDE), mode="bilinear", antialias=True)
+    small = F.interpolate(
+        images, size=(SYMMETRY_SIDE, SYMMETRY_SIDE), mode="bilinear", antialias=True
+    )
     rows, others = small.flatten(1), ~torch.eye(len(small), dtype=torch.bool)
     apart = torch.cdist(rows, rows)[others].mean()
     square = images.shape[2] == images.shape[3]
     found = []
     for name, turn in TURNS.items():
         across = torch.cdist(turn(small).flatten(1), rows)[others].mean()
-        if across <= ALIKE * apart and (square or name != "diagonal"):
+        if across <= MAX_DISTANCE_RATIO * apart and (square or name != "diagonal"):
             found.append(name)
     return found

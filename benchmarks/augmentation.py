@@ -7,7 +7,7 @@ cross-validation in the training rows. Average precision of a logistic regressio
 and histogram boosting. Every classifier is a line of results/augmentation.jsonl, so a stopped run
 goes on where it was.
 
-    python benchmarks/augmentation.py --data DIR [--cuts 0 100 50 20] [--seeds 5] [--arms ...]
+    python benchmarks/augmentation.py --data DIR [--cuts 0 100 50 20] [--seeds 5] [--strategies ...]
     python benchmarks/augmentation.py --report
 
 CTGAN (Business Source License, a peer only) learns from all rows, for its 300 epochs, and is asked
@@ -32,10 +32,10 @@ from running import add_common_options, add_parts, parse, run, run_missing, thre
 from scipy import stats
 
 from augan import GANSampler
-from augan.evaluation.augmentation import Parts, split_rows, try_arm
-from augan.evaluation.strategies import Arm, build_arms, complete
+from augan.evaluation.strategies import Strategy, build_strategies, impute
+from augan.evaluation.strategy_trial import Parts, split_rows, try_strategy
 
-KEY = ("set", "cut", "seed", "arm", "classifier")
+KEY = ("set", "cut", "seed", "strategy", "classifier")
 CUTS = (0, 100, 50, 20)  # rows of the rare class to train on; 0: all
 CTGAN_ALL, CTGAN_RARE = "CTGAN (all rows)", "CTGAN (rare rows)"
 CONFIDENCE = 0.95
@@ -48,31 +48,35 @@ def main() -> None:
     if not arguments.report:
         with threads(arguments.threads):
             run_missing(file, _jobs(arguments), measure, key=KEY[:-1], fresh=arguments.fresh)
-    print(_report(read(file, KEY), arguments.cuts, arguments.arms or list(arms())))
+    print(_report(read(file, KEY), arguments.cuts, arguments.strategies or list(strategies())))
 
 
-def arms() -> dict[str, Arm]:
+def strategies() -> dict[str, Strategy]:
     """Return what is compared, by name."""
-    return build_arms(GANSampler()) | {
-        "ADASYN": Arm(_adasyn, encoded=True),
-        CTGAN_RARE: Arm(_ctgan_of_rare_rows),
-        CTGAN_ALL: Arm(_ctgan_of_all_rows),
+    return build_strategies(GANSampler()) | {
+        "ADASYN": Strategy(_adasyn, encoded=True),
+        CTGAN_RARE: Strategy(_ctgan_of_rare_rows),
+        CTGAN_ALL: Strategy(_ctgan_of_all_rows),
     }
 
 
 def measure(job: Result, parts: Parts) -> list[Result]:
-    """Return the figures of one arm on one split, a line for each classifier."""
+    """Return the figures of one strategy on one split, a line for each classifier."""
     seconds: list[Result] = []
-    arm = arms()[job["arm"]]
+    strategy = strategies()[job["strategy"]]
 
     def resample(X: Any, y: NDArray[np.bool_], seed: int) -> Any:
-        assert arm.resample is not None
-        taken, made = timed("fit", arm.resample, X, y, seed)
+        assert strategy.resample is not None
+        taken, made = timed("fit", strategy.resample, X, y, seed)
         seconds.append(taken)
         return made
 
-    timed_arm = Arm(resample, arm.class_weight, arm.encoded) if arm.resample else arm
-    lines, _ = try_arm(timed_arm, parts, job["seed"])
+    timed_strategy = (
+        Strategy(resample, strategy.class_weight, strategy.encoded)
+        if strategy.resample
+        else strategy
+    )
+    lines, _ = try_strategy(timed_strategy, parts, job["seed"])
     names = {"average_precision": "ap"}
     taken = seconds[0] if seconds else {}
     return [
@@ -94,9 +98,9 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Parts]]:
                 n_rare = int(parts.y_train.sum())
                 if n_rare < cut:
                     continue
-                for arm in arguments.arms or arms():
+                for strategy in arguments.strategies or strategies():
                     counts = {"n_train": len(parts.train), "n_rare": n_rare}
-                    job = {"set": name, "cut": cut, "seed": seed, "arm": arm}
+                    job = {"set": name, "cut": cut, "seed": seed, "strategy": strategy}
                     yield job | counts, parts
 
 
@@ -127,8 +131,8 @@ def _ctgan_of_rare_rows(X: pd.DataFrame, y: NDArray[np.bool_], seed: int) -> Any
 def whole_numbers(
     X: pd.DataFrame,
 ) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:
-    """Return a table as `complete` does, whole numbers as integers, which CTGAN rounds to."""
-    filled, restore = complete(X)
+    """Return a table as `impute` does, whole numbers as integers, which CTGAN rounds to."""
+    filled, restore = impute(X)
     for name in filled.select_dtypes("number"):
         if (filled[name] % 1 == 0).all():
             filled[name] = filled[name].astype("int64")
@@ -172,39 +176,43 @@ def _report(results: list[Result], cuts: list[int], shown: list[str]) -> str:
     lines = pd.DataFrame([result for result in results if "error" not in result])
     blocks = []
     for cut in cuts:
-        rows = lines[(lines["cut"] == cut) & lines["arm"].isin(["none", *shown])]
-        if "none" in set(rows["arm"]):  # which the others are compared with
+        rows = lines[(lines["cut"] == cut) & lines["strategy"].isin(["none", *shown])]
+        if "none" in set(rows["strategy"]):  # which the others are compared with
             title = f"{cut} rows of the rare class" if cut else "all rows of the rare class"
             blocks += [f"{title}, {rows['seed'].nunique()} seeds", _table(rows, shown)]
-    errors = [f"{r['set']}, {r['cut']}, {r['arm']}: {r['error']}" for r in results if "error" in r]
+    errors = [
+        f"{r['set']}, {r['cut']}, {r['strategy']}: {r['error']}" for r in results if "error" in r
+    ]
     return "\n\n".join(blocks + sorted(set(errors)))
 
 
 def _table(rows: pd.DataFrame, shown: list[str]) -> str:
-    """Return mean average precision of each arm and set, and its gain over training on no more.
+    """Return mean average precision of each strategy and set, and its gain over training on no more.
 
-    Where an arm has not been run with every seed, its paired gains stand for all of them, and its
+    Where a strategy has not been run with every seed, its paired gains stand for all of them, and its
     name says how many runs there are.
     """
-    scores = rows.pivot_table(index=["set", "seed"], columns="arm", values="ap")
+    scores = rows.pivot_table(index=["set", "seed"], columns="strategy", values="ap")
     gains = scores.sub(scores["none"], axis=0)
     by_set = (
         gains.groupby(level="set").mean().add(scores["none"].groupby(level="set").mean(), axis=0)
     )
     cells = []
-    for arm in [arm for arm in shown if arm in scores]:
-        known = by_set[arm]
-        n_runs = int(scores[arm].notna().sum())
-        name = arm if n_runs == len(scores) else f"{arm}, {n_runs} of {len(scores)} runs"
+    for strategy in [strategy for strategy in shown if strategy in scores]:
+        known = by_set[strategy]
+        n_runs = int(scores[strategy].notna().sum())
+        name = strategy if n_runs == len(scores) else f"{strategy}, {n_runs} of {len(scores)} runs"
         row = [name, *(f"{v:.3f}" if np.isfinite(v) else "" for v in known)]
         row.append(f"{known.mean():.3f}" if known.notna().all() else "")
-        cells.append([*row, "" if arm == "none" else _gain(gains[arm], n_runs == len(scores))])
+        cells.append(
+            [*row, "" if strategy == "none" else _gain(gains[strategy], n_runs == len(scores))]
+        )
     header = ["AP", *by_set.index, "mean", "gain over none"]
     return markdown_table(header, cells)
 
 
 def _gain(gains: pd.Series, complete: bool) -> str:
-    """Return the mean gain over sets; of a `complete` arm with Student's interval over seeds."""
+    """Return the mean gain over sets; of a `complete` strategy with Student's interval over seeds."""
     mean = gains.groupby(level="set").mean().mean()
     by_seed = gains.groupby(level="seed").mean()
     if not complete or len(by_seed) < 2:
@@ -221,7 +229,13 @@ def _arguments() -> argparse.Namespace:
     add("--sets", nargs="+", metavar="SET", help="all if not given")
     add("--cuts", nargs="+", type=int, default=list(CUTS), help="rows of the rare class; 0: all")
     add("--seeds", type=int, default=5, help="how many, from 0 on")
-    add("--arms", nargs="+", choices=list(arms()), metavar="ARM", help="all if not given")
+    add(
+        "--strategies",
+        nargs="+",
+        choices=list(strategies()),
+        metavar="STRATEGY",
+        help="all if not given",
+    )
     return parse(parser)
 
 

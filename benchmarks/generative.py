@@ -39,7 +39,7 @@ from augan import AnoGAN, FAnoGAN, GANSampler
 from augan.blending import blend
 from augan.codecs.image import ImageCodec
 from augan.evaluation import evaluate_generator
-from augan.evaluation.feature_extractor import OwnJudge
+from augan.evaluation.feature_extractor import LearnedFeatureExtractor
 from augan.evaluation.frechet import kernel_distance
 from augan.training.loop import SNAPSHOT_EVERY
 
@@ -74,7 +74,7 @@ VARIANTS = {
     "transfer": tuple(TRANSFERS),
 }
 ENDLESS = 10**7  # steps that no time is enough for
-N_JUDGED, N_MADE, N_FILLED = 10_000, 60_000, 1000
+N_COMPARED, N_MADE, N_FILLED = 10_000, 60_000, 1000
 HOLE = 8
 STEPS = 800  # of the model from scratch, and of those with a switch; by default of images
 COLUMNS = {
@@ -153,10 +153,12 @@ def _lasting(seconds: float, seed: int) -> Result:
 
 
 def _quality(model: Any, X: Images, y: Labels, seed: int) -> Result:
-    report = evaluate_generator(model, X, y, n_samples=N_JUDGED, random_state=seed)
+    report = evaluate_generator(model, X, y, n_samples=N_COMPARED, random_state=seed)
     figures = {name: report.figures[name]["new"] for name in FIGURES}
     real = {f"real_{name}": report.figures[name]["real"] for name in FIGURES}
-    return figures | real | {"judge_accuracy": report.judge_accuracy, "steps": _steps(model)}
+    return (
+        figures | real | {"classifier_accuracy": report.classifier_accuracy, "steps": _steps(model)}
+    )
 
 
 def _steps(model: Any) -> int:
@@ -225,8 +227,8 @@ def _transfer(params: Result, X: Images, y: Labels, seconds: float, seed: int) -
     of the steps, and its rates fall as much faster.
     """
     low, high = X[y < 5], X[y > 4]
-    judge = OwnJudge(high, y[y > 4] - 5, seed)
-    real = judge.read(high[:5000])[0]
+    extractor = LearnedFeatureExtractor(high, y[y > 4] - 5, seed)
+    real = extractor.extract(high[:5000])[0]
     found: Result = {}
     with tempfile.TemporaryDirectory() as folder:
         former = Path(folder) / "low.augan"
@@ -236,7 +238,7 @@ def _transfer(params: Result, X: Images, y: Labels, seconds: float, seed: int) -
             ("scratch", None, STEPS),
             ("fine_tuned", str(former), STEPS // 3),
         ):
-            watcher = Watcher(judge, real, seed)
+            watcher = Watcher(extractor, real, seed)
             given = _to_the_last_step(seed) | params | {"max_steps": steps, "callbacks": [watcher]}
             FAnoGAN("dcgan", **given, warm_start_from=path).fit(high)
             found[f"kid_{name}"] = watcher.distances
@@ -246,8 +248,8 @@ def _transfer(params: Result, X: Images, y: Labels, seconds: float, seed: int) -
 class Watcher:
     """A callback that measures the generator's images every 50 steps."""
 
-    def __init__(self, judge: OwnJudge, real: NDArray[Any], seed: int) -> None:
-        self.judge, self.real, self.seed = judge, real, seed
+    def __init__(self, extractor: LearnedFeatureExtractor, real: NDArray[Any], seed: int) -> None:
+        self.extractor, self.real, self.seed = extractor, real, seed
         self.distances: list[float] = []
 
     def __call__(self, row: Result) -> None:
@@ -258,7 +260,7 @@ class Watcher:
 
     def look(self, draw: Any) -> None:
         """Measure the kernel distance of 2,000 images."""
-        features = self.judge.read(draw(2000))[0]
+        features = self.extractor.extract(draw(2000))[0]
         self.distances.append(kernel_distance(self.real, features, self.seed)[0])
 
     def close(self) -> None:

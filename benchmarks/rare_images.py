@@ -6,9 +6,9 @@ thirds train, the macro F1 of all in three folds. A tile was photographed under 
 so all of its photographs are on one side ("magnetic_tile"); dealt out at random, 60 % to train
 ("magnetic_tile_photographs"), nearly every test image has a twin among the training images and
 what is measured is memory. "augan tuned" is told which images show one tile where tiles are kept
-apart. Each arm brings the rare classes up to the size of the
+apart. Each strategy brings the rare classes up to the size of the
 largest; augan's, and noise as a control, then double every class by new images. The network sees
-every image flipped and shifted at random, whatever the arm, for as many steps. Every network is a
+every image flipped and shifted at random, whatever the strategy, for as many steps. Every network is a
 line of results/rare_images.jsonl, so a stopped run goes on where it was.
 
     python benchmarks/rare_images.py --data DIR [--seeds 2] [--sets fashion_mnist magnetic_tile ...]
@@ -44,7 +44,7 @@ from augan import GANSampler
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
-KEY = ("set", "seed", "arm")
+KEY = ("set", "seed", "strategy")
 N_RARE = 50
 SIDE, N_FOLDS, MOST_FRAMES = 64, 3, 2000  # most between two photographs of a tile
 KINDS = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
@@ -81,9 +81,9 @@ def main() -> None:
 
 
 def measure(job: Result, folds: list[Task]) -> list[Result]:
-    """Return recall and F1 of networks trained on what an arm makes of the training images."""
+    """Return recall and F1 of networks trained on what a strategy makes of the training images."""
     fitting, balanced = timed(
-        "fit", lambda: [ARMS[job["arm"]](fold, job["seed"]) for fold in folds]
+        "fit", lambda: [STRATEGIES[job["strategy"]](fold, job["seed"]) for fold in folds]
     )
     steps, seed = STEPS[job["set"]], job["seed"]
     predicted = np.concatenate(
@@ -189,7 +189,7 @@ def _augan(**params: Any) -> Resample:
     return resample
 
 
-ARMS: dict[str, Resample] = {
+STRATEGIES: dict[str, Resample] = {
     "none": _none,
     "random oversampling": _flat(RandomOverSampler),
     "SMOTE": _flat(SMOTE),
@@ -272,18 +272,21 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, list[Task]]]:
     for name in arguments.sets:
         for seed in range(arguments.seeds):
             folds = SETS[name](arguments.data, seed)
-            for arm in arguments.arms:
-                yield {"set": name, "seed": seed, "arm": arm, "rare": list(folds[0].rare)}, folds
+            for strategy in arguments.strategies:
+                yield (
+                    {"set": name, "seed": seed, "strategy": strategy, "rare": list(folds[0].rare)},
+                    folds,
+                )
 
 
 def _report(results: list[Result]) -> str:
-    """Return the tables in Markdown: a row for each arm, a column for each seed."""
+    """Return the tables in Markdown: a row for each strategy, a column for each seed."""
     lines = pd.DataFrame([result for result in results if "error" not in result])
     blocks = []
     for name, own in lines.groupby("set", sort=False):
-        table = own.pivot_table(index="arm", columns="seed", values=FIGURES, sort=False)
+        table = own.pivot_table(index="strategy", columns="seed", values=FIGURES, sort=False)
         seeds = sorted(own["seed"].unique())
-        rows = [[str(arm), *_cells(row, seeds)] for arm, row in table.iterrows()]
+        rows = [[str(strategy), *_cells(row, seeds)] for strategy, row in table.iterrows()]
         header = [f"{name}, seeds {', '.join(map(str, seeds))}", *FIGURES]
         blocks.append(markdown_table([text.replace("_", " ") for text in header], rows))
     return "\n\n".join(blocks)
@@ -306,7 +309,13 @@ def _arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--seeds", type=int, default=2, help="how many, from 0 on")
     add("--sets", nargs="+", choices=list(SETS), default=list(SETS))
-    add("--arms", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
+    add(
+        "--strategies",
+        nargs="+",
+        choices=list(STRATEGIES),
+        default=list(STRATEGIES),
+        metavar="STRATEGY",
+    )
     return parse(parser)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 Result = dict[str, Any]
 
+FORMER_FIELDS = {"arm": "strategy", "judge_accuracy": "classifier_accuracy"}  # in old files
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().with_name("results")
 PACKAGES = (
@@ -41,7 +42,10 @@ def read(file: Path, key: Iterable[str]) -> list[Result]:
     """Return the results of a file, for each value of the fields `key` the last one."""
     if not file.exists():
         return []
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines = [
+        {FORMER_FIELDS.get(name, name): value for name, value in json.loads(line).items()}
+        for line in file.read_text().splitlines()
+    ]
     return list({tuple(line.get(name) for name in key): line for line in lines}.values())
 
 

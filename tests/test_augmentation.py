@@ -1,4 +1,4 @@
-"""What new rows are worth: split first, real test rows, fair arms, a verdict that can say no."""
+"""What new rows are worth: split first, real test rows, fair strategies, a verdict that can say no."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from typer.testing import CliRunner
 from augan import GANSampler
 from augan.classifiers.tables import make_encoder, plain
 from augan.evaluation import AugmentationReport, evaluate_augmentation
-from augan.evaluation.augmentation import _read, split_rows, try_arm
-from augan.evaluation.strategies import build_arms
+from augan.evaluation.augmentation import _read
+from augan.evaluation.strategies import build_strategies
+from augan.evaluation.strategy_trial import split_rows, try_strategy
 from augan.exceptions import DataError, ParameterError
 from augan.sampling import tuning
 
 QUICK = GANSampler(max_steps=30, encoder_steps=30, width=16)
-ARMS = build_arms(QUICK)
+STRATEGIES = build_strategies(QUICK)
 METRICS = ["average_precision", "recall_at_1pct_fpr", "f1", "brier"]
 
 
@@ -51,22 +52,22 @@ def report(tumours: Any) -> AugmentationReport:
 
 
 def scores(values: dict[str, list[float]]) -> AugmentationReport:
-    """Return a report of given average precisions, one a seed, for each arm."""
+    """Return a report of given average precisions, one a seed, for each strategy."""
     records = [
-        {"seed": seed, "arm": arm, "classifier": "c", "average_precision": value}
+        {"seed": seed, "strategy": strategy, "classifier": "c", "average_precision": value}
         | dict.fromkeys(METRICS[1:], 0.5)
-        for arm, found in values.items()
+        for strategy, found in values.items()
         for seed, value in enumerate(found)
     ]
     n_seeds = len(values["none"])
     return AugmentationReport("x", 100, 10, n_seeds, 0.95, pd.DataFrame(records), pd.DataFrame())
 
 
-def test_every_arm_is_measured_by_every_classifier(report: AugmentationReport) -> None:
+def test_every_strategy_is_measured_by_every_classifier(report: AugmentationReport) -> None:
     assert report.positive == "malignant"
     assert (report.n_positive, report.n_seeds) == (60, 2)
-    counts = report.scores.groupby(["arm", "classifier"]).size()
-    assert (counts == 2).all() and len(counts) == 3 * len(ARMS)
+    counts = report.scores.groupby(["strategy", "classifier"]).size()
+    assert (counts == 2).all() and len(counts) == 3 * len(STRATEGIES)
     values = report.scores[METRICS].to_numpy()
     assert ((values >= 0) & (values <= 1)).all()
     assert report.scores["average_precision"].min() > 0.8  # of 14 % of the rows
@@ -74,7 +75,7 @@ def test_every_arm_is_measured_by_every_classifier(report: AugmentationReport) -
 
 def test_new_rows_are_held_against_held_out_ones(report: AugmentationReport) -> None:
     table = report.fidelity_summary()
-    adding = [name for name in ARMS if name not in ("none", "class weight")]
+    adding = [name for name in STRATEGIES if name not in ("none", "class weight")]
     assert set(adding) - {"augan tuned"} <= set(table.index) <= {*adding, "held-out rows"}
     assert table.loc["random oversampling", "near_copies"] == 1
     assert table.loc["augan filtered", "near_copies"] < table.loc["augan", "near_copies"] + 0.05
@@ -83,8 +84,9 @@ def test_new_rows_are_held_against_held_out_ones(report: AugmentationReport) -> 
 
 
 def test_another_seed_gives_another_report(tumours: Any, report: AugmentationReport) -> None:
-    other = evaluate_augmentation(*tumours, arms=["none"], n_seeds=2, random_state=9)
-    own = report.scores[report.scores["arm"] == "none"]
+    with pytest.warns(FutureWarning, match="arms is deprecated, use strategies"):
+        other = evaluate_augmentation(*tumours, arms=["none"], n_seeds=2, random_state=9)
+    own = report.scores[report.scores["strategy"] == "none"]
     assert not np.allclose(other.scores["average_precision"], own["average_precision"])
 
 
@@ -115,18 +117,20 @@ def test_the_verdict_names_another_arm_where_it_is_better() -> None:
     assert scores(values).verdict.startswith("use class weight")
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_arms_add_rows_of_the_rare_class_alone(mixed_frame: pd.DataFrame, arm: str) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_strategies_add_rows_of_the_rare_class_alone(
+    mixed_frame: pd.DataFrame, strategy: str
+) -> None:
     mixed_frame = mixed_frame.drop(columns="comment")  # an empty one, of which samplers warn
     y = np.arange(len(mixed_frame)) % 8 == 0
-    resample = ARMS[arm].resample
+    resample = STRATEGIES[strategy].resample
     rows, labels = (mixed_frame, y) if resample is None else resample(mixed_frame, y, 0)
     n = len(mixed_frame)
     assert list(rows) == list(mixed_frame)
     assert np.array_equal(labels[:n], y) and labels[n:].all()
-    expected = n if arm in ("none", "class weight") else 2 * (~y).sum()
+    expected = n if strategy in ("none", "class weight") else 2 * (~y).sum()
     assert len(rows) == len(labels)
-    assert len(rows) == expected or (arm == "augan tuned" and n <= len(rows) < expected)
+    assert len(rows) == expected or (strategy == "augan tuned" and n <= len(rows) < expected)
     before, after = plain(mixed_frame), plain(rows)[:n]
     pd.testing.assert_frame_equal(before, after, check_dtype=False)
     encoded = make_encoder().fit(before).transform(plain(rows))
@@ -134,7 +138,7 @@ def test_arms_add_rows_of_the_rare_class_alone(mixed_frame: pd.DataFrame, arm: s
 
 
 def smote(X: pd.DataFrame, y: Any) -> Any:
-    resample = ARMS["SMOTE"].resample
+    resample = STRATEGIES["SMOTE"].resample
     assert resample is not None
     return resample(X, y, 0)
 
@@ -148,7 +152,9 @@ def test_the_rare_class_is_cut_in_the_training_rows_alone(tumours: Any) -> None:
     merged = cut.train.merge(whole.train.drop_duplicates(), how="left", indicator=True)
     assert (merged["_merge"] == "both").all()
     few, many = (
-        np.mean([line["average_precision"] for line in try_arm(ARMS["none"], parts, 0)[0]])
+        np.mean(
+            [line["average_precision"] for line in try_strategy(STRATEGIES["none"], parts, 0)[0]]
+        )
         for parts in (cut, whole)
     )
     assert few < many
@@ -184,7 +190,7 @@ def test_dates_count_alike_in_every_part() -> None:
 def test_too_little_data_and_wrong_parameters_are_named(tumours: Any) -> None:
     X, y = tumours
     few = np.r_[0:9, 60:200]
-    with pytest.raises(DataError, match="9 rows of class 'rare': an evaluation needs at least 10"):
+    with pytest.raises(DataError, match="9 rows of class 'rare': at least 10 are needed"):
         evaluate_augmentation(X.iloc[few], np.where(np.arange(149) < 9, "rare", "b"))
     with pytest.raises(DataError, match="0 rows of class 'x'"):
         evaluate_augmentation(X, y, positive="x")
@@ -192,8 +198,8 @@ def test_too_little_data_and_wrong_parameters_are_named(tumours: Any) -> None:
         evaluate_augmentation(X, y[:3])
     with pytest.raises(DataError, match="no label in row 0"):
         evaluate_augmentation(X, y.mask(np.arange(len(y)) == 0))
-    with pytest.raises(ParameterError, match="'ADASYN' is none of 'none'"):
-        evaluate_augmentation(X, y, arms=["ADASYN"])
+    with pytest.raises(ParameterError, match="strategies: 'ADASYN' is not one of 'none'"):
+        evaluate_augmentation(X, y, strategies=["ADASYN"])
     with pytest.raises(ParameterError, match="n_seeds=1"):
         evaluate_augmentation(X, y, n_seeds=1)
     with pytest.raises(ParameterError, match="n_rare=0"):
@@ -215,7 +221,7 @@ def file(tmp_path_factory: pytest.TempPathFactory, tumours: Any) -> Path:
     return path
 
 
-def test_the_command_gives_verdict_and_arms(
+def test_the_command_gives_verdict_and_strategies(
     file: Path, report: AugmentationReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick = [w for n in ("max_steps", "encoder_steps") for w in ("--set", f"{n}=30")]
@@ -226,12 +232,12 @@ def test_the_command_gives_verdict_and_arms(
     named = json.loads(given.stdout)
     assert named["verdict"] == report.verdict and named["positive"] == "malignant"
     assert named["scores"] == report.scores.to_dict("records")  # the same seed, the same report
-    assert len(named["scores"]) == 2 * 3 * len(ARMS)
+    assert len(named["scores"]) == 2 * 3 * len(STRATEGIES)
     print_report(named)
     shown = capsys.readouterr().out
     assert shown.splitlines()[0] == report.verdict
-    for arm in ARMS:
-        assert arm in shown
+    for strategy in STRATEGIES:
+        assert strategy in shown
     assert max(map(len, shown.splitlines()[2:])) <= 80 and "…" not in shown
 
 
@@ -266,5 +272,5 @@ def test_frames_of_other_libraries_keep_their_columns() -> None:
     frame, labels, positive = _read(table, polars.Series(y), None)
     assert frame.columns.tolist() == ["n", "c"]
     assert (labels.sum(), positive) == (12, "b")
-    with pytest.raises(DataError, match="X has 0 rows"):
+    with pytest.raises(DataError, match="X is empty: it has 0 rows"):
         _read(pd.DataFrame({"n": []}), [], None)

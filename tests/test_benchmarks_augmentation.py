@@ -18,8 +18,8 @@ import fidelity
 import rare_images
 from data import RARE_SHARE, augmentation_tables
 
-from augan.evaluation.augmentation import split_rows
 from augan.evaluation.fidelity import FIGURES
+from augan.evaluation.strategy_trial import split_rows
 
 ADULT = "39, State-gov, 77516, Bachelors, 13, Never-married, ?, Husband, White, Male, 0, 0, 40, ?"
 
@@ -42,16 +42,23 @@ def test_adult_is_thinned_out_by_the_seed(folder: Path) -> None:
     assert np.array_equal(load(0)[1], y)
 
 
-def line(set_: str, seed: int, arm: str, ap: float, cut: int = 0) -> dict:
-    return {"set": set_, "cut": cut, "seed": seed, "arm": arm, "ap": ap, "classifier": "c"}
+def line(set_: str, seed: int, strategy: str, ap: float, cut: int = 0) -> dict:
+    return {
+        "set": set_,
+        "cut": cut,
+        "seed": seed,
+        "strategy": strategy,
+        "ap": ap,
+        "classifier": "c",
+    }
 
 
 def test_the_report_gives_means_and_paired_gains() -> None:
     lines = [
-        line(name, seed, arm, base + gain + 0.1 * seed)
+        line(name, seed, strategy, base + gain + 0.1 * seed)
         for name, base in (("a", 0.2), ("b", 0.4))
         for seed in (0, 1)
-        for arm, gain in (("none", 0.0), ("augan", 0.05), ("SMOTE", -0.01 * (seed + 1)))
+        for strategy, gain in (("none", 0.0), ("augan", 0.05), ("SMOTE", -0.01 * (seed + 1)))
     ]
     lines.append(line("a", 0, "ADASYN", 0.9, cut=20) | {"error": "ValueError: no"})
     text = augmentation._report(lines, [0, 20], ["none", "SMOTE", "augan"])
@@ -63,7 +70,7 @@ def test_the_report_gives_means_and_paired_gains() -> None:
     assert table["SMOTE"][:3] == ["0.235", "0.435", "0.335"]
     assert table["SMOTE"][3].startswith("-0.015 ± 0.06")
     assert "all rows of the rare class, 2 seeds" in text
-    part = [result for result in lines if (result["arm"], result["seed"]) != ("augan", 1)]
+    part = [result for result in lines if (result["strategy"], result["seed"]) != ("augan", 1)]
     text = augmentation._report(part, [0], ["none", "augan"])
     row = next(row for row in text.splitlines() if row.startswith("| augan"))
     assert row.startswith("| augan, 2 of 4 runs | 0.300 | 0.500 | 0.400 | +0.050 |")
@@ -76,10 +83,10 @@ def test_an_arm_is_measured_by_each_classifier() -> None:
     y = random.random(300) < 0.2
     X.loc[y, "x"] += 2
     parts = split_rows(X, y, 0, n_rare=12)
-    for arm in ("none", "ADASYN", "SMOTE"):
-        lines = augmentation.measure({"arm": arm, "seed": 0}, parts)
+    for strategy in ("none", "ADASYN", "SMOTE"):
+        lines = augmentation.measure({"strategy": strategy, "seed": 0}, parts)
         assert len(lines) == 3 and all(0.3 < line["ap"] <= 1 for line in lines)
-        assert all(("fit_seconds" in line) == (arm != "none") for line in lines)
+        assert all(("fit_seconds" in line) == (strategy != "none") for line in lines)
 
 
 def test_ctgan_gets_whole_numbers_as_integers_and_gives_missing_values_back() -> None:

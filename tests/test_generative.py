@@ -1,4 +1,4 @@
-"""How good a model's images are: distances, modes, classes, copies, and who judges."""
+"""Quality of a model's images: distances, modes, classes, copies, feature extractors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from augan import FAnoGAN, GANSampler
 from augan.evaluation import evaluate_generator
-from augan.evaluation.feature_extractor import InceptionJudge, OwnJudge
+from augan.evaluation.feature_extractor import InceptionFeatureExtractor, LearnedFeatureExtractor
 from augan.evaluation.frechet import classifier_score, frechet_distance, kernel_distance
 from augan.evaluation.prdc import near_copies
 from augan.exceptions import DataError, ParameterError
@@ -96,8 +96,8 @@ def test_near_copies_are_told_from_other_real_rows():
 
 
 @pytest.fixture(scope="module")
-def judged():
-    """Digits, judged as if a model had made them: real ones, noise, and only two classes."""
+def reports():
+    """Digits, evaluated as if a model had made them: real ones, noise, and only two classes."""
     halves = np.random.default_rng(1).permutation(len(DIGITS))
     real, own = np.array_split(halves, 2)
     two = own[LABELS[own] < 2]
@@ -115,69 +115,79 @@ def judged():
     }
 
 
-def test_real_images_are_as_good_as_real_ones(judged):
-    figures = judged["real"].figures
-    assert judged["real"].judge_accuracy > 0.9
-    assert abs(figures["kid"]["new"]) < judged["two"].figures["kid"]["new"] / 20
+def test_real_images_are_as_good_as_real_ones(reports):
+    figures = reports["real"].figures
+    assert reports["real"].classifier_accuracy > 0.9
+    assert abs(figures["kid"]["new"]) < reports["two"].figures["kid"]["new"] / 20
     assert figures["coverage"]["new"] > 0.85
     assert figures["precision"]["new"] > 0.8
     assert figures["classifier_score"]["new"] > 8
-    assert judged["real"].n_found == judged["real"].n_modes == 10
+    assert reports["real"].n_found == reports["real"].n_modes == 10
 
 
-def test_noise_is_far_from_real_images(judged):
-    figures = judged["noise"].figures
-    assert figures["kid"]["new"] > 10 * abs(judged["real"].figures["kid"]["new"])
+def test_noise_is_far_from_real_images(reports):
+    figures = reports["noise"].figures
+    assert figures["kid"]["new"] > 10 * abs(reports["real"].figures["kid"]["new"])
     assert figures["coverage"]["new"] < 0.1
 
 
-def test_missing_modes_are_counted(judged):
-    assert judged["two"].n_found <= 4
-    figures = judged["two"].figures
+def test_missing_modes_are_counted(reports):
+    assert reports["two"].n_found <= 4
+    figures = reports["two"].figures
     assert figures["precision"]["new"] > 0.8  # what there is, is good
     assert figures["coverage"]["new"] < 0.35
     assert figures["classifier_score"]["new"] < 3
-    shares = {part.name: part.new_share for part in judged["two"].by_class}
+    shares = {part.name: part.new_share for part in reports["two"].by_class}
     assert shares["0"] + shares["1"] > 0.95
 
 
-def test_images_learned_by_heart_are_found(judged):
-    # half of the copies are of images that the judge has not learned from
-    assert judged["copies"].figures["near_copies"]["new"] > 0.4
-    assert judged["real"].figures["near_copies"]["new"] < 0.12
-    assert np.array_equal(judged["copies"].new, judged["copies"].nearest)
+def test_images_learned_by_heart_are_found(reports):
+    # half of the copies are of images that the feature extractor was not trained on
+    assert reports["copies"].figures["near_copies"]["new"] > 0.4
+    assert reports["real"].figures["near_copies"]["new"] < 0.12
+    assert np.array_equal(reports["copies"].new, reports["copies"].nearest)
 
 
-def test_images_of_another_class_than_asked_for_are_found(judged):
-    assert all(part.agreement > 0.7 for part in judged["real"].by_class)
-    assert all(part.agreement < 0.3 for part in judged["mislabelled"].by_class)
-    assert all(part.agreement is None for part in judged["two"].by_class)
+def test_images_of_another_class_than_asked_for_are_found(reports):
+    assert all(part.agreement > 0.7 for part in reports["real"].by_class)
+    assert all(part.agreement < 0.3 for part in reports["mislabelled"].by_class)
+    assert all(part.agreement is None for part in reports["two"].by_class)
 
 
-def test_few_images_have_no_frechet_distance(judged):
-    assert judged["real"].figures["fid"] == {"new": None, "real": None}
-    assert judged["real"].notes == (
-        "FID is refused: of 449 images it says how few they are; 2,048 are enough",
+def test_few_images_have_no_frechet_distance(reports):
+    assert reports["real"].figures["fid"] == {"new": None, "real": None}
+    assert reports["real"].notes == (
+        "FID is not computed: it needs 2,048 images of each kind, there are 449",
     )
-    json.dumps(judged["real"].to_dict(), allow_nan=False)
+    json.dumps(reports["real"].to_dict(), allow_nan=False)
 
 
-def test_without_classes_the_judge_learns_turns_and_shifts():
+def test_without_classes_features_are_learned_from_rotations_and_shifts():
     report = evaluate_generator(Maker(DIGITS[LABELS == 3]), DIGITS, n_samples=180)
-    assert report.judge == "a classifier of their turns"
-    assert report.judge_accuracy is None and report.by_class == ()
+    assert report.feature_extractor == "a classifier trained on rotations and shifts"
+    assert report.classifier_accuracy is None and report.by_class == ()
     assert report.n_modes == 20 and report.n_found < 16
     assert report.figures["classifier_score"] == {"new": None, "real": None}
     assert report.figures["coverage"]["new"] < report.figures["coverage"]["real"] / 2
 
 
-def test_the_same_seed_judges_alike():
+def test_the_same_seed_gives_the_same_report():
     reports = [
         evaluate_generator(FITTED, DIGITS[:200], LABELS[:200], n_samples=40, random_state=seed)
         for seed in (0, 0, 1)
     ]
     assert reports[0].to_dict() == reports[1].to_dict()
     assert reports[0].figures != reports[2].figures
+
+
+def test_former_names_still_work(reports):
+    with pytest.warns(FutureWarning, match="judge is deprecated, use feature_extractor"):
+        report = evaluate_generator(FITTED, DIGITS[:60], judge="own", n_samples=20)
+    with pytest.warns(FutureWarning, match="use feature_extractor"):
+        assert report.judge == report.feature_extractor
+    with pytest.warns(FutureWarning, match="use classifier_accuracy"):
+        assert reports["real"].judge_accuracy == reports["real"].classifier_accuracy
+    assert "judge" not in reports["real"].to_dict()
 
 
 def test_inception_reads_images_as_torchvision_does(tmp_path):
@@ -187,8 +197,8 @@ def test_inception_reads_images_as_torchvision_does(tmp_path):
         torch.manual_seed(0)
         network = inception_v3(weights=None, init_weights=False).eval()
     torch.save(network.state_dict(), tmp_path / "weights.pth")
-    judge = InceptionJudge(DIGITS[:4], tmp_path / "weights.pth")
-    features, probabilities = judge.read(DIGITS[:3])
+    extractor = InceptionFeatureExtractor(DIGITS[:4], tmp_path / "weights.pth")
+    features, probabilities = extractor.extract(DIGITS[:3])
     assert features.shape == (3, 2048) and probabilities.shape == (3, 1000)
     shown = torch.from_numpy(DIGITS[:3] / 255).float()[:, None].expand(-1, 3, -1, -1)
     shown = torch.nn.functional.interpolate(shown, (299, 299), mode="bilinear", antialias=True)
@@ -202,32 +212,34 @@ def test_inception_reads_images_as_torchvision_does(tmp_path):
 def test_inception_is_never_downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(DataError, match=r"inception_v3_google-0cc3c7bd\.pth: no such file"):
-        evaluate_generator(FITTED, DIGITS, judge="inception", n_samples=100)
-    torch.save(OwnJudge(DIGITS[:50], None, 0).classify.state_dict(), tmp_path / "other.pth")
+        evaluate_generator(FITTED, DIGITS, feature_extractor="inception", n_samples=100)
+    torch.save(
+        LearnedFeatureExtractor(DIGITS[:50], None, 0).classify.state_dict(), tmp_path / "other.pth"
+    )
     with pytest.raises(DataError, match=r"other.pth: not the weights of torchvision's inception"):
-        InceptionJudge(DIGITS, tmp_path / "other.pth")
+        InceptionFeatureExtractor(DIGITS, tmp_path / "other.pth")
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"X": DIGITS[:30]}, "30 real images and 100 new ones: judging needs at least 40 and 20"),
+        ({"X": DIGITS[:30]}, "30 real images and 100 new ones: at least 40 and 20 are needed"),
         ({"X": DIGITS[:, :7]}, r"images of shape \(7, 8\), in training \(8, 8\)"),
         ({"y": LABELS[:5]}, "y has 5 labels for 1797 images"),
-        ({"y": LABELS * 0}, "y: 0 in every image"),
-        ({"judge": "me"}, "judge='me': must be one of 'own', 'inception'"),
+        ({"y": LABELS * 0}, "y has the label 0 alone"),
+        ({"feature_extractor": "me"}, "feature_extractor='me': must be one of 'own', 'inception'"),
         ({"n_samples": 0}, "n_samples=0: must be"),
     ],
 )
-def test_what_cannot_be_judged_is_said(given, message):
+def test_what_cannot_be_evaluated_is_said(given, message):
     given = {"X": DIGITS, "n_samples": 100, **given}
     with pytest.raises((DataError, ParameterError), match=message):
         evaluate_generator(FITTED, given.pop("X"), given.pop("y", None), **given)
 
 
-def test_a_sampler_of_other_classes_is_not_judged():
+def test_a_sampler_of_other_classes_is_refused():
     maker = Maker(DIGITS, LABELS + 1)
-    with pytest.raises(DataError, match="y: other classes than in training, which were 1, 2, 3"):
+    with pytest.raises(DataError, match="y has other classes than in training, which were 1, 2, 3"):
         evaluate_generator(maker, DIGITS, LABELS, n_samples=50)
 
 
@@ -250,7 +262,7 @@ def files(tmp_path_factory):
     return path
 
 
-def test_the_command_line_judges_a_detector(files, tmp_path):
+def test_the_command_line_evaluates_a_detector(files, tmp_path):
     given = (files / "digits.npz", "--samples", 50)
     result = _run(files / "digits.augan", *given, "--neighbors", tmp_path / "near.png", "--json")
     assert result.exit_code == 0, result.output
@@ -261,13 +273,13 @@ def test_the_command_line_judges_a_detector(files, tmp_path):
         assert picture.size[0] > picture.size[1]
 
 
-def test_the_command_line_judges_a_sampler_by_class(files):
+def test_the_command_line_evaluates_a_sampler_by_class(files):
     given = (files / "digits.npz", "--target", "target", "--samples", 60)
     result = _run(files / "sampler.augan", *given)
     assert result.exit_code == 0, result.output
     assert "60 generated and 200 real images" in result.output
     assert "of 10 classes are among the generated images" in result.output
-    assert "FID is refused: of 60 images" in result.output
+    assert "FID is not computed: it needs 2,048 images of each kind, there are 60" in result.output
     assert "as asked" in result.output
 
 

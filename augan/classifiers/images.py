@@ -26,7 +26,7 @@ BATCH = 64
 RATE, DECAY = 2e-3, 1e-2  # AdamW's learning rate and weight decay
 
 
-def reading_layers(spec: ImageSpec, width: int) -> nn.Sequential:
+def feature_layers(spec: ImageSpec, width: int) -> nn.Sequential:
     """Build layers from encoded images (n, C, h, w) to features (n, 128)."""
     channels = halving_channels(spec, width)
     layers: list[nn.Module] = []
@@ -63,7 +63,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         random = torch_stream(self.random_state, "classifier")
         with seeded_layers(self.random_state, "classifier"):
             head = nn.Linear(N_FEATURES, len(self.classes_))
-            self.network_ = nn.Sequential(reading_layers(self.codec_.spec, WIDTH), head)
+            self.network_ = nn.Sequential(feature_layers(self.codec_.spec, WIDTH), head)
         optimizer = torch.optim.AdamW(self.network_.parameters(), lr=RATE, weight_decay=DECAY)
         for step in range(self.n_steps):
             set_rate(optimizer, RATE * (1 - step / self.n_steps))

@@ -6,11 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from augan.evaluation.augmentation import AugmentationReport, evaluate_augmentation
+    from augan.evaluation.augmentation import evaluate_augmentation
+    from augan.evaluation.augmentation_report import AugmentationReport
     from augan.evaluation.detection import detection_metrics, evaluate_detector
     from augan.evaluation.fidelity import fidelity_metrics
     from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
-    from augan.evaluation.generative import ClassQuality, GenerativeReport, evaluate_generator
+    from augan.evaluation.generative import evaluate_generator
+    from augan.evaluation.generative_report import ClassQuality, GenerativeReport
     from augan.evaluation.pixels import PixelReport, pixel_metrics
 
 __all__ = [
@@ -29,11 +31,11 @@ __all__ = [
     "pixel_metrics",
 ]
 _HOMES = {
-    "AugmentationReport": "augmentation",
-    "ClassQuality": "generative",
+    "AugmentationReport": "augmentation_report",
+    "ClassQuality": "generative_report",
     "DetectionReport": "figures",
     "Figure": "figures",
-    "GenerativeReport": "generative",
+    "GenerativeReport": "generative_report",
     "PValueCheck": "figures",
     "PixelReport": "pixels",
     "detection_metrics": "detection",

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from augan._random import derive_seed, numpy_stream
 from augan.classifiers.tables import make_encoder, plain
-from augan.evaluation.prdc import K, near_copies, reach
+from augan.evaluation.prdc import K, near_copies, prdc
 from augan.exceptions import DataError
 from augan.sampling.filters import distances
 
@@ -96,7 +96,7 @@ def fidelity_metrics(
         rows = encoded[kind]
         other = "held_out" if kind == "new" else "train"
         found = {
-            **reach(encoded["train"], rows),
+            **prdc(encoded["train"], rows),
             "two_sample_auc": _two_sample_auc(rows, encoded[other], random_state),
             "column_distance": _column_distance(tables["train"], tables[kind]),
             "correlation_error": _correlation_error(encoded["train"], rows),

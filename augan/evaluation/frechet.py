@@ -1,4 +1,4 @@
-"""Distances between real and generated images, by features of a network that judges them."""
+"""Distances between real and generated images, in the features of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How far generated rows and real ones reach into each other, by their nearest neighbours."""
+"""Precision, recall, density and coverage (PRDC) of generated rows, and near copies.
+
+A row's radius is the distance to its 5th nearest neighbour among the rows of its own set.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +13,56 @@ from augan.sampling.filters import distances
 
 Array = NDArray[np.float64]
 
-K = 5  # neighbours that say how far a row reaches
-BATCH = 1000  # rows whose distances are taken at once
-COPY_QUANTILE = 0.05  # of the hold-out's distances, below which a new row is a near copy
+K = 5  # radius = distance to the 5th nearest neighbour
+BATCH = 1000  # rows whose distances are computed at once
+COPY_QUANTILE = 0.05  # a near copy is closer to a training row than 95 % of held-out rows are
 
 
-def reach(real: Array, rows: Array) -> dict[str, float]:
-    """Return precision, recall, density and coverage of rows (m, d) beside real ones (n, d).
+def prdc(real: Array, generated: Array) -> dict[str, float]:
+    """Return precision, recall, density and coverage of generated rows.
 
-    A row reaches as far as the fifth of its own kind. Precision: rows within the reach of a real
-    one; recall: real rows within the reach of one (Kynkaanniemi 2019). Density: real rows whose
-    reach a row is in, of those it could be; coverage: real rows with one in reach (Naeem 2020).
+    Parameters
+    ----------
+    real, generated : ndarray of shape (n, d), (m, d)
+        Encoded rows, or features of images.
+
+    Returns
+    -------
+    figures : dict of str to float
+        Precision: share of generated rows within the radius of a real row. Recall: share of real
+        rows within the radius of a generated row [1]_. Density: real rows within whose radius a
+        generated row lies, mean over generated rows, divided by 5. Coverage: share of real rows
+        with a generated row within their radius [2]_.
+
+    References
+    ----------
+    .. [1] Kynkäänniemi et al. "Improved precision and recall metric for assessing generative
+       models." NeurIPS, 2019.
+    .. [2] Naeem et al. "Reliable fidelity and diversity metrics for generative models." ICML, 2020.
     """
-    own, given = torch.from_numpy(real), torch.from_numpy(rows)
-    reach_own, reach_given = (distances(part, part, K + 1)[:, K] for part in (own, given))
-    near = n_inside = 0
+    own, given = torch.from_numpy(real), torch.from_numpy(generated)
+    # the nearest neighbour of a row is the row itself
+    radius, generated_radius = (distances(part, part, K + 1)[:, K] for part in (own, given))
+    n_pairs = n_inside = 0
     recalled = torch.zeros(len(own), dtype=torch.bool)
     covered = recalled.clone()
-    for part, far in zip(given.split(BATCH), reach_given.split(BATCH), strict=True):
+    for part, part_radius in zip(given.split(BATCH), generated_radius.split(BATCH), strict=True):
         gaps = torch.cdist(part, own)
-        inside = gaps <= reach_own
-        near += int(inside.sum())
+        inside = gaps <= radius
+        n_pairs += int(inside.sum())
         n_inside += int(inside.any(dim=1).sum())
         covered |= inside.any(dim=0)
-        recalled |= (gaps <= far[:, None]).any(dim=0)
+        recalled |= (gaps <= part_radius[:, None]).any(dim=0)
     return {
-        "precision": n_inside / len(rows),
+        "precision": n_inside / len(generated),
         "recall": float(recalled.double().mean()),
-        "density": near / (K * len(rows)),
+        "density": n_pairs / (K * len(generated)),
         "coverage": float(covered.double().mean()),
     }
 
 
 def near_copies(train: Array, held_out: Array, rows: Array) -> float:
-    """Return the share of rows nearer to a training row than 95 % of held-out ones are."""
-    members, strangers, given = (torch.from_numpy(part) for part in (train, held_out, rows))
-    closest, usual = (distances(part, members, 1)[:, 0] for part in (given, strangers))
+    """Return the share of rows closer to a training row than 95 % of held-out rows are."""
+    members, others, given = (torch.from_numpy(part) for part in (train, held_out, rows))
+    closest, usual = (distances(part, members, 1)[:, 0] for part in (given, others))
     return float((closest < usual.quantile(COPY_QUANTILE)).double().mean())

@@ -1,4 +1,4 @@
-"""Ways to deal with a rare class."""
+"""Strategies for a rare class: class weights and the resamplers that are compared."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Resample = Callable[[Any, Labels, int], tuple[Any, Labels]]
 
 
 @dataclass(frozen=True)
-class Arm:
-    """A way to deal with a rare class.
+class Strategy:
+    """A strategy for a rare class.
 
     Parameters
     ----------
     resample : callable, optional
-        Takes rows, labels and a seed; returns them, and what it adds below them.
+        Called with rows, labels and a seed; returns rows and labels, the new ones last.
     class_weight : str, optional
-        What the classifiers are given.
+        `class_weight` of the classifiers.
     encoded : bool, default=False
-        Whether `resample` works on encoded numbers rather than on the table.
+        Whether `resample` takes encoded numbers rather than the table.
     """
 
     resample: Resample | None = None
@@ -43,8 +43,8 @@ class Arm:
     encoded: bool = False
 
 
-def build_arms(sampler: Any) -> dict[str, Arm]:
-    """Return the arms by name; `sampler` makes the rows of those called "augan"."""
+def build_strategies(sampler: Any) -> dict[str, Strategy]:
+    """Return the strategies by name; those called "augan" resample with `sampler`."""
 
     def own(X: pd.DataFrame, y: Labels, seed: int, **params: Any) -> Rows:
         rows, labels = clone(sampler).set_params(**params, random_state=seed).fit_resample(X, y)
@@ -57,20 +57,21 @@ def build_arms(sampler: Any) -> dict[str, Arm]:
         return own(X, y, seed, filters=filters)
 
     return {
-        "none": Arm(),
-        "class weight": Arm(class_weight="balanced"),
-        "random oversampling": Arm(_oversampled),
-        "SMOTE": Arm(_smote),
-        "augan": Arm(own),
-        "augan filtered": Arm(filtered),
-        "augan tuned": Arm(partial(own, tune_for="auto")),
+        "none": Strategy(),
+        "class weight": Strategy(class_weight="balanced"),
+        "random oversampling": Strategy(_oversampled),
+        "SMOTE": Strategy(_smote),
+        "augan": Strategy(own),
+        "augan filtered": Strategy(filtered),
+        "augan tuned": Strategy(partial(own, tune_for="auto")),
     }
 
 
-def complete(X: pd.DataFrame) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:
-    """Return a plain table without missing values, and what puts them back into one like it.
+def impute(X: pd.DataFrame) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:
+    """Return a table without missing values, and a function that puts them back.
 
-    Whether a number is missing is one more column of texts, so that it is not lost.
+    Missing numbers are replaced by the median. For each column with missing numbers, a column of
+    texts says where they were.
     """
     given = plain(X)
     incomplete = given.columns[given.isna().any()]
@@ -95,8 +96,8 @@ def _oversampled(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
 
 
 def _smote(X: pd.DataFrame, y: Labels, seed: int) -> Rows:
-    """Return rows with SMOTE's, SMOTENC's or SMOTEN's, as the columns are, below them."""
-    filled, restore = complete(X)
+    """Resample with SMOTE, SMOTENC (some columns are texts) or SMOTEN (all are)."""
+    filled, restore = impute(X)
     texts = [name for name in filled if filled[name].dtype == object]
     options = {"random_state": seed, "k_neighbors": min(NEIGHBOURS, int(y.sum()) - 1)}
     sampler = SMOTENC(texts, **options) if texts else SMOTE(**options)

@@ -121,11 +121,11 @@ def _print(report: Any) -> None:
     from .._terminal import PlainConsole
 
     console = PlainConsole()
-    known = report.judge_accuracy
+    known = report.classifier_accuracy
     accuracy = "" if known is None else f" (accuracy on unseen real images: {known:.1%})"
     console.print(
         f"{report.n_new} generated and {report.n_real} real images, compared by the features of "
-        f"{report.judge}{accuracy}",
+        f"{report.feature_extractor}{accuracy}",
         soft_wrap=True,
     )
     kind = "clusters" if not report.by_class else "classes"
@@ -141,7 +141,7 @@ def _figures(report: Any) -> Any:
     """Return the figures of all images as a table."""
     from rich.table import Table
 
-    from augan.evaluation.generative import FIGURES
+    from augan.evaluation.generative_report import FIGURES
 
     table = Table("figure", "new", "real", "what it is", box=None, pad_edge=False)
     for name, what in FIGURES.items():

@@ -1,4 +1,4 @@
-"""What new rows of a rare class are worth to a classifier: augan, imbalanced-learn, CTGAN.
+"""What classifiers gain from new rows of a rare class: augan, imbalanced-learn, CTGAN.
 
 Protocol: 60 % of a table trains (a fifth of it only sets the threshold for F1), the rest is tested
 on as it is. Of the rare class all training rows are used, or 100, 50 or 20 of them; new rows bring
@@ -187,10 +187,10 @@ def _report(results: list[Result], cuts: list[int], shown: list[str]) -> str:
 
 
 def _table(rows: pd.DataFrame, shown: list[str]) -> str:
-    """Return mean average precision of each strategy and set, and its gain over training on no more.
+    """Return the mean average precision of each strategy and set, and its gain over "none".
 
-    Where a strategy has not been run with every seed, its paired gains stand for all of them, and its
-    name says how many runs there are.
+    If a strategy has not been run with every seed, the gain is the mean over the seeds that it was
+    run with, and its name says how many runs there are.
     """
     scores = rows.pivot_table(index=["set", "seed"], columns="strategy", values="ap")
     gains = scores.sub(scores["none"], axis=0)
@@ -212,7 +212,7 @@ def _table(rows: pd.DataFrame, shown: list[str]) -> str:
 
 
 def _gain(gains: pd.Series, complete: bool) -> str:
-    """Return the mean gain over sets; of a `complete` strategy with Student's interval over seeds."""
+    """Return the mean gain over sets, with Student's interval over seeds if all were run."""
     mean = gains.groupby(level="set").mean().mean()
     by_seed = gains.groupby(level="seed").mean()
     if not complete or len(by_seed) < 2:

@@ -8,8 +8,8 @@ so all of its photographs are on one side ("magnetic_tile"); dealt out at random
 what is measured is memory. "augan tuned" is told which images show one tile where tiles are kept
 apart. Each strategy brings the rare classes up to the size of the
 largest; augan's, and noise as a control, then double every class by new images. The network sees
-every image flipped and shifted at random, whatever the strategy, for as many steps. Every network is a
-line of results/rare_images.jsonl, so a stopped run goes on where it was.
+every image flipped and shifted at random, for as many steps with every strategy. Every network is
+a line of results/rare_images.jsonl, so a stopped run goes on where it was.
 
     python benchmarks/rare_images.py --data DIR [--seeds 2] [--sets fashion_mnist magnetic_tile ...]
     python benchmarks/rare_images.py --report

@@ -1,4 +1,4 @@
-"""What new rows are worth: split first, real test rows, fair strategies, a verdict that can say no."""
+"""Strategies for a rare class: split first, real test rows, a verdict that can say no."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def test_the_interval_is_students_of_paired_differences() -> None:
     ("augan", "says"),
     [
         ([0.60, 0.69, 0.81], "use augan: +0.100"),
-        ([0.40, 0.90, 0.71], "no sure gain: augan"),
-        ([0.50, 0.60, 0.70], "no gain here"),
-        ([0.40, 0.50, 0.60], "no gain here"),
+        ([0.40, 0.90, 0.71], "no significant gain: augan"),
+        ([0.50, 0.60, 0.70], "no gain: train"),
+        ([0.40, 0.50, 0.60], "no gain: train"),
     ],
 )
 def test_the_verdict_says_no_where_there_is_no_gain(augan: list[float], says: str) -> None:

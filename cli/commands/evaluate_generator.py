@@ -81,7 +81,7 @@ def evaluate_generator(
         estimator = _load(model, device)
         options = as_trained(options, model_context(estimator, model), model, estimator)
         images, labels = read_images(data, options, estimator.codec_, target, training=True)
-        how = {"judge": feature_extractor, "inception_weights": inception_weights}
+        how = {"feature_extractor": feature_extractor, "inception_weights": inception_weights}
         with data_errors(data):
             report = _compare(
                 *(estimator, images, labels), n_samples=samples, random_state=seed, **how

@@ -21,7 +21,7 @@ from sklearn.model_selection import cross_val_score
 from augan import AnoGAN, CriticFeatures, FAnoGAN, GANSampler
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
 from augan.networks import build_networks
-from augan.networks.layers import weights_of_free_length
+from augan.networks.layers import scale_invariant_weights
 
 TINY = {"max_steps": 3, "pretext_steps": 2, "width": 8, "n_folds": 2, "random_state": 0}
 SPECS = {
@@ -72,7 +72,7 @@ def test_networks_with_spectral_norm_come_back_bit_by_bit(
         assert [m.training for m in again.modules()] == [m.training for m in critic.modules()]
         assert list(again.state_dict()) == list(critic.state_dict())
         assert [n for n, _ in again.named_parameters()] == [n for n, _ in critic.named_parameters()]
-        assert len(weights_of_free_length(again)) == len(weights_of_free_length(critic)) > 0
+        assert len(scale_invariant_weights(again)) == len(scale_invariant_weights(critic)) > 0
         for _ in range(2):  # in training each pass moves the norm's estimate
             assert torch.equal(again(x), critic(x))
         for mine, own in zip(

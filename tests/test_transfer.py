@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from augan import AnoGAN, CriticFeatures, FAnoGAN, GANSampler, load
 from augan.exceptions import DataError, ModelFileError, ParameterError
-from augan.networks.layers import weights_of_free_length
+from augan.networks.layers import scale_invariant_weights
 from augan.training.monitor import sliced_wasserstein
 from augan.training.recentring import recentre
 
@@ -101,7 +101,7 @@ def test_spectral_weights_are_as_long_as_new_ones_and_say_the_same(tmp_path):
     new, warm = _fit(some, 1, **still), _fit(some, 1, **still, warm_start_from=path)
     former, new, warm = (model.networks_.critic for model in (grown, new, warm))
     lengths = [
-        torch.stack([weights.norm() for weights in weights_of_free_length(critic)])
+        torch.stack([weights.norm() for weights in scale_invariant_weights(critic)])
         for critic in (former, new, warm)
     ]
     assert lengths[0].norm() > 1.2 * lengths[1].norm()

@@ -10,7 +10,7 @@ import torch
 from augan._random import numpy_stream
 from augan.estimators._training import encode_rows
 from augan.exceptions import ParameterError, shown
-from augan.networks.layers import weights_of_free_length
+from augan.networks.layers import scale_invariant_weights
 from augan.training.recentring import recentre
 from augan.training.rows import TrainingRows
 
@@ -67,7 +67,7 @@ def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
     for name in TAKEN:
         if name not in own or name not in former:
             continue
-        lengths = [float(weights.norm()) for weights in weights_of_free_length(own[name])]
+        lengths = [float(weights.norm()) for weights in scale_invariant_weights(own[name])]
         try:
             own[name].load_state_dict(former[name].state_dict())
         except RuntimeError as error:
@@ -76,7 +76,7 @@ def take_networks(detector: BaseDetector, source: BaseDetector) -> None:
                 f"warm_start_from={shown(str(detector.warm_start_from))}: its {name} is of another "
                 f"kind; it was built with {wanted}"
             ) from error
-        for weights, length in zip(weights_of_free_length(own[name]), lengths, strict=True):
+        for weights, length in zip(scale_invariant_weights(own[name]), lengths, strict=True):
             weights.mul_(length / weights.norm())
     n_layers = len(detector.networks_.critic.layers_with_weights())
     if detector.freeze_critic > n_layers:

@@ -1,4 +1,4 @@
-"""Generator, critic, encoder and pretext networks, built from a codec's spec."""
+"""The networks of a model, built from a codec's spec."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ __all__ = [
 
 Architecture = Literal["dense", "conv", "residual"]
 
-EMBEDDING_DIM = 16  # of a class
-RESTORATION_WIDTH = 16  # channels of the restoration network's first level
-OF_IMAGES: dict[Architecture, tuple[Any, Any]] = {  # generator and critic
+EMBEDDING_DIM = 16  # dimensions of the embedding of a class
+RESTORATION_WIDTH = 16  # channels of the first level of the restoration network
+IMAGE_NETWORKS: dict[Architecture, tuple[Any, Any]] = {  # generator and critic
     "dense": (dense_images.DenseImageGenerator, dense_images.DenseImageCritic),
     "conv": (conv.ConvGenerator, conv.ConvCritic),
     "residual": (residual.ResidualGenerator, residual.ResidualCritic),
@@ -44,11 +44,26 @@ OF_IMAGES: dict[Architecture, tuple[Any, Any]] = {  # generator and critic
 class Networks:
     """The networks of a model.
 
-    A detector that searches for latents has no encoder, nor has a sampler whose rows come from the
-    generator alone; a detector whose heads don't ask for it has no pretext and no restoration
-    network. `folds` are the pretext networks that cross-fitting needs: each is trained without one
-    fold of the rows, and none of them outlives `fit`. The backbone was trained on other images and
-    is none of the `modules` that training changes.
+    Networks that a model does not need are None.
+
+    Attributes
+    ----------
+    generator, critic : Module
+        The GAN.
+    encoder : Module or None
+        Inverts the generator. AnoGAN has none, nor has a sampler that does not start from real
+        rows.
+    latent_dim : int
+        Dimensions of a latent.
+    pretext : PretextNetwork or None
+        Feature extractor trained on a pretext task.
+    folds : ModuleList or None
+        Pretext networks trained without one fold of the rows each, for cross-fitting; only during
+        `fit`.
+    restoration : RestorationNetwork or None
+        Removes made-up defects from images.
+    backbone : Backbone or None
+        Pretrained feature extractor; training does not change it, so it is not in `modules`.
     """
 
     generator: nn.Module
@@ -61,7 +76,7 @@ class Networks:
     backbone: Backbone | None = None
 
     def modules(self) -> dict[str, nn.Module]:
-        """Return the networks by name."""
+        """Return the networks that training changes, by name."""
         named = {
             "generator": self.generator,
             "critic": self.critic,
@@ -83,7 +98,7 @@ def build_networks(
     with_encoder: bool = True,
     seed: int = 0,
 ) -> Networks:
-    """Build networks: dense ones for a `VectorSpec`, of the `architecture` for an `ImageSpec`."""
+    """Return new networks: dense for a `VectorSpec`, of `architecture` for an `ImageSpec`."""
     sizes = {"latent_dim": latent_dim, "width": width}
     with seeded_layers(seed, "networks"):
         if spec.kind == "vector":
@@ -91,7 +106,7 @@ def build_networks(
             critic: Critic = dense.DenseCritic(spec, width=width, spectral_norm=spectral_norm)
             encoder = dense.dense_encoder(spec, latent_dim=latent_dim) if with_encoder else None
         else:
-            make_generator, make_critic = OF_IMAGES[architecture]
+            make_generator, make_critic = IMAGE_NETWORKS[architecture]
             generator = make_generator(spec, **sizes)
             critic = make_critic(spec, width=width, spectral_norm=spectral_norm)
             encoder = conv.conv_encoder(spec, **sizes) if with_encoder else None
@@ -109,7 +124,7 @@ def build_class_networks(
     with_encoder: bool = True,
     seed: int = 0,
 ) -> Networks:
-    """Build networks as `build_networks` does, generator and critic told the class."""
+    """Return new networks as `build_networks` does, with a conditional generator and critic."""
     networks = build_networks(
         spec,
         latent_dim=latent_dim,
@@ -124,7 +139,7 @@ def build_class_networks(
         base = (
             dense.DenseGenerator(spec, **wider)
             if spec.kind == "vector"
-            else OF_IMAGES[architecture][0](spec, **wider, n_classes=n_classes)
+            else IMAGE_NETWORKS[architecture][0](spec, **wider, n_classes=n_classes)
         )
         networks.generator = ClassGenerator(base, n_classes, EMBEDDING_DIM)
         networks.critic = ClassCritic(networks.critic, n_classes)
@@ -134,7 +149,7 @@ def build_class_networks(
 def build_pretext(
     spec: Spec, owner: Tensor | None, *, width: int, n_networks: int, seed: int = 0
 ) -> list[PretextNetwork]:
-    """Build pretext networks; `owner` says which column owns each standardised channel."""
+    """Return new pretext networks; `owner` (S,) is the column of each standardised channel."""
     with seeded_layers(seed, "pretext"):
         if spec.kind == "vector":
             assert owner is not None
@@ -143,12 +158,12 @@ def build_pretext(
 
 
 def build_backbone(name: str) -> Backbone:
-    """Build a network of torchvision's, whose weights are yet to be loaded."""
+    """Return a backbone with random weights."""
     with seeded_layers(0, "backbone"):
         return Backbone(name)
 
 
 def build_restoration(spec: ImageSpec, *, seed: int = 0) -> RestorationNetwork:
-    """Build the network that restores details of images."""
+    """Return a new network that restores details of images."""
     with seeded_layers(seed, "repair"):  # a stream's name fixes its numbers: it never changes
         return RestorationNetwork(spec.channels, width=RESTORATION_WIDTH)

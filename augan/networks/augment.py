@@ -1,4 +1,4 @@
-"""Differentiable augmentation, so that a critic cannot learn few images by heart (Zhao 2020)."""
+"""Differentiable augmentation, against overfitting of the critic to few images (Zhao 2020)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from torch import Tensor
 
 from augan.networks.layers import Critic
 
-SHIFT = 0.125  # of an image's height and width
-BRIGHTNESS = 0.25  # half of the range that is added, in units of pixels from -1 to 1
-CONTRAST = (0.5, 1.5)  # range of factors of the deviation from the mean
+SHIFT = 0.125  # largest shift, as a share of an image's height and width
+BRIGHTNESS = 0.25  # largest change of brightness, for pixels from -1 to 1
+CONTRAST = (0.5, 1.5)  # range of the factor of contrast
 
 
 def diff_augment(images: Tensor, random: torch.Generator) -> Tensor:
-    """Return images (n, C, H, W), each made brighter or darker, of another contrast, and shifted.
+    """Return images (n, C, H, W) with random brightness, contrast and shift.
 
-    Differentiable, so the generator learns through it: "DiffAugment" of Zhao, Liu, Lin, Zhu and
-    Han (NeurIPS 2020), colour and translation.
+    These are DiffAugment's colour and translation (Zhao, Liu, Lin, Zhu and Han, NeurIPS 2020);
+    gradients flow through them to the generator.
     """
     n, device = len(images), images.device
 
@@ -31,7 +31,7 @@ def diff_augment(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def shifted(images: Tensor, random: torch.Generator) -> Tensor:
-    """Return images (n, C, H, W), each moved by whole pixels; the edge is repeated."""
+    """Return images (n, C, H, W), randomly shifted by whole pixels; the edge is replicated."""
     n, _, height, width = images.shape
     device = images.device
 
@@ -47,7 +47,7 @@ def shifted(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 class AugmentingCritic(Critic):
-    """A critic that sees images, real or not, only augmented, each time in another way."""
+    """A critic whose inputs, real and generated images, are randomly augmented."""
 
     def __init__(self, critic: Critic, random: torch.Generator) -> None:
         super().__init__(critic.backbone, critic.head, critic.n_features)

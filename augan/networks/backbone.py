@@ -1,4 +1,4 @@
-"""A network that was trained on other images: its features say what patches look like."""
+"""Pretrained feature extractors: the first layers of torchvision's ResNets."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ BACKBONES = (
     *("wide_resnet50_2", "wide_resnet101_2"),
 )
 LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
-READ = ("layer2", "layer3")  # neither edges alone nor the classes of other images (Roth 2022)
-AROUND = 3  # positions a side that features are averaged over
+READ = ("layer2", "layer3")  # mid-level features, as in PatchCore (Roth 2022)
+NEIGHBOURHOOD = 3  # side of the window that features are averaged over
 
 
 class Backbone(nn.Module):
-    """The first layers of a torchvision ResNet; its weights never change.
+    """The first layers of a torchvision ResNet, frozen.
 
     Parameters
     ----------
@@ -36,19 +36,30 @@ class Backbone(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        from torchvision import models  # takes a second, which most models need not wait
+        from torchvision import models  # slow to import, and few models need it
 
         whole = models.get_model(name, weights=None)
         self.layers = nn.ModuleDict({layer: getattr(whole, layer) for layer in LAYERS})
         self.requires_grad_(False).eval()
 
     def load(self, weights: str | os.PathLike[str] | None = None) -> Backbone:
-        """Take weights over: those of a file (.safetensors, or torch's), or torchvision's own.
+        """Load weights from a file, or torchvision's own.
+
+        Parameters
+        ----------
+        weights : path-like, optional
+            File with a ``state_dict`` (.safetensors, or written by ``torch.save``). ``None``
+            downloads torchvision's weights, unless they are in its cache.
+
+        Returns
+        -------
+        self : Backbone
+            The network.
 
         Raises
         ------
         DataError
-            When the file cannot be read or has other weights, or nothing can be downloaded.
+            If the file cannot be read or has other weights, or the download fails.
         """
         state = _downloaded(self.name) if weights is None else read_weights(Path(weights))
         own = self.layers.state_dict()
@@ -63,27 +74,29 @@ class Backbone(nn.Module):
         return self
 
     def train(self, mode: bool = True) -> Backbone:
-        """Stay as it is: the moments of batch normalisation are part of the weights."""
+        """Stay in evaluation mode: batch normalisation uses its stored statistics."""
         return super().train(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features (n, F, h, w) of images (n, C, H, W) in their own deviations.
+        """Return features (n, F, h, w) of standardised images (n, C, H, W).
 
-        Grey images are shown as RGB, transparency is left out.
+        Grey images are repeated as three channels; an alpha channel is dropped.
         """
         colour = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
         maps, x = [], colour
         for name, layer in self.layers.items():
             x = layer(x)
             if name in READ:
-                maps.append(F.avg_pool2d(x, AROUND, 1, AROUND // 2, count_include_pad=False))
+                maps.append(
+                    F.avg_pool2d(x, NEIGHBOURHOOD, 1, NEIGHBOURHOOD // 2, count_include_pad=False)
+                )
         size = maps[0].shape[2:]
         same = [F.interpolate(part, size=size, mode="bilinear") for part in maps]
         return torch.cat(same, dim=1)
 
 
 def _downloaded(name: str) -> dict[str, Any]:
-    """Return torchvision's weights, from its cache or from the network."""
+    """Return torchvision's weights, from its cache or downloaded."""
     from torchvision import models
 
     try:
@@ -97,7 +110,15 @@ def _downloaded(name: str) -> dict[str, Any]:
 
 
 def read_weights(file: Path) -> dict[str, Any]:
-    """Return the weights in a file: .safetensors, or torch's without pickled code."""
+    """Return the weights in a file: .safetensors, or written by ``torch.save``.
+
+    No pickled code is run.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or does not hold a ``state_dict``.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -1,4 +1,4 @@
-"""Networks that are told a class: an embedding beside the latent, a projection in the critic."""
+"""Conditional networks: class embeddings for the generator, a projection in the critic."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from augan.networks.layers import Critic
 
 
 class ClassGenerator(nn.Module):
-    """G(z, y): the embedding of the class stands beside the latent; norms are told it as well.
+    """G(z, y): the latent is concatenated with the embedding of the class.
+
+    Batch norms of image generators are conditional too.
 
     Parameters
     ----------
     base : Module
         A generator whose latents have ``latent_dim + embedding_dim`` dimensions; one of images
-        takes the classes too, for its norms.
+        takes the conditions as well.
     n_classes, embedding_dim : int
-        Rows and columns of the embedding.
+        Number of classes, and dimensions of their embeddings.
     """
 
     def __init__(self, base: nn.Module, n_classes: int, embedding_dim: int) -> None:
@@ -31,12 +33,12 @@ class ClassGenerator(nn.Module):
     def forward(self, z: Tensor, conditions: Tensor) -> Tensor:
         """Return generated rows (B, ...) of latents (B, latent_dim).
 
-        `conditions` (B, n_classes) are one-hot, times how much the class counts: zeros ask for a
-        row of any class.
+        `conditions` (B, n_classes) are one-hot, multiplied by the weight of the class; zeros are
+        unconditional.
         """
         latents = torch.cat([z, conditions @ self.embedding], dim=1)
-        told = () if isinstance(self.base, DenseGenerator) else (conditions,)  # rows have no norms
-        rows: Tensor = self.base(latents, *told)
+        dense = isinstance(self.base, DenseGenerator)  # has no norms
+        rows: Tensor = self.base(latents) if dense else self.base(latents, conditions)
         return rows
 
 
@@ -54,7 +56,7 @@ class ClassCritic(Critic):
 
 
 class GivenGenerator(nn.Module):
-    """G(., y) for the classes of one batch."""
+    """G(., y) for the classes y of one batch."""
 
     def __init__(self, generator: ClassGenerator, conditions: Tensor) -> None:
         super().__init__()
@@ -67,7 +69,7 @@ class GivenGenerator(nn.Module):
 
 
 class GivenCritic(Critic):
-    """D(., y) for the classes of one batch, conditions (B, n_classes) as in `ClassGenerator`."""
+    """D(., y) for the classes y of one batch; `conditions` as in `ClassGenerator`."""
 
     def __init__(self, critic: ClassCritic, conditions: Tensor) -> None:
         super().__init__(critic.backbone, critic.head, critic.n_features)

@@ -10,11 +10,11 @@ from augan.codecs.image import n_halvings
 from augan.codecs.spec import ImageSpec
 from augan.networks.layers import SLOPE, Critic, Layers, class_norm, normalised
 
-MAX_GROWTH = 8  # channels double at every halving, up to this many times `width`
+MAX_GROWTH = 8  # channels double at every halving, up to `MAX_GROWTH * width`
 
 
 class ConvGenerator(nn.Module):
-    """Latents (n, latent_dim), and classes if there are some, to encoded images (n, C, h, w)."""
+    """Latents (n, latent_dim), and conditions if there are classes, to images (n, C, h, w)."""
 
     def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int, n_classes: int = 0) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ConvGenerator(nn.Module):
 
 
 class ConvCritic(Critic):
-    """Encoded images (n, C, height, width) to a number each."""
+    """Encoded images (n, C, height, width) to outputs (n,)."""
 
     def __init__(self, spec: ImageSpec, *, width: int, spectral_norm: bool) -> None:
         layers: list[nn.Module] = []
@@ -59,7 +59,7 @@ class ConvCritic(Critic):
 
 
 def conv_encoder(spec: ImageSpec, *, latent_dim: int, width: int) -> nn.Module:
-    """Build the way from encoded images (n, C, height, width) to latents, unbounded."""
+    """Return an encoder of images (n, C, height, width) to unbounded latents (n, latent_dim)."""
     layers: list[nn.Module] = []
     before = spec.channels
     channels = halving_channels(spec, width)
@@ -74,11 +74,11 @@ def conv_encoder(spec: ImageSpec, *, latent_dim: int, width: int) -> nn.Module:
 
 
 def halving_channels(spec: ImageSpec, width: int) -> list[int]:
-    """Return the channels after each halving."""
+    """Return the number of channels after each halving."""
     return [width * min(2**i, MAX_GROWTH) for i in range(n_halvings(spec.height, spec.width))]
 
 
 def n_flat(spec: ImageSpec, channels: list[int]) -> int:
-    """Return how many numbers there are after the last halving."""
+    """Return the number of activations after the last halving."""
     levels = len(channels)
     return channels[-1] * (spec.height >> levels) * (spec.width >> levels)

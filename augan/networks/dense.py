@@ -1,4 +1,4 @@
-"""Networks for rows."""
+"""Networks for tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from augan.networks.layers import SLOPE, Critic, SteadyLinear, normalised
 
 
 class DenseGenerator(nn.Module):
-    """Latents (n, latent_dim) to encoded rows (n, D), each span through its own activation."""
+    """Latents (n, latent_dim) to encoded rows (n, D), with one activation per span."""
 
     def __init__(self, spec: VectorSpec, *, latent_dim: int, width: int) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class DenseGenerator(nn.Module):
         self.softmax_runs = softmax_runs(spec)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return generated rows; categories as probabilities."""
+        """Return generated rows (n, D); categories are probabilities."""
         output: Tensor = self.layers(z)
         if not self.softmax_runs:
             return output
@@ -41,9 +41,9 @@ class DenseGenerator(nn.Module):
 
 
 def softmax_runs(spec: VectorSpec) -> list[tuple[int, int, int]]:
-    """Return (start, stop, size of a span) of the softmax spans, equal neighbours as one.
+    """Return (start, stop, size) of the softmax spans; adjacent spans of equal size are merged.
 
-    A table of many yes-or-no columns would else take most of its time for its spans.
+    One softmax for all of them is much faster in tables with many binary columns.
     """
     runs: list[tuple[int, int, int]] = []
     for span in spec.spans:
@@ -57,7 +57,7 @@ def softmax_runs(spec: VectorSpec) -> list[tuple[int, int, int]]:
 
 
 class DenseCritic(Critic):
-    """Encoded rows (n, D) to a number each; both hidden layers are features."""
+    """Encoded rows (n, D) to outputs (n,); both hidden layers are features."""
 
     def __init__(self, spec: VectorSpec, *, width: int, spectral_norm: bool) -> None:
         first = normalised(SteadyLinear(spec.size, width), spectral_norm)
@@ -67,7 +67,7 @@ class DenseCritic(Critic):
 
 
 class HiddenLayers(nn.Module):
-    """Activations of a first and a second layer, side by side."""
+    """Two layers, whose activations are concatenated."""
 
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
         super().__init__()
@@ -81,9 +81,9 @@ class HiddenLayers(nn.Module):
 
 
 def dense_encoder(spec: VectorSpec, *, latent_dim: int) -> nn.Module:
-    """Build the way from encoded rows (n, D) to latents (n, latent_dim), unbounded.
+    """Return a linear encoder of rows (n, D) to unbounded latents (n, latent_dim).
 
-    It is linear: a deep one learns to find latents for anomalies too. Over ADBench's tables the
-    paper's score separates better with it than with one or two hidden layers of any width.
+    A deeper one learns to invert anomalies too: on the tables of ADBench (Han 2022) the paper's
+    score separates anomalies better with a linear encoder than with one or two hidden layers.
     """
     return SteadyLinear(spec.size, latent_dim)

@@ -1,4 +1,4 @@
-"""Dense networks for images, as in the first GAN (Goodfellow et al. 2014): cheap on a CPU."""
+"""Dense networks for images, as in the first GAN (Goodfellow et al. 2014); fast on a CPU."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from augan.codecs.spec import ImageSpec
 from augan.networks.dense import HiddenLayers
 from augan.networks.layers import Critic, Layers, class_norm, normalised
 
-UNITS = 16  # of a layer, for each channel that the first convolution would have
+UNITS = 16  # units of a layer, per `width`
 
 
 class DenseImageGenerator(nn.Module):
-    """Latents (n, latent_dim), and classes if there are some, to encoded images (n, C, h, w)."""
+    """Latents (n, latent_dim), and conditions if there are classes, to images (n, C, h, w)."""
 
     def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int, n_classes: int = 0) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class DenseImageGenerator(nn.Module):
 
 
 class DenseImageCritic(Critic):
-    """Encoded images (n, C, height, width) to a number each; both hidden layers are features."""
+    """Encoded images (n, C, height, width) to outputs (n,); both hidden layers are features."""
 
     def __init__(self, spec: ImageSpec, *, width: int, spectral_norm: bool) -> None:
         units = UNITS * width

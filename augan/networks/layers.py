@@ -1,4 +1,4 @@
-"""What dense and convolutional networks share."""
+"""Layers and the base class of critics, for tables and images."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-SLOPE = 0.2  # of LeakyReLU, as in DCGAN (Radford 2016)
+SLOPE = 0.2  # negative slope of LeakyReLU, as in DCGAN (Radford 2016)
 
-ENOUGH_OUTPUTS = 16  # from which on matrix products treat all rows alike
+ENOUGH_OUTPUTS = 16  # with fewer, a row's product can depend on its place in the batch
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def steady_product(rows: Tensor, matrix: Tensor) -> Tensor:
-    """Return rows (n, F) times a matrix (F, K), the same for a row wherever it stands.
+    """Return rows (n, F) times a matrix (F, K), independent of a row's place in the batch.
 
-    Of few training rows there are few principal components: see `SteadyLinear`.
+    See `SteadyLinear`.
     """
     if matrix.shape[1] >= ENOUGH_OUTPUTS:
         return rows @ matrix
@@ -26,10 +26,10 @@ def steady_product(rows: Tensor, matrix: Tensor) -> Tensor:
 
 
 class SteadyLinear(nn.Linear):
-    """A linear layer that gives a row the same output wherever it stands in a batch.
+    """A linear layer whose output for a row does not depend on its place in the batch.
 
-    With few outputs, and inputs of any number, the rows' product with the weights may depend in
-    the last digit on where a row lies in memory; that of the weights with the rows does not.
+    With few outputs, rounding in the product of rows and weights may depend on the alignment of a
+    row in memory; in the transposed product it does not.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class SteadyLinear(nn.Linear):
 
 
 class ClassNorm(nn.Module):
-    """Batch norm whose scale and shift go by the class (de Vries 2017); at first by none."""
+    """Batch norm with a scale and a shift for each class (de Vries 2017), initially identity."""
 
     def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, n_classes: int) -> None:
         super().__init__()
@@ -48,8 +48,10 @@ class ClassNorm(nn.Module):
         self.of_class = nn.Parameter(torch.zeros(n_classes, 2 * norm.num_features))
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
-        """Return x (n, F, ...) normalised; `conditions` (n, n_classes) as in `ClassGenerator`."""
-        changes = conditions @ self.of_class  # sizes by shape, which an export leaves open
+        """Return x (n, F, ...), normalised; `conditions` (n, n_classes) as in `ClassGenerator`."""
+        changes = (
+            conditions @ self.of_class
+        )  # sizes are read from shapes, which an export keeps dynamic
         changes = changes.reshape(x.shape[0], changes.shape[1], *[1] * (x.ndim - 2))
         scale, shift = changes.chunk(2, dim=1)
         normed: Tensor = self.norm(x)
@@ -60,30 +62,31 @@ Norm = nn.BatchNorm1d | nn.BatchNorm2d | ClassNorm
 
 
 def class_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, n_classes: int) -> Norm:
-    """Return a norm that is told the class, where there are classes."""
+    """Return a conditional norm, or `norm` itself if there are no classes."""
     return ClassNorm(norm, n_classes) if n_classes else norm
 
 
 def through(layer: nn.Module, x: Tensor, conditions: Tensor | None) -> Tensor:
-    """Return x through a layer, which is told the class if it is a `ClassNorm`."""
+    """Apply a layer to x; a `ClassNorm` gets the conditions too."""
     changed: Tensor = layer(x, conditions) if isinstance(layer, ClassNorm) else layer(x)
     return changed
 
 
 class Layers(nn.Sequential):
-    """Layers one after the other; norms among them are told the class."""
+    """A sequence of layers, some of which may be a `ClassNorm`."""
 
     def forward(self, x: Tensor, conditions: Tensor | None = None) -> Tensor:
-        """Return what the last layer gives."""
+        """Return the output of the last layer."""
         for layer in self:
             x = through(layer, x, conditions)
         return x
 
 
 class Critic(nn.Module):
-    """A feature extractor and a linear head: `features(x)` (n, F), `forward(x)` (n,).
+    """A feature extractor (`backbone`) and a linear head.
 
-    It has no batch norm and no dropout: a gradient penalty is a statement about single rows.
+    It has no batch norm and no dropout, because a gradient penalty is defined for single rows
+    (Gulrajani 2017, section 4).
     """
 
     def __init__(self, backbone: nn.Module, head: nn.Module, n_features: int) -> None:
@@ -93,7 +96,7 @@ class Critic(nn.Module):
         self.n_features = n_features
 
     def layers_with_weights(self) -> list[nn.Module]:
-        """Return the layers below the head that have weights, the lowest first."""
+        """Return the layers with weights below the head, from input to output."""
         kinds = (nn.Linear, nn.Conv2d)
         return [layer for layer in self.backbone.modules() if isinstance(layer, kinds)]
 
@@ -113,7 +116,7 @@ class Critic(nn.Module):
 
 
 def normalised(layer: Layer, spectral_norm: bool) -> Layer:
-    """Put spectral normalisation (Miyato 2018) on a layer where it is asked for."""
+    """Return the layer, with spectral normalisation (Miyato 2018) if `spectral_norm`."""
     if spectral_norm:
         parametrizations.spectral_norm(layer)
         _allow_pickling(layer)
@@ -121,13 +124,13 @@ def normalised(layer: Layer, spectral_norm: bool) -> Layer:
 
 
 def _allow_pickling(layer: Any) -> None:
-    """Let a layer be pickled whose class torch made for it alone, and forbids it."""
+    """Allow pickling of a parametrised layer, which torch forbids."""
     own: Any = type(layer)
     own.__reduce_ex__ = _reduced
 
 
 def _reduced(layer: Any, protocol: int) -> tuple[Any, ...]:
-    """Return what a layer under spectral norm is pickled as: itself without, and the norm."""
+    """Return how a layer is pickled: the layer without spectral norm, and the norm."""
     (norms,) = layer.parametrizations.values()
     state = {**layer.__dict__, "_modules": dict(layer._modules), "_parameters": {}}
     del state["_modules"]["parametrizations"]
@@ -140,17 +143,17 @@ def _reduced(layer: Any, protocol: int) -> tuple[Any, ...]:
 def _normalised_again(
     plain: type[nn.Module], state: dict[str, Any], norm: nn.Module, flags: tuple[bool, bool, bool]
 ) -> nn.Module:
-    """Return the layer that `_reduced` took apart."""
+    """Return the layer from what `_reduced` returned."""
     layer: Any = plain.__new__(plain)
     layer.__dict__.update(state)
-    parametrize.register_parametrization(layer, "weight", norm, unsafe=True)  # as it was
+    parametrize.register_parametrization(layer, "weight", norm, unsafe=True)  # values stay equal
     _allow_pickling(layer)
     norms = layer.parametrizations["weight"]
     layer.parametrizations.training, norms.training, norms.unsafe = flags
     return layer
 
 
-def weights_of_free_length(network: nn.Module) -> list[Tensor]:
-    """Return the weights, without gradients, whose length spectral norm takes out again."""
+def scale_invariant_weights(network: nn.Module) -> list[Tensor]:
+    """Return the weights, detached, whose scale has no effect under spectral normalisation."""
     ending = "parametrizations.weight.original"
     return [w.detach() for name, w in network.named_parameters() if name.endswith(ending)]

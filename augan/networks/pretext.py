@@ -1,8 +1,7 @@
-"""Networks that learn what normal data looks like from tasks that need no labels.
+"""Pretext networks: self-supervised feature extractors, trained on normal rows.
 
-A pretext network stands beside the critic: it is trained on normal rows to solve a task whose
-answer is known because the task was made up, and what its layers then say of a row tells normal
-from abnormal better than the features of a critic that only had to beat a generator.
+The labels of a pretext task are generated from the data. The features of a network that solves
+the task separate anomalies better than those of the critic, which is trained against a generator.
 """
 
 from __future__ import annotations
@@ -17,17 +16,21 @@ from augan.codecs.spec import ImageSpec
 from augan.networks.conv import halving_channels
 from augan.networks.layers import SLOPE, SteadyLinear
 
-MAX_SWAPPED = 0.5  # share of a row's columns that are replaced at most
-REPAIR_WEIGHT = 1.0  # of what stood there, beside which columns were replaced
-LINEAR_UP_TO = 6.0  # deviations; beyond them a standardised number counts as its logarithm
-SHIFT = 4  # images are shifted by a quarter of a side
+MAX_SWAPPED = 0.5  # largest share of a row's columns that are replaced
+REPAIR_WEIGHT = 1.0  # weight of reconstruction; the detection of replaced columns has weight 1
+LINEAR_UP_TO = 6.0  # standard deviations; larger numbers are compressed to their logarithm
+SHIFT = 4  # images are shifted by 1 / SHIFT of a side
 
 
 class PretextNetwork(nn.Module):
-    """`features(rows)` (n, F), and `loss(rows, random)` of the task that they are learned by.
+    """Base class: a feature extractor, and the loss of the task that it is trained on.
 
-    `reads_standard` says whether rows are standardised ones, or encoded as the critic's are;
-    `n_features` how many features there are.
+    Attributes
+    ----------
+    reads_standard : bool
+        Whether its input is standardised rows; otherwise it is encoded rows, like the critic's.
+    n_features : int
+        Number of features.
     """
 
     reads_standard: bool
@@ -38,22 +41,29 @@ class PretextNetwork(nn.Module):
         raise AssertionError("a subclass says which")  # pragma: no cover
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
-        """Return the task's loss on a batch."""
+        """Return the loss of the task on a batch."""
         raise AssertionError("a subclass says of which task")  # pragma: no cover
 
 
 class SwapPretext(PretextNetwork):
-    """Says which columns of a row were replaced, and what stood there.
+    """Detects which columns of a row were masked, and reconstructs them.
 
-    Up to half of a row's columns get the values that other rows have there. Each value alone
-    stays a usual one, so the task can only be solved by what columns have to do with each other.
+    This is VIME's pretext task (Yoon 2020, section 4.1): masked columns get the value of another
+    random row, so their marginal distributions do not change, and the task can only be solved with
+    dependencies between columns. VIME masks with one probability; here the share of masked columns
+    is drawn for each row, up to `MAX_SWAPPED`.
 
     Parameters
     ----------
     owner : Tensor
-        Column that owns each channel of a standardised row, (S,).
+        Column of each channel of a standardised row, (S,).
     width : int
-        Units of each of the three layers.
+        Units of each of the three hidden layers.
+
+    References
+    ----------
+    Yoon, Zhang, Jordon and van der Schaar (2020). VIME: Extending the Success of Self- and
+    Semi-supervised Learning to Tabular Domain. NeurIPS.
     """
 
     reads_standard = True
@@ -75,7 +85,7 @@ class SwapPretext(PretextNetwork):
         return torch.cat(self._hidden(compress(rows))[-2:], dim=1)
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
-        """Return the cross-entropy of what was swapped plus the error of its repair."""
+        """Return the cross-entropy of the mask plus the reconstruction error."""
         rows = compress(rows)
         corrupted, swapped = swap_columns(rows, self.owner, self.n_columns, random)
         hidden = self._hidden(corrupted)[-1]
@@ -83,7 +93,7 @@ class SwapPretext(PretextNetwork):
         return found + REPAIR_WEIGHT * F.smooth_l1_loss(self.repair(hidden), rows)
 
     def repair_error(self, rows: Tensor) -> Tensor:
-        """Return how far the repair of standardised rows lies from them, compressed, (n, S)."""
+        """Return errors (n, S) of the reconstruction of standardised rows, compressed."""
         rows = compress(rows)
         error: Tensor = self.repair(self._hidden(rows)[-1]) - rows
         return error
@@ -97,12 +107,12 @@ class SwapPretext(PretextNetwork):
 
 
 class TransformPretext(PretextNetwork):
-    """Says which of the quarter turns and shifts was applied to an image (Golan 2018).
+    """Classifies which rotation and shift was applied to an image (Golan and El-Yaniv 2018).
 
     Parameters
     ----------
     spec : ImageSpec
-        Images, at their working size.
+        Spec of the images.
     width : int
         Channels of the first convolution.
     """
@@ -124,18 +134,18 @@ class TransformPretext(PretextNetwork):
         self.classify = nn.Linear(self.n_features, len(self.transforms))
 
     def features(self, rows: Tensor) -> Tensor:
-        """Return the activations (n, F) that the classifier reads, of images as they are."""
+        """Return the input (n, F) of the classifier for images that are not transformed."""
         activations: Tensor = self.layers(rows)
         return activations
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
-        """Return the cross-entropy of a random transform of each image."""
+        """Return the cross-entropy for one random transformation of each image."""
         images, chosen = self.transforms.draw(rows, random)
         return F.cross_entropy(self.classify(self.features(images)), chosen)
 
     def transform_nll(self, rows: Tensor) -> Tensor:
         """Return the mean of -log p(transform | image) over all transforms of each image, (n,)."""
-        total = rows.new_zeros(rows.shape[0])  # `len` would fix it in an exported graph
+        total = rows.new_zeros(rows.shape[0])  # `len` would be a constant in an exported graph
         for i in range(len(self.transforms)):
             logits = self.classify(self.features(self.transforms.apply(rows, i)))
             others = torch.cat([logits[:, :i], logits[:, i + 1 :]], dim=1).logsumexp(dim=1)
@@ -144,12 +154,12 @@ class TransformPretext(PretextNetwork):
 
 
 class Transforms:
-    """Quarter turns and shifts of images, the first of which leaves them as they are.
+    """Rotations and shifts of images; the first one is the identity.
 
     Parameters
     ----------
     spec : ImageSpec
-        Images, at their working size; only square ones are turned by one quarter, or three.
+        Spec of the images. Square images are rotated by multiples of 90 degrees, others by 180.
     """
 
     def __init__(self, spec: ImageSpec) -> None:
@@ -161,7 +171,7 @@ class Transforms:
         return len(self.moves)
 
     def draw(self, images: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return images (n, C, H, W), each with a transform of its own, and which (n,)."""
+        """Return images (n, C, H, W), randomly transformed, and the indices (n,) of transforms."""
         chosen = torch.randint(len(self), (len(images),), generator=random, device=images.device)
         moved = torch.empty_like(images)
         for i in range(len(self)):
@@ -169,7 +179,7 @@ class Transforms:
         return moved, chosen
 
     def apply(self, images: Tensor, index: int) -> Tensor:
-        """Return images (n, C, H, W), shifted and turned; what moves in repeats the border."""
+        """Return images (n, C, H, W), shifted and rotated; the border is replicated."""
         turn, (down, right) = self.moves[index]
         height, width = images.shape[2] // SHIFT, images.shape[3] // SHIFT
         if down or right:
@@ -180,17 +190,17 @@ class Transforms:
 
 
 def _log_of_one_plus_exp(x: Tensor) -> Tensor:
-    """Return log(1 + exp(x)), exact to the last digits where it is close to zero."""
+    """Return log(1 + exp(x)), accurate for very negative x too."""
     return x.clamp(min=0) + (-x.abs()).exp().log1p()
 
 
 def swap_columns(
     rows: Tensor, owner: Tensor, n_columns: int, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return rows (n, S) with columns replaced by other rows' values, and which (n, columns).
+    """Return rows (n, S) with columns replaced by values of other rows, and the mask (n, columns).
 
-    A share drawn from [0, `MAX_SWAPPED`) of each row's columns is replaced; each column's value
-    comes from a row of its own.
+    The share of a row's columns that is replaced is uniform in [0, `MAX_SWAPPED`); the row that a
+    value comes from is drawn for each column.
     """
     shape: tuple[int, int] = (len(rows), n_columns)
     place: Any = {"generator": random, "device": rows.device}
@@ -201,7 +211,7 @@ def swap_columns(
 
 
 def compress(rows: Tensor) -> Tensor:
-    """Return standardised rows with numbers beyond `LINEAR_UP_TO` deviations as logarithms."""
+    """Return standardised rows; numbers beyond `LINEAR_UP_TO` grow as their logarithm."""
     size = rows.abs()
     beyond = LINEAR_UP_TO + (size - LINEAR_UP_TO).clamp(min=0).log1p()
     return torch.where(size <= LINEAR_UP_TO, rows, rows.sign() * beyond)

@@ -1,4 +1,4 @@
-"""Made-up defects: regions of good images that something else has taken the place of."""
+"""Pseudo-defects: random regions of normal images are replaced."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BLUR = 9  # pixels over which fine structure is averaged
-MIN_OPACITY = 0.3
-VISIBLE = 0.15  # opacity from which a pixel counts as replaced
+BLUR = 9  # side of the window of the blur
+MIN_OPACITY = 0.3  # smallest opacity of a defect
+VISIBLE = 0.15  # a pixel counts as replaced if the opacity is larger
 
 
 def damage(images: Tensor, others: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return damaged images (n, C, h, w), and which pixels (n, 1, h, w) were replaced.
+    """Return images (n, C, h, w) with pseudo-defects, and masks (n, 1, h, w) of replaced pixels.
 
-    In a region of each image (`draw_regions`) stands, more or less opaque: part of one of the
-    `others`, as it is or turned; a change of brightness; noise of some grain; blurred or sharpened
-    structure; or an even patch. Mixing parts of images is that of CutPaste (Li 2021) and NSA
-    (Schlüter 2022), blending textures in that of DRAEM (Zavrtanik 2021).
+    In a random region (`draw_regions`) each image is blended with one of: another image, the same
+    rotated by 180 degrees, a change of brightness, noise, blur or sharpening, a uniform patch.
+    Pasting parts of images follows CutPaste (Li 2021) and NSA (Schlüter 2022), blending of
+    textures DRAEM (Zavrtanik 2021).
 
     Parameters
     ----------
     images, others : Tensor
-        Images (n, C, h, w) in their own deviations.
+        Standardised images (n, C, h, w).
     random : Generator
-        Draws regions and what fills them.
+        Random numbers.
     """
     n, _, height, width = images.shape
     uniform = _Uniform(n, random)
@@ -52,10 +52,10 @@ def damage(images: Tensor, others: Tensor, random: torch.Generator) -> tuple[Ten
 
 
 def draw_regions(n: int, height: int, width: int, random: torch.Generator) -> Tensor:
-    """Return regions (n, 1, height, width), 1 inside and 0 outside, with soft edges.
+    """Return soft masks (n, 1, height, width) of random regions, 1 inside and 0 outside.
 
-    Each is one of: a blob, a thin curve, a band or half of the image, scattered islands. Places
-    and lengths are shares of half a side.
+    A region is one of: a blob, a thin curve, a band or half-plane, scattered islands. Positions
+    and lengths are in units of half a side.
     """
     uniform, device = _Uniform(n, random), random.device
     rows = torch.linspace(-1, 1, height, device=device)[:, None]
@@ -77,7 +77,9 @@ def draw_regions(n: int, height: int, width: int, random: torch.Generator) -> Te
     islands = _smooth_noise(n, height, width, 3, 16, random) - uniform(0.5, 1.3)
     islands = torch.minimum(islands, 2 * window) * 8
 
-    depth = torch.stack([blob, curve, band, islands])  # in pixels, below 0 outside
+    depth = torch.stack(
+        [blob, curve, band, islands]
+    )  # signed distance from the edge in pixels, negative outside
     kind = torch.randint(len(depth), (n,), generator=random, device=device)
     softness = uniform(math.log(0.5), math.log(3.0)).exp()
     picked = depth[kind, torch.arange(n, device=device)]
@@ -85,7 +87,7 @@ def draw_regions(n: int, height: int, width: int, random: torch.Generator) -> Te
 
 
 class _Uniform:
-    """Draws a number for each image, (n, 1, 1, 1)."""
+    """Draws a uniform number for each image, (n, 1, 1, 1)."""
 
     def __init__(self, n: int, random: torch.Generator) -> None:
         self.n, self.random = n, random
@@ -97,7 +99,7 @@ class _Uniform:
 
 
 def _noise(like: Tensor, grain: float, random: torch.Generator) -> Tensor:
-    """Return noise of a grain: 1 is one pixel, .2 five."""
+    """Return noise whose grains are 1 / `grain` pixels wide."""
     n, channels, height, width = like.shape
     cells = (max(4, round(grain * height)), max(4, round(grain * width)))
     drawn = torch.randn(n, channels, *cells, generator=random, device=like.device)
@@ -107,7 +109,7 @@ def _noise(like: Tensor, grain: float, random: torch.Generator) -> Tensor:
 def _smooth_noise(
     n: int, height: int, width: int, fewest: int, most: int, random: torch.Generator
 ) -> Tensor:
-    """Return noise (n, 1, height, width) of as many cells a side as is drawn for the batch."""
+    """Return noise (n, 1, height, width), interpolated from a random number of cells a side."""
     device = random.device
     cells = int(torch.randint(fewest, most, (), generator=random, device=device))
     drawn = torch.randn(n, 1, cells, cells, generator=random, device=device)

@@ -13,14 +13,15 @@ from augan.networks.layers import SLOPE, Critic, Layers, class_norm, normalised,
 
 
 def block_channels(spec: ImageSpec, width: int) -> list[int]:
-    """Return the channels after each halving: half of convolutions', as blocks have more layers."""
+    """Return the number of channels after each halving, half of those of `ConvCritic`."""
     return halving_channels(spec, max(width // 2, 1))
 
 
 class ResidualGenerator(nn.Module):
-    """Latents (n, latent_dim), and classes if there are some, to encoded images (n, C, h, w).
+    """Latents (n, latent_dim), and conditions if there are classes, to images (n, C, h, w).
 
-    The last doubling is a single convolution: at full size blocks would cost more than all others.
+    The last upsampling is one transposed convolution; a block at full size would cost more than
+    all others together.
     """
 
     def __init__(self, spec: ImageSpec, *, latent_dim: int, width: int, n_classes: int = 0) -> None:
@@ -47,7 +48,7 @@ class ResidualGenerator(nn.Module):
 
 
 class ResidualCritic(Critic):
-    """Encoded images (n, C, height, width) to a number each."""
+    """Encoded images (n, C, height, width) to outputs (n,)."""
 
     def __init__(self, spec: ImageSpec, *, width: int, spectral_norm: bool) -> None:
         channels = block_channels(spec, width)
@@ -60,7 +61,7 @@ class ResidualCritic(Critic):
 
 
 class _UpBlock(nn.Module):
-    """Twice the size: two convolutions beside one of a single pixel."""
+    """Residual block that doubles the size; the shortcut is a 1x1 convolution."""
 
     def __init__(self, before: int, after: int, n_classes: int) -> None:
         super().__init__()
@@ -78,7 +79,7 @@ class _UpBlock(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    """Half the size; without batch norm, as every critic."""
+    """Residual block that halves the size, without batch norm."""
 
     def __init__(self, before: int, after: int, spectral_norm: bool) -> None:
         super().__init__()

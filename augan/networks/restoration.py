@@ -11,24 +11,26 @@ from torch.nn import functional as F
 from augan.networks.pseudo_defects import damage
 from augan.networks.tiling import in_tiles
 
-LEARNED_SIDE = 128  # pixels a side, at most, of what it learns from
-OVERLAP = 32  # pixels that tiles of larger images share
+LEARNED_SIDE = 128  # largest side of training images, in pixels
+OVERLAP = 32  # overlap of tiles, in pixels
 PIXELS_AT_ONCE = 2**20
 N_HALVINGS = 4
-STEM = 2  # pixels a side that the first layer takes together
-MAX_GROWTH = 8  # channels double at every halving, up to this many times `width`
-GROUPS = 4  # of channels that are normalised together
+STEM = 2  # side of the blocks of pixels that become channels (pixel unshuffle)
+MAX_GROWTH = 8  # channels double at every halving, up to `MAX_GROWTH * width`
+GROUPS = 4  # of group normalisation
 REPLACED_WEIGHT = 10.0  # of replaced pixels in the loss; all others have weight 1
-ROUND_UP_TO = 0.1  # deviations below which an error counts by its square
+HUBER_BETA = 0.1  # standard deviations; smaller errors have a quadratic loss
 
 
 class RestorationNetwork(nn.Module):
-    """A U-Net (Ronneberger 2015) that learns to undo made-up defects, and to say where they are.
+    """A U-Net (Ronneberger 2015) that removes pseudo-defects and segments them.
+
+    A reconstructive and a discriminative part as in DRAEM (Zavrtanik 2021), in one network.
 
     Parameters
     ----------
     channels : int
-        Of the images.
+        Channels of the images.
     width : int
         Channels of the first level.
     """
@@ -66,11 +68,11 @@ class RestorationNetwork(nn.Module):
         """Return the restoration error plus the cross-entropy of the replaced pixels."""
         others = images.roll(1, dims=0)
         damaged, where = damage(images, others, random)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=_halves_pay(images)):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=_has_fast_bfloat16(images)):
             change, logits = self(damaged)
         weight = 1 + (REPLACED_WEIGHT - 1) * where
         error = F.smooth_l1_loss(
-            damaged + change.float(), images, reduction="none", beta=ROUND_UP_TO
+            damaged + change.float(), images, reduction="none", beta=HUBER_BETA
         )
         found = F.binary_cross_entropy_with_logits(logits.float(), where)
         return (weight * error).mean() + found
@@ -105,8 +107,8 @@ def _block(before: int, after: int) -> nn.Module:
     )
 
 
-def _halves_pay(images: Tensor) -> bool:
-    """Whether the CPU multiplies bfloat16 faster than float32."""
+def _has_fast_bfloat16(images: Tensor) -> bool:
+    """Return whether the CPU is faster in bfloat16 than in float32."""
     if images.device.type != "cpu":
         return False
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,4 +1,4 @@
-"""A function of small images, applied to large ones: tile by tile, without seams."""
+"""Processing of large images in overlapping tiles, which are blended."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Function = Callable[[Tensor], Tensor]
 def in_tiles(
     function: Function, images: Tensor, *, side: int, overlap: int, at_once: int
 ) -> Tensor:
-    """Return what `function` makes of images (n, C, H, W): of whole ones, or of tiles, blended.
+    """Apply `function` to images (n, C, H, W), in tiles if they are larger than `side`.
 
-    Tiles overlap by at least `overlap` pixels, in which one fades into the next.
+    Tiles overlap by at least `overlap` pixels, in which their results are blended linearly.
 
     Parameters
     ----------
     function : callable
-        Images (n, C, h, w) to maps (n, K, h, w) of the same size.
+        Function from images (n, C, h, w) to maps (n, K, h, w).
     images : Tensor
         Images of any size.
     side : int
-        Pixels a side of a tile, at most.
+        Largest side of a tile, in pixels.
     overlap : int
-        Less than `side`.
+        Pixels, fewer than `side`.
     at_once : int
-        Tiles that `function` is given at once.
+        Largest number of images, or tiles, per call of `function`.
     """
     n, _, height, width = images.shape
     if max(height, width) <= side:
@@ -52,12 +52,12 @@ def in_tiles(
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:
-    """Return where tiles begin along a side: evenly, the last at the end."""
+    """Return evenly spaced starts of tiles along a side; the last tile ends at its end."""
     n_steps = -(-(length - side) // (side - overlap))
     return [round(i * (length - side) / n_steps) for i in range(n_steps + 1)] if n_steps else [0]
 
 
 def _fade(side: int, overlap: int, like: Tensor) -> Tensor:
-    """Return weights (side,) that rise over the overlap at each end."""
+    """Return weights (side,) that increase linearly over the overlap at each end."""
     inside = torch.arange(side, dtype=like.dtype, device=like.device) + 0.5
     return (torch.minimum(inside, side - inside) / max(overlap, 1)).clamp(max=1.0)

@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""Choice of the torch device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,22 @@ from augan.exceptions import ParameterError, shown
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the torch device for `device`; ``"auto"`` is CUDA, then Apple's MPS, then the CPU."""
+    """Return the torch device called `device`.
+
+    Parameters
+    ----------
+    device : str
+        Name of a device, or "auto": CUDA if available, else Apple's MPS, else the CPU.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ParameterError
+        If the device is not available.
+    """
     if device != "auto":
         return _checked(device)
     if torch.cuda.is_available():
@@ -25,5 +40,5 @@ def _checked(device: str) -> torch.device:
     except (RuntimeError, AssertionError, TypeError, ValueError, OverflowError) as error:
         raise ParameterError(f"device={shown(device)} is not available here") from error
     if found.type == "meta":
-        raise ParameterError("device='meta': holds no numbers")
+        raise ParameterError("device='meta': tensors on it have no values")
     return found

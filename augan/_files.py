@@ -30,13 +30,27 @@ KINDS = (
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path`; move it there at the end, delete it on an error.
+    """Yield a temporary path next to `path`, which is renamed to `path` unless an error occurs.
 
-    The content is on disk before the name is: a machine that stops in between leaves what was
-    there before, never half a file. A link stays and what it leads to is replaced; a file that
-    is replaced hands on its mode and its owner. Devices, pipes and open descriptors
-    (``/dev/stdout``) are never replaced: what is ready at the end is written into them. An
-    OSError names `path`, not the temporary one.
+    The content is synced to disk before the file is renamed, so that a crash never leaves half a
+    file. Symbolic links are followed, and mode and owner of an existing file are kept. Devices,
+    pipes and open descriptors (``/dev/stdout``) are not replaced; the content is written to them at
+    the end.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write.
+
+    Yields
+    ------
+    Path
+        The temporary file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; it names `path`, not the temporary file.
     """
     given = Path(path)
     check_writable(given)
@@ -61,7 +75,18 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary folder that becomes `folder`, which is new or empty, when all went well."""
+    """Yield a temporary folder, which is renamed to `folder` unless an error occurs.
+
+    Parameters
+    ----------
+    folder : path-like
+        A folder that does not exist or is empty.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it names `folder`, not the temporary one.
+    """
     given = Path(folder)
     target = _followed(given)
     remove_leftovers(target)
@@ -81,7 +106,7 @@ def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Give an OSError that names no file the name of the one that is written."""
+    """Set the file name of an OSError that has none."""
     try:
         yield
     except OSError as error:
@@ -91,7 +116,13 @@ def naming(file: Path) -> Iterator[None]:
 
 
 def check_writable(target: Path) -> None:
-    """Raise the OSError that writing to `target` would end in, as far as can be told now."""
+    """Check that a file can be written, as far as can be told in advance.
+
+    Raises
+    ------
+    OSError
+        The error that writing to `target` would raise.
+    """
     if "\0" in str(target):
         raise OSError(errno.EINVAL, "a file name with a NUL byte", str(target))
     if is_stream(target):
@@ -104,7 +135,7 @@ def check_writable(target: Path) -> None:
         if is_kind(kind):
             raise OSError(code, os.strerror(code), str(target))
     if stat.S_ISBLK(kind):
-        raise OSError(errno.EPERM, "a disk, which is not written to", str(target))
+        raise OSError(errno.EPERM, "a block device", str(target))
     place = _followed(target)
     if not place.parent.exists():
         message = "the directory does not exist"
@@ -150,7 +181,7 @@ def check_file(
 
 
 def is_stream(target: Path) -> bool:
-    """Whether `target` is a device, a pipe or an open descriptor: written into, not replaced."""
+    """Whether `target` is a character device, a pipe or an open descriptor."""
     if _descriptor(target) is not None:
         return True
     try:
@@ -161,7 +192,7 @@ def is_stream(target: Path) -> bool:
 
 
 def is_same_file(first: Path, second: Path) -> bool:
-    """Whether two paths lead to one file, which is there."""
+    """Whether two paths lead to the same existing file."""
     try:
         return first.samefile(second)
     except (OSError, ValueError):
@@ -169,7 +200,7 @@ def is_same_file(first: Path, second: Path) -> bool:
 
 
 def _descriptor(target: Path) -> int | None:
-    """Return the descriptor that a path such as /dev/stdout, or a link to one, stands for."""
+    """Return the descriptor of a path such as /dev/stdout, or of a link to one."""
     path = os.path.abspath(target)
     for _ in range(MAX_LINKS):
         found = DESCRIPTOR.fullmatch(path)
@@ -183,13 +214,13 @@ def _descriptor(target: Path) -> int | None:
 
 
 def _followed(target: Path) -> Path:
-    """Return where a path leads to, also where nothing is there yet."""
+    """Return the target of a path, which need not exist."""
     return Path(os.path.realpath(target))
 
 
 @contextlib.contextmanager
 def _copied_into(target: Path) -> Iterator[Path]:
-    """Give a temporary path; write what is there at the end into `target`."""
+    """Yield a temporary path, whose content is written to `target` at the end."""
     with tempfile.TemporaryDirectory(prefix="augan-") as folder:
         temporary = Path(folder) / (target.name or "out")
         yield temporary
@@ -207,7 +238,7 @@ def _copied_into(target: Path) -> Iterator[Path]:
 
 
 def _create(temporary: Path, target: Path) -> None:
-    """Make an empty file with the mode and the owner of the one that it is to replace."""
+    """Create an empty file with the mode and owner of the file that it will replace."""
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         old = target.stat()
@@ -221,6 +252,6 @@ def _create(temporary: Path, target: Path) -> None:
 
 
 def _named(error: OSError, target: Path) -> OSError:
-    """Return the error with the name of the file that the user asked for."""
+    """Return the error with the name of the file that the user gave."""
     text = error.strerror or (str(error).strip() or repr(error)).splitlines()[0]
     return type(error)(error.errno or errno.EIO, text, str(target))

@@ -1,4 +1,4 @@
-"""Temporary files and folders beside what they become, and those that a killed run has left."""
+"""Names of temporary files and folders, and removal of those that killed processes left."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from functools import cache
 from pathlib import Path
 
 SUFFIX = ".tmp"
-MAX_BYTES = 200  # of a name, so that with what is added file systems take it
+MAX_BYTES = 200  # of a name, below the limit of file systems
 _in_use: set[Path] = set()  # of this process
 
 
 @contextlib.contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """Give a path beside `target` that nothing has; what is there at the end is removed.
+    """Yield an unused path next to `target`; what is there at the end is removed.
 
-    The name says which process of which machine writes it.
+    The name contains the machine and the process.
     """
     name = f".{_stem(target)}.{_place()}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
     temporary = target.with_name(name)
@@ -34,7 +34,7 @@ def beside(target: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what processes that are no more, of this machine, have left of writing `target`."""
+    """Remove temporary files of `target` that ended processes of this machine have left."""
     start = f".{_stem(target)}.{_place()}-"
     try:
         found = [e for e in os.scandir(target.parent) if e.name.startswith(start)]
@@ -60,7 +60,7 @@ def _stem(target: Path) -> str:
 
 @cache
 def _place() -> str:
-    """Return what tells machines and containers that share a disk apart."""
+    """Return an identifier of the machine or container."""
     try:
         numbers = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -70,7 +70,7 @@ def _place() -> str:
 
 def _is_running(pid: int) -> bool:
     if os.name != "posix":
-        return True  # os.kill would end it
+        return True  # there, os.kill would end the process
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -81,7 +81,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there; the error that led here is the one to show."""
+    """Remove a file or folder, ignoring errors."""
     with contextlib.suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Putting what was made into the holes of images, so that no edge is seen."""
+"""Seamless filling of holes in images, by Poisson blending (Perez 2003)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,28 @@ AROUND = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
 def blend(images: NDArray[Any], made: NDArray[Any], holes: NDArray[np.bool_]) -> Floats:
-    """Return images (n, H, W[, C]) with the holes (n, H, W) filled by `made` of the same shape.
+    """Fill holes of images seamlessly.
 
-    Inside, the differences between neighbouring pixels are those of `made`; at the edge the values
-    are those of the image: Poisson's equation (Perez 2003, eq. 7). Where `made` is constant the
-    filling is as smooth as can be.
+    Inside a hole, the differences between neighbouring pixels are those of `made`; at its border,
+    the values are those of the image (equation 7 of [1]_). If `made` is constant, the filling is
+    the smoothest possible one.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, W[, C])
+        The images.
+    made : ndarray of the same shape
+        Images to fill the holes with.
+    holes : ndarray of bool, shape (n, H, W)
+        True in the holes.
+
+    Returns
+    -------
+    ndarray of float, of the shape of `images`
+
+    References
+    ----------
+    .. [1] Perez et al. "Poisson image editing." ACM SIGGRAPH, 2003.
     """
     filled = images.astype(float)
     for i, hole in enumerate(holes):

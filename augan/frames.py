@@ -1,4 +1,4 @@
-"""Frames of any library: to pandas, which augan calculates with, and back."""
+"""Conversion of DataFrames of any library to pandas and back."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pyarrow.interchange
 from augan.exceptions import DataError, shown
 
 PANDAS = "pandas"
-LIBRARIES = (PANDAS, "polars", "pyarrow", "modin", "cudf")  # whose frames are given back
+LIBRARIES = (PANDAS, "polars", "pyarrow", "modin", "cudf")  # that results can have
 
 
 def is_frame(X: Any) -> bool:
-    """Whether `X` is a table with named columns, of whatever library."""
+    """Whether `X` is a DataFrame of any library."""
     if isinstance(X, pd.DataFrame) or nw.dependencies.is_into_dataframe(X):
         return True
     if is_series(X):
@@ -26,29 +26,28 @@ def is_frame(X: Any) -> bool:
 
 
 def is_series(X: Any) -> bool:
-    """Whether `X` is one column of a library of frames."""
+    """Whether `X` is a Series of any library."""
     return bool(nw.dependencies.is_into_series(X))
 
 
 def library_of(X: Any) -> str:
-    """Return whose frame `X` is; "pandas" for what is no frame."""
+    """Return the library of the DataFrame `X`; "pandas" for anything else."""
     if isinstance(X, pd.DataFrame) or not is_frame(X):
         return PANDAS
     try:
         name = nw.from_native(nw.to_native(X, pass_through=True)).implementation.name.lower()
-    except TypeError:  # one that only gives its data away
+    except TypeError:  # a frame that only exports its data
         return PANDAS
     return name if name in LIBRARIES else PANDAS
 
 
 def to_pandas(X: Any) -> pd.DataFrame:
-    """Return a frame of any library as one of pandas, its columns of Arrow's types.
+    """Return a DataFrame of any library as one of pandas, with Arrow dtypes.
 
     Raises
     ------
     DataError
-        Where two columns have one name, names have several levels, or a column holds what Arrow
-        has no type for.
+        If column names are duplicate or have several levels, or Arrow has no type for a column.
     """
     frame = X if isinstance(X, pd.DataFrame) else _converted(X)
     names = frame.columns
@@ -60,12 +59,12 @@ def to_pandas(X: Any) -> pd.DataFrame:
             else "X has no columns"
         )
     if not names.is_unique:
-        raise DataError(f"X has two columns named {shown(names[names.duplicated()].tolist()[0])}")
+        raise DataError(f"X: duplicate column name {shown(names[names.duplicated()].tolist()[0])}")
     return frame
 
 
 def given_back(frame: pd.DataFrame, library: str) -> Any:
-    """Return rows as a frame of another library; of pandas, where that one is not there."""
+    """Return rows as a DataFrame of another library; of pandas if that is not installed."""
     if library == PANDAS:
         return frame
     try:
@@ -77,7 +76,7 @@ def given_back(frame: pd.DataFrame, library: str) -> Any:
         return frame
     names = dict(zip(found.columns, table.column_names, strict=True))  # polars renames ""
     found = found.rename({name: own for name, own in names.items() if name != own})
-    if library == "polars":  # which takes ordered categories for others
+    if library == "polars":  # which drops the order of categories
         chunks = {field.name: table.column(i).chunks for i, field in enumerate(table.schema)}
         ordered = {
             name: parts[0].dictionary.to_pylist()
@@ -91,14 +90,14 @@ def given_back(frame: pd.DataFrame, library: str) -> Any:
 
 
 def like(frame: pd.DataFrame, X: Any) -> Any:
-    """Return what was found for each row of `X` with its index, as a frame of its library."""
+    """Return results for the rows of `X` with its index, as a DataFrame of its library."""
     if isinstance(X, pd.DataFrame):
         return frame.set_axis(X.index)
     return given_back(frame, library_of(X))
 
 
 def _converted(X: Any) -> pd.DataFrame:
-    """Return another library's frame as one of pandas."""
+    """Return a DataFrame of another library as one of pandas."""
     X = nw.to_native(X, pass_through=True)
     if nw.dependencies.is_polars_lazyframe(X):
         X = X.collect()
@@ -121,7 +120,7 @@ def _converted(X: Any) -> pd.DataFrame:
 
 
 def _refuse_objects(X: nw.DataFrame[Any]) -> None:
-    """Raise DataError where a column holds Python objects, which Arrow would take for bytes."""
+    """Raise DataError if a column holds Python objects, which Arrow would read as bytes."""
     for name, dtype in X.schema.items():
         if dtype == nw.Object:
-            raise DataError(f"column {shown(name)} holds Python objects: give it a type of its own")
+            raise DataError(f"column {shown(name)} holds Python objects: give it a specific dtype")

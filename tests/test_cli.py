@@ -349,7 +349,7 @@ BAD_FILES: dict[str, tuple[str, bytes | None, tuple[str, ...]]] = {
     "latin-1": ("d.csv", CSV + "ä,1\n".encode("latin-1"), ("'a'", "--encoding")),
     "ragged": ("d.csv", CSV[:-4] + b"1,2,3\n", ("line 401", "3 fields")),
     "repeated column": ("d.csv", b"a,b,a\n1,2,3\n", ("'a'", "duplicate")),
-    "wrong ending": ("d.xlsx", CSV, ("not a kind of file",)),
+    "wrong ending": ("d.xlsx", CSV, ("unknown kind of file",)),
     "text as npy": ("d.npy", CSV, ("NumPy",)),
     "text as npz": ("d.npz", CSV, ("NumPy",)),
     "infinity": ("d.csv", CSV + b"inf,1\n", ("'a'", "400", "inf")),
@@ -465,7 +465,7 @@ def test_a_bad_option_of_fit_is_named(
         (["--device", "quantum"], ("'quantum'",)),
         (["--out", "scores.xlsx"], ("scores.xlsx", ".csv")),
         (["--encoding", "klingon"], ("--encoding", "klingon")),
-        (["--delimiter", ";"], ("data.csv", "divided by ','")),
+        (["--delimiter", ";"], ("data.csv", "the delimiter seems to be ','")),
     ],
 )
 def test_a_bad_option_of_score_is_named(

@@ -195,7 +195,7 @@ def test_a_table_is_printed_for_people(words: list[Any]) -> None:
         (["--anomaly", "bad", "--fpr", 0.1, "--threshold", 1], ("--fpr", "--threshold")),
         (["--anomaly", "bad", "--threshold", "inf"], ("--threshold inf",)),
         (["--anomaly", "bad", "--device", "quantum"], ("'quantum'",)),
-        (["--anomaly", "bad", "--delimiter", ";"], ("test.csv", "divided by ','")),
+        (["--anomaly", "bad", "--delimiter", ";"], ("test.csv", "the delimiter seems to be ','")),
     ],
 )
 def test_a_bad_option_is_named(words: list[Any], given: list[Any], says: tuple[str, ...]) -> None:

@@ -224,7 +224,7 @@ def test_images_too_small_are_refused(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", [(8, 9), (9, 8), (8, 8, 1), (8, 8, 3)])
 def test_another_shape_at_scoring_is_refused(shape: tuple[int, ...]) -> None:
     codec = ImageCodec().fit(make_images((8, 8)))
-    with pytest.raises(DataError, match=r"images of shape .*, in training they had \(8, 8\)"):
+    with pytest.raises(DataError, match=r"images of shape .*, but \(8, 8\) in training"):
         codec.prepare(make_images(shape))
 
 

@@ -25,7 +25,7 @@ from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, DataTypeError, DataWarning
 
 N = 240
-pytestmark = pytest.mark.filterwarnings("ignore:column '.*' has whole numbers up to")
+pytestmark = pytest.mark.filterwarnings("ignore:column '.*' has integers up to")
 
 
 def make(column: Any, **more: Any) -> pd.DataFrame:
@@ -452,7 +452,7 @@ def test_rounding_is_learned_and_kept() -> None:
 
 def test_identifiers_that_lose_digits_are_warned_of() -> None:
     for values in (10**17 + np.arange(30), [10**17] * 30, pd.array([10**17, None] * 15, "Int64")):
-        with pytest.warns(DataWarning, match=r"column 'c' has whole numbers up to 1e\+17.*text"):
+        with pytest.warns(DataWarning, match=r"column 'c' has integers up to 1e\+17.*text"):
             TableCodec().fit(make(pd.Series(values)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -773,7 +773,7 @@ def test_nothing_to_learn_is_an_error() -> None:
 
 def test_another_number_of_columns_is_an_error() -> None:
     codec = TableCodec().fit(np.random.default_rng(0).normal(size=(20, 3)))
-    with pytest.raises(DataError, match="X has 2 columns, in training it had 3"):
+    with pytest.raises(DataError, match="X has 2 columns, but 3 in training"):
         codec.prepare(np.zeros((4, 2)))
 
 

@@ -131,7 +131,7 @@ def test_several_files_and_compressed_ones_are_one_table(tmp_path: Path) -> None
     result = b"".join(CsvRows(files, ["a", "b"]).write(Added(frame, frame[1:], [True])))
     assert result == b"a,b\n1,x\n2,y\r\n2,y\n"
     files[1] = (tmp_path / "2.csv", CsvLayout(";"))
-    with pytest.raises(DataError, match=r"2.csv: fields are divided by ';', in 1.csv.gz by ','"):
+    with pytest.raises(DataError, match=r"2.csv: the delimiter is ';', in 1.csv.gz it is ','"):
         CsvRows(files, ["a", "b"])
 
 

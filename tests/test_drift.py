@@ -48,7 +48,7 @@ def _one(name: str, value: Any, every: int = 1) -> Change:
 DRIFTS: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown category": (
         _one("shop", "WEB", every=4),
-        ("values that training rows do not have", "'shop' in 50 of 200 rows", "'WEB'"),
+        ("values that do not occur in training", "'shop' in 50 of 200 rows", "'WEB'"),
     ),
     "constant": (_one("country", "FR"), ("'country' in 200 of 200 rows", "'FR'")),
     "other unit": (
@@ -57,7 +57,7 @@ DRIFTS: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "smaller unit": (
         lambda frame: frame.assign(count=frame["count"] / 60 + 100),
-        ("values that training rows do not have", "'count' in 200 of 200 rows, such as 10"),
+        ("values that do not occur in training", "'count' in 200 of 200 rows, such as 10"),
     ),
     "later days": (
         lambda frame: frame.assign(day=frame["day"] + pd.Timedelta("700D")),
@@ -135,6 +135,6 @@ def test_the_command_says_it_once_for_a_file_of_many_batches(
     words = "score", tmp_path / "m.augan", tmp_path / "t.csv", "--threads", "1"
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if "training rows do not have" in line]
+    lines = [line for line in done.stderr.splitlines() if "do not occur in training" in line]
     assert len(lines) == 1
     assert "'shop' in 200 of 200 rows, such as 'WEB'" in lines[0]

@@ -208,7 +208,7 @@ def test_mixed_names_are_compared() -> None:
 
 def test_names_that_are_not_one_each_are_refused() -> None:
     X = np.zeros((3, 2))
-    with pytest.raises(DataError, match="two columns named 'a'"):
+    with pytest.raises(DataError, match="duplicate column name 'a'"):
         read_input(pd.DataFrame(X, columns=["a", "a"]), None)
     levels = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])
     with pytest.raises(DataError, match=r"names of 2 levels, such as \('a', 1\)"):

@@ -37,7 +37,7 @@ def test_a_folder_of_images_and_tables_is_asked_about(photos: Path) -> None:
     (photos / "scores.csv").write_text("path,anomaly_score,p_value,is_anomaly\na.png,1,1,False\n")
     assert isinstance(open_data(photos), ImageFolder)
     (photos / "labels.csv").write_text("file,label\na.png,1\n")
-    said = r"photos: holds images and also labels.csv: --kind images or --kind table"
+    said = r"photos: holds both images and labels.csv: choose with --kind images or --kind table"
     with pytest.raises(DataError, match=said):
         open_data(photos)
     assert isinstance(open_data(photos, ReadOptions(kind="images")), ImageFolder)
@@ -61,7 +61,7 @@ def test_every_command_that_trains_asks(photos: Path, command: tuple[str, ...]) 
     words = [str(photos) if word == "PHOTOS" else word for word in command]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 1
-    assert "labels.csv: --kind images or --kind table" in result.stderr
+    assert "labels.csv: choose with --kind images or --kind table" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -1,1 +1,1 @@
-"""Data to tensors and back."""
+"""Encoding of data as tensors, and decoding."""

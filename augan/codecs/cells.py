@@ -1,4 +1,4 @@
-"""The cells of a column: their types, their names as categories, their numbers."""
+"""Cells of a column: their types, and conversion to categories and numbers."""
 
 from __future__ import annotations
 
@@ -27,12 +27,18 @@ CELL_TYPES = (
 BOOL_ALIASES = {"true": "1", "false": "0"}
 YEAR_10000 = 253_402_300_800.0  # in seconds since 1970
 LAST_OF_9999 = float(np.nextafter(YEAR_10000, 0))  # the last number below it
-FURTHEST = 9.2e12  # seconds that fit an int64 of microseconds
+FURTHEST = 9.2e12  # seconds; more do not fit an int64 of microseconds
 BEYOND_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
 def check_cells(values: pd.Series, name: str) -> None:
-    """Raise DataTypeError at the first cell that holds a container or an object of its own."""
+    """Check that all cells are texts, numbers, dates or other scalars.
+
+    Raises
+    ------
+    DataTypeError
+        Naming the first cell that holds anything else, such as a list or a complex number.
+    """
     if pdt.is_complex_dtype(values.dtype):
         raise DataTypeError(f"column {shown(name)} holds complex numbers, not real ones")
     if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
@@ -54,7 +60,7 @@ def check_cells(values: pd.Series, name: str) -> None:
 
 
 def category_key(value: Any) -> str:
-    """Name a category the same whether it came as 1, 1.0, np.int64(1), True or their text."""
+    """Return the name of a category, the same for 1, 1.0, np.int64(1) and "1"."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -65,14 +71,14 @@ def category_key(value: Any) -> str:
 
 
 def factorized(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
-    """Return, for each row (n,), which of the listed values it has; -1 where it has none.
+    """Return the index of each row (n,) in a list of distinct values, -1 if missing, and the list.
 
-    Values of one `category_key` are one, whose first appearance stands for them.
+    Values with the same `category_key` count as one, represented by the first.
     """
     if isinstance(values.dtype, pd.CategoricalDtype):
         index, distinct = values.cat.codes.to_numpy(), list(values.cat.categories)
         keys = [category_key(value) for value in distinct]
-    elif values.dtype == object:  # by name: 1 and True are equal, and would be one value
+    elif values.dtype == object:  # by name, since 1 == True
         names = values.map(category_key).where(values.notna(), None).astype(object)
         index, found = pd.factorize(names)
         keys = list(found)
@@ -90,7 +96,7 @@ def factorized(values: pd.Series) -> tuple[NDArray[np.intp], list[Any]]:
 
 
 def codes_by_key(categories: tuple[Any, ...]) -> dict[str, int]:
-    """Return the index of each category by its key; booleans also answer to 0 and 1."""
+    """Return the index of each category by its key; 0 and 1 are also keys of booleans."""
     codes = {category_key(value): i for i, value in enumerate(categories)}
     if all(isinstance(value, (bool, np.bool_)) for value in categories):
         codes |= {alias: codes[key] for key, alias in BOOL_ALIASES.items() if key in codes}
@@ -110,7 +116,7 @@ def read_numbers(values: pd.Series, name: str, quantity: Quantity) -> Array:
     Raises
     ------
     DataError
-        Naming column, row and value of the first cell that is something else.
+        Naming column, row and value of the first cell that is not a number, date or duration.
     """
     plain = undo_categorical(values)
     numbers = parse_numbers(plain, quantity)
@@ -127,14 +133,14 @@ def read_numbers(values: pd.Series, name: str, quantity: Quantity) -> Array:
 
 
 def parse_numbers(plain: pd.Series, quantity: Quantity) -> Array:
-    """Return what `read_numbers` does, and NaN where a cell is something else."""
+    """Return numbers as `read_numbers` does, but NaN for cells that are none."""
     textual = pdt.is_object_dtype(plain.dtype) or pdt.is_string_dtype(plain.dtype)
     if quantity == "number":
         if is_time(plain.dtype):
             return np.full(len(plain), np.nan)
         numbers = _from_objects(plain) if textual else plain
         return np.asarray(numbers.to_numpy(np.float64, na_value=np.nan))
-    if not textual and not is_time(plain.dtype):  # a bare number is no time: of what unit?
+    if not textual and not is_time(plain.dtype):  # the unit of a plain number is unknown
         return np.full(len(plain), np.nan)
     if textual:
         plain = plain.mask(plain.map(lambda value: isinstance(value, Number)).to_numpy(bool))
@@ -142,7 +148,7 @@ def parse_numbers(plain: pd.Series, quantity: Quantity) -> Array:
 
 
 def _from_objects(plain: pd.Series) -> pd.Series:
-    """Return texts and objects as numbers, NaN for others, infinite where too large."""
+    """Return texts and objects as numbers: NaN for others, infinity if too large."""
     try:
         return pd.to_numeric(plain, errors="coerce")
     except OverflowError:
@@ -154,10 +160,10 @@ def _from_objects(plain: pd.Series) -> pd.Series:
 def _seconds(plain: pd.Series, quantity: Quantity, *, textual: bool) -> Array:
     """Return seconds (n,) to the microsecond, NaN where missing or not a time."""
     times = _times(plain, quantity, textual=textual)
-    if times is None:  # dates as durations, or the other way round
+    if times is None:  # dates instead of durations, or vice versa
         return np.full(len(plain), np.nan)
     seconds = _in_seconds(times)
-    if textual:  # nanoseconds in one row leave no room for the year 9999 in another
+    if textual:  # with nanoseconds in one row, the year 9999 of another overflows
         wrong = np.isnan(seconds) & plain.notna().to_numpy(bool)
         if wrong.any():
             again = _times(plain[wrong].map(_to_microseconds), quantity, textual=True)
@@ -167,11 +173,11 @@ def _seconds(plain: pd.Series, quantity: Quantity, *, textual: bool) -> Array:
 
 
 def _times(plain: pd.Series, quantity: Quantity, *, textual: bool) -> pd.Series | None:
-    """Return a column as pandas' durations or as dates in UTC; None where it holds others."""
+    """Return a column as durations or as dates in UTC; None if it holds anything else."""
     try:
         if quantity == "duration":
             return pd.to_timedelta(plain, errors="coerce")
-        # "mixed": how a row is read must not depend on the row before
+        # "mixed": a row is read independently of the row before
         given = {"format": "mixed"} if textual else {}
         return pd.to_datetime(plain, utc=True, errors="coerce", **given).dt.tz_localize(None)
     except (ValueError, TypeError, OverflowError):
@@ -179,14 +185,14 @@ def _times(plain: pd.Series, quantity: Quantity, *, textual: bool) -> pd.Series 
 
 
 def _to_microseconds(value: Any) -> Any:
-    """Return a time without the digits behind the microsecond."""
+    """Return a time truncated to microseconds."""
     if isinstance(value, str):
         return BEYOND_MICROSECONDS.sub(r"\1", value)
     return value.astype("datetime64[us]") if isinstance(value, np.datetime64) else value
 
 
 def _in_seconds(times: pd.Series) -> Array:
-    """Return times as seconds (n,), NaN where missing or further than microseconds can say."""
+    """Return times as seconds (n,), NaN if missing or beyond the range of microseconds."""
     missing = times.isna().to_numpy(bool)
     try:
         counts = times.dt.as_unit("us").astype("int64").to_numpy(np.float64)
@@ -195,19 +201,19 @@ def _in_seconds(times: pd.Series) -> Array:
         ticks = times.astype("int64").to_numpy(np.float64)
         seconds = ticks / {"s": 1.0, "ms": 1e3}[times.dt.unit]
     if (seconds == YEAR_10000).any() and pdt.is_datetime64_any_dtype(times.dtype):
-        # a float64 cannot tell the last microsecond of 9999, an "open end", from the next year
+        # in float64, the last microsecond of 9999, an "open end", equals the year 10000
         last = (times.dt.year < 10_000).to_numpy(bool)
         seconds = np.where((seconds == YEAR_10000) & last, LAST_OF_9999, seconds)
     return np.where(missing | (np.abs(seconds) > FURTHEST), np.nan, seconds)
 
 
 def undo_categorical(values: pd.Series) -> pd.Series:
-    """Return a categorical column as one of the values that its categories are."""
+    """Return a categorical column with the dtype of its categories."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.astype(object).infer_objects()
     return values
 
 
 def is_time(dtype: Any) -> bool:
-    """Whether a dtype is one of dates or durations."""
+    """Whether a dtype holds dates or durations."""
     return bool(pdt.is_datetime64_any_dtype(dtype) or pdt.is_timedelta64_dtype(dtype))

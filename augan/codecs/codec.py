@@ -1,4 +1,4 @@
-"""The codec of a kind of data."""
+"""Codecs of all kinds of data."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ Codec = TableCodec | ImageCodec
 
 
 def codec_from_state(values: dict[str, Any], arrays: dict[str, Any]) -> Codec:
-    """Rebuild the codec that `state` described."""
+    """Rebuild a codec from its `state`."""
     kinds: dict[str, type[Codec]] = {"table": TableCodec, "image": ImageCodec}
     return kinds[values["kind"]].from_state(values, arrays)

@@ -1,4 +1,4 @@
-"""One column of a table: what `fit` learned of it, and its way to numbers and back."""
+"""Columns of a table: their parameters, learned in training, and conversion to numbers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,23 @@ from augan.codecs.origin import Origin, from_json, to_json
 from augan.codecs.rounding import power_of_two
 
 LINEAR_TAIL = 10.0  # units beyond the training range up to which a number keeps its distance
-MOST_FEW = 100  # distinct numbers that may be all that a column can have
-UNEXPECTED = 3.0  # what never happened in training counts as three standard deviations
+MOST_FEW = 100  # columns with at most so many distinct numbers have no others
+UNEXPECTED = 3.0  # standard deviations that a value counts which never occurred in training
 
 
 @dataclass(frozen=True)
 class Column:
-    """Common part: `name`, the `origin` it came with, and the layout of its channels."""
+    """Base class of columns.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    origin : Origin
+        Its dtype in training.
+    missing_share : float or None
+        Share of missing values in training.
+    """
 
     name: str
     origin: Origin
@@ -39,7 +49,7 @@ class Column:
 
     @property
     def dtype(self) -> str:
-        """Name of the pandas dtype that the column came with."""
+        """Name of the pandas dtype of the column in training."""
         return self.origin.dtype if self.origin.objects is None else "object"
 
     def spans(self) -> list[tuple[str, int]]:
@@ -47,22 +57,22 @@ class Column:
         return []
 
     def read(self, values: pd.Series) -> pd.Series:
-        """Return a column (n,) as `to_raw` reads it; DataTypeError for what no column can hold."""
+        """Return a column (n,) with a plain dtype, blank texts as missing values."""
         check_cells(values, self.name)
         return as_plain(values, keep_blank=self.keeps_blank)
 
     @property
     def keeps_blank(self) -> bool:
-        """Whether an empty text is a category: of models from when it was none that is missing."""
+        """Whether an empty text is a category, as in older models, instead of missing."""
         return False
 
     def to_raw(self, values: pd.Series) -> Array:
-        """Return one number a row (n,), which the encoding goes on with."""
-        raise AssertionError("a subclass reads")  # pragma: no cover
+        """Return one number for each row (n,), the input of the encoding."""
+        raise AssertionError("implemented by subclasses")  # pragma: no cover
 
     def from_raw(self, raw: Array) -> pd.Series:
-        """Return the column (n,), typed as it came, that numbers as `to_raw`'s stand for."""
-        raise AssertionError("a subclass decodes")  # pragma: no cover
+        """Return the column (n,), with its dtype in training, for numbers of `to_raw`."""
+        raise AssertionError("implemented by subclasses")  # pragma: no cover
 
     def is_missing(self, raw: Array, values: pd.Series) -> NDArray[np.bool_]:
         """Return which of the values (n,), whose raw numbers are `raw`, are missing."""
@@ -86,7 +96,7 @@ class Column:
         return 0.0
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Split the fields into what JSON can hold and what is an array."""
+        """Return the fields as JSON values, and those that are arrays."""
         values = {
             f.name: getattr(self, f.name)
             for f in fields(self)
@@ -100,7 +110,7 @@ class Column:
         return {"kind": self.kind, "origin": origin, **rest}, arrays
 
     def stored_as(self) -> str:
-        """Return what a file holds the column as; see `augan.io.tables.TableSource.batches`."""
+        """Return the kind of the column in files, as in `augan.io.tables.TableSource.batches`."""
         quantity = self.origin.quantity
         zone = quantity == "time" and getattr(pdt.pandas_dtype(self.origin.dtype), "tz", None)
         return "time with zone" if zone else quantity
@@ -108,13 +118,13 @@ class Column:
 
 @dataclass(frozen=True)
 class ConstantColumn(Column):
-    """One value, or none at all, in every training row; raw: 0 as in training, 1 otherwise."""
+    """The same value, or only missing values, in training. Raw: 0 for this value, else 1."""
 
     value: Any
     kind = "constant"
 
     def to_raw(self, values: pd.Series) -> Array:
-        """Return 1.0 where a row differs from the training rows."""
+        """Return 1.0 for rows that differ from the training rows, else 0.0."""
         values = self.read(values)
         missing = values.isna().to_numpy(bool)
         if self.value is None:
@@ -123,7 +133,7 @@ class ConstantColumn(Column):
         return (~((codes == 0) | self._same_number(values)) | missing).astype(np.float64)
 
     def from_raw(self, raw: Array) -> pd.Series:
-        """Return the constant, once a row."""
+        """Return the constant for each row."""
         values = np.empty(len(raw), dtype=object)
         values[:] = [self.value] * len(raw)
         return self.origin.from_values(values)
@@ -153,7 +163,7 @@ class ConstantColumn(Column):
         return is_blank(self.value)
 
     def _same_number(self, values: pd.Series) -> Any:
-        """Whether each row holds the same number or time, however it is written."""
+        """Whether each row holds the same number or time, in any format."""
         quantity = self.origin.quantity
         if quantity == "text":
             return np.zeros(len(values), dtype=bool)
@@ -163,7 +173,7 @@ class ConstantColumn(Column):
 
 @dataclass(frozen=True)
 class NumericColumn(Column):
-    """Numbers, dates or durations; raw: the number itself, dates as seconds since 1970."""
+    """Numbers, dates or durations. Raw: the number, or seconds (since 1970, for dates)."""
 
     knots: Array  # (K,) values, increasing
     normals: Array  # (K,) the normal quantiles they map to, exact in float32
@@ -174,27 +184,27 @@ class NumericColumn(Column):
     mean: float
     scale: float
     median: float
-    step: float | None  # every training value is a multiple of it
-    few: tuple[float, ...] = ()  # the training values, where there are few: others are not made
-    edges: tuple[float, ...] = ()  # the normal quantiles between one of them and the next
-    usual: tuple[float, float] | None = None  # 90 % of the training values lie between these
+    step: float | None  # of which all training values are multiples
+    few: tuple[float, ...] = ()  # the distinct training values, if they are few
+    edges: tuple[float, ...] = ()  # normal quantiles between neighbouring ones
+    usual: tuple[float, float] | None = None  # range of the middle 90 % of the training values
     kind = "numeric"
 
     @property
     def n_modes(self) -> int:
-        """Channels that say which of continuous, point masses and missing a row is; 0: none."""
+        """Number of channels for "continuous", each point mass, and missing; 0 if not needed."""
         extra = len(self.masses) + self.has_missing
         return extra + 1 if extra else 0
 
     @property
     def tail(self) -> float:
-        """Width of a unit of the tails beyond the outermost knots."""
+        """Unit of the tails beyond the outermost knots."""
         width = self.normals[-1] - self.normals[0]
         return float(self.knots[-1] / width - self.knots[0] / width)
 
     @property
     def unit(self) -> float:
-        """What values are divided by before differences are taken."""
+        """Divisor of the values, before differences are computed."""
         return power_of_two(self.knots)
 
     def spans(self) -> list[tuple[str, int]]:
@@ -217,23 +227,23 @@ class NumericColumn(Column):
         return max(-self.low, self.high) if self.origin.is_whole else 0.0
 
     def from_raw(self, raw: Array) -> pd.Series:
-        """Return numbers, typed; NaN is missing."""
+        """Return numbers with the dtype of training; NaN is missing."""
         missing = np.isnan(raw)
         return self.origin.from_numbers(np.where(missing, self.low, raw), missing)
 
 
 @dataclass(frozen=True)
 class CategoryColumn(Column):
-    """Strings, categories or booleans; raw: the category's index, NaN where missing."""
+    """Texts, categories or booleans. Raw: the index of the category, NaN if missing."""
 
-    categories: tuple[Any, ...]  # those with a channel of their own
-    rare: tuple[Any, ...]  # one of those that share the channel "other" with unseen ones
+    categories: tuple[Any, ...]  # each with its own channel
+    rare: tuple[Any, ...]  # an example of the channel "other", shared with unseen categories
     has_missing: bool
     kind = "category"
 
     @property
     def n_codes(self) -> int:
-        """Channels: the categories, "other", and "missing" where training had any."""
+        """Number of channels: the categories, "other", and "missing" if training had any."""
         return len(self.categories) + 1 + self.has_missing
 
     def spans(self) -> list[tuple[str, int]]:
@@ -246,7 +256,7 @@ class CategoryColumn(Column):
         return any(map(is_blank, (*self.categories, *self.rare)))
 
     def to_raw(self, values: pd.Series) -> Array:
-        """Return codes: the category's index, "other" for rare and unseen, NaN for missing."""
+        """Return the index of the category, "other" for rare and unseen, NaN for missing."""
         values = self.read(values)
         return category_codes(values, codes_by_key(self.categories), len(self.categories))
 
@@ -261,7 +271,7 @@ class CategoryColumn(Column):
         return dict(codes_by_key(self.categories)), np.nan, float(len(self.categories))
 
     def from_raw(self, raw: Array) -> pd.Series:
-        """Return the categories of codes, typed; the first rare one stands for all "other"."""
+        """Return the categories of codes; the first rare one represents "other"."""
         values = np.empty(len(self.categories) + 2, dtype=object)  # None: missing
         values[: len(self.categories)] = self.categories
         values[-2] = self.rare[0] if self.rare else None

@@ -1,4 +1,4 @@
-"""Whether rows still look like the training rows: units, categories and missing values."""
+"""Data drift: values, ranges and missing values that differ from the training rows."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 from augan.codecs.columns import Column, NumericColumn
 from augan.exceptions import DriftWarning, shown
 
-MOST_ROWS = 10_000  # of a call that are looked at, at even distances
-FEWEST = 5  # rows below which a share says nothing
+MOST_ROWS = 10_000  # rows of a call that are checked, evenly spaced
+FEWEST = 5  # rows needed for a share
 FEWEST_NUMBERS = 20
-UNKNOWN = 0.05  # share of the rows with a category that training rows do not have
-OUTSIDE = 0.8  # share of the numbers outside the middle 90 % of the training values
-MORE_MISSING = 0.2  # by so much, beyond chance, the share of missing values has grown
-LISTED = 3  # columns that a warning names
+UNKNOWN = 0.05  # share of the rows with a new category
+OUTSIDE = 0.8  # share of the numbers outside the middle 90 % of training
+MORE_MISSING = 0.2  # increase of the share of missing values, beyond chance
+LISTED = 3  # columns named by a warning
 
 
 class DriftCheck:
-    """Counts, column by column, what training rows do not have.
+    """Counts new values, numbers out of range and missing values in each column.
 
     Parameters
     ----------
     columns : sequence of Column
-        What was learned of the training rows.
+        The columns of the training rows.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -38,11 +38,11 @@ class DriftCheck:
         self.numeric = {i: c for i, c in enumerate(columns) if isinstance(c, NumericColumn)}
         self.n_rows = 0
         self.missing, self.unknown, self.numbers, self.outside = np.zeros((4, len(columns)), int)
-        self.examples: dict[int, Any] = {}  # by column: a value that training rows do not have
+        self.examples: dict[int, Any] = {}  # a new value by column
         self.medians: dict[int, list[float]] = {}
 
     def add(self, X: pd.DataFrame | NDArray[Any], raw: NDArray[np.float64] | None = None) -> None:
-        """Count rows (n, d); `raw` are their raw numbers, where they are known already."""
+        """Count rows (n, d); `raw` are their raw numbers, if already known."""
         step = max(1, -(-len(X) // MOST_ROWS))
         frame = pd.DataFrame(X)[::step]
         if raw is not None:
@@ -58,18 +58,20 @@ class DriftCheck:
                 self.examples.setdefault(i, frame.iloc[int(unknown.argmax()), i])
 
     def messages(self) -> list[str]:
-        """Return a line for each kind of drift: which columns, how many rows."""
+        """Return a line for each kind of drift, with columns and numbers of rows."""
         if self.n_rows < FEWEST:
             return []
         found = (
-            ("values that training rows do not have", self._unknown()),
+            ("values that do not occur in training", self._unknown()),
             ("numbers outside their usual range in training", self._outside()),
             ("more missing values than in training", self._missing()),
         )
         return [f"{what}: {_joined(lines)}" for what, lines in found if lines]
 
     def _add_numbers(self, i: int, column: NumericColumn, values: NDArray[np.float64]) -> None:
-        if column.usual is None or column.few:  # of an older model file, or judged value by value
+        if (
+            column.usual is None or column.few
+        ):  # of an older model file, or with few distinct values
             return
         numbers = values[~np.isnan(values) & ~np.isin(values, column.masses)]
         low, high = column.usual
@@ -126,9 +128,9 @@ def warn_of_drift(
     X: pd.DataFrame | NDArray[Any],
     raw: NDArray[np.float64] | None = None,
 ) -> None:
-    """Warn where many of the rows (n, d) have what training rows do not have.
+    """Warn if many of the rows (n, d) differ from the training rows.
 
-    Within `one_report` rows are only counted, within `made_up_rows` they are not looked at.
+    Within `one_report`, rows are only counted; within `made_up_rows`, they are not checked.
     """
     if _off.get():
         return
@@ -146,7 +148,7 @@ def warn_of_drift(
 
 @contextmanager
 def one_report() -> Iterator[None]:
-    """Count the rows of all calls of one model, and warn once, at the end."""
+    """Count the rows of all calls of one model, and warn once at the end."""
     collected: list[DriftCheck] = []
     token = _collecting.set(collected)
     try:
@@ -159,7 +161,7 @@ def one_report() -> Iterator[None]:
 
 @contextmanager
 def made_up_rows() -> Iterator[None]:
-    """Score rows that need not look like the training rows."""
+    """Turn drift warnings off, for rows that need not resemble the training rows."""
     token = _off.set(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Columns of every dtype as the codec reads them, and back in the dtype that they came with."""
+"""Conversion of columns between their own dtype and a plain one that the codec reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types as pdt
 
-ARROW = "[pyarrow]"  # ends the names of Arrow's own dtypes
+ARROW = "[pyarrow]"  # suffix of the names of Arrow dtypes
 DECIMAL = re.compile(r"decimal(32|64|128|256)\((\d{1,2}), (-?\d{1,2})\)")
 DICTIONARY = re.compile(r"dictionary<values=([^<>]+), indices=(u?int\d+), ordered=([01])>")
 SPARSE = re.compile(r"Sparse\[(\w+), ([^\]]+)\]")
@@ -18,9 +18,9 @@ STRING = re.compile(r"(str|string)\[(python|pyarrow)\]")
 
 
 def as_plain(values: pd.Series, *, keep_blank: bool = False) -> pd.Series:
-    """Return a column dense, of a dtype that numpy or pandas has, blank texts missing.
+    """Return a dense column with a dtype of numpy or pandas, blank texts as missing.
 
-    `keep_blank` leaves empty texts as they are: a category of models that had one.
+    `keep_blank` keeps empty texts, for older models that have them as a category.
     """
     dtype = values.dtype
     if isinstance(dtype, pd.SparseDtype):
@@ -31,7 +31,7 @@ def as_plain(values: pd.Series, *, keep_blank: bool = False) -> pd.Series:
 
 
 def native_name(dtype: Any) -> str | None:
-    """Return the name of a dtype that pandas' own name does not tell; None of others."""
+    """Return a name for dtypes that pandas cannot restore from their own name, else None."""
     if isinstance(dtype, pd.SparseDtype):
         fill = dtype.fill_value
         fill = fill.item() if isinstance(fill, np.generic) else fill
@@ -39,7 +39,7 @@ def native_name(dtype: Any) -> str | None:
     if isinstance(dtype, pd.ArrowDtype):
         kind = dtype.pyarrow_dtype
         if pa.types.is_string(kind):
-            return f"utf8{ARROW}"  # "string[pyarrow]" is another dtype of pandas
+            return f"utf8{ARROW}"  # pandas has another dtype "string[pyarrow]"
         return f"{kind}{ARROW}" if _is_odd(kind) else None
     if isinstance(dtype, pd.StringDtype) and pdt.pandas_dtype(str(dtype)) != dtype:
         return f"{'str' if dtype.na_value is np.nan else 'string'}[{dtype.storage}]"
@@ -47,7 +47,13 @@ def native_name(dtype: Any) -> str | None:
 
 
 def as_native(values: pd.Series, name: str | None) -> pd.Series:
-    """Return a column in the dtype that `native_name` named; ValueError for other names."""
+    """Return a column with the dtype of a name from `native_name`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    """
     if name is None:
         return values
     if text := STRING.fullmatch(name):
@@ -57,39 +63,45 @@ def as_native(values: pd.Series, name: str | None) -> pd.Series:
         return values.astype(pd.SparseDtype(sparse[1], _fill_value(*sparse.groups())))
     if name.endswith(ARROW):
         return _to_arrow(values, arrow_type(name.removesuffix(ARROW)))
-    raise ValueError(f"{name!r} is no dtype of a column")
+    raise ValueError(f"{name!r} is not a dtype of a column")
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError or TypeError for what `native_name` never gave."""
+    """Check a name from `native_name`.
+
+    Raises
+    ------
+    ValueError or TypeError
+        If there is no such name.
+    """
     if sparse := SPARSE.fullmatch(name):
         _fill_value(*sparse.groups())
     elif name.endswith(ARROW) and not STRING.fullmatch(name):
         arrow_type(name.removesuffix(ARROW))
     elif not STRING.fullmatch(name):
-        raise ValueError(f"{name!r} is no dtype of a column")
+        raise ValueError(f"{name!r} is not a dtype of a column")
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """Return the Arrow type of a name that `str` gave; ValueError for others."""
+    """Return the Arrow type whose `str` is `name`; ValueError if there is none."""
     if decimal := DECIMAL.fullmatch(name):
         return getattr(pa, f"decimal{decimal[1]}")(int(decimal[2]), int(decimal[3]))
     if found := DICTIONARY.fullmatch(name):
         return pa.dictionary(arrow_type(found[2]), arrow_type(found[1]), found[3] == "1")
     try:
         return pd.ArrowDtype.construct_from_string(name + ARROW).pyarrow_dtype
-    except (TypeError, NotImplementedError):  # pandas refuses what it calls otherwise
+    except (TypeError, NotImplementedError):  # types with another name in pandas
         return pa.type_for_alias(name)
 
 
 def _is_odd(kind: pa.DataType) -> bool:
-    """Whether a type of Arrow's is one that pandas cannot name or calculate with."""
+    """Whether pandas cannot name an Arrow type or calculate with it."""
     types = pa.types
     return types.is_decimal(kind) or types.is_dictionary(kind) or types.is_duration(kind)
 
 
 def _from_arrow(values: pd.Series, kind: pa.DataType) -> pd.Series:
-    """Return decimals as floats, dictionaries as categoricals, durations; others as they are."""
+    """Return decimals as floats, dictionaries as categoricals; other types unchanged."""
     if not _is_odd(kind):
         return values
     array = pa.chunked_array(values.array.__arrow_array__())
@@ -100,7 +112,7 @@ def _from_arrow(values: pd.Series, kind: pa.DataType) -> pd.Series:
 
 
 def _to_arrow(values: pd.Series, kind: pa.DataType) -> pd.Series:
-    """Return a column of pandas' with a type of Arrow's."""
+    """Return a pandas column with an Arrow type."""
     if pa.types.is_dictionary(kind):
         codes = values.cat.codes.to_numpy()
         indices = pa.array(codes, mask=codes < 0).cast(kind.index_type)
@@ -115,7 +127,7 @@ def _to_arrow(values: pd.Series, kind: pa.DataType) -> pd.Series:
 
 
 def _without_blanks(values: pd.Series) -> pd.Series:
-    """Return a column whose empty texts, and those of spaces alone, are missing."""
+    """Return a column whose texts that are empty or only spaces are missing."""
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         blank = [value for value in dtype.categories if is_blank(value)]
@@ -130,7 +142,7 @@ def _without_blanks(values: pd.Series) -> pd.Series:
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a cell is a text of nothing, or of spaces alone."""
+    """Whether a cell is a text that is empty or only spaces."""
     return isinstance(value, str) and not value.strip()
 
 
@@ -142,7 +154,7 @@ def _is_arrow_text(dtype: Any) -> bool:
 
 
 def _fill_value(subtype: str, written: str) -> Any:
-    """Return what the cells of a sparse column hold that are not stored."""
+    """Return the value of the cells that a sparse column does not store."""
     if written == "nan":
         return np.nan
     if subtype == "bool":

@@ -1,4 +1,4 @@
-"""What `fit` learns of one column: its kind, its quantiles, its categories."""
+"""Fitting of one column: its kind, quantiles and categories."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from augan.codecs.origin import Origin
 from augan.codecs.rounding import power_of_two, rounded
 
 MAX_MASSES = 5
-MASS_SHARE = 0.05  # a value this frequent in a column that is otherwise continuous is a point mass
+MASS_SHARE = 0.05  # share of a single value that makes it a point mass of a continuous column
 MIN_DISTINCT_FOR_MASSES = 20
 MAX_QUANTILES = 1000
-REPEATS = 5  # rows that each of them has on average, or at least two each
+REPEATS = 5  # rows per value on average, or at least two for each
 STEPS = tuple(10.0**-decimals for decimals in range(7))
 STEPS_OF_TIME = (86400.0, 3600.0, 60.0, *STEPS)  # days, hours, minutes, then decimal seconds
-MICROSECOND = 2.5e-7  # what is left of one when seconds since 1970 are a float64
+MICROSECOND = 2.5e-7  # tolerance of a microsecond in float64 seconds since 1970
 
 
 def fit_column(values: pd.Series, name: str, max_categories: int) -> Column:
-    """Learn one column from its training values."""
+    """Fit one column to its training values."""
     origin = Origin.of(values, name)
     values = as_plain(values)
     column = _fit_kind(values, name, origin, max_categories)
@@ -41,7 +41,7 @@ def fit_column(values: pd.Series, name: str, max_categories: int) -> Column:
 
 
 def _fit_kind(values: pd.Series, name: str, origin: Origin, max_categories: int) -> Column:
-    """Learn a column of the kind that its values are."""
+    """Fit a column of the kind of its values."""
     if origin.quantity == "text":
         return _fit_category(values, name, origin, max_categories)
     numbers = read_numbers(values, name, origin.quantity)
@@ -60,7 +60,7 @@ def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -
         heavy = heavy[np.argsort(-counts[heavy], kind="stable")][:MAX_MASSES]
         masses = tuple(float(distinct[i]) for i in heavy)
     unit = power_of_two(distinct)
-    if len(distinct) == 1:  # beside missing ones: any map will do
+    if len(distinct) == 1:  # and missing values: any map will do
         normals = np.array([-1.0, 0.0, 1.0])
         knots = distinct + max(1.0, abs(distinct[0]) * 2.0**-20) * normals
     else:
@@ -90,10 +90,10 @@ def _fit_numeric(seen: Array, name: str, origin: Origin, *, has_missing: bool) -
 def _few_values(
     distinct: Array, counts: NDArray[np.intp], knots: Array, normals: Array
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the values of a column that has few and repeats them, and the edges between.
+    """Return the values of a column with few repeated values, and the edges between them.
 
-    Normal quantiles between two edges stand for one value, each value for as large a share of
-    them as it has of the rows. So new rows have the values of real ones, about as often.
+    Normal quantiles between two edges decode to one value. The share of each value is that of its
+    rows, so that new rows have the same values with about the same frequencies.
     """
     n = int(counts.sum())
     rare = n < REPEATS * len(distinct) and counts.min() < 2
@@ -102,7 +102,7 @@ def _few_values(
     unit = power_of_two(distinct)
     encoded = np.interp(distinct / unit, knots / unit, normals).astype(np.float32)
     places = encoded.astype(np.float64)
-    if (np.diff(places) <= 0).any():  # too near to each other to be told apart
+    if (np.diff(places) <= 0).any():  # not distinct in float32
         return (), ()
     edges = ndtri((np.cumsum(counts)[:-1] + 0.5) / (n + 1))
     middles = (places[:-1] + places[1:]) / 2
@@ -114,7 +114,7 @@ def _few_values(
 def _quantile_map(seen: Array) -> tuple[Array, Array]:
     """Return knots (K,) and their normal quantiles; tied values share their middle rank.
 
-    The quantiles are float32 numbers: so a training value that is a knot decodes to itself.
+    The quantiles are float32 numbers, so that a training value at a knot decodes to itself.
     """
     quantiles = QuantileTransformer(n_quantiles=min(MAX_QUANTILES, len(seen)), subsample=None)
     quantiles.fit(seen.reshape(-1, 1))
@@ -144,9 +144,9 @@ def _fit_category(values: pd.Series, name: str, origin: Origin, max_categories: 
 
 
 def _step(distinct: Array, origin: Origin) -> float | None:
-    """Return the coarsest step that every value is a multiple of, if there is one."""
+    """Return the largest step of which all values are multiples, if there is one."""
     is_float32 = origin.dtype in ("float32", "float16")
-    if origin.quantity == "number":  # of 0.1 + 0.2, which is not 0.3
+    if origin.quantity == "number":  # for 0.1 + 0.2 != 0.3
         steps, allowed = STEPS, 0.0 if is_float32 else 1e-15 * np.abs(distinct)
     else:
         steps, allowed = STEPS_OF_TIME, np.full(len(distinct), MICROSECOND)
@@ -160,6 +160,6 @@ def _step(distinct: Array, origin: Origin) -> float | None:
 
 
 def _usual(seen: Array, unit: float) -> tuple[float, float]:
-    """Return the bounds of the middle 90 % of the values, each one of them."""
+    """Return the range of the middle 90 % of the values; both ends are values."""
     low, high = np.quantile(seen, (0.05, 0.95), method="nearest") * unit
     return float(low), float(high)

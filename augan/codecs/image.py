@@ -1,4 +1,4 @@
-"""Images to tensors and back: any grey, RGB or RGBA array of 8 pixels or more a side."""
+"""Codec of images: grey, RGB or RGBA arrays with at least 8 pixels per side."""
 
 from __future__ import annotations
 
@@ -21,39 +21,40 @@ from augan.codecs.image_encoder import (
     resized,
     scaled,
 )
+from augan.codecs.pixels import check_finite, value_range
 from augan.codecs.spec import Activation, ImageSpec
 from augan.exceptions import DataError
 from augan.frames import PANDAS
 
 MIN_SIDE = 8
-MAX_SIDE = 64  # larger images are resized to this unless a size is asked for
+MAX_SIDE = 64  # default size of larger images
 ENCODED_AT_ONCE = 256
-EDGE = 1e-3  # share of a pixel that may be unknown
-LARGEST = 1e37  # above which differences of pixels overflow in float32
-KNOWN_RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
+EDGE = 1e-3  # share of a known pixel that may be unknown
 
 
 class ImageCodec:
-    """Images (n, H, W[, C]) as float tensors (n, C, height, width) in about [-1, 1], both ways.
+    """Encodes images (n, H, W[, C]) as float tensors (n, C, height, width), and decodes them.
+
+    Encoded pixels range from about -1 to 1.
 
     Parameters
     ----------
     image_size : int or None, default=None
-        Length of the longer side that the networks work at. ``None`` keeps the size (padded to
-        what the networks need) up to 64 pixels and resizes larger images to 64.
+        Longer side of the images in the networks. ``None`` keeps sizes up to 64 pixels (padded as
+        the networks need) and resizes larger images to 64.
     standardize : bool, default=False
-        Subtract each image's own mean and divide by its own deviation: takes out brightness and
-        contrast, which in photographs of parts differ more than the defects do.
+        Subtract each image's own mean and divide by its own standard deviation. This removes
+        brightness and contrast, whose variation in photographs of parts can hide defects.
     detail_size : int or None, default=None
-        Most pixels of the longer side of the `detail` that the module gives: the image itself, its
-        own mean and deviation taken out. ``None`` keeps the size.
+        Longest side, in pixels, of the result of the module's `detail`: the standardised image.
+        ``None`` keeps the size.
 
     Attributes
     ----------
     shape : tuple of int
-        Shape of one image as `fit` saw it, (H, W) or (H, W, C).
+        Shape of one training image, (H, W) or (H, W, C).
     spec : ImageSpec
-        Working size.
+        Layout of the encoded images.
     """
 
     kind: ClassVar[Literal["image"]] = "image"
@@ -71,14 +72,22 @@ class ImageCodec:
         self.detail_size = detail_size
 
     def fit(self, X: NDArray[Any]) -> ImageCodec:
-        """Learn shape, dtype and range of the images `X`."""
+        """Learn shape, dtype and range of the images `X`.
+
+        Raises
+        ------
+        DataError
+            If the images are smaller than 8 pixels, or a pixel is not finite.
+        """
         self.shape = tuple(int(n) for n in X.shape[1:])
         height, width = self.shape[:2]
         if min(height, width) < MIN_SIDE:
-            raise DataError(f"images of {height}x{width}: a side needs at least {MIN_SIDE} pixels")
-        _check_finite(X)
+            raise DataError(
+                f"images of {height}x{width}: must have at least {MIN_SIDE} pixels per side"
+            )
+        check_finite(X)
         self.dtype = str(X.dtype)
-        self.low, self.high = _value_range(X)
+        self.low, self.high = value_range(X)
         self.mean, self.deviation = 0.0, 1.0
         self._build()
         if self.standardize:
@@ -91,19 +100,25 @@ class ImageCodec:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of one image as `fit` saw it."""
+        """Height and width of one training image."""
         return self.shape[0], self.shape[1]
 
     @property
     def is_photograph(self) -> bool:
-        """Whether images are larger than the networks that see all of them at once take."""
+        """Whether images are larger than the networks for whole images accept."""
         return max(self.shape[:2]) > MAX_SIDE
 
     def prepare(self, X: NDArray[Any]) -> Tensor:
-        """Return raw images (n, C, H, W) in their own units: bytes as they are, else float32."""
+        """Return raw images (n, C, H, W): bytes, or else float32.
+
+        Raises
+        ------
+        DataError
+            If the images have another shape than in training, or a pixel is not finite.
+        """
         if tuple(X.shape[1:]) != self.shape:
-            raise DataError(f"images of shape {X.shape[1:]}, in training they had {self.shape}")
-        _check_finite(X)
+            raise DataError(f"images of shape {X.shape[1:]}, but {self.shape} in training")
+        check_finite(X)
         own = X.dtype == np.uint8 and X.flags.writeable and X.flags.c_contiguous
         dtype = np.uint8 if X.dtype == np.uint8 else np.float32
         images = torch.from_numpy(X if own else np.array(X, dtype=dtype))
@@ -115,19 +130,19 @@ class ImageCodec:
         return torch.cat([self.module(part)[0] for part in raw.split(ENCODED_AT_ONCE)])
 
     def decode(self, encoded: Tensor, like: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return images as `fit` saw them: shape, dtype and range.
+        """Return images with the shape, dtype and range of training.
 
-        `like`, the images that `encoded` reconstructs, gives standardised images their own mean
-        and deviation back; without it they get the average of the training images.
+        Standardised images get the means and deviations of the images `like`, or without these the
+        average ones of training.
         """
         own = moments(self.prepare(like).float()) if self.standardize and like is not None else None
         array: NDArray[Any] = self.pixels(encoded.detach().cpu().float(), own).numpy()
         return array.reshape(len(array), *self.shape).astype(self.dtype)
 
     def pixels(self, encoded: Tensor, own: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """Return images (n, H, W, C) of encoded ones, as numbers of the range of training.
+        """Return encoded images as pixels (n, H, W, C) in the range of training.
 
-        `own` are the means and deviations (n, 1, 1, 1) of standardised images.
+        `own` are the means and deviations (n, 1, 1, 1) for standardised images.
         """
         if self.standardize:
             mean, deviation = own or (self.mean, self.deviation)
@@ -138,9 +153,9 @@ class ImageCodec:
         return pixels.round() if np.dtype(self.dtype).kind in "bui" else pixels
 
     def known(self, holes: NDArray[np.bool_]) -> Tensor:
-        """Return 1 where encoded images show known pixels alone, else 0, (n, 1, height, width).
+        """Return 1 for pixels of the encoded images that are known, else 0, (n, 1, height, width).
 
-        `holes` (n, H, W) are pixels that are not known.
+        `holes` (n, H, W) are the unknown pixels.
         """
         missing = torch.from_numpy(holes[:, None].astype(np.float32))
         if self.resized != self.shape[:2]:
@@ -149,7 +164,7 @@ class ImageCodec:
         return (missing < EDGE).float()
 
     def at_original_size(self, maps: Tensor) -> Tensor:
-        """Return maps (n, h, w), of the working size or of whole images, at the images' size."""
+        """Return maps (n, h, w) of the encoded or the whole images, resized to (n, H, W)."""
         images = maps.unsqueeze(1)
         if maps.shape[1:] == self.padded:
             whole = self._to_original(images)
@@ -216,7 +231,7 @@ class ImageCodec:
         return ImageEncoder(layout)
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return what a model file keeps: JSON values, and no arrays."""
+        """Return the state for a model file: JSON values, and no arrays."""
         names = (
             *("image_size", "standardize", "detail_size"),
             *("shape", "dtype", "low", "high", "mean", "deviation"),
@@ -253,7 +268,7 @@ class ImageCodec:
         self.module = self.to_module()
 
     def _to_original(self, images: Tensor) -> Tensor:
-        """Cut the padding off and undo the resizing, (n, C, height, width) to (n, C, H, W)."""
+        """Remove the padding and undo the resizing, (n, C, height, width) to (n, C, H, W)."""
         left, _, top, _ = self.spec.margins
         inner = images[:, :, top : top + self.resized[0], left : left + self.resized[1]]
         if self.resized == self.shape[:2]:
@@ -262,28 +277,5 @@ class ImageCodec:
 
 
 def n_halvings(height: int, width: int) -> int:
-    """Return how often the networks halve an image: to about 4 pixels a side, at least twice."""
+    """Return how often the networks halve images: to about 4 pixels per side, at least twice."""
     return max(2, round(np.log2(min(height, width) / 4)))
-
-
-def _value_range(X: NDArray[Any]) -> tuple[float, float]:
-    """Return the usual range that pixels use at least half of, or else the training range."""
-    low, high = float(X.min()), float(X.max())
-    for known_low, known_high in KNOWN_RANGES:
-        width = known_high - known_low
-        if known_low <= low and high <= known_high and high - low >= width / 2:
-            return known_low, known_high
-    return (low, high) if high > low else (low, low + 1.0)
-
-
-def _check_finite(X: NDArray[Any]) -> None:
-    """Name the first pixel that is not a number that float32 can work with."""
-    if X.dtype.kind != "f":
-        return
-    limit = min(LARGEST, float(np.finfo(X.dtype).max))
-    fine = np.abs(X) <= limit  # False for NaN as well
-    if not fine.all():
-        image, row, column = np.argwhere(~fine)[0][:3]
-        value = X[~fine][0]
-        what = "is too large" if np.isfinite(value) else "is not finite"
-        raise DataError(f"image {image}, row {row}, column {column}: {value} {what}")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-POOLED_SIDE = 32  # distances between pixels are taken at this size at most
-COARSE_SIDE = 16  # and of photographs, images larger than MAX_SIDE, at this one
-STANDARD_RANGE = 4.0  # a standardised image lies within ± this many of its deviations
-ROUNDING = 1e-6  # share of the largest pixel below which a deviation is float32's rounding
+POOLED_SIDE = 32  # largest size for distances between pixels
+COARSE_SIDE = 16  # the same for photographs, which are larger than MAX_SIDE
+STANDARD_RANGE = 4.0  # deviations of a standardised image that are encoded as 1
+ROUNDING = 1e-6  # smaller deviations, relative to the largest pixel, are rounding errors
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ImageEncoder(nn.Module):
         self.pooled = (layout.channels, *size)  # shape of the pooled pixels
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Return encoded images and the pixels that distances are taken between."""
+        """Return encoded images, and pooled pixels for distances."""
         raw = raw.float()
         if self.standardize:
             images = standardized(raw) / STANDARD_RANGE
@@ -85,7 +85,7 @@ class ImageEncoder(nn.Module):
         return images, pooled
 
     def detail(self, raw: Tensor) -> Tensor:
-        """Return the images (n, C, h, w) in their own deviations, at the size of details."""
+        """Return standardised images (n, C, h, w) at the size of details."""
         images = standardized(raw.float())
         if self.detailed == self.original:
             return images
@@ -93,13 +93,13 @@ class ImageEncoder(nn.Module):
 
 
 def scaled(height: int, width: int, longest: int) -> tuple[int, int]:
-    """Return the size of an image whose longer side becomes `longest`."""
+    """Return the size of an image resized to a longer side of `longest`."""
     scale = longest / max(height, width)
     return max(round(height * scale), 1), max(round(width * scale), 1)
 
 
 def resized(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Return float images (n, C, H, W) at a size (height, width), without aliasing."""
+    """Return float images (n, C, H, W) resized to (height, width), with antialiasing."""
     return F.interpolate(images, size=list(size), mode="bilinear", antialias=True)
 
 
@@ -110,9 +110,9 @@ def standardized(raw: Tensor) -> Tensor:
 
 
 def moments(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each image's mean and deviation (n, 1, 1, 1); of a constant image, 1.
+    """Return the mean and standard deviation of each image (n, 1, 1, 1).
 
-    What is left of rounding in a constant image must not be blown up to a pattern.
+    For a constant image the deviation is 1, so that rounding errors are not amplified.
     """
     mean = raw.mean(dim=(1, 2, 3), keepdim=True)
     deviation = raw.std(dim=(1, 2, 3), keepdim=True, unbiased=False)

@@ -1,4 +1,4 @@
-"""How a column came, and how decoded values become one like it."""
+"""Original dtype of a column, and conversion of decoded values to it."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from pandas.api import types as pdt
 from augan.codecs.cells import Array, Quantity, check_cells, is_time
 from augan.codecs.dtypes import as_native, as_plain, native_name
 
-# what pandas' infer_dtype says of object columns that hold numbers or times
+# results of pandas' infer_dtype for object columns of numbers or times
 OBJECT_NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 OBJECT_TIMES = ("date", "datetime", "datetime64")
 OBJECT_DURATIONS = ("timedelta", "timedelta64")
 END_OF_9999 = 253_402_300_800_000_000  # microseconds since 1970; Python's dates end there
 LAST_MICROSECOND = END_OF_9999 - 1
-FAR = 2.0**33  # seconds since 1970, beyond which a float64 has no microseconds
-MOST_NANOSECONDS = 2**63 - 1  # that an int64 holds
+FAR = 2.0**33  # seconds since 1970, beyond which float64 does not resolve microseconds
+MOST_NANOSECONDS = 2**63 - 1  # in an int64
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The pandas `dtype` of a column, and what that name does not tell.
+    """The pandas dtype of a column, and details that its name does not tell.
 
     Attributes
     ----------
     dtype : str
-        Name of the dtype; for an object column of times, of the dtype that pandas has for them.
+        Name of the dtype; for an object column of times, that of the dtype for times.
     objects : str or None
-        What the Python objects of an object column are, as `infer_dtype` calls it.
+        Type of the Python objects of an object column, as named by `infer_dtype`.
     categories : tuple or None
-        Of a pandas categorical, those that no row has included.
+        Categories of a pandas categorical, unused ones included.
     categories_dtype : str
         Dtype of those categories.
     ordered : bool
-        Whether those categories are.
+        Whether the categories are ordered.
     native : str or None
-        Name of the dtype where it is one that the codec reads as `dtype`; see `native_name`.
+        Name of the original dtype, if the codec reads it as another one; see `native_name`.
     """
 
     dtype: str
@@ -56,13 +56,13 @@ class Origin:
 
     @classmethod
     def of(cls, values: pd.Series, name: str) -> Origin:
-        """Describe a column; DataTypeError where a cell holds what no column can."""
+        """Return the origin of a column; DataTypeError for unsupported cells."""
         check_cells(values, name)
         return replace(cls._of(as_plain(values)), native=native_name(values.dtype))
 
     @classmethod
     def _of(cls, values: pd.Series) -> Origin:
-        """Describe a plain column."""
+        """Return the origin of a plain column."""
         if isinstance(values.dtype, pd.CategoricalDtype):
             categories = values.cat.categories
             dtype = native_name(categories.dtype) or str(categories.dtype)
@@ -78,12 +78,12 @@ class Origin:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the column holds integers, as a dtype of theirs or as objects."""
+        """Whether the column holds integers, also as Python objects."""
         return self.objects == "integer" or pdt.is_integer_dtype(pdt.pandas_dtype(self.dtype))
 
     @property
     def quantity(self) -> Quantity:
-        """What the column measures; booleans and categoricals count as text."""
+        """Kind of the values; booleans and categoricals count as text."""
         if self.dtype == "category":
             return "text"
         dtype = pdt.pandas_dtype(self.dtype)
@@ -96,7 +96,7 @@ class Origin:
         return "number" if self.objects in OBJECT_NUMBERS else "text"
 
     def from_values(self, values: NDArray[Any]) -> pd.Series:
-        """Return values (n,) of Python's types, None where missing, as a column."""
+        """Return Python values (n,), None if missing, as a column."""
         return as_native(self._from_values(values), self.native)
 
     def from_numbers(self, numbers: Array, missing: NDArray[np.bool_]) -> pd.Series:
@@ -151,7 +151,7 @@ def _index(categories: tuple[Any, ...], dtype: str) -> pd.Index:
 
 
 def _time_dtype(values: pd.Series) -> str:
-    """Return pandas' dtype for dates that came as Python objects; UTC where zones differ."""
+    """Return the pandas dtype for Python dates; UTC if time zones differ."""
     present = values[values.notna()]
     if all(getattr(value, "tzinfo", None) is None for value in present):
         return "datetime64[us]"
@@ -180,7 +180,7 @@ def _times(numbers: Array, dtype: Any) -> pd.Series:
 
 
 def _unit(dtype: Any) -> str:
-    """Return the unit of a dtype of dates or durations; of Arrow's days, seconds."""
+    """Return the unit of a dtype of dates or durations; seconds for days of Arrow."""
     if isinstance(dtype, pd.ArrowDtype):
         return str(getattr(dtype.pyarrow_dtype, "unit", "s"))
     return str(getattr(dtype, "unit", None) or np.datetime_data(dtype)[0])
@@ -222,7 +222,7 @@ _TO_OBJECT: dict[str, Callable[[Any], Any]] = {
 
 
 def to_json(value: Any) -> Any:
-    """Return a value of a column's state as one that JSON can hold; see `from_json`."""
+    """Return a value of the state of a column as JSON; see `from_json`."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -263,7 +263,7 @@ def from_json(value: Any) -> Any:
 
 
 def _timestamp(written: str) -> pd.Timestamp:
-    """Return a date as `_iso` wrote it; pandas reads no offset of seconds, as there were once."""
+    """Return a date written by `_iso`, also with an offset in seconds, as of historic zones."""
     try:
         return pd.Timestamp(written)
     except ValueError:
@@ -274,7 +274,7 @@ def _iso(value: Any) -> str:
     return str(value.isoformat())
 
 
-# type, how it is written and how it is read; a class stands before those that it is derived from
+# type, writer and reader; subclasses come before their base classes
 _WRITTEN: dict[str, tuple[type, Callable[[Any], str], Callable[[str], Any]]] = {
     "Timestamp": (datetime.datetime, _iso, _timestamp),
     "date": (datetime.date, _iso, datetime.date.fromisoformat),

@@ -8,7 +8,7 @@ from augan.codecs.cells import Array
 
 
 def rounded(numbers: Array, step: float) -> Array:
-    """Round to multiples of `step`; to decimals where it is below one, which is exact."""
+    """Round to multiples of `step`, or to decimals if it is below one."""
     if step >= 1:
         return np.round(numbers / step) * step
     decimals = round(-np.log10(step))
@@ -17,9 +17,9 @@ def rounded(numbers: Array, step: float) -> Array:
 
 
 def power_of_two(values: Array) -> float:
-    """Return 1, or of very large or small values a power of two to divide them by, exactly.
+    """Return 1, or for very large or small values a power of two to divide them by.
 
-    So neither sums and differences overflow nor squares underflow.
+    The division is exact, and prevents overflow and underflow.
     """
     largest = float(np.abs(values).max())
     usual = largest == 0 or 2.0**-500 < largest < 2.0**500

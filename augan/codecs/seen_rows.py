@@ -1,4 +1,4 @@
-"""Which rows a model was trained on, as hashes: enough to notice that it is tested on them."""
+"""Hashes of training rows, which tell whether a model is tested on them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from augan.exceptions import DataWarning
 
 Hashes = NDArray[np.uint64]
 
-MOST = 4096  # hashes that are kept: the smallest, so that others can be looked for among them
-BLOCK = 65_536  # rows that are hashed at once
-LEAST = 5  # rows that must be comparable
-DISTINCT = 0.9  # share of distinct training rows below which new rows may well equal one
-MOST_SEEN = 0.5  # share of tested rows from which on their figures are of no use
+MOST = 4096  # number of hashes kept: the smallest ones, comparable with those of other rows
+BLOCK = 65_536  # rows hashed at once
+LEAST = 5  # comparable rows needed
+DISTINCT = 0.9  # with a lower share of distinct training rows, new rows often equal one
+MOST_SEEN = 0.5  # share of tested rows that were training rows, above which to warn
 MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 STEP = np.uint64(0x9E3779B97F4A7C15)
 
@@ -58,22 +58,22 @@ def _mixed(z: Hashes) -> Hashes:
 
 
 def seen_rows(hashes: Hashes) -> dict[str, Any]:
-    """Return what is kept of training rows: how many there were, and the smallest hashes."""
+    """Return the number of training rows and their smallest hashes."""
     distinct = np.unique(hashes)
     kept = base64.b64encode(distinct[:MOST].astype("<u8").tobytes()).decode()
     return {"rows": len(hashes), "distinct": len(distinct), "hashes": kept}
 
 
 def share_seen(seen: Any, hashes: Hashes) -> float | None:
-    """Return which share of rows a model was trained on; None where that cannot be told.
+    """Return the share of rows that a model was trained on; None if unknown.
 
-    That is: where too few rows can be compared, or training rows are often equal anyway.
+    It is unknown if too few rows can be compared, or if training rows are often equal.
     """
     try:
         kept = np.frombuffer(base64.b64decode(seen["hashes"], validate=True), dtype="<u8")
         n_rows, n_distinct = int(seen["rows"]), int(seen["distinct"])
     except (KeyError, TypeError, ValueError):
-        return None  # a model of before, or of a file that was changed
+        return None  # from an older model, or a changed file
     if len(kept) == 0 or n_distinct < DISTINCT * n_rows:
         return None
     comparable = hashes[hashes <= kept.max()] if n_distinct > len(kept) else hashes
@@ -83,12 +83,12 @@ def share_seen(seen: Any, hashes: Hashes) -> float | None:
 
 
 def warn_of_seen(detector: Any, hashes: Hashes, what: str) -> None:
-    """Warn where a detector was trained on most of the rows (n,) that it is tested on."""
+    """Warn if a detector was trained on most of the rows (n,) that it is tested on."""
     share = share_seen(getattr(detector, "training_rows_", None), hashes)
     if share is not None and share > MOST_SEEN:
         warnings.warn(
-            f"{what}: the model was trained on about {share:.0%} of the {len(hashes)} normal rows, "
-            "which look more normal to it than new ones: the figures are too good",
+            f"{what}: the model was trained on about {share:.0%} of the {len(hashes)} normal rows: "
+            "the metrics are too optimistic",
             DataWarning,
             stacklevel=3,
         )

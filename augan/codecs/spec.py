@@ -1,4 +1,4 @@
-"""What an encoded tensor looks like: networks are built from this and from nothing else."""
+"""Layouts of encoded tensors, from which networks are built."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Activation = Literal["identity", "softmax", "tanh"]
 
 @dataclass(frozen=True)
 class Span:
-    """A run of channels `start:stop` that one column owns, and what the generator ends it with."""
+    """Channels `start:stop` of one column, and the activation of the generator for them."""
 
     name: str
     start: int

@@ -1,4 +1,4 @@
-"""Tables to tensors and back: quantile-mapped numbers, one-hot categories, missing values."""
+"""Codec of tables: quantile-mapped numbers, one-hot categories, missing values."""
 
 from __future__ import annotations
 
@@ -25,37 +25,45 @@ from augan.codecs.usual import usual_values
 from augan.exceptions import DataError, DataWarning, shown
 from augan.frames import LIBRARIES, PANDAS
 
-EXACT = 2.0**53  # whole numbers up to here are float64 numbers
+EXACT = 2.0**53  # integers up to here are float64 numbers
 
 
 class TableCodec:
-    """Rows of a DataFrame or a 2-D array as float tensors, both ways.
+    """Encodes rows of a DataFrame or a 2-D array as float tensors, and decodes them.
 
-    Numbers are mapped to normal quantiles, linear and then logarithmic beyond the training range;
-    frequent single values (zeros) and missing values get channels of their own; categories and
-    booleans are one-hot, with one channel shared by rare and unseen ones.
+    Numbers are mapped to normal quantiles, and linearly, then logarithmically, beyond the training
+    range. Frequent single values such as zero, and missing values, have their own channels.
+    Categories and booleans are one-hot encoded, with one channel for rare and unseen ones.
 
     Parameters
     ----------
     max_categories : int, default=50
-        Categories of a column with a channel of their own; the rarer ones share one.
+        Most categories of a column with their own channel; the rarer ones share one.
 
     Attributes
     ----------
     columns : list of Column
-        What `fit` learned, a column each.
+        The fitted columns.
     spec : VectorSpec
         Layout of the encoded rows.
     """
 
     kind: ClassVar[Literal["table"]] = "table"
-    library = PANDAS  # whose frames the training rows were
+    library = PANDAS  # of the training DataFrame
 
     def __init__(self, max_categories: int = 50) -> None:
         self.max_categories = max_categories
 
     def fit(self, X: pd.DataFrame | NDArray[Any]) -> TableCodec:
-        """Learn the columns of `X` (n, d); warns of columns that carry little or too much."""
+        """Fit the columns to `X` (n, d).
+
+        Warns of columns with very many categories or very large integers.
+
+        Raises
+        ------
+        DataError
+            If no column varies, or a cell has an unsupported type.
+        """
         frame = _as_frame(X)
         self.array_dtype = None if isinstance(X, pd.DataFrame) else str(X.dtype)
         self.labels = tuple(frame.columns)
@@ -64,17 +72,23 @@ class TableCodec:
             for i, name in enumerate(frame.columns)
         ]
         if not self.n_varying:
-            raise DataError("no column varies: there is nothing to learn")
+            raise DataError("no column varies")
         self._warn_of_high_cardinality(frame)
         self._warn_of_lost_digits()
         self._build()
         return self
 
     def prepare(self, X: pd.DataFrame | NDArray[Any]) -> Tensor:
-        """Return raw numbers (n, d) float64: values, category codes, NaN where missing."""
+        """Return raw numbers (n, d) float64: values, category codes, NaN if missing.
+
+        Raises
+        ------
+        DataError
+            If `X` has another number of columns, or a cell cannot be read.
+        """
         frame = _as_frame(X)
         if frame.shape[1] != len(self.columns):
-            raise DataError(f"X has {frame.shape[1]} columns, in training it had {self.width}")
+            raise DataError(f"X has {frame.shape[1]} columns, but {self.width} in training")
         raw = [column.to_raw(frame.iloc[:, i]) for i, column in enumerate(self.columns)]
         return torch.from_numpy(np.stack(raw, axis=1))
 
@@ -84,9 +98,9 @@ class TableCodec:
         return encoded
 
     def decode(self, encoded: Tensor, like: Any = None) -> pd.DataFrame | NDArray[Any]:
-        """Return rows as `fit` saw them: columns, order, dtypes, bounds and rounding.
+        """Return rows with the columns, dtypes, bounds and rounding of training.
 
-        Of what is decoded row by row, `like` is the DataFrame whose index it gets.
+        If `like` is a DataFrame, the result has its index.
         """
         raw = self.decoder(encoded.detach().cpu()).numpy()
         series = {i: column.from_raw(raw[:, i]) for i, column in enumerate(self.columns)}
@@ -154,12 +168,12 @@ class TableCodec:
         return len(self.columns)
 
     def owners(self) -> tuple[Tensor, Tensor]:
-        """Return which column owns each encoded, and each standardised, channel."""
+        """Return the index of the column of each encoded, and of each standardised channel."""
         encoded = [i for i, c in enumerate(self.columns) for _, n in c.spans() for _ in range(n)]
         return torch.tensor(encoded, device="cpu"), self.module.standard_owner
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return what a model file keeps: JSON values, and arrays by name."""
+        """Return the state for a model file: JSON values, and arrays by name."""
         values, arrays = [], {}
         for i, column in enumerate(self.columns):
             plain, own = column.state()
@@ -173,7 +187,13 @@ class TableCodec:
 
     @classmethod
     def from_state(cls, values: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> TableCodec:
-        """Rebuild a codec from `state`."""
+        """Rebuild a codec from `state`.
+
+        Raises
+        ------
+        ValueError
+            If the library of DataFrames is unknown.
+        """
         codec = cls(values["max_categories"])
         codec.array_dtype = values["array_dtype"]
         codec.labels = from_json(values["labels"])
@@ -189,7 +209,7 @@ class TableCodec:
         return codec
 
     def standardise_by(self, encoder: TableEncoder) -> None:
-        """Take over an encoder that `TableEncoder.standardised_by` returned."""
+        """Use the encoder returned by `TableEncoder.standardised_by`."""
         places = encoder.numeric.tolist()
         found = zip(places, encoder.mean.tolist(), encoder.scale.tolist(), strict=True)
         for i, mean, scale in found:
@@ -199,7 +219,7 @@ class TableCodec:
         self._build()
 
     def _build(self) -> None:
-        """Lay the columns' channels out one after the other."""
+        """Build spec, encoder and decoder from the columns."""
         spans: list[Span] = []
         for column in self.columns:
             for activation, size in column.spans():
@@ -222,20 +242,20 @@ class TableCodec:
                 )
 
     def _warn_of_lost_digits(self) -> None:
-        """Warn of whole numbers so large that neighbours are one number, as identifiers are."""
+        """Warn of integers that are too large for float64, such as identifiers."""
         for column in self.columns:
             largest = column.largest_integer()
             if largest > EXACT:
                 warnings.warn(
-                    f"column {column.name!r} has whole numbers up to {largest:.3g}: beyond 2**53 "
-                    "their last digits are lost; drop it, or make it text, if it is an identifier",
+                    f"column {column.name!r} has integers up to {largest:.3g}: above 2**53, "
+                    "the last digits are lost; drop it or make it text if it is an identifier",
                     DataWarning,
                     stacklevel=5,  # where the detector is fitted
                 )
 
 
 def _as_frame(X: pd.DataFrame | NDArray[Any]) -> pd.DataFrame:
-    """Return a DataFrame; columns of an object array get the type that their values have."""
+    """Return a DataFrame, with inferred dtypes for an object array."""
     if isinstance(X, pd.DataFrame):
         return X
     frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])

@@ -1,4 +1,4 @@
-"""The way back from encoded rows as a module: the same in Python and in an exported graph."""
+"""The decoding of rows as a module: the same in Python and in an exported graph."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from augan.codecs.columns import LINEAR_TAIL, CategoryColumn, Column, NumericColumn
 
-MOST_DIGITS = 2.0**52  # a float64 as large as this has no decimals
+MOST_DIGITS = 2.0**52  # larger float64 numbers have no decimals
 
 
 class TableDecoder(nn.Module):
     """Encoded rows (n, D) to raw ones (n, d) float64, as `TableCodec.prepare` gives them.
 
-    Numbers lie within the bounds of training and are rounded as they were there, or where training
-    had few of them are one of those; of categories and point masses the most likely counts. NaN:
-    missing. Constant columns are zero.
+    Numbers are clipped and rounded as in training; if training had few distinct values, one of
+    these is chosen. Of categories and point masses, the most likely is chosen. NaN is missing.
+    Constant columns are zero.
     """
 
     knots: Tensor
@@ -48,7 +48,7 @@ class TableDecoder(nn.Module):
             if isinstance(c, CategoryColumn)
         ]
         kinds = [type(c) for c in columns]
-        # which of its kind each column is
+        # kind of each column, and its index among that kind
         self.order = [(kind, kinds[:i].count(kind)) for i, kind in enumerate(kinds)]
         self._add_numeric([c for c, _ in numeric])
         self.register_buffer(
@@ -99,9 +99,9 @@ class TableDecoder(nn.Module):
         return inside.T * self.unit + self.tail * above.T - self.tail * below.T
 
     def _code(self, encoded: Tensor, start: int, stop: int, other: int, has_rare: bool) -> Tensor:
-        """Return the category's index (n,), that of "other" included; NaN for missing."""
+        """Return the index of the category or of "other" (n,); NaN for missing."""
         block = encoded[:, start:stop]
-        if not has_rare:  # no row of training was any other
+        if not has_rare:  # "other" did not occur in training
             block = torch.cat([block[:, :other], block[:, other + 1 :]], dim=1)
         code = _argmax(block).double()
         is_missing = code == other + has_rare
@@ -134,7 +134,7 @@ class TableDecoder(nn.Module):
 
 
 def _argmax(block: Tensor) -> Tensor:
-    """Return the first largest of (n, k); 0 where there is nothing to choose from."""
+    """Return the index of the first maximum of (n, k); 0 if k is 0."""
     if block.shape[1] == 0:
         return torch.zeros_like(block.sum(dim=1), dtype=torch.long)
     return block.argmax(dim=1)

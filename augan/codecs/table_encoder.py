@@ -18,15 +18,15 @@ from augan.codecs.columns import (
     NumericColumn,
 )
 
-MAX_DEVIATIONS = 1e4  # a standardised number is cut off here, so that squares stay finite
-MAX_TAILS = 1e300  # so far beyond the training range, in units of the tail, a number is cut off
+MAX_DEVIATIONS = 1e4  # standardised numbers are clipped, so that squares stay finite
+MAX_TAILS = 1e300  # numbers further beyond the training range, in units of the tail, are clipped
 
 
 class TableEncoder(nn.Module):
     """Raw rows (n, d) float64 to encoded (n, D) and standardised (n, S) float32 rows.
 
-    The encoded row is what the networks see. The standardised row is the same row in units of
-    training standard deviations, for heads that measure distances in data space.
+    Encoded rows are the input of the networks. Standardised rows are in units of the standard
+    deviations of training, for heads that measure distances in data space.
     """
 
     numeric: Tensor
@@ -82,15 +82,15 @@ class TableEncoder(nn.Module):
         return encoded.float(), standard.float()
 
     def standardised_by(self, raw: Tensor, seen: Tensor) -> TableEncoder:
-        """Return the same encoding, whose standardised numbers are in units of other rows.
+        """Return the same encoding, with standardised numbers in units of other rows.
 
         Parameters
         ----------
         raw : Tensor
-            Raw rows (n, d) that mean and deviation come from.
+            Raw rows (n, d) that give means and standard deviations.
         seen : Tensor
-            Raw rows (m, d), those among them: of a number that is the same in all of `raw`, the
-            one of these that is furthest from it counts as what never happened.
+            Raw rows (m, d), including `raw`. If a number is constant in `raw`, the furthest value
+            in `seen` counts `UNEXPECTED` deviations.
         """
         encoder = copy.deepcopy(self)
         values = raw[:, self.numeric] / self.unit
@@ -138,7 +138,9 @@ class TableEncoder(nn.Module):
         code = torch.where(missing, self.missing_code.to(raw.dtype), raw).long()
         ones = torch.ones_like(raw)
         encoded.scatter_(1, self.code_channel + code, ones)
-        code = torch.where(missing, self.n_codes, code)  # here missing always has a channel
+        code = torch.where(
+            missing, self.n_codes, code
+        )  # with a channel for missing values in any case
         standard.scatter_(1, self.standard_code + code, ones)
         start = 2 * len(self.numeric)
         standard[:, start : start + len(self.code_weight)] *= self.code_weight
@@ -200,6 +202,6 @@ class TableEncoder(nn.Module):
 
 
 def _to_tail(units: Tensor) -> Tensor:
-    """Keep distances beyond the training range up to `LINEAR_TAIL`, then grow as a logarithm."""
+    """Return distances beyond the training range: linear up to `LINEAR_TAIL`, then logarithmic."""
     beyond = LINEAR_TAIL * (1 + (units / LINEAR_TAIL).clamp(min=1).log())
     return torch.where(units <= LINEAR_TAIL, units, beyond)

@@ -1,4 +1,4 @@
-"""What is usual in a column, and on which side of it a value lies."""
+"""Usual values of columns, and the direction in which a value deviates from them."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from augan.codecs.cells import category_key
 from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
 from augan.exceptions import shown
 
-SHARE = 0.9  # of the training values that lie in the usual range
+SHARE = 0.9  # of the training values in the usual range
 N_FREQUENT = 3
 LONGEST = 60  # characters of a value
 MOST_DIGITS = 6
 
 
 def usual_values(columns: Sequence[Column], rows: Any = None) -> dict[str, Any]:
-    """Return what is usual in each column, as JSON can hold it.
+    """Return the usual values of each column, as JSON values.
 
     Parameters
     ----------
     columns : sequence of Column
-        What a codec learned.
+        The columns of a codec.
     rows : DataFrame or ndarray, optional
-        The rows that it learned from: these say which categories are frequent.
+        The training rows, which give the frequent categories.
 
     Returns
     -------
     usual : dict
-        By column ``{"low", "high"}``, between which 90 % of the numbers lie (seconds, of times),
-        or ``{"frequent": list of str}``.
+        By column ``{"low", "high"}``, the range of 90 % of the numbers (seconds, for times), or
+        ``{"frequent": list of str}``.
     """
     usual: dict[str, Any] = {}
     frame = None if rows is None else pd.DataFrame(rows)
@@ -53,7 +53,7 @@ def usual_values(columns: Sequence[Column], rows: Any = None) -> dict[str, Any]:
 
 
 def _frequent(column: CategoryColumn, frame: pd.DataFrame | None, i: int) -> list[str]:
-    """Return the most frequent categories; without rows those of few that are known."""
+    """Return the most frequent categories; without rows, all known ones if they are few."""
     if frame is None:
         known = [str(value)[:LONGEST] for value in column.categories]
         return known if len(known) <= N_FREQUENT else []
@@ -62,14 +62,14 @@ def _frequent(column: CategoryColumn, frame: pd.DataFrame | None, i: int) -> lis
 
 
 class Reasons:
-    """Says of cells what they are, what is usual, and on which side of it they lie.
+    """Texts that explain cells: their value, the usual values and the direction of deviation.
 
     Parameters
     ----------
     columns : sequence of Column
-        What a codec learned.
+        The columns of a codec.
     usual : dict, optional
-        What `usual_values` gave in training; what it lacks comes from the columns.
+        The result of `usual_values` in training; columns that it lacks are derived.
     """
 
     def __init__(self, columns: Sequence[Column], usual: Any = None) -> None:
@@ -83,7 +83,7 @@ class Reasons:
                 self.usual[column.name] = found
 
     def texts(self, j: int) -> str:
-        """Return what is usual in column `j`, as text."""
+        """Return the usual values of column `j` as text."""
         column, usual = self.columns[j], self.usual.get(self.columns[j].name, {})
         if "low" in usual:
             low, high = (_number_text(column, usual[end]) for end in ("low", "high"))

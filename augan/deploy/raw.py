@@ -88,9 +88,7 @@ class ImageForm:
     def feeds(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the graph's input: (n, H, W, C) of bytes, where training had them, or float32."""
         if images.shape[1:] != self.shape:
-            raise DataError(
-                f"images of shape {images.shape[1:]}, in training they had {self.shape}"
-            )
+            raise DataError(f"images of shape {images.shape[1:]}, but {self.shape} in training")
         if images.dtype.kind == "f" and not np.isfinite(images).all():
             image, row, column = np.argwhere(~np.isfinite(images))[0][:3]
             value = images[~np.isfinite(images)][0]

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-SAMPLE = 2_000  # cells that a way of writing is learned from
+SAMPLE = 2_000  # cells from which the format of a column is learned
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Added:
     Parameters
     ----------
     frame : DataFrame
-        What the rows of the file were read as.
+        The rows of the file, as read.
     new : DataFrame
         The rows to add, of the same columns.
     is_new : sequence of bool
-        Which of these are new, not copies.
+        Which of the rows to add are new, not copies.
     mark : str, optional
-        Name of a column to add, which says of every row whether it is new.
+        Name of a column to add that flags new rows.
     """
 
     frame: pd.DataFrame
@@ -35,17 +35,17 @@ class Added:
 
 
 class Rows(Protocol):
-    """The rows of a table's files as they stand."""
+    """The rows of the files of a table, in their original text."""
 
     def __len__(self) -> int: ...
 
     def write(self, added: Added) -> Iterator[bytes]:
-        """Give the files' bytes and, below, the added rows."""
+        """Yield the bytes of the files, then those of the added rows."""
         ...
 
 
 def informative_rows(values: pd.Series, added: pd.Series) -> list[int]:
-    """Return rows that show how a column is written: some, and one for each value of new rows."""
+    """Return rows that show the format of a column: a sample, and one for each value to add."""
     n_rows = len(values)
     plain = values.reset_index(drop=True)
     some = np.arange(0, n_rows, max(1, n_rows // SAMPLE))

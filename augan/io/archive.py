@@ -1,7 +1,7 @@
-"""The zip around a model file: two members, stored as they are, and a checksum at the end.
+"""Model files: a zip with two uncompressed members, and a checksum at the end.
 
-All is known of how such a file is laid out, so that nothing is unpacked, and nothing read, of one
-that is laid out in another way.
+Reading one runs no code and builds no part of a model. A file with any other layout is refused
+before its members are read.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ FORMATS = range(8, FORMAT_VERSION + 1)  # versions that can be read
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 
-SEAL = b"sha256:"  # of all bytes up to here, in the comment that ends the zip
+SEAL = b"sha256:"  # of all bytes up to here, in the comment at the end of the zip
 SEAL_BYTES = len(SEAL) + 64
 BLOCK = 2**20
 END, END_BYTES = b"PK\x05\x06", 22
-END_64_BYTES = 76  # of a large file's further end record, and of what says where it is
+END_64_BYTES = 76  # of the zip64 end record and its locator, in large files
 # a pipe without a writer must not block
 OPENED = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 LOCAL_BYTES, CENTRAL_BYTES = 30, 46
 MAX_DIRECTORY = 2**16
-UTF8 = 0x800  # the only flag that a member may have
+UTF8 = 0x800  # the only flag allowed for a member
 
 
 def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes
 
 
 def write_archive(path: Path, members: dict[str, bytes | str]) -> None:
-    """Write members, stored, and the checksum of it all."""
+    """Write members, uncompressed, and the checksum of the file."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -102,23 +102,23 @@ def write_archive(path: Path, members: dict[str, bytes | str]) -> None:
 def read_archive(
     path: Path, names: Sequence[str], limits: dict[str, int], only: Sequence[str] | None = None
 ) -> list[bytes]:
-    """Return what the members of these names, or only some of them, hold.
+    """Return the content of members.
 
     Parameters
     ----------
     path : Path
         The file.
     names : sequence of str
-        The members that it must have, and in this order.
+        The members that the file must have, in this order.
     limits : dict of str to int
-        Bytes that members may have at most.
+        Largest number of bytes by member.
     only : sequence of str, optional
         The members to read.
 
     Raises
     ------
     ModelFileError
-        When it is no regular file, or no such zip, or one bit of it has changed.
+        If it is not a regular file or not such a zip, or its content has changed.
     """
     try:
         with open_regular(path) as file:
@@ -136,15 +136,23 @@ def read_archive(
         *(OverflowError, RuntimeError, MemoryError, NotImplementedError),
     ) as error:
         if isinstance(error, OSError) and error.filename is not None:
-            raise  # the system's trouble, not the content's
+            raise  # an error of the system, not of the content
         if path.suffix.lower() == ".onnx":
-            raise ModelFileError(f"{path}: an ONNX file? OnnxDetector reads those") from error
+            raise ModelFileError(
+                f"{path}: not a model file; ONNX files are read by OnnxDetector"
+            ) from error
         reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise ModelFileError(f"{path}: not a model file, or damaged ({reason})") from error
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file to read; ModelFileError for what is none, such as a device or a pipe."""
+    """Open a regular file for reading.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, or it is a directory, device, pipe or socket.
+    """
     try:
         handle = os.open(path, OPENED)
     except (FileNotFoundError, NotADirectoryError):
@@ -162,7 +170,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def _check_directory_size(file: BinaryIO) -> None:
-    """Refuse a directory of thousands of members, before one is read."""
+    """Refuse a central directory of many members, before it is read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 2**16 - END_BYTES - END_64_BYTES))
     tail = file.read()
@@ -179,7 +187,7 @@ def _check_directory_size(file: BinaryIO) -> None:
 def _check_members(
     path: Path, members: list[zipfile.ZipInfo], names: Sequence[str], limits: dict[str, int]
 ) -> None:
-    """Refuse other names (nothing is ever extracted) and compression (no zip bombs)."""
+    """Refuse unknown members, and compressed ones, which could be zip bombs."""
     found = [member.filename for member in members]
     if sorted(found) != sorted(names):
         listed = ", ".join(map(shown, found[:4])) or "nothing"
@@ -192,11 +200,13 @@ def _check_members(
         if member.file_size > limits.get(member.filename, member.file_size):
             raise ModelFileError(f"{path}: refused, {member.filename} has {member.file_size} bytes")
         if member.flag_bits & ~UTF8 or member.comment:
-            raise ModelFileError(f"{path}: refused, {member.filename} is encrypted or the like")
+            raise ModelFileError(
+                f"{path}: refused, {member.filename} is encrypted or has unknown flags"
+            )
 
 
 def _check_layout(file: BinaryIO, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse a zip with anything before, between or behind its members, or two in one place."""
+    """Refuse a zip with data outside its members, or with overlapping members."""
     place = 0
     for member in members:
         file.seek(place)
@@ -207,21 +217,21 @@ def _check_layout(file: BinaryIO, archive: zipfile.ZipFile, members: list[zipfil
         name = file.read(n_name)
         extra = file.read(n_extra)
         sizes = (packed, size)
-        if n_extra:  # of a member of 2 GB and more: the sizes alone
+        if n_extra:  # of members of 2 GB and more: their sizes
             kind, length, *sizes = struct.unpack("<HHQQ", extra)  # type: ignore[assignment]
             if (kind, length, packed, size) != (1, 16, 0xFFFFFFFF, 0xFFFFFFFF):
-                raise zipfile.BadZipFile("another layout than a model file's")
+                raise zipfile.BadZipFile("not the layout of a model file")
         own = (signature, flags, method, crc, name, *sizes)
         listed = (b"PK\x03\x04", member.flag_bits, 0, member.CRC, member.filename.encode())
         if member.header_offset != place or own != (*listed, member.file_size, member.file_size):
-            raise zipfile.BadZipFile("another layout than a model file's")
+            raise zipfile.BadZipFile("not the layout of a model file")
         place += LOCAL_BYTES + n_name + n_extra + member.file_size
     large = any(member.extra for member in members)
     end = file.seek(0, os.SEEK_END) - END_BYTES - len(archive.comment)
     size = sum(CENTRAL_BYTES + len(m.filename) + len(m.extra) for m in members)
     ends = {place + size, place + size + END_64_BYTES} if large else {place + size}
     if archive.start_dir != place or end not in ends:
-        raise zipfile.BadZipFile("another layout than a model file's")
+        raise zipfile.BadZipFile("not the layout of a model file")
 
 
 def _check_seal(file: BinaryIO, comment: bytes) -> None:
@@ -229,13 +239,13 @@ def _check_seal(file: BinaryIO, comment: bytes) -> None:
     if not comment:
         return
     if len(comment) != SEAL_BYTES or not comment.startswith(SEAL):
-        raise zipfile.BadZipFile("another layout than a model file's")
+        raise zipfile.BadZipFile("not the layout of a model file")
     if _digest(file) != comment.removeprefix(SEAL):
         raise zipfile.BadZipFile("its checksum is wrong")
 
 
 def _digest(file: BinaryIO) -> bytes:
-    """Return the checksum of a file without its last 64 bytes, which hold it."""
+    """Return the checksum of a file except its last 64 bytes, which hold the checksum."""
     left = file.seek(0, os.SEEK_END) - 64
     file.seek(0)
     found = hashlib.sha256()

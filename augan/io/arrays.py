@@ -1,4 +1,4 @@
-"""NumPy files: tables and images as .npy and .npz."""
+"""Tables and images in NumPy files, .npy and .npz."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from augan.exceptions import DataError, listed, shown
 from augan.io.npy import NpyRows
 
 BATCH_ROWS = 4096
-DAMAGED = (  # what numpy makes of strange bytes
+DAMAGED = (  # errors that numpy raises for damaged files
     *(ValueError, EOFError, OSError, KeyError, TypeError, OverflowError),
     *(SyntaxError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
@@ -48,16 +48,24 @@ class ArraySource:
         return rows.all() if isinstance(rows, NpyRows) else rows
 
     def _known(self) -> NDArray[Any] | NpyRows:
-        """Return the rows, or what reads them."""
+        """Return the rows, or a reader of them."""
         rows = self._array(self._rows_name()) if self._lazy is None else self._lazy
         if rows.ndim not in (2, 3, 4):
-            raise DataError(f"{self.path}: rows of shape {rows.shape}: need 2, 3 or 4 axes")
+            raise DataError(
+                f"{self.path}: rows of shape {rows.shape}: must have 2, 3 or 4 dimensions"
+            )
         if len(rows) == 0:
             raise DataError(f"{self.path}: no rows, the shape is {rows.shape}")
         return rows
 
     def labels(self, name: str) -> NDArray[Any]:
-        """Return the array called `name`, one label a row."""
+        """Return the array called `name`, one label for each row.
+
+        Raises
+        ------
+        DataError
+            If there is no such array, or it has not one value for each row.
+        """
         if name not in self.columns():
             found = listed(self.columns()) or "none: .npy files hold one array"
             raise DataError(f"{self.path}: no array {shown(name)}; it has {found}")
@@ -70,7 +78,7 @@ class ArraySource:
         return labels
 
     def batches(self) -> Iterator[NDArray[Any]]:
-        """Give the rows in order, a few thousand at a time."""
+        """Yield the rows in order, a few thousand at a time."""
         rows = self._known()
         for start in range(0, len(rows), BATCH_ROWS):
             stop = start + BATCH_ROWS

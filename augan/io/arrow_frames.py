@@ -1,4 +1,4 @@
-"""Arrow tables as DataFrames whose values are what they were."""
+"""Conversion of Arrow tables to DataFrames without change of values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return a DataFrame for text files: decimals, dates and integers as they are."""
+    """Return a DataFrame to write to text files; decimals, dates and integers keep their types."""
     frame: pd.DataFrame = table.to_pandas(
         ignore_metadata=True, date_as_object=True, types_mapper=_nullable
     )

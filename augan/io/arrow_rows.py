@@ -1,4 +1,4 @@
-"""The rows of Parquet files with their Arrow types, and new ones of the same types below."""
+"""Rows of Parquet files, and new rows with the same Arrow types."""
 
 from __future__ import annotations
 
@@ -37,11 +37,17 @@ class ArrowRows:
         return int(self.table.num_rows)
 
     def check(self, frame: pd.DataFrame) -> None:
-        """Raise DataError unless rows that pandas read can have their types again."""
+        """Check that rows read by pandas can be converted back to the types of the file.
+
+        Raises
+        ------
+        DataError
+            Naming the first column that cannot.
+        """
         self._converted(frame.iloc[:TRIED])
 
     def with_added(self, added: Added) -> pa.Table:
-        """Return the rows and the added ones below them."""
+        """Return the rows, followed by the added ones."""
         table = pa.concat_tables([self.table, self._converted(added.new)])
         if added.mark is not None:
             flags = [False] * len(self) + [bool(flag) for flag in added.is_new]
@@ -62,7 +68,7 @@ class ArrowRows:
 
 
 def _typed(values: pd.Series, kind: pa.DataType) -> pa.Array:
-    """Return values as an array of a type; times and numbers are rounded to what it holds."""
+    """Return values as an array of a type; times and numbers are rounded to its precision."""
     if pa.types.is_dictionary(kind):
         return _typed(values.astype(object), kind.value_type).dictionary_encode().cast(kind)
     if pa.types.is_decimal(kind):
@@ -82,7 +88,7 @@ def _typed(values: pd.Series, kind: pa.DataType) -> pa.Array:
 
 
 def _rounds(kind: pa.DataType) -> bool:
-    """Whether a type holds less of a value than pandas: of the time, of digits."""
+    """Whether a type has a lower precision than that of pandas."""
     return bool(pa.types.is_temporal(kind) or pa.types.is_floating(kind))
 
 
@@ -94,6 +100,6 @@ def _decimal(value: Any, scale: int) -> decimal.Decimal | None:
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write a table, whole or not at all."""
+    """Write a table atomically."""
     with atomic_path(path) as temporary:
         pyarrow.parquet.write_table(table, temporary)

@@ -1,4 +1,4 @@
-"""A folder of images with new ones beside them."""
+"""A copy of a folder of images, with new images added."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def write_balanced(
     n_real: int,
     mark: str | None,
 ) -> None:
-    """Write the images of a folder to a new one, byte for byte, and beside them those added.
+    """Copy the files of a folder of images to a new one, and add new images.
 
     Parameters
     ----------
     out : Path
         The new folder.
     source : ImageFolder
-        Where the first images come from. Their files keep their names.
+        The folder of real images. Their files keep their names.
     images, classes : ndarray of shape (n, H, W[, C]) and (n,)
-        Those of `source`, copies of some of them up to `n_real`, then new ones.
+        The images of `source`, copies of some of them, and from `n_real` on the new ones.
     n_real : int
-        How many are from `source`, with copies.
+        Number of images from `source`, copies included.
     mark : str or None
-        What the names of new images begin with; None: only numbers, of copies too.
+        Prefix of the names of new images. With None, new images and copies have numbers as names.
     """
     names = _Names(source)
     files: dict[tuple[Any, bytes], str] = {}
@@ -54,7 +54,7 @@ def write_balanced(
 
 
 class _Names:
-    """Names that are not taken, whether by capitals or small letters, whatever the ending."""
+    """Gives out unused file names, compared without case and ending."""
 
     def __init__(self, source: ImageFolder) -> None:
         self.folders = source.class_folders()

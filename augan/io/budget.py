@@ -1,4 +1,4 @@
-"""A bound on memory that several threads share."""
+"""A limit on the memory that several threads use together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class Budget:
-    """Lets threads take parts of a total; one that asks for more than all of it works alone."""
+    """Limits the total amount in use; a thread that needs more than the total runs alone."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -17,7 +17,7 @@ class Budget:
 
     @contextlib.contextmanager
     def take(self, amount: int) -> Iterator[None]:
-        """Wait until there is room for `amount`, and hold it."""
+        """Wait until `amount` is available, and use it within the context."""
         with self._changed:
             self._changed.wait_for(lambda: self._taken == 0 or self._taken + amount <= self.total)
             self._taken += amount

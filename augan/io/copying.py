@@ -1,4 +1,4 @@
-"""A table's rows as they stand in its file, with new ones below, written as those are."""
+"""Copies of CSV and JSON lines files, with new rows written in the same style."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from augan.io.written import ColumnText
 
 @dataclass(frozen=True)
 class CsvLayout:
-    """How a CSV file is laid out."""
+    """Delimiter, encoding and header of a CSV file."""
 
     delimiter: str = ","
     encoding: str | None = None
@@ -34,7 +34,7 @@ class CsvLayout:
 
 
 class CsvRows:
-    """The rows of CSV files; those but the first give no header.
+    """The rows of CSV files, with the header of the first.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class CsvRows:
         for file, layout in files:
             if layout.delimiter != self.delimiter:
                 raise DataError(
-                    f"{file}: fields are divided by {layout.delimiter!r}, in {files[0][0].name} by "
+                    f"{file}: the delimiter is {layout.delimiter!r}, in {files[0][0].name} it is "
                     f"{self.delimiter!r}"
                 )
         self.texts = [_read_csv(file, layout) for file, layout in files]
@@ -74,7 +74,7 @@ class CsvRows:
         return sum(len(text.records) for text in self.texts)
 
     def write(self, added: Added) -> Iterator[bytes]:
-        """Give the files' bytes and, below, the added rows."""
+        """Yield the bytes of the files, then those of the added rows."""
         new, mark = added.new, added.mark
         first = self.texts[0]
         end_of_line, quote = first.line_end, quoted if self._quotes_all() else str
@@ -124,7 +124,7 @@ class CsvRows:
         return self.delimiter.join(fields[place] for place in self.places)
 
     def _quotes_all(self) -> bool:
-        """Whether quotes stand around every field."""
+        """Whether every field is quoted."""
         rows = [split_fields(body, self.delimiter) for body, _ in self.texts[0].records[:100]]
         return all(field.startswith(QUOTE) for fields in rows for field in fields)
 
@@ -138,7 +138,7 @@ class CsvRows:
 
 
 class JsonRows:
-    """The rows of JSON lines files, which have members `columns`, of which some are dropped."""
+    """The rows of JSON lines files, without the members that are dropped."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class JsonRows:
         return sum(len(text.records) for text in self.texts)
 
     def write(self, added: Added) -> Iterator[bytes]:
-        """Give the files' bytes and, below, the added rows."""
+        """Yield the bytes of the files, then those of the added rows."""
         new, mark = added.new, added.mark
         first = self.texts[0]
         yield self._encoded(first.head)
@@ -178,7 +178,7 @@ class JsonRows:
             yield self._encoded(self._marked(body, mark, flag) + first.line_end)
 
     def _marked(self, body: str, mark: str | None, value: str) -> str:
-        """Return an object without what is dropped, and with the mark."""
+        """Return an object without the dropped members and with the mark."""
         if self.dropped and any(name in self.dropped for name, _, _ in split_members(body)):
             kept = [text for name, text, _ in split_members(body) if name not in self.dropped]
             body = "{" + self.comma.join(kept) + "}"
@@ -233,7 +233,7 @@ def _read_csv(file: Path, layout: CsvLayout) -> RawText:
 def _all_records(
     texts: list[RawText], end_of_line: str, *, more: bool
 ) -> Iterator[tuple[str, str]]:
-    """Give records and what ends them; only the last may end without, if no `more` follow."""
+    """Yield records and their line ends, which only the last may lack, if no `more` follow."""
     for i, text in enumerate(texts):
         is_last = i == len(texts) - 1 and not more
         for j, (body, end) in enumerate(text.records):

@@ -1,4 +1,4 @@
-"""CSV files, read with pyarrow: every cell as the text that it is."""
+"""CSV files, read by pyarrow with every cell as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from augan.io.sniffing import Head, other_delimiter, read_head
 
 BLOCK_BYTES = 4 * 2**20
 UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii")
-LARGEST_BLOCK = 64 * 2**20  # where a row is longer than a block
+LARGEST_BLOCK = 64 * 2**20  # for rows that are longer than a block
 
 
 class CsvFile:
@@ -41,14 +41,14 @@ class CsvFile:
 
     @cached_property
     def names(self) -> list[str]:
-        """Column names; those that are blank are named by their place, as pandas does."""
+        """Column names; blank ones are replaced as pandas does, by ``Unnamed: 3``."""
         return [
             name if name.strip() else f"Unnamed: {place}" for place, name in enumerate(self._header)
         ]
 
     @property
     def delimiter(self) -> str:
-        """What stands between fields."""
+        """Delimiter between fields."""
         return self.options.delimiter or self._head.delimiter or ","
 
     @property
@@ -69,7 +69,7 @@ class CsvFile:
         return table.select(list(columns))
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Give columns as texts, a block of the file at a time."""
+        """Yield columns as texts, a block of the file at a time."""
         read, parse, convert = self._settings(columns)
         given, last = 0, None
         while True:
@@ -105,7 +105,7 @@ class CsvFile:
 
     @cached_property
     def _header(self) -> list[str]:
-        """Column names as they stand in the file."""
+        """Column names as written in the file."""
         if self._without_header:
             return list(self.options.column_names or ())
         read, parse, _ = self._base_settings()
@@ -114,15 +114,15 @@ class CsvFile:
         likely = self._head.delimiter
         if self.options.delimiter and len(names) == 1 and likely:
             raise DataError(
-                f"{self.label}: no {shown(self.options.delimiter)} in the header; fields look to "
-                f"be divided by {shown(likely)} (--delimiter {shown(likely)})"
+                f"{self.label}: no {shown(self.options.delimiter)} in the header; the delimiter "
+                f"seems to be {shown(likely)} (--delimiter {shown(likely)})"
             )
         if len(names) == 1 and not self.options.delimiter:
             other = other_delimiter(self._head.lines[self._head.skip_rows :])
             if other is not None:
                 warnings.warn(
-                    f"{self.label}: read as one column; fields look to be divided by "
-                    f"{shown(other)} (--delimiter {shown(other)})",
+                    f"{self.label}: read as one column; the delimiter may be {shown(other)} "
+                    f"(--delimiter {shown(other)})",
                     DataWarning,
                     stacklevel=2,
                 )
@@ -130,14 +130,14 @@ class CsvFile:
 
     @cached_property
     def _without_header(self) -> bool:
-        """Whether the column names are given, and do not stand in the first line as well."""
+        """Whether the column names are given and the first line does not repeat them."""
         names = self.options.column_names
         first = self._head.lines[self._head.skip_rows :][:1]
         there = next(csv.reader(first, delimiter=self.delimiter, skipinitialspace=True), [])
         return bool(names) and [name.strip() for name in there] != list(names or ())
 
     def _base_settings(self) -> tuple[Any, Any, Any]:
-        """Return pyarrow's three; without threads its errors name the line."""
+        """Return pyarrow's options; without threads, errors name the line."""
         read = pyarrow.csv.ReadOptions(
             use_threads=False,
             block_size=BLOCK_BYTES,
@@ -160,7 +160,7 @@ class CsvFile:
         return read, parse, convert
 
     def _larger(self, block_size: int, error: pa.ArrowInvalid) -> int:
-        """Return a larger block for a row that does not fit; any other error goes on."""
+        """Return a larger block size for a row that does not fit; re-raise other errors."""
         if "straddling object" not in str(error):
             raise error
         if block_size >= LARGEST_BLOCK:
@@ -171,7 +171,7 @@ class CsvFile:
         return min(16 * block_size, LARGEST_BLOCK)
 
     def _check_last_quote(self, table: pa.Table) -> None:
-        """Raise DataError where the last field of a file is everything behind an open quote."""
+        """Raise DataError if the last field is the rest of the file after an open quote."""
         last = table.column(self.names[-1])
         value = last[len(last) - 1].as_py() if len(last) else None
         if value and "\n" in value.strip() and not self._ends_in_quote():
@@ -189,7 +189,7 @@ class CsvFile:
 
 
 def explained(error: BaseException, columns: Sequence[str]) -> str:
-    """Say what is wrong with a file in words a user knows."""
+    """Return the message of an error, with the line and column of the file if known."""
     text = (str(error).strip() or repr(error)).splitlines()[0]
     if isinstance(error, UnicodeError):
         return f"{text} (--encoding names another encoding)"
@@ -206,6 +206,6 @@ def explained(error: BaseException, columns: Sequence[str]) -> str:
     found = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", text)
     if found:
         where = f"line {found[1]}: " if found[1] else ""
-        expected = "column names there are" if found[1] == "1" else "the lines before have"
-        return f"{where}{found[3]} fields, {expected} {found[2]}"
+        expected = "column names" if found[1] == "1" else "in the lines before"
+        return f"{where}{found[3]} fields, but {found[2]} {expected}"
     return text

@@ -1,4 +1,4 @@
-"""Texts that are dates, however they are written."""
+"""Dates in text, and their formats."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 IN_WORDS = re.compile(
     rf"(?:\d{{1,2}}\.?([ -/]){MONTH}\.?\1\d{{2,4}}|{MONTH}\.?( )\d{{1,2}},? \d{{4}}){CLOCK}", re.I
 )
-LIKE_DATES = (  # two digits are a year only where day and month have two as well
+LIKE_DATES = (  # a year of two digits needs a day and month of two digits
     r"(?i)^(?:\d{4}[./-]\d\d?[./-]\d\d?|\d\d?[./-]\d\d?[./-]\d{4}|\d\d[./-]\d\d[./-]\d\d"
     rf"|\d{{1,2}}\.?[ -/]{MONTH}\.?[ -/]\d{{2,4}}|{MONTH}\.? \d{{1,2}},? \d{{4}}){CLOCK}$"
 )
-UNSURE = {  # what may be a date, or a clock time, or something else: formats to suggest
+UNSURE = {  # formats to suggest for texts that may be dates or times of day
     r"^\d{1,2}:\d\d$": ("%H:%M",),
     r"^\d{1,2}:\d\d:\d\d$": ("%H:%M:%S",),
     r"^\d{4}-\d\d?$": ("%Y-%m",),
@@ -35,7 +35,7 @@ UNSURE = {  # what may be a date, or a clock time, or something else: formats to
     r"^\d\d?-\d\d?-\d\d$": ("%d-%m-%y", "%m-%d-%y"),
 }
 PANDAS = int(pd.__version__.split(".")[0])
-MOST_SHAPES = 100  # texts whose shapes are tried
+MOST_SHAPES = 100  # texts from which formats are derived
 WORDS = (
     *("%d{0}%b{0}%Y", "%d{0}%B{0}%Y", "%d{0}%b{0}%y", "%d.{0}%b{0}%Y", "%d.{0}%B{0}%Y"),
     *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
@@ -44,16 +44,16 @@ WORDS = (
 
 @dataclass(frozen=True)
 class DateSurvey:
-    """How the texts of a column may be read as dates.
+    """Possible formats of the dates in a column of text.
 
     Parameters
     ----------
     formats : list of str
-        Those of `strptime` by which every text is a date.
+        Formats of `strptime` in which every text is a date.
     n_dates : int
-        Texts that look like one.
+        Number of texts that look like dates.
     odd : int, optional
-        The first row with a text that is none by the format that most have.
+        The first row whose text is not a date in the most frequent format.
     """
 
     formats: list[str] = field(default_factory=list)
@@ -62,7 +62,7 @@ class DateSurvey:
 
 
 def survey_dates(text: pa.ChunkedArray) -> DateSurvey:
-    """Find out how texts may be read as dates."""
+    """Find the formats in which texts are dates."""
     like = pc.match_substring_regex(text, LIKE_DATES)
     n_dates = pc.sum(like).as_py() or 0
     n_texts = len(text) - text.null_count
@@ -90,7 +90,7 @@ def survey_dates(text: pa.ChunkedArray) -> DateSurvey:
 
 
 def suggested_formats(text: pa.ChunkedArray) -> list[str]:
-    """Return formats that read all texts of a column, which is not read as dates by itself."""
+    """Return formats that read all texts of a column that is not recognized as dates."""
     for pattern, formats in UNSURE.items():
         if pc.all(pc.match_substring_regex(text, pattern)).as_py():
             return [how for how in formats if not read_dates(text, how)[1].any()]
@@ -98,12 +98,12 @@ def suggested_formats(text: pa.ChunkedArray) -> list[str]:
 
 
 def order_of(how: str) -> str:
-    """Return in which order day, month and year stand, such as "dmy"."""
+    """Return the order of day, month and year, such as "dmy"."""
     return "".join(c.lower() for c in re.findall("%([dmyYbB])", how)).replace("b", "m")
 
 
 def read_iso(text: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
-    """Return texts such as 2024-12-31 as times, and which of them are none."""
+    """Return texts such as 2024-12-31 as times, and a mask of those that are not dates."""
     for kind in TIMES:
         with contextlib.suppress(pa.ArrowInvalid):
             return text.cast(kind), np.zeros(len(text), dtype=bool)
@@ -124,13 +124,13 @@ def read_iso_dates(
 
 
 def read_dates(text: pa.ChunkedArray, how: str) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
-    """Return texts as times by a format of `strptime`, and which of them are none."""
+    """Return texts in a format of `strptime` as times, and a mask of those that are not."""
     values = text.to_pandas()
     times = _strptime(values, how)
     odd = (times.isna() & values.notna()).to_numpy()
     kind = pa.timestamp("us", "UTC") if "%z" in how else pa.timestamp("us")
     read = pa.chunked_array([pa.array(times, from_pandas=True).cast(kind)])
-    if odd.any():  # a date such as 2024-12-31 is the same by any format
+    if odd.any():  # dates such as 2024-12-31 are read with any format
         alike = pc.and_(pa.array(odd), pc.match_substring_regex(text, LOOKS_LIKE_DATE))
         plain, also_odd = read_iso(pc.if_else(alike, text, pa.scalar(None, pa.string())))
         read = pc.coalesce(read, plain.cast(kind))
@@ -139,10 +139,10 @@ def read_dates(text: pa.ChunkedArray, how: str) -> tuple[pa.ChunkedArray, NDArra
 
 
 def _strptime(texts: pd.Series, how: str) -> pd.Series:
-    """Return times, NaT where a text is not written so."""
+    """Return times, NaT for texts in another format."""
     times = pd.to_datetime(texts, format=how, errors="coerce", utc="%z" in how)
     left = times.isna() & texts.notna()
-    if PANDAS < 3 and left.any():  # which has nanoseconds: no year before 1677 or after 2262
+    if PANDAS < 3 and left.any():  # nanoseconds cannot hold years before 1677 or after 2262
         zone = "[us, UTC]" if "%z" in how else "[us]"
         times = times.astype(f"datetime64{zone}")
         times[left] = texts[left].map(lambda text: _one(text, how)).astype(times.dtype)
@@ -157,7 +157,7 @@ def _one(text: str, how: str) -> datetime.datetime | None:
 
 
 def _candidates(texts: pd.Series) -> list[str]:
-    """Return the formats that texts may be written in."""
+    """Return the formats that some of the texts may have."""
     return list(dict.fromkeys(how for text in texts for how in _formats_of(text)))
 
 
@@ -190,9 +190,9 @@ def _clock_format(
 
 
 def _without_odd_orders(formats: list[str]) -> list[str]:
-    """Return the formats without those that nobody uses where another one fits."""
+    """Return the formats without unusual ones, if a usual one fits."""
     if any(how.startswith("%Y") for how in formats) or len(set(map(order_of, formats))) == 1:
         return formats[:1]
-    if len(formats) > 1 and "." in formats[0][:3]:  # with dots the day comes first
+    if len(formats) > 1 and "." in formats[0][:3]:  # with dots, the day is first
         return formats[:1]
     return formats

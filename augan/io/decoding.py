@@ -1,4 +1,4 @@
-"""One image file to an array: whatever the format, upright, of the form that is asked for."""
+"""Decoding of an image file to an array of a given size, number of channels and dtype."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from augan.io.image_options import ImageOptions
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue
-DECODED_BYTES = 2**29  # of all images that are being decoded, unless one alone has more
-LARGE = DECODED_BYTES // 4  # bytes of one of them that is decoded in a thread of its own
+DECODED_BYTES = 2**29  # of the images being decoded at the same time
+LARGE = DECODED_BYTES // 4  # larger images are decoded in a new thread
 DECODING = Budget(DECODED_BYTES)
-UPRIGHT = {  # what makes an image upright, by its orientation
+UPRIGHT = {  # transformations by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -35,7 +35,7 @@ UPRIGHT = {  # what makes an image upright, by its orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-DAMAGED = (  # what Pillow, tifffile and imagecodecs make of strange bytes
+DAMAGED = (  # errors that Pillow, tifffile and imagecodecs raise for damaged files
     *(OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError),
     *(OverflowError, AttributeError, ArithmeticError, AssertionError, RuntimeError, MemoryError),
     *(struct.error, zlib.error, Image.DecompressionBombError),
@@ -45,7 +45,7 @@ DAMAGED = (  # what Pillow, tifffile and imagecodecs make of strange bytes
 
 @dataclass(frozen=True)
 class Form:
-    """What images look like: size, 1 (grey), 3 (RGB) or 4 (RGBA) channels, and dtype."""
+    """Size, number of channels (1 grey, 3 RGB, 4 RGBA) and dtype of images."""
 
     height: int
     width: int
@@ -70,24 +70,35 @@ class Form:
 
 
 def read_form(file: Path, options: ImageOptions | None = None) -> Form:
-    """Return the form of an image from the head of its file; DataError says what is wrong."""
+    """Return the form of an image from the header of its file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or of a kind that is not read.
+    """
     with _named_errors(file):
         head = read_head(file, options or ImageOptions())
     return Form(head.height, head.width, head.channels, head.dtype)
 
 
 def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> NDArray[Any]:
-    """Return the pixels of a file, turned upright, in a form.
+    """Return the pixels of a file in a form, rotated as its EXIF orientation says.
 
     Grey images become RGB and the other way round, transparency is left out where the form has
-    none, and other sizes are scaled. The type of the pixels has to be that of the form.
+    none, and other sizes are resized. The dtype of the pixels has to be that of the form.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, its pixels are of another dtype or not finite.
     """
     with _named_errors(file):
         head = read_head(file, options or ImageOptions())
         if head.dtype != form.dtype:
             raise DataError(
-                f"{file}: pixels of type {head.dtype}, those of the others, or of training, are "
-                f"{form.dtype}"
+                f"{file}: pixels of type {head.dtype}; the other images, or those of training, "
+                f"have {form.dtype}"
             )
         if head.dtype == "uint8" and head.reader == "pillow":
             return _read_bytes(file, head, form)
@@ -101,7 +112,7 @@ def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> N
 
 
 def is_lossy(file: Path) -> bool:
-    """Whether the pixels of a file may be other than those that were saved."""
+    """Whether a file is compressed with loss: a JPEG, or a WebP that is not lossless."""
     with file.open("rb") as handle:
         start = handle.read(16)
         if start[8:12] == b"WEBP":
@@ -112,18 +123,18 @@ def is_lossy(file: Path) -> bool:
 def _read_bytes(file: Path, head: Head, form: Form) -> NDArray[Any]:
     longest = max(form.height, form.width)
     with opened(file, head.page) as image:
-        image.draft(None, (longest, longest))  # of a JPEG, no more is decoded than is needed
+        image.draft(None, (longest, longest))  # decodes a JPEG at a reduced size
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels]
         n_bytes = image.width * image.height * (4 if image.mode == mode else 8)
         with DECODING.take(n_bytes):
             decode = partial(_pixels, image, mode, head.orientation, form)
             pixels = decode() if n_bytes <= LARGE else _apart(decode)
-            image.close()  # what was decoded goes before others may be decoded
+            image.close()  # frees the memory before others are decoded
     return pixels
 
 
 def _pixels(image: Image.Image, mode: str, orientation: int, form: Form) -> NDArray[Any]:
-    """Return the pixels of an image in a form, of which `mode` is Pillow's name."""
+    """Return the pixels of an image in a form, whose channels Pillow calls `mode`."""
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode != mode:
@@ -132,10 +143,10 @@ def _pixels(image: Image.Image, mode: str, orientation: int, form: Form) -> NDAr
 
 
 def _apart(decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """Return what a new thread decodes.
+    """Decode in a new thread.
 
-    What the C library keeps for a thread after it gave memory back is then used by the next one,
-    where each of several long-lived threads would keep as much as its largest image had.
+    The C library keeps freed memory for the thread that had allocated it. Each long-lived thread
+    would keep as much as its largest image needs.
     """
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(decode).result()
@@ -146,7 +157,7 @@ def _formed_deep(file: Path, head: Head, form: Form) -> NDArray[Any]:
 
 
 def _read_deep(file: Path, head: Head) -> NDArray[Any]:
-    """Return pixels (H, W) or (H, W, C) of more than 8 bits, whole and upright."""
+    """Return pixels (H, W) or (H, W, C) of more than 8 bits, rotated but not resized."""
     if head.reader == "pillow":
         with opened(file, head.page) as image:
             pixels = np.asarray(image).astype(head.dtype)
@@ -223,7 +234,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 class _named_errors:
-    """Turns what the readers and the system say into one line that names the file."""
+    """Turns errors of the readers and the system into one line that names the file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -245,7 +256,7 @@ class _named_errors:
             one_of = f"not an image that can be read ({', '.join(FORMATS)})"
             reason = "the file is empty" if empty else one_of
         elif isinstance(error, MemoryError):
-            reason = "too large for the memory there is"
+            reason = "not enough memory"
         else:
             reason = f"damaged: {str(error).splitlines()[0][:120] if str(error) else error!r}"
         raise DataError(f"{self.file}: {reason}") from error

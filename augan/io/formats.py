@@ -1,4 +1,4 @@
-"""How the numbers and dates of a text column are written."""
+"""Formats of the numbers and dates of a text column."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ THOUSANDS = (",", ".", "'", " ")
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How the numbers of a column are written.
+    """Format of the numbers of a column.
 
     Parameters
     ----------
     decimal : str
-        Between units and decimals.
+        Decimal mark.
     thousands : str, optional
-        Between groups of three digits; a space stands for any kind of it, an
-        apostrophe too.
+        Separator of groups of three digits. A space or an apostrophe stands for all of its
+        Unicode variants.
     prefix, suffix : str
-        A sign that each number has before or behind it, such as "$" or "%".
+        A sign before or after each number, such as "$" or "%".
     """
 
     decimal: str = "."
@@ -54,18 +54,18 @@ class NumberFormat:
         return self.as_written(f"{decimal.Decimal(repr(value)):f}".removesuffix(".0"))
 
     def as_written(self, plain: str) -> str:
-        """Return the text of a number such as -2.5 as those of the column are written."""
+        """Return a number such as "-2.5" in the format of the column."""
         minus, digits = ("-", plain[1:]) if plain.startswith("-") else ("", plain)
         return f"{minus}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
 
     def example(self) -> str:
-        """Return a number that is written so."""
+        """Return a number in this format, as an example."""
         return f"{self.prefix}1{self.thousands or ''}234{self.decimal}5{self.suffix}"
 
 
 @dataclass(frozen=True)
 class DateFormat:
-    """How the dates of a column are written: a format of `datetime.strptime`."""
+    """Format of the dates of a column, as in `datetime.strptime`."""
 
     date: str
 
@@ -81,7 +81,7 @@ Format = NumberFormat | DateFormat
 
 
 def in_formats(frame: pd.DataFrame, formats: Mapping[str, Format]) -> pd.DataFrame:
-    """Return a table, numbers and dates with a format as texts that are written so."""
+    """Return a table whose numbers and dates with a format are texts in that format."""
     texts = {}
     for name, how in formats.items():
         if name not in frame:
@@ -99,7 +99,13 @@ def _is_number(dtype: Any) -> bool:
 
 
 def check_date_format(text: Any) -> None:
-    """Raise ParameterError unless dates can be read with a format of `strptime`."""
+    """Check that a text is a format of `strptime`.
+
+    Raises
+    ------
+    ParameterError
+        If it is not.
+    """
     what = f"--date-format {text!r:.60}"
     if not isinstance(text, str) or len(text) > MOST or not re.search("%[a-zA-Z]", text):
         raise ParameterError(f"{what}: must be like '%d.%m.%Y' or 'COLUMN=%d.%m.%Y'")
@@ -116,7 +122,13 @@ def format_to_dict(how: Format) -> dict[str, Any]:
 
 
 def format_from_dict(values: Any) -> Format:
-    """Rebuild what `format_to_dict` gave; ParameterError for anything else."""
+    """Rebuild a format from `format_to_dict`.
+
+    Raises
+    ------
+    ParameterError
+        If `values` is not a result of `format_to_dict`.
+    """
     if isinstance(values, dict):
         if set(values) == {"date"}:
             return DateFormat(values["date"])

@@ -1,4 +1,4 @@
-"""Heatmaps as files: each laid over its image, and the mask of what is too hot."""
+"""Heat maps as files: overlays on the images, and masks of the pixels above the threshold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from augan._files import naming
 from augan.io.images import as_bytes, new_folder
 from augan.pictures import overlay
 
-LONGEST_NAME = 255  # bytes that file systems take
+LONGEST_NAME = 255  # bytes, the limit of most file systems
 WriteHeatmap = Callable[[str, NDArray[Any], NDArray[Any], bool], None]
 
 
@@ -25,11 +25,25 @@ WriteHeatmap = Callable[[str, NDArray[Any], NDArray[Any], bool], None]
 def open_heatmap_folder(
     folder: Path, *, limit: float, low: float, high: float
 ) -> Iterator[WriteHeatmap]:
-    """Give a function that writes the heatmap of an image: ``write(name, image, heat, flagged)``.
+    """Yield a function that writes the heatmap of an image: ``write(name, image, heat, flagged)``.
 
-    In ``overlays`` lies the image, of its own size, with its heat; in ``masks`` the pixels hotter
-    than `limit`, white on black, of an image that is flagged, else only black. The folder appears
-    when all are written. Pixels of images other than bytes lie between `low` and `high`.
+    The folder ``overlays`` holds the images with their heat maps on top. The folder ``masks``
+    holds the pixels above `limit`, white on black; the masks of images that are not flagged are
+    black. The folder is created when all files are written.
+
+    Parameters
+    ----------
+    folder : Path
+        The new folder.
+    limit : float
+        Heat above which a pixel belongs to the mask.
+    low, high : float
+        Range of the pixels of images that are not bytes.
+
+    Raises
+    ------
+    ParameterError
+        If `folder` exists and is not empty.
     """
     with new_folder(folder) as temporary:
 
@@ -48,7 +62,7 @@ def open_heatmap_folder(
 
 
 def _with_ending(name: str) -> Path:
-    """Return the name of a picture of an image; one that would be too long is cut and numbered."""
+    """Return the name of a picture; a name that is too long is shortened and gets a hash."""
     file = Path(f"{name}.png")
     written = os.fsencode(file.name)
     if len(written) <= LONGEST_NAME:

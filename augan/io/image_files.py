@@ -8,20 +8,20 @@ from pathlib import Path
 from augan.io.decoding import ENDINGS
 from augan.io.walking import files_below
 
-MASK_FOLDERS = (  # no images, and no class
+MASK_FOLDERS = (  # folders of masks, not of a class
     *("masks", "ground_truth", "groundtruth", "ground-truth", "ground truth", "gt"),
 )
-PERHAPS_MASKS = ("mask",)  # a class too, unless there is an image for each file
+PERHAPS_MASKS = ("mask",)  # a folder of masks only if each file has an image
 BESIDE = re.compile(r"(.+?)(_mask|-mask|_gt)([ _.-]?\d+)?", re.IGNORECASE)  # a mask's name
 
 
 def image_root(path: Path) -> Path:
-    """Return the folder that names of images are relative to: `path`, or that of one image."""
+    """Return the folder that image names are relative to: `path`, or the parent of one image."""
     return path if path.is_dir() else path.parent
 
 
 def is_mvtec(path: Path) -> bool:
-    """Whether a folder has MVTec's layout."""
+    """Whether a folder has the layout of MVTec AD, with a folder ``train/good``."""
     return (path / "train" / "good").is_dir()
 
 
@@ -31,7 +31,7 @@ def holds_images(path: Path) -> bool:
 
 
 def image_files(path: Path, without: Path | None = None) -> list[Path]:
-    """Return the images in a folder and below it, in the order of names, but those in another."""
+    """Return the images in a folder and its subfolders, sorted, except those in `without`."""
     files = [file for file in files_below(path) if _is_image(file)]
     if without is not None:
         left_out = without.resolve()
@@ -54,7 +54,7 @@ def masks_among(files: list[Path], top: Path) -> set[Path]:
 
 
 def _masks_of_namesakes(files: list[Path], top: Path) -> set[Path]:
-    """Return the files in folders that may be those of masks, if each has its image beside them.
+    """Return the files in folders that may hold masks, if there is an image for each file.
 
     The image of ``mask/bent/a_mask.png`` is ``bent/a.png``.
     """
@@ -73,10 +73,10 @@ def _masks_of_namesakes(files: list[Path], top: Path) -> set[Path]:
 
 
 def is_image_name(file: Path) -> bool:
-    """Whether a file is called as images are."""
+    """Whether a file name ends like those of images."""
     return file.suffix.lower() in ENDINGS
 
 
 def _is_image(file: Path) -> bool:
-    """Whether a file is to be read as an image; a link to nowhere is, and fails with its name."""
+    """Whether a file is read as an image; broken links are, so that an error names them."""
     return is_image_name(file) and (file.is_file() or not file.exists())

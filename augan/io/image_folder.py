@@ -1,4 +1,4 @@
-"""Folders of images: plain, a folder for each class, or MVTec's layout."""
+"""Folders of images: without classes, one folder per class, or the layout of MVTec AD."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from augan.io.walking import readable
 BATCH_IMAGES = 64
 BATCH_BYTES = 2**26
 MAX_WORKERS = 8
-READ_AHEAD_BYTES = 2**28  # of images that wait, decoded, for their turn
-LABELS = "folder"  # what the labels are called: the folder that an image is in
+READ_AHEAD_BYTES = 2**28  # of decoded images in the queue
+LABELS = "folder"  # name of the labels: the folder of each image
 
 
 class ImageFolder:
-    """The images in a folder and below it, in the order of their names.
+    """The images in a folder and its subfolders, sorted by name.
 
-    In MVTec's layout the images to train on are those in ``train/good``, all others those in
-    ``test``. The label of an image is the first folder on the way to it.
+    In the layout of MVTec AD, training images are those in ``train/good``, test images those in
+    ``test``. The label of an image is the first folder of its path.
 
     Parameters
     ----------
@@ -39,23 +39,23 @@ class ImageFolder:
     options : ImageOptions, optional
         How the files are read.
     training : bool, default=False
-        Whether the images are to be trained on.
+        Whether these are training images.
     without : Path, optional
-        A folder that is left out, with masks.
+        A folder of masks, which is left out.
     skip_bad : bool, default=False
-        Leave files out that cannot be read, instead of raising; `skipped` says which and why.
+        Leave out files that cannot be read, instead of raising; `skipped` lists them.
 
     Attributes
     ----------
     path : Path
-        The folder; of one image, that which it is in.
+        The folder, or the parent of one image.
     names : list of str
-        Paths of the images, from `path` on.
+        Paths of the images, relative to `path`.
     skipped : dict of str to str
-        What is wrong with each file that was left out.
+        The error of each file that was left out.
     masks : list of str
-        Files that are masks by their names, and are not read: those in folders ``masks``,
-        ``ground_truth`` and the like, and ``a_mask.png`` beside ``a.png``.
+        Files that are masks by their names, which are left out: those in folders such as ``masks``
+        and ``ground_truth``, and ``a_mask.png`` next to ``a.png``.
     """
 
     is_table: ClassVar[bool] = False
@@ -89,7 +89,7 @@ class ImageFolder:
         self.names = [file.relative_to(path).as_posix() for file in files]
 
     def reading(self) -> dict[str, Any]:
-        """Return how the images are read, as `ReadOptions` has it; only what is not as usual."""
+        """Return the options that differ from the defaults, as fields of `ReadOptions`."""
         values: dict[str, Any] = {"kind": "images"}
         usual = ImageOptions()
         for name in ("page", "max_pixels"):
@@ -98,23 +98,29 @@ class ImageFolder:
         return values
 
     def columns(self) -> list[str]:
-        """Return what `labels` can be asked for."""
+        """Return the names that `labels` accepts."""
         return [LABELS] if any(self._labels()) else []
 
     def labels(self, name: str) -> NDArray[Any]:
-        """Return the folder of each image."""
+        """Return the folder of each image.
+
+        Raises
+        ------
+        DataError
+            If there are no folders, or an image is not in one.
+        """
         if name not in self.columns():
-            listed = ", ".join(self.columns()) or "none: it has no folders"
+            listed = ", ".join(self.columns()) or "none, since it has no subfolders"
             raise DataError(f"{self.path}: no labels {shown(name)}; it has {listed}")
         labels = self._labels()
         if "" in labels:
             raise DataError(
-                f"{self.path / self.names[labels.index('')]}: not in a folder of a class"
+                f"{self.path / self.names[labels.index('')]}: not in the folder of a class"
             )
         return np.array(labels)
 
     def class_folders(self) -> dict[str, str]:
-        """Return the folder of each class, from `path` on."""
+        """Return the folder of each class, relative to `path`."""
         top = self._top.relative_to(self.path)
         found = {}
         for name, label in zip(self.names, self.labels(LABELS).tolist(), strict=True):
@@ -123,13 +129,18 @@ class ImageFolder:
         return found
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
-        """Leave out all images but the chosen ones, (n,)."""
+        """Keep only the chosen images, (n,)."""
         self.names = [name for name, kept in zip(self.names, chosen, strict=True) if kept]
 
     def form(self, longest: int | None = None) -> Form:
-        """Return the form to read all images in: the middle size, the most channels.
+        """Return the form to read all images in: the median size and the most channels.
 
-        At most `longest` pixels a side.
+        A side has at most `longest` pixels.
+
+        Raises
+        ------
+        DataError
+            If no image can be read, or their dtypes differ.
         """
         found = list(self._in_order(self.names, lambda file: read_form(file, self.options)))
         if not found:
@@ -139,7 +150,7 @@ class ImageFolder:
         dtype = dtypes.most_common(1)[0][0]
         for name, form in found:
             if form.dtype != dtype:
-                other = f"pixels of type {form.dtype}, {dtypes[dtype]} others are {dtype}"
+                other = f"pixels of type {form.dtype}, but {dtypes[dtype]} others have {dtype}"
                 raise DataError(f"{self.path / name}: {other}")
         channels = sorted({form.channels for form in forms})
         wanted = 3 if channels[-1] == 4 and len(channels) > 1 else channels[-1]
@@ -151,10 +162,10 @@ class ImageFolder:
         return Form(height, width, wanted, dtype)
 
     def rows(self, longest: int | None = None) -> NDArray[Any]:
-        """Return all images, (n, H, W[, C]), in one form; those that are skipped have no name.
+        """Return all images, (n, H, W[, C]), in one form; skipped ones leave `names`.
 
-        At most `longest` pixels a side. Where they are many, they lie in a file without a name
-        that memory is mapped to.
+        A side has at most `longest` pixels. Many images are kept in a temporary file that is
+        mapped to memory.
         """
         form = self.form(longest)
         rows = room_for(len(self.names), form)
@@ -166,7 +177,7 @@ class ImageFolder:
         return rows[: len(read)]
 
     def named_batches(self, form: Form) -> Iterator[tuple[list[str], NDArray[Any]]]:
-        """Give images in order, some at a time, and their names."""
+        """Yield batches of names and images, in order."""
         at_once = max(1, min(BATCH_IMAGES, BATCH_BYTES // form.n_bytes))
         names: list[str] = []
         images: list[NDArray[Any]] = []
@@ -185,7 +196,7 @@ class ImageFolder:
     def _in_order(
         self, names: Sequence[str], read: Any, ahead: int = 2 * MAX_WORKERS
     ) -> Iterator[tuple[str, Any]]:
-        """Give what `read` makes of each file, at most so many read ahead by other threads."""
+        """Yield the result of `read` for each file; threads read up to `ahead` files ahead."""
         workers = min(MAX_WORKERS, os.cpu_count() or 1, ahead)
         most = min(2 * workers, ahead)
         waiting: deque[tuple[str, Future[Any]]] = deque()

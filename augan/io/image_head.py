@@ -1,4 +1,4 @@
-"""What the head of an image file says, before any pixel is decoded."""
+"""Headers of image files, read without decoding pixels."""
 
 from __future__ import annotations
 
@@ -17,23 +17,35 @@ from PIL import ExifTags, Image
 from augan.exceptions import DataError
 from augan.io.image_options import ImageOptions
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # nothing else is opened, whatever its ending
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # that Pillow may open
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 PAGES_OF_OTHERS = 1 | 4  # TIFF's bits for a smaller copy and for a mask of another page
 PHOTOMETRICS = {0: "white is 0", 1: "black is 0", 2: "RGB"}  # that deep TIFFs may have
 DTYPES = ("int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 _OPENING = threading.Lock()
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # errors say what is wrong
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
 class Head:
-    """What an image is like: its size when upright, and how it is stored.
+    """Size, channels and dtype of an image, and how it is decoded.
 
-    `channels` are 1 (grey), 3 (RGB) or 4 (RGBA). `reader` decodes it: "pillow", "png" or "tiff".
-    `page` counts all images of a file.
+    Attributes
+    ----------
+    height, width : int
+        Size after rotation by the EXIF orientation.
+    channels : {1, 3, 4}
+        Grey, RGB or RGBA.
+    dtype : str
+        Type of the pixels.
+    orientation : int
+        EXIF orientation, 1 to 8.
+    reader : {"pillow", "png", "tiff"}
+        What decodes the image.
+    page : int, default=0
+        Index among all images of the file.
     """
 
     height: int
@@ -46,7 +58,13 @@ class Head:
 
 
 def read_head(file: Path, options: ImageOptions) -> Head:
-    """Return what the head of a file says; DataError where it cannot be read whole."""
+    """Return the header of an image file.
+
+    Raises
+    ------
+    DataError
+        If the image is too large, of a kind that is not read, or `options.page` is wrong.
+    """
     with file.open("rb") as handle:
         start = handle.read(26)
     if start[:4] in TIFF_STARTS:
@@ -59,7 +77,7 @@ def read_head(file: Path, options: ImageOptions) -> Head:
         width, height = _upright(image.size, orientation)
         if start[12:16] == b"IHDR" and start[24] == 16 and start[25] != 0:
             if page:
-                raise DataError(f"{file}: an animation of 16 bits, of which no page can be read")
+                raise DataError(f"{file}: pages of a 16-bit animation cannot be read")
             channels = 4 if start[25] & 4 else 3
             return Head(height, width, channels, "uint16", orientation, "png")
         return Head(height, width, *_kind(image), orientation, "pillow", page)
@@ -67,7 +85,7 @@ def read_head(file: Path, options: ImageOptions) -> Head:
 
 @contextlib.contextmanager
 def opened(file: Path, page: int = 0) -> Iterator[Image.Image]:
-    """Give an image as Pillow opens it; how large it may be is the caller's to check."""
+    """Yield an image opened by Pillow, without Pillow's own limit on its size."""
     with _OPENING:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -84,16 +102,18 @@ def _check_size(file: Path, size: tuple[int, int], options: ImageOptions) -> Non
     n_pixels = size[0] * size[1]
     if n_pixels > options.max_pixels:
         raise DataError(
-            f"{file}: too large: {size[0]}x{size[1]} pixels are {n_pixels}, "
+            f"{file}: too large: {size[0]}x{size[1]} = {n_pixels} pixels, "
             f"the limit is {options.max_pixels} (--max-pixels)"
         )
 
 
 def _chosen(file: Path, images: list[int], options: ImageOptions) -> int:
-    """Return which of the images in a file is asked for."""
+    """Return the index of the requested image among those in a file."""
     if options.page is None:
         if len(images) > 1:
-            raise DataError(f"{file}: holds {len(images)} images; --page N reads one, from 0 on")
+            raise DataError(
+                f"{file}: holds {len(images)} images; --page N reads one of them, counted from 0"
+            )
         return images[0]
     if options.page >= len(images):
         raise DataError(f"{file}: no page {options.page}, it holds {len(images)} images")
@@ -105,7 +125,7 @@ def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 
 def _kind(image: Image.Image) -> tuple[int, str]:
-    """Return how many channels an image has, and of which type."""
+    """Return the number of channels and the dtype of an image."""
     if image.mode.startswith("I"):
         return 1, "uint16"
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -114,9 +134,10 @@ def _kind(image: Image.Image) -> tuple[int, str]:
 
 
 def _orientation(file: Path, image: Image.Image) -> int:
-    """Return how an image lies, 1 to 8; a PNG is decoded for it only where it says so at its end.
+    """Return the EXIF orientation of an image, 1 to 8.
 
-    Pillow decodes every PNG that does not say so at its beginning.
+    Pillow would decode the whole PNG to look for it at the end; this is done only if the file has
+    such a chunk.
     """
     late = image.format == "PNG" and "exif" not in image.info and _has_chunk(file, b"eXIf")
     exif = image.getexif() if late else Image.Image.getexif(image)
@@ -161,7 +182,7 @@ def _tiff_head(file: Path, options: ImageOptions) -> Head:
 
 
 def _deep_channels(file: Path, page: Any) -> int:
-    """Return the channels of a TIFF page of more than bytes, 0 of one of bytes."""
+    """Return the number of channels of a TIFF page of more than 8 bits, 0 for 8 bits."""
     bits = page.bitspersample
     kind = int(page.photometric)
     if page.sampleformat == 1 and bits in (1, 2, 4, 8) and not (bits == 8 and _has_more(page)):
@@ -170,17 +191,17 @@ def _deep_channels(file: Path, page: Any) -> int:
     what = f"{n_samples} channels of {bits} bits"
     dtype = "unknown" if page.dtype is None else str(np.dtype(page.dtype))
     if dtype not in ("uint8", *DTYPES):
-        raise DataError(f"{file}: pixels of type {dtype}: can be {', '.join(('uint8', *DTYPES))}")
+        raise DataError(f"{file}: pixels of type {dtype}: must be {', '.join(('uint8', *DTYPES))}")
     if kind not in PHOTOMETRICS:
         name = getattr(page.photometric, "name", kind)
-        raise DataError(f"{file}: colours as {name}, {what}: only of 8 bits can they be read")
+        raise DataError(f"{file}: colour space {name} with {what}: only 8 bits can be read")
     if n_samples > 4 or page.imagedepth != 1:
-        raise DataError(f"{file}: {what}: images have 1 to 4 channels")
+        raise DataError(f"{file}: {what}: must have 1 to 4 channels")
     return {1: 1, 2: 4, 3: 3, 4: 4}[n_samples]
 
 
 def _has_more(page: Any) -> bool:
-    """Whether a page of bytes, grey or RGB, has channels that Pillow would leave out or refuse."""
+    """Whether an 8-bit page, grey or RGB, has channels that Pillow does not read."""
     usual = {0: 1, 1: 1, 2: 3}.get(int(page.photometric))
     named = [sample for sample in page.extrasamples if int(sample) != 0]
     return usual is not None and page.samplesperpixel != usual + len(named)

@@ -1,4 +1,4 @@
-"""How the files of images are read."""
+"""Options for reading image files."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 
 from augan.exceptions import ParameterError, shown
 
-MAX_PIXELS = 178_956_970  # of one image, unless more are asked for: a quarter GiB of RGB and alpha
+MAX_PIXELS = 178_956_970  # default limit, that of Pillow: half a GiB of RGB
 MOST_PIXELS = 2**40
 MOST_PAGES = 2**20
 
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """How the files of images are read.
+    """Options for reading image files.
 
     Parameters
     ----------
     page : int, optional
-        Which image to read of files that hold several (pages of a TIFF, frames of an animation),
-        from 0 on. Without, such files are refused.
+        Index of the image to read from files that hold several (pages of a TIFF, frames of an
+        animation). Without it, such files are refused.
     max_pixels : int
-        Pixels that an image may have; larger ones are refused before they are decoded.
+        Largest number of pixels; larger images are refused before they are decoded.
 
     Raises
     ------
     ParameterError
-        When a number is out of its bounds.
+        If a number is out of its bounds.
     """
 
     page: int | None = None
@@ -45,6 +45,6 @@ def _check_count(name: str, value: object, low: int, high: int) -> None:
 
 
 def image_options(options: object) -> ImageOptions:
-    """Return how images are read of options that are also about tables."""
+    """Return the options for images among those for all files."""
     page, most = getattr(options, "page", None), getattr(options, "max_pixels", None)
     return ImageOptions(page, MAX_PIXELS if most is None else most)

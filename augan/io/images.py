@@ -1,4 +1,4 @@
-"""Images as files without loss, a folder for each class."""
+"""Writing of images to lossless files, with a folder for each class."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ WriteImages = Callable[..., None]
 def open_image_folder(
     folder: Path, *, low: float, high: float, exact: bool = False
 ) -> Iterator[WriteImages]:
-    """Give a function that writes a batch of images (n, H, W[, C]), and their classes (n,) if any.
+    """Yield a function that writes a batch of images (n, H, W[, C]), and their classes (n,) if any.
 
-    Files are called ``000000.png`` and so on, below a folder for each class, with a `prefix` before
-    the number if the function is given one; the folder appears when all are written. Pixels of 8
-    and 16 bits stay what they are. Others are mapped from `low` and `high` to 0 and 255, or, if
-    `exact`, stay what they are in TIFF files.
+    Files are called ``000000.png`` and so on, in a folder for each class, with a `prefix` before
+    the number if the function is given one. The folder is created when all files are written.
+    Pixels of 8 and 16 bits are not changed. Others are mapped from `low` and `high` to 0 and 255,
+    or, if `exact`, written unchanged to TIFF files.
 
     Raises
     ------
     ParameterError
-        When the folder is there and not empty, or two classes would share a folder.
+        If the folder exists and is not empty, or two classes would share a folder.
     """
     counts: Counter[tuple[str, str]] = Counter()
     names: dict[str, Any] = {}
@@ -57,12 +57,12 @@ def open_image_folder(
 
 
 def lossless_ending(dtype: np.dtype[Any]) -> str:
-    """Return the ending of files that hold pixels of a type as they are."""
+    """Return the ending of lossless files for pixels of a dtype."""
     return ".png" if dtype in (np.uint8, np.uint16, np.bool_) else ".tif"
 
 
 def save_lossless(pixels: NDArray[Any], file: Path) -> None:
-    """Write an image (H, W[, C]) to a file, which has the ending for its type."""
+    """Write an image (H, W[, C]) to a file with the ending of `lossless_ending`."""
     with naming(file):
         _save_lossless(pixels, file)
 
@@ -87,12 +87,12 @@ def _save_lossless(pixels: NDArray[Any], file: Path) -> None:
 
 @contextlib.contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `folder` when all went well.
+    """Yield a temporary folder, which is renamed to `folder` unless an error occurs.
 
     Raises
     ------
     ParameterError
-        When `folder` is there and not empty.
+        If `folder` exists and is not empty.
     """
     check_image_folder(folder)
     with atomic_folder(folder) as temporary:
@@ -100,7 +100,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_image_folder(folder: Path) -> None:
-    """Raise ParameterError where a folder of images cannot be made."""
+    """Check that a folder of images can be created.
+
+    Raises
+    ------
+    ParameterError
+        If `folder` exists and is not empty, or its parent does not exist.
+    """
     if os.path.lexists(folder):
         if not folder.is_dir() or any(folder.iterdir()):
             raise ParameterError(f"{folder}: exists already; images go to a new folder")
@@ -111,7 +117,7 @@ def check_image_folder(folder: Path) -> None:
 
 
 def as_bytes(images: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
-    """Return images as bytes."""
+    """Return images as bytes; `low` becomes 0 and `high` 255."""
     if images.dtype == np.uint8:
         return images
     shares = (images.astype(np.float64) - low) / (high - low)
@@ -119,5 +125,5 @@ def as_bytes(images: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]
 
 
 def folder_name(label: Any) -> str:
-    """Return what the folder of a class is called."""
+    """Return the name of the folder of a class."""
     return re.sub(r"[^\w.+-]", "_", str(label)).lstrip(".") or "_"

@@ -1,4 +1,4 @@
-"""JSON lines: every value as the text that it is, so that it is read by the rules of CSV."""
+"""JSON lines files, whose values are read as text, like the cells of a CSV file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ TEXTS = {True: "true", False: "false", None: None}
 
 
 class Literal(str):
-    """The digits of a number, which JSON writes one way only."""
+    """The digits of a number, as written in the file."""
 
 
 class JsonLinesFile:
-    """One file with a JSON object a line.
+    """One file with a JSON object on each line.
 
     Parameters
     ----------
     path : Path
         The file, plain or compressed.
     options : ReadOptions
-        Of which the encoding is used.
+        Only the encoding is used.
     label : str
         What the file is called in messages.
     """
@@ -43,20 +43,20 @@ class JsonLinesFile:
 
     @cached_property
     def names(self) -> list[str]:
-        """All keys of all objects, in the order of their appearance."""
+        """The keys of all objects, in order of appearance."""
         names: dict[str, None] = {}
         for record in self._records():
             names.update(dict.fromkeys(record))
         return list(names)
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        """Return columns as texts, null where a value is null or its key absent."""
+        """Return columns as texts, null if a value is null or its key is absent."""
         tables = list(self.batches(columns))
         empty = pa.schema([(name, pa.string()) for name in columns]).empty_table()
         return pa.concat_tables(tables) if tables else empty
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Give columns as texts, some thousand rows at a time."""
+        """Yield columns as texts, some thousand rows at a time."""
         texts: dict[str, list[str | None]] = {name: [] for name in columns}
         row = -1
         for row, record in enumerate(self._records()):
@@ -69,7 +69,7 @@ class JsonLinesFile:
             yield self._table(texts)
 
     def _records(self) -> Iterator[dict[str, Any]]:
-        """Give the objects of the file, numbers as their digits."""
+        """Yield the objects of the file, with numbers as their digits."""
         decoder = json.JSONDecoder(
             parse_int=Literal,
             parse_float=Literal,
@@ -118,7 +118,7 @@ class JsonLinesFile:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's members; ValueError where a key stands there twice."""
+    """Return the members of an object; ValueError if a key is duplicate."""
     record = dict(pairs)
     if len(record) != len(pairs):
         names = [name for name, _ in pairs]

@@ -1,4 +1,4 @@
-"""Masks of defects: which files belong to which image."""
+"""Masks of defects: the files of each image, and their pixels."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ from augan.io.image_files import is_image_name, is_mvtec
 from augan.io.image_options import ImageOptions
 from augan.io.walking import files_below, is_hidden
 
-SUFFIXES = (  # of a mask's name after that of its image
+SUFFIXES = (  # added to the name of an image in that of its mask
     *("_mask", "-mask", "_masks", ".mask", "_gt", "-gt", "_ground_truth", "_groundtruth"),
     *("_label", "-label", "_labels", "_seg", "_segmentation", ""),
 )
-FEW_COLOURS = 8  # that a drawn mask has; scaled or lossy ones have more
-SMALL_LABEL = 31  # up to which values are labels rather than shades
-FAINT = 1 / 4  # of white, which something in a lossy mask is to be brighter than
+FEW_COLOURS = 8  # at most in a mask that was not resized or compressed with loss
+SMALL_LABEL = 31  # values up to this are class labels, not shades of grey
+FAINT = 1 / 4  # of white; a lossy mask without brighter pixels is empty
 
 
 def masks_folder(path: Path, given: Path | None = None) -> Path | None:
-    """Return the folder with the masks of a folder of images: as given, or MVTec's."""
+    """Return the folder with the masks of a folder of images: as given, or that of MVTec AD.
+
+    Raises
+    ------
+    DataError
+        If the given folder does not exist.
+    """
     if given is not None:
         if not given.is_dir():
             raise DataError(f"{given}: no such folder of masks")
@@ -38,11 +44,10 @@ def masks_folder(path: Path, given: Path | None = None) -> Path | None:
 
 
 def mask_files(path: Path, masks: Path, name: str) -> list[Path]:
-    """Return the masks of an image: in the same folders, called as it is but for a suffix.
+    """Return the masks of an image: files in the same subfolder with its name and a suffix.
 
-    They are files, also several with a number at the end, or all files in a folder of that name.
-    Of MVTec's layout, in which masks lie beside ``test``, that folder is left out. Capitals are
-    the same as small letters.
+    There may be several, with a number at the end, or a folder of that name. In the layout of
+    MVTec AD, the folder ``test`` is left out of the path. Case is ignored.
     """
     image = path / name
     stem = Path(name).stem.lower()
@@ -70,15 +75,21 @@ def read_mask(
 ) -> NDArray[np.bool_]:
     """Return which pixels of a mask are defective, scaled to a size (H, W).
 
-    A drawn mask, of few colours, has its defects in whatever is not black, or if nothing is, not
-    the colour of most pixels. Others, scaled or lossy, have them where it is brighter than half of
-    their brightest pixel. Where some pixels are transparent, defects are among those that are not.
+    In a mask of few colours, defects are the pixels that are not black, or without black pixels
+    those that do not have the most frequent colour. In a resized or lossy mask, defects are the
+    pixels brighter than half of the brightest. Transparent pixels are never defective.
     """
     return scaled(_defects(file, options or ImageOptions()), size)
 
 
 def check_mask(path: Path, masks: Path, name: str) -> None:
-    """Raise DataError, with the names that were tried, where an image has no mask."""
+    """Check that an image has a mask.
+
+    Raises
+    ------
+    DataError
+        If it has none, naming the file names that were tried.
+    """
     if not mask_files(path, masks, name):
         raise DataError(f"{path / name}: an anomaly, but no mask in {masks}: {_tried(name)}")
 
@@ -86,9 +97,14 @@ def check_mask(path: Path, masks: Path, name: str) -> None:
 def mask_of(
     path: Path, masks: Path, name: str, is_anomaly: bool, options: ImageOptions | None = None
 ) -> NDArray[np.bool_]:
-    """Return the mask (H, W) of an image, all its masks together, of the size of the image.
+    """Return the union (H, W) of the masks of an image.
 
-    That of a normal image may be missing, and is empty.
+    A normal image may have none.
+
+    Raises
+    ------
+    DataError
+        If an anomaly has no mask, or a mask has another size than the image.
     """
     options = options or ImageOptions()
     if is_anomaly:
@@ -106,7 +122,7 @@ def mask_of(
 
 
 def _places(masks: Path, name: str) -> Iterator[Path]:
-    """Give the folders that the masks of an image may lie in."""
+    """Yield the folders that may hold the masks of an image."""
     folder = Path(name).parent
     if masks.name.lower() == "ground_truth" and folder.parts[:1] == ("test",):
         yield masks / folder.relative_to("test")
@@ -114,14 +130,14 @@ def _places(masks: Path, name: str) -> Iterator[Path]:
 
 
 def _tried(name: str) -> str:
-    """Say what the masks of an image may be called."""
+    """Return the names that a mask of an image may have, for a message."""
     stem = Path(name).stem
     names = ", ".join(f"{stem}{suffix}" for suffix in SUFFIXES if suffix)
     return f"tried {stem}, {names} (.png and the like, or a folder)"
 
 
 def _is_numbered(file: Path, wanted: str, suffix: str, image: Path) -> bool:
-    """Whether a file is one of several masks; without a suffix it may be that of another image."""
+    """Whether a file is one of several masks, and not that of another image."""
     between = "[ _.-]?" if suffix else "[ _.-]"
     if not re.fullmatch(re.escape(wanted) + between + r"\(?\d+\)?", file.stem.lower()):
         return False
@@ -171,9 +187,9 @@ def _drawn(
 
 
 def _marked(light: NDArray[np.generic], own: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Return which pixels of a drawn mask, of the colours `own`, are not black.
+    """Return which pixels of a mask with the colours `own` are not black.
 
-    Where bytes lie near black and near white, at both ends, a lossy copy has blurred these two.
+    If all values are near black or near white, a lossy copy has changed two original colours.
     """
     levels = np.unique(own)
     low = levels[(levels > 0) & (levels <= SMALL_LABEL)]
@@ -187,7 +203,7 @@ def _marked(light: NDArray[np.generic], own: NDArray[np.generic]) -> NDArray[np.
 def _few_colours(
     colours: NDArray[np.generic],
 ) -> tuple[NDArray[np.generic], NDArray[np.intp]]:
-    """Return the colours (k, C) among (n, C) and how often each is there; some of them, if many."""
+    """Return distinct colours (k, C) of (n, C) and their counts; not all if there are many."""
     rest = colours
     found: list[NDArray[np.generic]] = []
     counts: list[int] = []
@@ -200,7 +216,7 @@ def _few_colours(
 
 
 def scaled(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return a mask at a size (H, W); what is too small for a pixel there does not vanish."""
+    """Return a mask resized to (H, W); defects smaller than a pixel are kept."""
     if mask.shape == size:
         return mask
     image = Image.fromarray((mask * 255).astype(np.uint8))

@@ -1,6 +1,6 @@
-"""NumPy's .npy files by plain reads and writes: a full disk, or a file that is cut, is an error.
+"""NumPy's .npy files, read and written without memory maps.
 
-With a memory map both would end the process.
+With a memory map, a full disk or a truncated file would end the process instead of raising.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEADERS = {
 
 
 class NpyRows:
-    """The array of an .npy file, read from the disk where it is asked for rows.
+    """The array of an .npy file, whose rows are read when they are needed.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ class NpyRows:
     Attributes
     ----------
     shape : tuple of int
-        Of the array.
+        Shape of the array.
     dtype : numpy.dtype
-        Of its items.
+        Type of its items.
 
     Raises
     ------
     ValueError
-        When the file is not an .npy file, holds Python objects, or is shorter than it says.
+        If the file is not an .npy file, holds Python objects, or is truncated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class NpyRows:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)
             if version not in HEADERS:
-                raise ValueError(f"of version {version}")
+                raise ValueError(f"unknown version {version}")
             shape, self._in_columns, dtype = HEADERS[version](file)
             self._start = file.tell()
             size = file.seek(0, 2)
@@ -59,7 +59,7 @@ class NpyRows:
             raise ValueError(f"a shape of {self.shape}")
         needed = math.prod(self.shape) * dtype.itemsize
         if size - self._start < needed:
-            raise ValueError(f"{needed} bytes are announced, {size - self._start} are there")
+            raise ValueError(f"truncated: {size - self._start} bytes instead of {needed}")
 
     @property
     def ndim(self) -> int:
@@ -96,7 +96,7 @@ class NpyRows:
         return value
 
     def _fill(self, rows: NDArray[Any], start: int) -> None:
-        """Read into an array what lies `start` bytes behind the header."""
+        """Fill an array from `start` bytes after the header."""
         if not rows.nbytes:
             return
         view = memoryview(rows.reshape(-1).view(np.uint8).data)
@@ -105,12 +105,12 @@ class NpyRows:
             while view:
                 n_read = file.readinto(view)
                 if not n_read:
-                    raise DataError(f"{self.path}: it was cut while it was read")
+                    raise DataError(f"{self.path}: truncated while it was read")
                 view = view[n_read:]
 
 
 def write_npy(file: BinaryIO, batches: Iterator[NDArray[Any]], n: int) -> None:
-    """Write batches of rows, `n` in all, as one array."""
+    """Write batches of rows, `n` in total, as one array."""
     dtype: np.dtype[Any] | None = None
     for rows in batches:
         if dtype is None:

@@ -1,4 +1,4 @@
-"""Texts that are numbers, however they are written: decimal marks, groups of digits, signs."""
+"""Numbers in text: decimal marks, thousands separators, currency and percent signs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from augan.io.formats import NumberFormat
 
 SPACES = " \u00a0\u2009\u202f"
-MINUS = "\u2212-"  # in this order within brackets
+MINUS = "\u2212-"  # the hyphen last, for use in brackets
 CURRENCIES = "USD EUR GBP CHF JPY CNY INR AUD CAD SEK NOK DKK PLN CZK HUF RUB BRL ZAR KRW TRY MXN"
 SIGN = rf"(?:(?:US|C|A|R)?\p{{Sc}}|%|kr\.?|zł|{CURRENCIES.replace(' ', '|')})"
-N_TRIED = 1000  # texts, before all of a column are looked at
-NOTHING = r"[^\s\S]"  # what no text matches
+N_TRIED = 1000  # texts that are checked first
+NOTHING = r"[^\s\S]"  # matches no text
 PLAIN = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 CODE = r"^[+-]?(?:0\d+|\d{19,})$"
 WHOLE = r"^[+-]?\d+$"
@@ -34,20 +34,20 @@ FORMATS = (
 
 @dataclass(frozen=True)
 class Survey:
-    """How the texts of a column may be read as numbers.
+    """Possible formats of the numbers in a column of text.
 
     Parameters
     ----------
     formats : list of NumberFormat
-        Those by which every text is a number.
+        Formats in which every text is a number.
     n_numbers : int
-        Texts that are numbers by one or other format.
+        Number of texts that are numbers in some format.
     odd : int, optional
-        The first row with a text that is none.
+        The first row whose text is not a number.
     signs : list of (str, str)
-        What stands before and behind the numbers that are not zero.
+        Prefix and suffix of the numbers that are not zero.
     marks : set of str
-        Which of "," and "." show for certain what decimals are divided by.
+        Decimal marks that are certain.
     """
 
     formats: list[NumberFormat] = field(default_factory=list)
@@ -64,13 +64,13 @@ def plain_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
         with contextlib.suppress(pa.ArrowInvalid):
             values = bare.cast(kind)
             if kind == pa.float64() and pc.any(pc.is_nan(values)).as_py():
-                return None  # "nan", where it is no mark of a missing value
+                return None  # "nan" that is not read as missing
             return values
     return None
 
 
 def unlike_most(text: pa.ChunkedArray) -> str | None:
-    """Return the first of numbers that is not written in the format which most are."""
+    """Return the first number that is not in the most frequent format."""
     plain = text.drop_null()
     right = [
         pc.match_substring_regex(plain, rf"^[+{MINUS}]?(?:{_body(how)})$") for how in FORMATS[:2]
@@ -86,21 +86,21 @@ def is_number(text: str) -> bool:
 
 
 def are_codes(text: pa.ChunkedArray, values: pa.ChunkedArray) -> bool:
-    """Whether texts of digits would change as numbers: leading zeros, or too many digits."""
+    """Whether texts of digits are codes: with leading zeros or too many digits."""
     if pa.types.is_integer(values.type):
         return has(text, r"^[+-]?0\d")
     return not pc.any(pc.invert(pc.match_substring_regex(text, WHOLE))).as_py()
 
 
 def are_dotted_groups(text: pa.ChunkedArray) -> bool:
-    """Whether the dots of numbers may group thousands: three digits stand behind each."""
+    """Whether dots may separate thousands: three digits follow each of them."""
     return not has_not(text, DOTTED_GROUPS)
 
 
 def read_numbers(
     text: pa.ChunkedArray, how: NumberFormat
 ) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
-    """Return texts as numbers, null where they are not written so, and which those are."""
+    """Return numbers, null for texts in another format, and a mask of those texts."""
     plain = None if how.prefix or how.suffix else plain_numbers(text)
     if plain is not None and (how == NumberFormat() or pa.types.is_integer(plain.type)):
         return plain, np.zeros(len(text), dtype=bool)
@@ -123,7 +123,7 @@ def read_numbers(
 
 
 def survey(text: pa.ChunkedArray, decimal: str | None, thousands: str | None) -> Survey:
-    """Find out how texts may be read as numbers; a mark that is given is kept to."""
+    """Find the formats in which texts are numbers, among those with the given marks."""
     distinct = text.unique().drop_null()
     allowed = [
         how
@@ -133,7 +133,7 @@ def survey(text: pa.ChunkedArray, decimal: str | None, thousands: str | None) ->
     body = "|".join(dict.fromkeys(map(_body, allowed)))
     few = distinct[:N_TRIED]
     if len(distinct) > N_TRIED and 2 * _parts(few, body, SIGN, SIGN).null_count > N_TRIED:
-        return Survey(odd=0)  # words, not numbers gone wrong
+        return Survey(odd=0)  # words
     parts = _parts(distinct, body, SIGN, SIGN)
     is_number = parts.is_valid()
     n_numbers = pc.sum(pc.is_in(text, value_set=distinct.filter(is_number))).as_py() or 0
@@ -165,7 +165,7 @@ def has_not(text: pa.Array, pattern: str) -> bool:
 
 
 def _simplest(formats: list[NumberFormat], used: str) -> list[NumberFormat]:
-    """Return the formats whose groups are there, and of equal ones the first."""
+    """Return the formats whose separators are used, without equivalent ones."""
     kept: dict[tuple[str | None, str | None], NumberFormat] = {}
     for how in formats:
         groups = how.thousands
@@ -175,7 +175,7 @@ def _simplest(formats: list[NumberFormat], used: str) -> list[NumberFormat]:
 
 
 def _same_as(thousands: str) -> str:
-    """Return the characters that a grouping sign stands for."""
+    """Return the characters that a thousands separator stands for."""
     return {" ": SPACES, "'": "'\u2019"}.get(thousands, thousands)
 
 
@@ -183,7 +183,7 @@ def _body(how: NumberFormat) -> str:
     """Return the pattern of a number without its signs."""
     decimal = re.escape(how.decimal)
     whole = r"\d+"
-    if how.thousands is not None:  # groups of three, or India's of two before the last
+    if how.thousands is not None:  # groups of three, or Indian groups of two before the last
         group = f"[{_same_as(how.thousands)}]"
         of_three = rf"[1-9]\d{{0,2}}(?:{group}\d{{3}})+"
         of_two = rf"[1-9]\d?(?:{group}\d{{2}})+{group}\d{{3}}"
@@ -192,7 +192,7 @@ def _body(how: NumberFormat) -> str:
 
 
 def _parts(text: Any, body: str, before: str, behind: str) -> pa.StructArray:
-    """Return what a number is made of, null where a text is none."""
+    """Return the parts of a number, null for other texts."""
     minus, space = f"[+{MINUS}]?", f"[{SPACES}]*"
     found = pc.extract_regex(
         text,
@@ -212,7 +212,7 @@ def _parts(text: Any, body: str, before: str, behind: str) -> pa.StructArray:
 
 
 def _minus(parts: pa.StructArray) -> pa.Array:
-    """Return "-" where a number is below zero, however that is written."""
+    """Return "-" for negative numbers, also in parentheses or with a trailing minus."""
     signs = pc.binary_join_element_wise(
         parts.field("open"), parts.field("minus"), parts.field("inner"), parts.field("last"), ""
     )

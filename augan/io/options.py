@@ -1,4 +1,4 @@
-"""How the cells of a table's file are to be read: kept with the model that was trained on them."""
+"""Options for reading tables, which are saved with the model."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from augan.io.image_options import image_options
 ANY_COLUMN = "*"  # among the date formats
 USUAL_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A")
 KINDS = ("images", "table")
-MOST_TEXTS = 100_000  # names or marks
+MOST_TEXTS = 100_000  # column names or texts for missing values
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How the texts of a CSV or JSON lines file are read, and images.
+    """Options for reading CSV and JSON lines files, and folders of images.
 
     Parameters
     ----------
     delimiter : str, optional
-        Between two fields; if not set, the one that the first lines agree on.
+        Delimiter of fields; if not set, inferred from the first lines.
     encoding : str, optional
-        Of the text; if not set UTF-8, or UTF-16 where the file begins with its mark.
+        Encoding; if not set, UTF-8, or that of the byte order mark.
     missing : tuple of str
-        Texts that mean a missing value, besides the usual ones. They count in Parquet too.
+        Texts that mean a missing value, in addition to the usual ones. They also apply to
+        Parquet files.
     column_names : tuple of str, optional
         Names of the columns of a CSV file without a header line.
     default_missing : bool
         Whether the usual texts (NA, NaN, null, None …) mean a missing value. An empty field
         always does.
     text : tuple of str
-        Columns that stay text, whatever they look like.
+        Columns that are read as text, without type inference.
     decimal : str, optional
-        Decimal mark, "." or ","; if not set, each column's own where it is certain.
+        Decimal mark, "." or ","; if not set, inferred for each column.
     thousands : str, optional
-        What groups digits by three; if not set, each column's own where it is certain.
+        Separator of groups of three digits; if not set, inferred for each column.
     date_formats : mapping of str to str
-        Formats of `datetime.strptime` by column; that of "*" is tried on every column.
+        Formats of `datetime.strptime` by column; the format of "*" is tried for every column.
     formats : mapping of str to NumberFormat or DateFormat
-        What was found of columns that are not written the plain way. Rows that are read later
-        are read by it.
+        Inferred formats of columns, if not the default. Later files are read with them.
     kind : {"images", "table"}, optional
-        What a folder holds in which there are both.
+        What to read from a folder that holds both.
     page, max_pixels : int, optional
-        Those of `ImageOptions`.
+        As in `ImageOptions`.
     """
 
     delimiter: str | None = None
@@ -100,7 +100,7 @@ class ReadOptions:
         ]
 
     def number_format(self, column: str) -> NumberFormat:
-        """Return how the numbers of a column are written."""
+        """Return the format of the numbers of a column."""
         found = self.formats.get(column)
         if isinstance(found, NumberFormat):
             return found
@@ -108,18 +108,18 @@ class ReadOptions:
         return NumberFormat(self.decimal or other, self.thousands)
 
     def over(self, stored: ReadOptions) -> tuple[ReadOptions, list[str]]:
-        """Return `stored` with what is set here in its place, and what of it was changed.
+        """Return `stored` updated with the options set here, and the names of those that changed.
 
         Parameters
         ----------
         stored : ReadOptions
-            Those that a model was trained with.
+            The options that a model was trained with.
 
         Returns
         -------
         options : ReadOptions
         changed : list of str
-            Names of the fields by which values are now read otherwise than they were.
+            Names of the options that make values be read in another way than in training.
         """
         plain = ReadOptions()
         given = {
@@ -143,7 +143,7 @@ class ReadOptions:
         return replace(stored, **given), changed
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold; only what is not as usual."""
+        """Return the options that differ from the defaults as JSON values."""
         values: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -165,7 +165,7 @@ class ReadOptions:
         Raises
         ------
         ParameterError
-            Where `values` is anything else.
+            If `values` is not a result of `to_dict`.
         """
         known = {f.name for f in fields(cls)}
         if not isinstance(values, dict) or not set(values) <= known:
@@ -180,7 +180,7 @@ class ReadOptions:
 
 
 def _kept_formats(stored: ReadOptions, given: ReadOptions) -> dict[str, Format]:
-    """Return the stored formats, with decimal mark, groups and dates as they are given."""
+    """Return the stored formats with the given decimal mark, separator and dates."""
     kept: dict[str, Format] = {}
     for column, how in stored.formats.items():
         if column in given.text:
@@ -213,7 +213,7 @@ def _check_encoding(encoding: Any) -> None:
     except (LookupError, TypeError, ValueError):
         known = False
     if not known:
-        raise ParameterError(f"--encoding {encoding!r:.60}: no text encoding, such as cp1252")
+        raise ParameterError(f"--encoding {encoding!r:.60}: not a text encoding, such as cp1252")
 
 
 def _check_texts(name: str, texts: Any) -> None:

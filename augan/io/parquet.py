@@ -1,4 +1,4 @@
-"""Parquet written batch by batch, where a later batch may need another type than the first."""
+"""Writing of Parquet files in batches, whose columns may need other types later on."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class ParquetWriter:
     """Writes batches of a table to one file.
 
     A column without a value in the first batches gets the type of its first values; whole
-    numbers of which some are missing in a batch stay whole numbers. Where a later batch needs a
-    wider type, what has been written is written again.
+    numbers of which some are missing in a batch stay integers. If a later batch needs a
+    wider type, earlier batches are rewritten.
 
     Parameters
     ----------
     path : Path
         The file.
     as_text : callable
-        Makes a text of a cell that Arrow has no type for.
+        Converts a cell that Arrow has no type for to text.
     """
 
     def __init__(self, path: Path, as_text: Callable[[Any], str | None]) -> None:
         self.path, self.as_text = path, as_text
         self.writer: Any = None
         self.schema: Any = None
-        self.without_value: set[int] = set()  # places of columns
+        self.without_value: set[int] = set()  # indices of columns
 
     def write(self, batch: pd.DataFrame) -> None:
         """Write the next rows."""
@@ -46,7 +46,7 @@ class ParquetWriter:
         self.without_value = {i for i in self.without_value if _is_empty(table.column(i))}
 
     def close(self) -> None:
-        """End the file."""
+        """Finish the file."""
         if self.writer is not None:
             self.writer.close()
 
@@ -55,7 +55,7 @@ class ParquetWriter:
         self.writer = pyarrow.parquet.ParquetWriter(self.path, schema)
 
     def _table(self, batch: pd.DataFrame) -> Any:
-        """Return a batch as Arrow has it; columns that it has no type for as texts."""
+        """Return a batch as an Arrow table; columns that Arrow has no type for become text."""
         try:
             return pa.Table.from_pandas(batch, preserve_index=False)
         except REFUSED:
@@ -66,7 +66,7 @@ class ParquetWriter:
             return pa.Table.from_pandas(batch, preserve_index=False)
 
     def _fitted(self, table: Any) -> Any:
-        """Return a table of the type of what has been written, which may have to be widened."""
+        """Return a table with the schema of the file, which is widened if needed."""
         kinds = [
             _common(pa.null() if i in self.without_value else field.type, table.column(i))
             or field.type
@@ -104,7 +104,7 @@ def _has_type(column: pd.Series[Any]) -> bool:
 
 
 def _common(old: Any, column: Any) -> Any:
-    """Return a type for what has been written and for a column of more rows; None: any."""
+    """Return a common type for the file's column and new values; None if both are empty."""
     if _is_empty(column):
         return None if pa.types.is_null(old) else old
     if pa.types.is_null(old):
@@ -116,7 +116,7 @@ def _common(old: Any, column: Any) -> Any:
 
 
 def _fits(column: Any, kind: Any) -> bool:
-    """Whether the values of a column are the same in another type."""
+    """Whether the values of a column survive conversion to another type."""
     try:
         return bool(column.cast(kind).cast(column.type).equals(column))
     except pa.ArrowException:
@@ -124,7 +124,7 @@ def _fits(column: Any, kind: Any) -> bool:
 
 
 def _is_kin(kind: Any, other: Any) -> bool:
-    """Whether both are numbers, both points in time or both texts: none is made of another."""
+    """Whether both types are numbers, both dates or both texts."""
     types = pa.types
     families = (
         (types.is_integer, types.is_floating, types.is_decimal),
@@ -137,7 +137,7 @@ def _is_kin(kind: Any, other: Any) -> bool:
 
 
 def _wider(old: Any, new: Any) -> list[Any]:
-    """Return the type that Arrow finds for two, if it does."""
+    """Return a list of the common type of two types; empty if there is none."""
     schemas = [pa.schema([("x", kind)]) for kind in (old, new)]
     try:
         return [pa.unify_schemas(schemas, promote_options="permissive").field(0).type]
@@ -146,6 +146,6 @@ def _wider(old: Any, new: Any) -> list[Any]:
 
 
 def _cast(table: Any, schema: Any) -> Any:
-    """Return a table with other types; numbers may lose digits that no common type holds."""
+    """Return a table with another schema; numbers may lose digits."""
     columns = [table.column(i).cast(field.type, safe=False) for i, field in enumerate(schema)]
     return pa.Table.from_arrays(columns, schema=schema)

@@ -1,4 +1,4 @@
-"""Parquet files: columns of any type, as those that a table can have."""
+"""Parquet files, whose columns are converted to types that pandas can have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from augan.io.cell_errors import Places, check_finite
 from augan.io.options import ReadOptions
 
 BATCH_ROWS = 16_384
-EXACT = 2**53  # whole numbers up to it are themselves as floats
+EXACT = 2**53  # integers up to this are exact in float64
 
 
 class ParquetFile:
@@ -26,7 +26,7 @@ class ParquetFile:
     path : Path
         The file.
     options : ReadOptions
-        Of which the texts that mean a missing value are used.
+        Only the texts that mean a missing value are used.
     label : str
         What the file is called in messages.
     """
@@ -45,14 +45,14 @@ class ParquetFile:
         return self._plain(table, {}, 0)
 
     def batches(self, columns: Sequence[str], types: dict[str, str]) -> Iterator[pa.Table]:
-        """Give columns, some thousand rows at a time; see `TableSource.batches` for `types`."""
+        """Yield columns, some thousand rows at a time; see `TableSource.batches` for `types`."""
         for table, _ in self.kept_batches(columns, types, ()):
             yield table
 
     def kept_batches(
         self, columns: Sequence[str], types: dict[str, str], kept: Sequence[str]
     ) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Give columns as `batches` does, and beside them the columns `kept` as they are."""
+        """Yield the columns as `batches` does, together with the columns `kept`, unchanged."""
         row, names = 0, list(dict.fromkeys([*columns, *kept]))
         with pyarrow.parquet.ParquetFile(self.path) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=names):
@@ -61,7 +61,7 @@ class ParquetFile:
                 row += len(table)
 
     def _plain(self, table: pa.Table, types: dict[str, str], first_row: int) -> pa.Table:
-        """Return a table of the types that pandas has; DataError names a column of another."""
+        """Return a table with types that pandas has; DataError names a column that cannot."""
         for i, field in enumerate(table.schema):
             values = table.column(i)
             try:
@@ -70,8 +70,8 @@ class ParquetFile:
                 plain = None
             if plain is None:
                 raise DataError(
-                    f"{self.label}: column {field.name!r} holds {field.type}, not one value that "
-                    "a table can have"
+                    f"{self.label}: column {field.name!r} holds {field.type}, which a table "
+                    "cannot have"
                 )
             if is_text(plain.type):
                 plain = with_missing(plain, ["", *self.options.missing])
@@ -83,7 +83,7 @@ class ParquetFile:
 
 
 def plain_column(values: pa.ChunkedArray, wanted: str | None) -> pa.ChunkedArray | None:
-    """Return a column of a type that pandas has, None where there is none."""
+    """Return a column with a type that pandas has, None if there is none."""
     kind = values.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
@@ -105,7 +105,7 @@ def plain_column(values: pa.ChunkedArray, wanted: str | None) -> pa.ChunkedArray
 
 
 def _plain_decimal(values: pa.ChunkedArray, wanted: str | None) -> pa.ChunkedArray:
-    """Return decimals as floats, whole numbers that would lose digits as integers or texts."""
+    """Return decimals as floats, or as integers or texts if they would lose digits."""
     if wanted == "text":
         return values.cast(pa.string())
     floats = values.cast(pa.float64())
@@ -116,14 +116,14 @@ def _plain_decimal(values: pa.ChunkedArray, wanted: str | None) -> pa.ChunkedArr
 
 
 def with_missing(values: pa.ChunkedArray, marks: Sequence[str]) -> pa.ChunkedArray:
-    """Return texts, those that mean a missing value null."""
+    """Return texts, with those that mean a missing value replaced by null."""
     bare = pc.utf8_trim_whitespace(values)
     empty = pc.is_in(bare, value_set=pa.array(list(marks), pa.string()))
     return pc.if_else(empty, pa.scalar(None, pa.string()), values)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a type is one of texts."""
+    """Whether a type is a text type."""
     views = getattr(pa.types, "is_string_view", lambda _: False)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or views(kind))
 

@@ -1,4 +1,4 @@
-"""CSV and JSON lines as the text that they are: their records and fields, quotes and all."""
+"""Records and fields of CSV and JSON lines files as raw text, with quotes and line ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from augan.exceptions import DataError, shown
 
 QUOTE = '"'
 BYTE_ORDER_MARK = "\ufeff"
-MARKS = {  # the longer first: UTF-32 begins as UTF-16 does
+MARKS = {  # UTF-32 first, whose mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32-le",
     codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
@@ -26,18 +26,18 @@ NATIVE = {"utf-16": "utf-16-le", "utf-32": "utf-32-le", "utf-8-sig": "utf-8"}
 
 @dataclass
 class RawText:
-    """The records of a text file; together with `head` and `header` they are its text.
+    """The records of a text file. With `head` and `header` they make up its whole text.
 
     Attributes
     ----------
     encoding : str
-        Encoding that the text came in, a byte order mark apart, which `head` begins with.
+        Encoding of the text. A byte order mark is part of `head`.
     head : str
-        What stands before header and records: a byte order mark, lines to skip.
+        Text before header and records: a byte order mark, skipped lines.
     header : (str, str)
-        The header of a CSV file, and what ends it.
+        The header of a CSV file and its line end.
     records : list of (str, str)
-        Each record, and what ends it: a line end and perhaps blank lines, or nothing.
+        Each record and its line end, with the blank lines after it.
     """
 
     encoding: str
@@ -47,7 +47,7 @@ class RawText:
 
     @property
     def line_end(self) -> str:
-        """What ends a line."""
+        """The line end."""
         for _, end in (self.header, *self.records[:1]):
             for known in ("\r\n", "\n", "\r"):
                 if end.startswith(known):
@@ -58,7 +58,7 @@ class RawText:
 def read_csv_text(
     file: Path, *, delimiter: str, encoding: str | None, has_header: bool, skip_rows: int = 0
 ) -> RawText:
-    """Return the records of a CSV file, plain or compressed, as they stand."""
+    """Return the records of a CSV file, plain or compressed, as raw text."""
     text, encoding = _decoded(file, encoding)
     records = list(_joined(_lines(text), delimiter))
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
@@ -75,7 +75,7 @@ def read_csv_text(
     for body, end in records:
         if body:
             result.records.append((body, end))
-        elif result.records:  # a blank line is no record, but stays where it is
+        elif result.records:  # a blank line belongs to the record before it
             last, its_end = result.records[-1]
             result.records[-1] = (last, its_end + end)
         else:
@@ -84,7 +84,7 @@ def read_csv_text(
 
 
 def read_json_text(file: Path, encoding: str | None) -> RawText:
-    """Return the lines of a JSON lines file, plain or compressed, as they stand."""
+    """Return the lines of a JSON lines file, plain or compressed, as raw text."""
     text, encoding = _decoded(file, encoding)
     result = RawText(encoding)
     if text.startswith(BYTE_ORDER_MARK):
@@ -102,7 +102,7 @@ def read_json_text(file: Path, encoding: str | None) -> RawText:
 
 
 def split_fields(record: str, delimiter: str) -> list[str]:
-    """Return the fields of a CSV record as they stand, with their quotes."""
+    """Return the fields of a CSV record with their quotes."""
     if QUOTE not in record:
         return record.split(delimiter)
     fields, start = [], 0
@@ -115,7 +115,7 @@ def split_fields(record: str, delimiter: str) -> list[str]:
 
 
 def unquoted(field: str) -> str:
-    """Return what a CSV field says."""
+    """Return the content of a CSV field."""
     if not field.startswith(QUOTE):
         return field
     inner, place = [], 1
@@ -129,17 +129,17 @@ def unquoted(field: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a CSV field with quotes around it."""
+    """Return a text as a quoted CSV field."""
     return QUOTE + text.replace(QUOTE, 2 * QUOTE) + QUOTE
 
 
 def needs_quotes(text: str, delimiter: str) -> bool:
-    """Whether a text is a CSV field only with quotes around it."""
+    """Whether a text has to be quoted as a CSV field."""
     return text.startswith(QUOTE) or any(sign in text for sign in (delimiter, "\n", "\r"))
 
 
 def split_members(record: str) -> list[tuple[str, str, str]]:
-    """Return the members of a JSON object as they stand: key, all of it, and its value."""
+    """Return the members of a JSON object: key, raw text of the member, raw text of the value."""
     decoder = json.JSONDecoder()
     place = record.index("{") + 1
     members: list[tuple[str, str, str]] = []
@@ -164,7 +164,7 @@ def _skip_space(text: str, place: int) -> int:
 
 
 def _end_of_field(record: str, start: int, delimiter: str) -> int:
-    """Return where the field that begins at `start` ends, beyond the record if it is open."""
+    """Return the end of the field at `start`, beyond the record if a quote is open."""
     if record.startswith(QUOTE, start):
         place = start + 1
         while True:
@@ -180,7 +180,7 @@ def _end_of_field(record: str, start: int, delimiter: str) -> int:
 
 
 def _joined(lines: Iterator[str], delimiter: str) -> Iterator[tuple[str, str]]:
-    """Give records and what ends them: lines, or several where a quote is open."""
+    """Yield records and their line ends; a record spans lines while a quote is open."""
     parts: list[str] = []
     is_open = False
     for line in lines:
@@ -207,7 +207,7 @@ def _is_open_after(line: str, is_open: bool, delimiter: str) -> bool:
     """Whether a quote is open at the end of a line."""
     place = 0
     if is_open:
-        line = QUOTE + line  # goes on as if it began here
+        line = QUOTE + line  # as if the quote began here
     while place <= len(line):
         place = _end_of_field(line, place, delimiter)
         if place > len(line):
@@ -217,12 +217,12 @@ def _is_open_after(line: str, is_open: bool, delimiter: str) -> bool:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Give lines with their ends, be they of Unix, Windows or old Macs."""
+    """Yield lines with their line ends, LF, CRLF or CR."""
     return iter(io.StringIO(text, newline=""))
 
 
 def _decoded(file: Path, encoding: str | None) -> tuple[str, str]:
-    """Return the text of a file, and the encoding that writes it the same way."""
+    """Return the text of a file, and the encoding that gives the same bytes."""
     with pa.input_stream(str(file), compression="detect") as stream:
         content = stream.read()
     name = codecs.lookup(encoding or "utf-8").name

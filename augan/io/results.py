@@ -1,4 +1,4 @@
-"""Tables of results, written batch by batch: CSV, Parquet or JSON lines, to a file or stdout."""
+"""Writing of results in batches: CSV, Parquet or JSON lines, to a file or stdout."""
 
 from __future__ import annotations
 
@@ -36,11 +36,23 @@ def open_results(
     delimiter: str = ",",
     encoding: str = "utf-8",
 ) -> Iterator[Write]:
-    """Give a function that writes a batch of results.
+    """Yield a function that writes a batch of results.
 
-    The file appears under `path` when all is written; without `path` they go to stdout as CSV,
-    or as JSON lines. In CSV that is to be `neutral`, texts that a spreadsheet would run as a
-    formula have an apostrophe before them. `delimiter` and `encoding` are those of CSV.
+    Parameters
+    ----------
+    path : Path or None
+        The file, created when all batches are written; None writes to stdout.
+    json_lines : bool, default=False
+        Whether stdout gets JSON lines instead of CSV.
+    neutral : bool, default=False
+        Whether texts in CSV that a spreadsheet would run as a formula get an apostrophe in front.
+    delimiter, encoding : str
+        Delimiter and encoding of CSV.
+
+    Raises
+    ------
+    ParameterError
+        If the ending of `path` is unknown.
     """
     csv_writer = partial(_csv_writer, neutral=neutral, delimiter=delimiter)
     if path is None:
@@ -63,20 +75,20 @@ def open_results(
 
 
 class _Terminal:
-    """A terminal that is written to without control characters, which it would obey."""
+    """A terminal, with control characters escaped."""
 
     def __init__(self, handle: TextIO) -> None:
         self.handle = handle
 
     def write(self, text: str) -> int:
-        """Write a text, its control characters escaped."""
+        """Write a text with its control characters escaped."""
         kept = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
         return self.handle.write("".join(kept))
 
 
 @contextlib.contextmanager
 def _named_stdout() -> Iterator[None]:
-    """Let an OSError that names no file name stdout."""
+    """Set the file name of an OSError without one to "stdout"."""
     try:
         yield
     except OSError as error:
@@ -86,7 +98,13 @@ def _named_stdout() -> Iterator[None]:
 
 
 def result_format(path: Path) -> str:
-    """Return the format that a file's ending asks for; a device or a pipe may have none."""
+    """Return the format for the ending of a file; CSV for a device or pipe without one.
+
+    Raises
+    ------
+    ParameterError
+        If the ending is unknown.
+    """
     if path.suffix.lower() not in FORMATS and is_stream(path):
         return "csv"
     if path.suffix.lower() not in FORMATS:
@@ -136,7 +154,7 @@ def _parquet_writer(path: Path) -> Iterator[Write]:
 
 
 def plain(value: Any) -> Any:
-    """Return what JSON can hold: None where a value is missing; what it has no type for as text."""
+    """Return a value as JSON has it: None if missing, text if JSON has no such type."""
     if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
         value = value.item()
     if pd.api.types.is_scalar(value) and pd.isna(value):
@@ -147,7 +165,7 @@ def plain(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str | None:
-    """Return a value as a text that can be encoded, None where it is missing."""
+    """Return a value as text that can be encoded, None if it is missing."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if isinstance(value, (bytes, bytearray)):
@@ -163,7 +181,7 @@ def _may_hold_texts(column: pd.Series[Any]) -> bool:
 
 
 def _csv_cell(value: Any) -> Any:
-    """Return what a CSV file holds for a cell: bytes, and texts beyond UTF-8, as plain texts."""
+    """Return the content of a CSV cell: bytes and unencodable texts with escapes."""
     return as_text(value) if isinstance(value, (str, bytes, bytearray)) else value
 
 
@@ -176,7 +194,7 @@ def _mapped(batch: pd.DataFrame, places: list[int], function: Callable[[Any], An
 
 
 def _no_formula(value: Any) -> Any:
-    """Put an apostrophe before a text, no number, that a spreadsheet would take for a formula."""
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
     if not isinstance(value, str) or not value.startswith(FORMULA) or NUMBER.fullmatch(value):
         return value
     return "'" + value

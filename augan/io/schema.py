@@ -16,20 +16,20 @@ from augan.io.bounded_json import JsonError, named, read_json
 from augan.io.schema_model import DetectorParts, Facts, Manifest, SamplerParts
 from augan.io.schema_types import Part
 
-TAGS = ("table", "image", "numeric", "category", "constant", "AnyCodec")  # of unions, not of places
+TAGS = ("table", "image", "numeric", "category", "constant", "AnyCodec")  # not part of a path
 
 
 def parse_manifest(path: Any, text: bytes, formats: range) -> dict[str, Any]:
-    """Return the manifest in the JSON text of a model file, checked.
+    """Return the checked manifest of a model file.
 
     Parameters
     ----------
     path : path-like
-        The file, which messages name.
+        The file, for messages.
     text : bytes
-        The JSON.
+        The JSON text of the manifest.
     formats : range
-        Versions of the format that can be read.
+        Format versions that can be read.
 
     Raises
     ------
@@ -45,16 +45,16 @@ def parse_manifest(path: Any, text: bytes, formats: range) -> dict[str, Any]:
 
 
 def parse_facts(path: Any, texts: Mapping[str, str], newest: int) -> dict[str, Any]:
-    """Return the metadata of an ONNX file, checked.
+    """Return the checked metadata of an ONNX file.
 
     Parameters
     ----------
     path : path-like
-        The file, which messages name.
+        The file, for messages.
     texts : mapping of str to str
-        JSON by name, as `export_onnx` writes it.
+        JSON texts by name, as written by `export_onnx`.
     newest : int
-        Version of the metadata up to which it can be read.
+        Newest format version that can be read.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def parse_facts(path: Any, texts: Mapping[str, str], newest: int) -> dict[str, A
         In one line that names the file and the place in the metadata.
     """
     if "format" not in texts or "part" not in texts:
-        raise ModelFileError(f"{path}: an ONNX file, but not one that augan made")
+        raise ModelFileError(f"{path}: an ONNX file that was not made by augan")
     facts = {
         name: _read(path, f"metadata: {shown(name)[1:-1]}", text.encode("utf-8", "surrogatepass"))
         for name, text in texts.items()
@@ -73,7 +73,13 @@ def parse_facts(path: Any, texts: Mapping[str, str], newest: int) -> dict[str, A
 
 
 def check_format(path: Any, found: Any, name: str, formats: range) -> None:
-    """Raise ModelFileError for a version of a format that cannot be read."""
+    """Check the format version of a file.
+
+    Raises
+    ------
+    ModelFileError
+        If the version is missing, too new or too old.
+    """
     version = found.get(name) if isinstance(found, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
         raise ModelFileError(f"{path}: not a model file (no {name.replace('_', ' ')})")
@@ -91,7 +97,13 @@ def check_format(path: Any, found: Any, name: str, formats: range) -> None:
 
 
 def check(path: Any, where: str, schema: type[Part], value: Any) -> None:
-    """Raise ModelFileError at the first place of a value that does not fit a schema."""
+    """Check a value against a schema.
+
+    Raises
+    ------
+    ModelFileError
+        Naming the first part of the value that does not fit.
+    """
     try:
         schema.model_validate(value)
     except ValidationError as error:

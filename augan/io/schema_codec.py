@@ -1,4 +1,4 @@
-"""What files say of columns and images: the states of the codecs, before these are built."""
+"""Schemas of the states of codecs, columns and images, checked before these are built."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from augan.io.schema_types import (
 )
 
 MIN_SIDE, MAX_SIDE = 8, 2**16  # pixels of an image
-MAX_PIXELS = 2**28  # of one image, all channels: a file that claims more would eat the memory
+MAX_PIXELS = 2**28  # of one image, all channels, to limit memory
 MAX_MASSES = 64  # point masses of a column
 CHANNELS = (1, 3, 4)
 OBJECTS = (  # what pandas' infer_dtype calls the objects of a column
@@ -47,7 +47,7 @@ OBJECTS = (  # what pandas' infer_dtype calls the objects of a column
     *("period", "interval", "mixed", "empty", "unknown-array"),
 )
 MOST_SECONDS = 2**63 / 1e6  # that microseconds since 1970 can count
-KNOTS = {"knots": np.empty(0), "normals": np.empty(0)}  # in place of those, which stand elsewhere
+KNOTS = {"knots": np.empty(0), "normals": np.empty(0)}  # placeholders
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 
@@ -67,7 +67,7 @@ class OriginState(Part):
         if (self.dtype == "category") != (self.categories is not None):
             raise ValueError(f"categories of dtype {shown(self.dtype)}")
         if self.categories is None and self.ordered:
-            raise ValueError("ordered, but no categorical")
+            raise ValueError("ordered, but not categorical")
         times = self.objects in (*OBJECT_TIMES, *OBJECT_DURATIONS)
         if self.objects is not None and self.objects not in OBJECTS:
             raise ValueError(f"objects {shown(self.objects)} are unknown")
@@ -76,23 +76,23 @@ class OriginState(Part):
         return self
 
 
-PLAIN = [OriginState(dtype=name) for name in ("int64", "float64", "float32")]  # need no trial
+PLAIN = [OriginState(dtype=name) for name in ("int64", "float64", "float32")]  # need no test
 
 
 class ColumnState(Part):
-    """What the states of all kinds of columns have."""
+    """State that all kinds of columns have."""
 
     name: Annotated[str, Field(max_length=2**16)]
     origin: OriginState
     missing_share: Annotated[float, Field(ge=0, le=1)] | None = None
 
     def trial(self) -> list[float]:
-        """Return raw numbers that a column has to make values of."""
+        """Return raw numbers to decode as a test."""
         return [0.0]
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Self:
-        """Build the column and let it decode a few numbers: whatever does not fit comes up."""
+        """Build the column and decode a few numbers as a test."""
         if isinstance(self, NumericState) and self.origin in PLAIN:
             self._check(column_from_state(self.model_dump(), KNOTS))
             return self
@@ -102,16 +102,16 @@ class ColumnState(Part):
                 column = column_from_state(self.model_dump(), arrays)
                 self._check_decoded(column.from_raw(np.array(self.trial(), dtype=np.float64)))
                 column.to_raw(column.from_raw(np.array(self.trial()[:1])))
-        except Exception as error:  # whatever pandas makes of values of another type
-            raise ValueError(f"its values are none of dtype {shown(self.origin.dtype)}") from error
+        except Exception as error:  # pandas raises many types of errors
+            raise ValueError(f"its values are not of dtype {shown(self.origin.dtype)}") from error
         self._check(column)
         return self
 
     def _check(self, column: Column) -> None:
-        """Raise ValueError for fields that do not go together."""
+        """Raise ValueError if fields contradict each other."""
 
     def _check_decoded(self, values: pd.Series) -> None:
-        """Raise ValueError where the trial's numbers were decoded to other values than theirs."""
+        """Raise ValueError if the test numbers were decoded to wrong values."""
 
 
 class ConstantState(ColumnState):
@@ -122,7 +122,7 @@ class ConstantState(ColumnState):
 
 
 class NumericState(ColumnState):
-    """State of a `NumericColumn`, knots and their quantiles aside."""
+    """State of a `NumericColumn`, without its knots and quantiles."""
 
     kind: Literal["numeric"]
     masses: Annotated[list[Finite], Field(max_length=MAX_MASSES)]
@@ -145,7 +145,7 @@ class NumericState(ColumnState):
         if column.origin.quantity == "text":
             raise ValueError(f"dtype {shown(self.origin.dtype)} holds no numbers")
         if column.origin.quantity != "number" and max(-self.low, self.high) > MOST_SECONDS:
-            raise ValueError("low or high is no time")
+            raise ValueError("low or high is not a time")
         if self.usual and not self.low <= self.usual[0] <= self.usual[1] <= self.high:
             raise ValueError("usual is not between low and high")
         if self.low > self.high:
@@ -156,7 +156,7 @@ class NumericState(ColumnState):
         if self.scale > max(1.0, self.high / 2 - self.low / 2) * (1 + 1e-6):
             raise ValueError(f"scale {self.scale:g} is too large for values from low to high")
         if len(set(self.masses)) < len(self.masses):
-            raise ValueError("one of masses stands there twice")
+            raise ValueError("masses has duplicates")
         if not all(self.low <= mass <= self.high for mass in self.masses):
             raise ValueError("one of masses is not between low and high")
         if len(self.edges) != max(len(self.few) - 1, 0) or sorted(self.edges) != self.edges:
@@ -192,7 +192,7 @@ class CategoryState(ColumnState):
         if None in values:
             raise ValueError("a category is missing")
         if len(set(map(category_key, values))) < len(values):
-            raise ValueError("one of categories stands there twice")
+            raise ValueError("categories has duplicates")
 
 
 AnyColumn = Annotated[ConstantState | NumericState | CategoryState, Field(discriminator="kind")]
@@ -223,7 +223,7 @@ class TableState(Part):
 
 
 class ImageForm(Part):
-    """What images look like outside."""
+    """Shape, dtype and range of images."""
 
     shape: Annotated[list[Side], Field(min_length=2, max_length=3)]
     dtype: ImageDtype
@@ -261,7 +261,7 @@ class ImageState(ImageForm):
     @model_validator(mode="after")
     def _fits_training(self) -> Self:
         if not within(self.mean, min(self.low, 0.0), max(self.high, 0.0)):
-            raise ValueError(f"mean {self.mean:g} is no pixel's")
+            raise ValueError(f"mean {self.mean:g} is out of the range of the pixels")
         if self.deviation > max(1.0, self.high - self.low):
             raise ValueError(f"deviation {self.deviation:g} is too large for the pixels")
         return self
@@ -271,12 +271,18 @@ AnyCodec = Annotated[TableState | ImageState, Field(discriminator="kind")]
 
 
 def check_labels(labels: Sequence[Any], columns: Sequence[ColumnState]) -> None:
-    """Raise ValueError unless there is one label a column, and none twice."""
+    """Check that there is one label for each column, without duplicates.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
     if len(labels) != len(columns):
         raise ValueError(f"{len(labels)} labels for {len(columns)} columns")
     own = [from_json(label) for label in labels]
     if len(set(own)) < len(own):
-        raise ValueError("one of labels stands there twice")
+        raise ValueError("labels has duplicates")
     for i, (label, column) in enumerate(zip(own, columns, strict=True)):
         if isinstance(label, (str, int)) and column.name != str(label):
             raise ValueError(f"column {i} is called {shown(column.name)} and {shown(label)}")

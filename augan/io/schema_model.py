@@ -47,7 +47,7 @@ Texts = Annotated[list[str], Field(fail_fast=True, max_length=MOST_COLUMNS)]
 
 
 class Usual(Part):
-    """What is usual in a column."""
+    """Usual values of a column: a range, or frequent categories."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -57,7 +57,7 @@ class Usual(Part):
 
 
 class SeenRows(Part):
-    """What is kept of training rows."""
+    """Hashes of the training rows."""
 
     rows: Count
     distinct: Count
@@ -65,7 +65,7 @@ class SeenRows(Part):
 
 
 class Context(Part):
-    """What a command keeps beside a model; other entries are plain JSON."""
+    """Context that a command saves with a model; other entries are plain JSON."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -80,7 +80,7 @@ class Context(Part):
 
 
 class HistoryRow(Part):
-    """A row of the training history; other entries are figures."""
+    """A row of the training history; other entries are numbers."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Plain]
@@ -92,13 +92,13 @@ class HistoryRow(Part):
 
 
 class DetectorParts(Part):
-    """What is kept of a detector, its tensors aside."""
+    """State of a detector, without its tensors."""
 
     offset: Finite
 
 
 class SamplerParts(Part):
-    """What is kept of a sampler, its tensors aside."""
+    """State of a sampler, without its tensors."""
 
     classes: Labels
     classes_dtype: Dtype
@@ -117,14 +117,16 @@ class SamplerParts(Part):
         known = [shown(label, 200) for label in self.classes]
         for label, n in self.strategy:
             if shown(label, 200) not in known or type(n) is not int or not 0 <= n < 2**53:
-                raise ValueError(f"strategy: {shown([label, n])} is no class and its rows")
+                raise ValueError(
+                    f"strategy: {shown([label, n])} is not a class with a number of rows"
+                )
         for trial in self.tuning or []:
             figures = [from_json(value) for value in trial]
             numbers = figures[:5] if len(figures) > 4 and figures[4] is not None else figures[:4]
             if not 4 <= len(figures) <= 6 or not all(type(n) in (int, float) for n in numbers):
-                raise ValueError(f"tuning: {shown(trial)} is no trial")
+                raise ValueError(f"tuning: {shown(trial)} is not a trial")
             if figures[5:] not in ([], [None], ["flips"], ["dihedral"]):
-                raise ValueError(f"tuning: {shown(trial[5])} is no symmetry")
+                raise ValueError(f"tuning: {shown(trial[5])} is not a symmetry")
         return self
 
 
@@ -155,7 +157,7 @@ class Manifest(Part):
 
 
 class Classes(Part):
-    """What an exported generator knows of classes."""
+    """Classes of an exported generator."""
 
     labels: Labels
     dtype: Dtype
@@ -165,12 +167,12 @@ class Classes(Part):
     def _fits(self) -> Self:
         check_classes(self.labels, self.dtype)
         if len(self.shares) != len(self.labels) or not 0.99 < sum(self.shares) < 1.01:
-            raise ValueError("shares are not one a class that sum to 1")
+            raise ValueError("shares are not one for each class that sum to 1")
         return self
 
 
 class Facts(Part):
-    """The metadata of an ONNX file that every one has; other entries are plain JSON."""
+    """Metadata that every ONNX file has; other entries are plain JSON."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -228,28 +230,46 @@ class Facts(Part):
 
 
 def check_features(n: int, names: list[str] | None, n_expected: int) -> None:
-    """Raise ValueError unless features and their names are as many as there are columns."""
+    """Check that there are as many features and names as columns.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
     if n != n_expected:
-        raise ValueError(f"n_features_in is {n}, of data with {n_expected}")
+        raise ValueError(f"n_features_in is {n}, but the data has {n_expected}")
     if names is not None and len(names) != n:
         raise ValueError(f"feature_names_in has {len(names)} names for {n} features")
 
 
 def check_names(names: list[str] | None, labels: list[Any], array_dtype: str | None) -> None:
-    """Raise ValueError unless the names of features are those of the columns."""
+    """Check that the feature names are the labels of the columns.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
     if names is not None and array_dtype is None and names != labels:
         raise ValueError("feature_names_in are not the labels of the columns")
 
 
 def check_classes(labels: list[Any], dtype: str) -> None:
-    """Raise ValueError unless labels are distinct, and of a dtype."""
+    """Check that class labels are distinct values of a dtype.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
     own = [from_json(label) for label in labels]
     kind = np.dtype(dtype)
     if kind.itemsize * len(own) > MOST_BYTES:
         raise ValueError(f"classes of dtype {shown(dtype)} are too large")
     try:
         same = len(set(own)) == len(own) and np.array(own, dtype=kind).tolist() == own
-    except Exception as error:  # whatever numpy makes of labels of another type
+    except Exception as error:  # numpy raises many types of errors
         raise ValueError(f"classes are not of dtype {shown(dtype)}") from error
     if not same:
         raise ValueError(f"classes are not distinct values of dtype {shown(dtype)}")

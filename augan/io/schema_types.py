@@ -1,4 +1,4 @@
-"""The kinds of values that model files and ONNX metadata hold, checked before any is used."""
+"""Types of the values in model files and ONNX metadata, with their checks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from augan.codecs.origin import from_json
 from augan.exceptions import shown
 
 MOST_COLUMNS = 100_000
-MOST_DIGITS = 400  # before or behind the point of a decimal number
+MOST_DIGITS = 400  # of a decimal number
 MOST_LISTED = 100  # values of a parameter
-MOST_NESTED = 3  # lists in each other: labels of several levels
+MOST_NESTED = 3  # nested lists: labels of several levels
 
 ZONE = r"[A-Za-z][A-Za-z0-9_+\-/:]{0,63}(\([+\-:0-9]{1,12}\))?"
 TIME_UNIT = r"(Y|M|W|D|h|m|s|ms|us|ns)"
@@ -34,7 +34,7 @@ DTYPES = (
     r"[A-Za-z0-9_<>\[\](),=:/+\- ]{1,200}\[pyarrow\]",
 )
 DTYPE = re.compile("|".join(f"({pattern})" for pattern in DTYPES))
-WRITTEN = {  # what the values of `to_json` look like
+WRITTEN = {  # patterns of the results of `to_json`
     "Timestamp": r"[-+]?\d{4,6}-\d\d-\d\d([T ][0-9:.]{2,20}([+-][0-9:.]{2,15})?)?",
     "date": r"\d{4}-\d\d-\d\d",
     "time": r"[0-9:.]{2,20}([+-][0-9:.]{2,15})?",
@@ -48,48 +48,78 @@ FREQUENCY = re.compile(r"[A-Za-z0-9\-]{1,20}")
 
 
 class Part(BaseModel):
-    """Base of what a file holds: every field of its own type, and no others."""
+    """Base of schemas: strict types, and no unknown fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 def check_dtype(name: str) -> str:
-    """Return the name of a dtype that numpy or pandas has, else raise ValueError."""
+    """Return the name of a dtype that numpy or pandas has.
+
+    Raises
+    ------
+    ValueError
+        If numpy and pandas have no such dtype.
+    """
     if not DTYPE.fullmatch(name) or ".." in name or "//" in name:
-        raise ValueError(f"{shown(name)} is no dtype of a column")
+        raise ValueError(f"{shown(name)} is not a dtype of a column")
     try:
         pdt.pandas_dtype(name)
-    except Exception as error:  # of unknown time zones, numpy's and pandas' own
-        raise ValueError(f"{shown(name)} is no dtype of a column") from error
+    except Exception as error:  # numpy and pandas have their own errors
+        raise ValueError(f"{shown(name)} is not a dtype of a column") from error
     return name
 
 
 def check_native(name: str) -> str:
-    """Return the name of a dtype that is read as another one, else raise ValueError."""
+    """Return the name of a dtype that is read as another one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such dtype.
+    """
     try:
         check_name(name)
-    except Exception as error:  # of sparse types numpy's own
-        raise ValueError(f"{shown(name)} is no dtype of a column") from error
+    except Exception as error:  # numpy has its own errors
+        raise ValueError(f"{shown(name)} is not a dtype of a column") from error
     return name
 
 
 def check_image_dtype(name: str) -> str:
-    """Return the name of a dtype of pixels, else raise ValueError."""
+    """Return the name of a dtype of pixels.
+
+    Raises
+    ------
+    ValueError
+        If it is not a dtype of numbers.
+    """
     check_dtype(name)
     if np.dtype(name).kind not in "buif":
-        raise ValueError(f"{shown(name)} is no dtype of images")
+        raise ValueError(f"{shown(name)} is not a dtype of images")
     return name
 
 
 def check_scalar(value: Any) -> Any:
-    """Return a value that `to_json` wrote of a cell, else raise ValueError."""
+    """Return a value that `to_json` wrote of a cell.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
     if isinstance(value, list):
-        raise ValueError("a list is no value of a column")
+        raise ValueError("a list is not a value of a column")
     return check_written(value)
 
 
 def check_written(value: Any, depth: int = 0) -> Any:
-    """Return what `to_json` wrote of a cell or a label, else raise ValueError."""
+    """Return what `to_json` wrote of a cell or a label.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
     if isinstance(value, list):
         if depth >= MOST_NESTED:
             raise ValueError("nested too deeply")
@@ -98,39 +128,51 @@ def check_written(value: Any, depth: int = 0) -> Any:
     elif isinstance(value, dict):
         _check_tagged(value, depth)
     elif not isinstance(value, (str, bool, int, float, type(None))):
-        raise ValueError(f"{shown(value)} is no value of a column")
+        raise ValueError(f"{shown(value)} is not a value of a column")
     return value
 
 
 def _check_tagged(value: dict[str, Any], depth: int) -> None:
-    """Check a value with its type beside it, such as a date."""
+    """Check a value that is stored with its type, such as a date."""
     kind, written = value.get("type"), value.get("value")
     more = {"Interval": {"closed"}, "Period": {"freq"}}.get(str(kind), set())
     if set(value) != {"type", "value"} | more or not isinstance(kind, str):
-        raise ValueError(f"{shown(value)} is no value of a column")
+        raise ValueError(f"{shown(value)} is not a value of a column")
     if kind == "Interval":
         if not isinstance(written, list) or len(written) != 2:
             raise ValueError("an interval has two ends")
         check_written(written, depth + 1)
     elif not isinstance(written, str) or not re.fullmatch(WRITTEN.get(kind, ".{1,200}"), written):
-        raise ValueError(f"{shown(written)} is no {shown(kind)[1:-1]}")
+        raise ValueError(f"{shown(written)} is not a valid {shown(kind)[1:-1]}")
     if kind == "Period" and not FREQUENCY.fullmatch(str(value["freq"])):
-        raise ValueError(f"{shown(value['freq'])} is no frequency")
+        raise ValueError(f"{shown(value['freq'])} is not a frequency")
     try:
         from_json(value)
-    except Exception as error:  # whatever the type makes of it
-        raise ValueError(f"{shown(written)} is no {shown(kind)[1:-1]}") from error
+    except Exception as error:  # depends on the type
+        raise ValueError(f"{shown(written)} is not a valid {shown(kind)[1:-1]}") from error
 
 
 def check_plain(value: Any) -> Any:
-    """Return a text, a number, a flag or None, else raise ValueError."""
+    """Return a text, number, boolean or None.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
     if not isinstance(value, (str, bool, int, float, type(None))):
-        raise ValueError(f"{shown(value)} is no plain value")
+        raise ValueError(f"{shown(value)} is not a text, number, boolean or null")
     return value
 
 
 def check_plain_or_list(value: Any) -> Any:
-    """Return what `check_plain` does, or a short list of such values."""
+    """Return a value of `check_plain`, or a short list of them.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
     if isinstance(value, list):
         if len(value) > MOST_LISTED:
             raise ValueError(f"a list of {len(value):,} values")
@@ -139,14 +181,20 @@ def check_plain_or_list(value: Any) -> Any:
 
 
 def check_printable(text: str) -> str:
-    """Return a text without control characters, line ends or other signs that steer terminals."""
+    """Return a text without control characters.
+
+    Raises
+    ------
+    ValueError
+        If it has any.
+    """
     if not text.isprintable():
         raise ValueError(f"{shown(text)} has characters that cannot be printed")
     return text
 
 
 def within(value: float, low: float, high: float) -> bool:
-    """Whether a number lies between two others, rounding aside."""
+    """Whether a number is between two others, up to rounding."""
     if not math.isfinite(low) or not math.isfinite(high):
         return False
     room = 1e-6 * max(abs(low), abs(high))

@@ -1,4 +1,4 @@
-"""What the first lines of a text file say of it: its encoding and what stands between fields."""
+"""Inference of encoding and delimiter from the first lines of a text file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from augan.exceptions import DataError
 
 HEAD_BYTES = 2**18
 MOST_LINES = 100
-DELIMITERS = ("\t", ";", "|", ",")  # those that seldom stand within fields come first
-OTHER_DELIMITERS = ("~", "^", "\x01", "\x1f", ":", " ")  # which must be given
-OTHER_KINDS = {  # by the first bytes: what a file is that is no text
+DELIMITERS = ("\t", ";", "|", ",")  # those that are rare within fields first
+OTHER_DELIMITERS = ("~", "^", "\x01", "\x1f", ":", " ")  # only suggested
+OTHER_KINDS = {  # files that are not text, by their first bytes
     b"\x1f\x8b": "compressed; its name must end in .csv.gz",
     b"BZh": "compressed; its name must end in .csv.bz2",
     b"\x28\xb5\x2f\xfd": "compressed; its name must end in .csv.zst",
     b"PAR1": "a Parquet file; its name must end in .parquet",
-    b"PK\x03\x04": "a zip archive or a workbook, no CSV file",
-    b"\x93NUMPY": "an array of NumPy; its name must end in .npy",
+    b"PK\x03\x04": "a zip archive or a workbook, not a CSV file",
+    b"\x93NUMPY": "a NumPy array; its name must end in .npy",
 }
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -40,15 +40,15 @@ class Head:
     Parameters
     ----------
     encoding : str
-        Of the text.
+        Encoding of the text.
     delimiter : str, optional
-        What the lines look to be divided by.
+        The likely delimiter.
     skip_rows : int
-        Lines before the header: 1 where Excel's "sep=;" stands there.
+        Number of lines before the header: 1 after a line "sep=;" of Excel.
     lines : list of str
         The lines themselves.
     is_utf8 : bool
-        Whether they hold letters beyond ASCII that are UTF-8 for certain.
+        Whether they have non-ASCII characters in valid UTF-8.
     """
 
     encoding: str
@@ -61,9 +61,23 @@ class Head:
 def read_head(
     file: Path, encoding: str | None, n_columns: int | None = None, *, label: str = ""
 ) -> Head:
-    """Return what the first lines of a CSV file say; `n_columns` is known without a header.
+    """Return encoding and delimiter of a CSV file, inferred from its first lines.
 
-    DataError, with the file called `label`, where it is of another kind.
+    Parameters
+    ----------
+    file : Path
+        The file.
+    encoding : str or None
+        Its encoding, if given.
+    n_columns : int, optional
+        The number of columns, if it is known.
+    label : str, default=""
+        What the file is called in messages; its path if empty.
+
+    Raises
+    ------
+    DataError
+        If the file is of another kind.
     """
     with pa.input_stream(str(file), compression="detect") as stream:
         content = stream.read(HEAD_BYTES)
@@ -87,7 +101,7 @@ def _is_json_object(line: str) -> bool:
 
 
 def other_delimiter(lines: list[str]) -> str | None:
-    """Return what divides nearly all lines into as many fields as the first, at least three."""
+    """Return an unusual delimiter that gives nearly all lines as many fields, three or more."""
     lines = [line.strip() for line in lines[:MOST_LINES] if line.strip()]
     for delimiter in OTHER_DELIMITERS:
         n_fields = lines[0].count(delimiter) if lines else 0
@@ -102,14 +116,14 @@ def _is_utf8(content: bytes) -> bool:
     if content.isascii():
         return False
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(content)  # the last letter may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(content)  # the last character may be cut
     except UnicodeDecodeError:
         return False
     return True
 
 
 def encoding_of(content: bytes, given: str | None) -> str:
-    """Return the encoding given, or else that of the byte order mark, or else UTF-8."""
+    """Return the given encoding, else that of the byte order mark, else UTF-8."""
     if given is None or codecs.lookup(given).name == "utf-8":
         for mark, name in BYTE_ORDER_MARKS.items():
             if content.startswith(mark):
@@ -118,14 +132,14 @@ def encoding_of(content: bytes, given: str | None) -> str:
 
 
 def first_lines(content: bytes, encoding: str) -> list[str]:
-    """Return whole lines from the start of a file."""
+    """Return the complete lines at the start of a file."""
     text = content.decode(encoding, errors="replace").removeprefix("\ufeff")
     lines = text.splitlines(keepends=True)
     return lines[:-1] if len(content) == HEAD_BYTES and len(lines) > 1 else lines
 
 
 def likely_delimiter(lines: list[str], n_columns: int | None = None) -> str | None:
-    """Return what divides most lines into as many fields as the first, at least two."""
+    """Return the delimiter that gives most lines as many fields as the first, two or more."""
     best, most = None, 0.5
     for delimiter in DELIMITERS:
         counts = _n_fields(lines, delimiter)
@@ -138,7 +152,7 @@ def likely_delimiter(lines: list[str], n_columns: int | None = None) -> str | No
 
 
 def _n_fields(lines: list[str], delimiter: str) -> list[int]:
-    """Return how many fields the first rows have."""
+    """Return the number of fields of each of the first rows."""
     counts: list[int] = []
     try:
         for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):

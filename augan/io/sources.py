@@ -1,4 +1,4 @@
-"""Data on disk, whatever its kind."""
+"""Opening of data of any kind: tables, arrays and folders of images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from augan.io.tables import TableSource
 
 STDIN = Path("-")
 Source = ArraySource | ImageFolder | TableSource
-NOTES = (".txt", ".data")  # a text beside images is no table unless it is asked for
+NOTES = (".txt", ".data")  # next to images, not read as a table unless asked for
 OWN_COLUMNS = {"anomaly_score", "p_value", "is_anomaly"}  # of the results of `augan score`
 
 
@@ -30,7 +30,7 @@ def open_data(
     without: Path | None = None,
     usual: str | None = None,
 ) -> Source:
-    """Return the table, array or folder of images at `path`; DataError says what is wrong.
+    """Return the table, array or folder of images at `path`.
 
     The path "-" is standard input, which holds a table.
 
@@ -39,11 +39,21 @@ def open_data(
     path : Path
         A file or a folder.
     options : ReadOptions, optional
-        How files are read. Their `kind` says what a folder that has both images and tables holds.
+        How files are read. Their `kind` selects images or tables in a folder that holds both.
     training, skip_bad, without : bool, bool, Path
-        Those of `ImageFolder`.
+        As in `ImageFolder`.
     usual : {"images", "table"}, optional
-        Which of both such a folder holds where `options` do not say: what a model is trained on.
+        What to read from such a folder if `options` do not tell, such as what a model was trained
+        on.
+
+    Returns
+    -------
+    ArraySource, ImageFolder or TableSource
+
+    Raises
+    ------
+    DataError
+        If `path` does not exist or cannot be read.
     """
     if path == STDIN:
         return TableSource(spooled(), options, label=LABEL)
@@ -58,7 +68,7 @@ def open_data(
 
 
 def _kind(path: Path, options: Any, usual: str | None) -> str:
-    """Return what lies at `path`: images, or a table (or an array)."""
+    """Return the kind of data at `path`: "images" or "table"."""
     if not path.is_dir():
         return "images" if is_image_name(path) else "table"
     given = getattr(options, "kind", None)
@@ -77,13 +87,12 @@ def _kind(path: Path, options: Any, usual: str | None) -> str:
     if not tables:
         return "images"
     raise DataError(
-        f"{path}: holds images and also {tables[0].name}: --kind images or --kind table says "
-        "which of them is meant"
+        f"{path}: holds both images and {tables[0].name}: choose with --kind images or --kind table"
     )
 
 
 def _is_own(file: Path, options: Any) -> bool:
-    """Whether a file holds scores that augan wrote."""
+    """Whether a file holds results of `augan score`."""
     try:
         return set(TableSource(file, options).columns()) >= OWN_COLUMNS
     except DataError:

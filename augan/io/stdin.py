@@ -1,4 +1,4 @@
-"""Data from standard input, kept in a temporary file: some of it is read more than once."""
+"""Data from standard input, in a temporary file, so that it can be read twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ _kept: tuple[Any, Path] | None = None  # the stream and the file
 
 
 def spooled() -> Path:
-    """Return a file with all of standard input, read once; DataError where it is no table."""
+    """Return a temporary file with the content of standard input.
+
+    Raises
+    ------
+    DataError
+        If it is a NumPy array.
+    """
     global _kept
     stream: Any = sys.stdin
     if _kept is None or _kept[0] is not stream:
@@ -39,7 +45,7 @@ def spooled() -> Path:
 def _write(stream: BinaryIO, folder: Path) -> Path:
     first = stream.read(FIRST_BYTES)
     if first.startswith(ARRAYS):
-        raise DataError(f"{LABEL}: arrays of NumPy; name the file")
+        raise DataError(f"{LABEL}: a NumPy array; give its file name")
     ending = next((end for start, end in ENDINGS.items() if first.startswith(start)), ".csv")
     if ending == ".csv" and first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         ending = ".jsonl"

@@ -19,7 +19,7 @@ TableFile = CsvFile | JsonLinesFile | ParquetFile
 
 
 def holds_tables(path: Path) -> bool:
-    """Whether there is a table in a directory."""
+    """Whether a directory holds a table."""
     return bool(tables_in(path))
 
 
@@ -31,7 +31,7 @@ def is_table_name(name: str) -> bool:
 
 
 def kind_of(path: Path) -> type[TableFile]:
-    """Return what reads a file."""
+    """Return the reader for a file, by its name."""
     name = path.name.lower()
     if name.endswith(PARQUET_ENDINGS):
         return ParquetFile
@@ -67,7 +67,9 @@ def table_files(path: Path, label: str) -> list[Path]:
         if not files:
             raise DataError(f"{path}: no CSV or Parquet file in this directory, and no image")
         if len({kind_of(file) for file in files}) > 1:
-            raise DataError(f"{path}: CSV, JSON lines or Parquet files side by side; name one file")
+            raise DataError(
+                f"{path}: CSV, JSON lines and Parquet files in one directory; name one file"
+            )
         for file in files:
             check_file(file)
         return files
@@ -75,7 +77,7 @@ def table_files(path: Path, label: str) -> list[Path]:
         raise DataError(f"{path}: no such file")
     if not is_table_name(path.name):
         raise DataError(
-            f"{path}: not a kind of file that augan reads (CSV, JSON lines, Parquet, .npy, .npz)"
+            f"{path}: unknown kind of file, not one of (CSV, JSON lines, Parquet, .npy, .npz)"
         )
     if path.stat().st_size == 0:
         raise DataError(f"{label}: the file is empty")

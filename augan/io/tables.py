@@ -1,4 +1,4 @@
-"""Tables on disk: CSV, JSON lines (both also compressed), Parquet, or a directory of one kind."""
+"""Tables in files: CSV and JSON lines (also compressed), Parquet, or a directory of one kind."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from augan.io.parquet_files import ParquetFile
 from augan.io.table_files import TableFile, kind_of, table_files
 from augan.io.type_inference import TypeInference
 
-INDEX_NAMES = ("Unnamed: 0", "__index_level_0__", "level_0")  # what pandas calls an index
+INDEX_NAMES = ("Unnamed: 0", "__index_level_0__", "level_0")  # names that pandas gives
 CsvOptions = ReadOptions
 
 
 class TableSource:
-    """A table in one file or in several of one directory, in the order of their names.
+    """A table in one file, or in the files of a directory, sorted by name.
 
     Parameters
     ----------
     path : Path
         The file or directory.
     options : ReadOptions, optional
-        How its texts are to be read.
+        How its text is read.
     label : str, optional
-        What the file is called in messages; its path if not set.
+        What the file is called in messages; defaults to its path.
 
     Attributes
     ----------
     resolved : ReadOptions
-        The options, after `read` with the formats of the columns that it read: other files of
-        the same kind are read the same by them.
+        The options, after `read` with the inferred formats of the columns, for reading other files
+        in the same way.
     """
 
     is_table: ClassVar[bool] = True
@@ -67,9 +67,25 @@ class TableSource:
     def read(
         self, names: Sequence[str] = (), *, drop: Sequence[str] = (), nullable: bool = False
     ) -> pd.DataFrame:
-        """Return the whole table but for the columns `drop`, or `names` of it, types inferred.
+        """Return the whole table, with inferred types.
 
-        Integers with missing values are floats, or with `nullable` pandas' nullable integers.
+        Parameters
+        ----------
+        names : sequence of str, default=()
+            Columns to read; all if empty.
+        drop : sequence of str, default=()
+            Columns to leave out.
+        nullable : bool, default=False
+            Whether integers with missing values become nullable integers instead of floats.
+
+        Returns
+        -------
+        DataFrame
+
+        Raises
+        ------
+        DataError
+            If a file is missing, damaged or empty, or its cells cannot be read.
         """
         if not names:
             self._check_options()
@@ -96,10 +112,14 @@ class TableSource:
             return _with_nullable_integers(frame, table) if nullable else frame
 
     def batches(self, types: dict[str, str]) -> Iterator[pd.DataFrame]:
-        """Give the columns in `types` in batches, in constant memory.
+        """Yield batches of columns, in constant memory.
 
-        `types` says for each whether it holds a "number", "time", "time with zone", "duration" or
-        "text". The index of a batch counts the rows of the whole table.
+        The index of a batch continues that of the batch before.
+
+        Parameters
+        ----------
+        types : dict of str to str
+            For each column "number", "time", "time with zone", "duration" or "text".
         """
         for frame, _ in self.kept_batches(types, ()):
             yield frame
@@ -107,7 +127,13 @@ class TableSource:
     def kept_batches(
         self, types: dict[str, str], kept: Sequence[str]
     ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        """Give batches as `batches` does, and beside each the columns `kept` as they stand."""
+        """Yield batches as `batches` does, each with the columns `kept` as in the file.
+
+        Raises
+        ------
+        DataError
+            If a file is missing, damaged or empty, or its cells cannot be read.
+        """
         start = 0
         for file in self.files:
             self._check_columns(file, [*types, *kept])
@@ -125,7 +151,7 @@ class TableSource:
             raise DataError(f"{self.label}: a header and no rows")
 
     def _check_options(self) -> None:
-        """Raise DataError where an option names a column that is not there."""
+        """Raise DataError if an option names an unknown column."""
         dates = [name for name in self.options.date_formats if name != ANY_COLUMN]
         for option, names in (("--text", self.options.text), ("--date-format", dates)):
             for name in names:
@@ -154,20 +180,17 @@ class TableSource:
             raise DataError(f"{file.label}: no column {listed(map(repr, missing))}")
 
     def _check_same_columns(self, file: TableFile) -> None:
-        first, names = self.columns(), self._columns(file)
+        names, first = self._columns(file), self.columns()
+        first_file = self.files[0].path.name
         for name in first:
             if name not in names:
-                raise DataError(
-                    f"{file.label}: other columns than {self.files[0].path.name}: no {shown(name)}"
-                )
+                raise DataError(f"{file.label}: no column {shown(name)}, which {first_file} has")
         for name in names:
             if name not in first:
-                raise DataError(
-                    f"{file.label}: column {shown(name)}, which {self.files[0].path.name} has not"
-                )
+                raise DataError(f"{file.label}: column {shown(name)} is not in {first_file}")
 
     def _joined(self, tables: list[pa.Table]) -> pa.Table:
-        """Return the tables of all files below each other; DataError where types are at odds."""
+        """Return the concatenated tables of all files; DataError if types differ."""
         try:
             return pa.concat_tables(tables, promote_options="permissive")
         except pa.ArrowException:
@@ -188,7 +211,7 @@ class TableSource:
     def _file_batches(
         self, file: TableFile, types: dict[str, str], kept: Sequence[str]
     ) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Give columns as the file has them, texts for CSV and JSON lines, and the kept ones."""
+        """Yield the columns of a file, as text for CSV and JSON lines, and the kept ones."""
         names, missing = list(types), self.options.missing_texts()
         with _named_errors(file.label, file):
             if isinstance(file, ParquetFile):
@@ -203,7 +226,7 @@ class TableSource:
         return first.delimiter if isinstance(first, CsvFile) else None
 
     def _warn_of_names(self, table: pa.Table) -> None:
-        """Warn where the first row of a file stands in place of a header."""
+        """Warn if the header seems to be a row of data."""
         names = table.column_names
         numbers = len(names) > 1 and all(map(is_number, names))
         if numbers and any(not name.strip().isdecimal() for name in names):
@@ -215,21 +238,21 @@ class TableSource:
             )
 
     def _warn_of_index(self, table: pa.Table) -> None:
-        """Warn of a column that pandas wrote: the numbers of the rows."""
+        """Warn of a column that is the index of a DataFrame."""
         for name in set(INDEX_NAMES) & set(table.column_names):
             column = table.column(name)
             whole = pa.types.is_integer(column.type) and not column.null_count
             if whole and pc.count_distinct(column).as_py() == len(column) > 1:
                 warnings.warn(
-                    f"{self.label}: column {shown(name)} looks like pandas' index, the numbers of "
-                    f"the rows, which say nothing of them: --drop {shown(name)} leaves it out",
+                    f"{self.label}: column {shown(name)} looks like the index of a "
+                    f"pandas DataFrame: --drop {shown(name)} leaves it out",
                     DataWarning,
                     stacklevel=3,
                 )
 
 
 class _named_errors:
-    """Turns what pyarrow and the system say into one line that names the file."""
+    """Turns errors of pyarrow and the system into one line that names the file."""
 
     def __init__(self, label: str, file: TableFile | None = None) -> None:
         self.label, self.file = label, file
@@ -248,7 +271,7 @@ class _named_errors:
 
 
 def _to_pandas(table: pa.Table, options: ReadOptions) -> pd.DataFrame:
-    """Return a DataFrame with dates as dates; blank categories are missing values."""
+    """Return a DataFrame; blank categories become missing values."""
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
     marks = {"", *options.missing}
     for i, dtype in enumerate(frame.dtypes):
@@ -261,7 +284,7 @@ def _to_pandas(table: pa.Table, options: ReadOptions) -> pd.DataFrame:
 
 
 def _with_nullable_integers(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
-    """Return a table's frame, its integer columns with missing values of pandas' own type."""
+    """Return the frame with nullable integers for integer columns with missing values."""
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_integer(field.type) and column.null_count:
             signed = pa.types.is_signed_integer(field.type)

@@ -1,4 +1,4 @@
-"""Tensors out of files of unknown origin: their sizes first, then whether all are finite."""
+"""Tensors from untrusted files: checks of their sizes, and that all numbers are finite."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_HEADER = 2**24  # bytes
 MAX_TENSORS = 500_000
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
 MAX_KNOTS = 4096  # of a column
-MAX_NORMAL = 40.0  # deviations: of no share that a float64 can hold
+MAX_NORMAL = 40.0  # no larger normal quantile exists in float64
 MAX_PADDED = 2**25  # knots of all columns, each as long as the longest
 CHECKED_AT_ONCE = 2**22  # numbers
 
@@ -30,7 +30,7 @@ Length = Annotated[int, Field(ge=0, lt=2**48)]
 
 
 class Entry(Part):
-    """What a header says of a tensor."""
+    """Entry of a tensor in the header."""
 
     dtype: Literal["F64", "F32", "F16", "BF16", "I64", "I32", "U8", "BOOL"]
     shape: Annotated[list[Length], Field(max_length=8)]
@@ -41,12 +41,12 @@ HEADER = TypeAdapter(dict[str, Entry])
 
 
 def read_tensors(content: bytes) -> dict[str, Tensor]:
-    """Return the tensors in safetensors' format.
+    """Return tensors from bytes in the safetensors format.
 
     Raises
     ------
     ValueError
-        When sizes and bytes do not agree, or a number is not finite: naming the tensor.
+        If the sizes do not fit the bytes, or a number is not finite; the message names the tensor.
     """
     _check_header(content)
     tensors = load(content)
@@ -57,10 +57,14 @@ def read_tensors(content: bytes) -> dict[str, Tensor]:
 
 
 def check_like(found: Mapping[str, Tensor], module: nn.Module, where: str = "") -> None:
-    """Raise ValueError unless tensors are, by name, dtype and shape, the state of a module.
+    """Check that tensors have the names, dtypes and shapes of the state of a module.
 
-    What a `FittedModule` keeps is of the size that its data had: there the dtype alone counts, and
-    that there are some numbers.
+    The shapes of the buffers of a `FittedModule` depend on its data; only their dtypes are checked.
+
+    Raises
+    ------
+    ValueError
+        Naming the first tensor that differs.
     """
     expected = module.state_dict()
     fitted = {
@@ -78,7 +82,7 @@ def check_like(found: Mapping[str, Tensor], module: nn.Module, where: str = "") 
         elif (own.dtype, own.shape) != (tensor.dtype, tensor.shape):
             wanted = f"{tensor.dtype} {tuple(tensor.shape)}"
             raise ValueError(
-                f"tensor {where}{name} is {own.dtype} {tuple(own.shape)}, and not {wanted}"
+                f"tensor {where}{name} is {own.dtype} {tuple(own.shape)}, must be {wanted}"
             )
 
 
@@ -87,15 +91,23 @@ def _check_names(found: Mapping[str, Tensor], expected: Mapping[str, Any], where
     if missing:
         raise ValueError(f"tensor {where}{min(missing)} is missing")
     if more:
-        raise ValueError(f"tensor {shown(where + min(more))} belongs to nothing")
+        raise ValueError(f"tensor {shown(where + min(more))} is unknown")
 
 
 def check_knots(columns: list[dict[str, Any]], arrays: Mapping[str, Array]) -> None:
-    """Raise ValueError unless each numeric column has its quantiles, and increasing ones."""
+    """Check that each numeric column has quantiles, and that they increase.
+
+    Raises
+    ------
+    ValueError
+        Naming the first column that has not.
+    """
     numeric = {i: column for i, column in enumerate(columns) if column["kind"] == "numeric"}
     expected = {f"{i}.{name}" for i in numeric for name in ("knots", "normals")}
     if set(arrays) != expected:
-        raise ValueError(f"tensor {shown('codec.' + min(set(arrays) ^ expected))} is amiss")
+        raise ValueError(
+            f"tensor {shown('codec.' + min(set(arrays) ^ expected))} is missing or unknown"
+        )
     longest = 0
     for i, column in numeric.items():
         where = f"codec.columns[{i}]"
@@ -114,7 +126,7 @@ def check_knots(columns: list[dict[str, Any]], arrays: Mapping[str, Array]) -> N
 
 
 def _lie_within(knots: Array, column: dict[str, Any]) -> bool:
-    """Whether knots go from low to high; around a single value they go a little further."""
+    """Whether knots range from low to high, or a little further around a single value."""
     low, high = column["low"], column["high"]
     room = 1e-6 * max(abs(low), abs(high))
     if low == high:
@@ -123,7 +135,7 @@ def _lie_within(knots: Array, column: dict[str, Any]) -> bool:
 
 
 def _check_header(content: bytes) -> None:
-    """Check that the tensors lie one behind the other and fill the bytes."""
+    """Check that the tensors are contiguous and fill all bytes."""
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or size > min(MAX_HEADER, len(content) - 8):
         raise ValueError(f"weights: a header of {size} bytes")
@@ -136,19 +148,19 @@ def _check_header(content: bytes) -> None:
         raise ValueError(f"weights: {error}") from None
     except ValidationError as error:
         place = named(error.errors(include_url=False)[0]["loc"])
-        raise ValueError(f"weights: {place} is none of a tensor") from None
+        raise ValueError(f"weights: {place} does not describe a tensor") from None
     if len(entries) > MAX_TENSORS:
         raise ValueError(f"weights: {len(entries)} tensors")
     end = 0
     for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
         start, stop = entry.data_offsets
         if start != end or stop - start != math.prod(entry.shape) * SIZES[entry.dtype]:
-            raise ValueError(f"weights: tensor {shown(name)} has another size than its bytes")
+            raise ValueError(f"weights: tensor {shown(name)} does not fit its bytes")
         end = stop
     if end != len(content) - 8 - size:
         raise ValueError(f"weights: {len(content) - 8 - size} bytes for tensors of {end}")
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether all numbers are, without as much memory again."""
+    """Whether all numbers are finite, checked in parts to save memory."""
     return all(bool(torch.isfinite(part).all()) for part in tensor.flatten().split(CHECKED_AT_ONCE))

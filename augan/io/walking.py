@@ -1,4 +1,4 @@
-"""The files in a folder and below it."""
+"""The files in a folder and its subfolders."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-UNSEEN = ("__MACOSX",)  # what archives bring along; names that begin with a dot are hidden too
+UNSEEN = ("__MACOSX",)  # folders that archives contain
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Give all files that are not hidden, those in linked folders too, in the order of names.
+    """Yield all files that are not hidden, sorted by name, also those in linked folders.
 
-    A link to a folder that it lies in is not followed.
+    Links to a parent folder are not followed.
     """
     yield from _below(folder, frozenset())
 
 
 def readable(name: str) -> str:
-    r"""Return a file name as text that can be written; a byte E9 that is no text as ``\udce9``."""
+    r"""Return a file name as encodable text, in which a byte E9 becomes ``\udce9``."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of a name is not the user's."""
+    """Whether a file or folder is hidden or made by the system."""
     return name.startswith(".") or name in UNSEEN
 
 

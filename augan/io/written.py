@@ -1,4 +1,4 @@
-"""How the values of a column are written in a text file, learned from its cells."""
+"""Formats of the values of a column in a text file, learned from its cells."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ZONES = ("", "Z", "%z", "%:z", " %z", "+00")
 
 @dataclass(frozen=True)
 class ColumnText:
-    """What the cells of a column say: of values that were there, of missing and of new ones."""
+    """Text of the cells of a column: of known, missing and new values."""
 
     known: dict[Any, str]
     missing: str
@@ -46,10 +46,10 @@ class ColumnText:
         missing: str = "",
         date_format: str | None = None,
     ) -> ColumnText:
-        """Learn from cells, and what they were read as, missing ones included.
+        """Learn from cells and the values that they were read as.
 
-        `plain` takes the quotes off a cell, `quote` puts them around a new one where they belong;
-        `missing` is the cell of a missing value where there was none.
+        `plain` removes the quotes of a cell, `quote` adds them to a new one if needed. `missing` is
+        the text of missing values if there was none.
         """
         given = pd.Series(list(cells), dtype=object)
         values = values.reset_index(drop=True)
@@ -67,7 +67,7 @@ class ColumnText:
         return cls(known, marks[0][0] if marks else missing, style, quote)
 
     def write(self, values: pd.Series) -> list[str]:
-        """Return what new cells say."""
+        """Return the text of new cells."""
         absent = values.isna().tolist()
         cells = zip(values.tolist(), absent, strict=True)
         return [self.missing if gone else self._one(value) for value, gone in cells]
@@ -81,19 +81,19 @@ class ColumnText:
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """How numbers are written: digits behind the mark, groups, and what stands around them."""
+    """Style of numbers: decimals, thousands separator, prefix and suffix."""
 
     before: str = ""
     behind: str = ""
     decimal: str = "."
     group: str = ""
     decimals: int = 15
-    fixed: bool = False  # whether all have as many decimals
+    fixed: bool = False  # whether all have the same number of decimals
     leading_zero: bool = True
 
     @classmethod
     def learn(cls, texts: Sequence[str], values: Sequence[Any]) -> NumberStyle:
-        """Learn from cells that are numbers, and the numbers that they are."""
+        """Learn from cells and their numbers."""
         parts = [found.groups() for text in texts if (found := _NUMBER.match(text))]
         if not parts:
             return cls()
@@ -128,7 +128,7 @@ class NumberStyle:
         return f"{self.before}{sign}{body}{self.behind}"
 
     def _digits(self, value: Any) -> tuple[str, str, str]:
-        """Return the sign, and the digits on both sides of the mark."""
+        """Return the sign, and the digits before and after the decimal mark."""
         exact = decimal.Decimal(repr(value))
         if self.decimals < 15 and abs(value) < 2.0**53:
             exact = decimal.Decimal(repr(round(value, self.decimals)))
@@ -143,7 +143,7 @@ class NumberStyle:
 
 @dataclass(frozen=True)
 class DateStyle:
-    """How dates are written: a format of strftime, and %-d, %-m without zero, %3f, %:z."""
+    """Format of dates, as in `strftime`; also %-d and %-m without zero, %3f and %:z."""
 
     form: str | None
 
@@ -151,7 +151,7 @@ class DateStyle:
     def learn(
         cls, texts: Sequence[str], values: Sequence[Any], date_format: str | None = None
     ) -> DateStyle:
-        """Learn from cells that are dates, and the dates that they are."""
+        """Learn from cells and their dates."""
         forms = ([date_format] if date_format else []) + _candidates(texts)
         found = {form: _agreement(form, texts, values) for form in forms}
         best = max(found, key=lambda form: found[form])
@@ -171,7 +171,7 @@ def _usual(found: Iterable[str]) -> str:
 
 def _candidates(texts: Sequence[str]) -> list[str]:
     guessed = []
-    with warnings.catch_warnings(action="ignore"):  # of the day first: the values will tell
+    with warnings.catch_warnings(action="ignore"):  # that the day may come first: the values decide
         for text in texts[:: max(1, len(texts) // 5)][:5]:
             form = guess_datetime_format(text.strip())
             guessed += [form] if form else []
@@ -179,7 +179,7 @@ def _candidates(texts: Sequence[str]) -> list[str]:
 
 
 def _agreement(form: str, texts: Sequence[str], values: Sequence[Any]) -> int:
-    """Return how many dates are written in a format as they stand."""
+    """Return how many dates the format writes as they are in the file."""
     few = slice(None, None, max(1, len(texts) // 200))
     pairs = zip(texts[few], values[few], strict=True)
     return sum(_formatted(value, form) == text.strip() for text, value in pairs)

@@ -1,4 +1,4 @@
-"""Pictures of images and of training, written with matplotlib without a display."""
+"""Pictures of images and training curves, written by matplotlib without a display."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 Path = str | os.PathLike[str]
 
-LINE = (0, 255, 255)  # around what is hotter than the limit
+LINE = (0, 255, 255)  # colour of the outline of regions above the limit
 
 SHARE: dict[str, Any] = {"ylim": (-0.02, 1.02)}
 LOGARITHMIC: dict[str, Any] = {"yscale": "log"}
-PANELS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {  # phase, figures, options
+PANELS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {  # phase, metrics, options
     "GAN: losses": ("gan", ("critic_loss", "generator_loss"), {}),
-    "critic: share told right": ("gan", ("critic_accuracy_real", "critic_accuracy_fake"), SHARE),
+    "critic: accuracy": ("gan", ("critic_accuracy_real", "critic_accuracy_fake"), SHARE),
     "GAN: gradients": ("gan", ("critic_gradient_norm", "generator_gradient_norm"), LOGARITHMIC),
-    "generator beside held-out rows": ("gan", ("coverage", "near_duplicates"), SHARE),
-    "generator: distance to them": ("gan", ("held_out_loss",), {}),
+    "generator compared with held-out rows": ("gan", ("coverage", "near_duplicates"), SHARE),
+    "generator: distance to held-out rows": ("gan", ("held_out_loss",), {}),
     "encoder": ("encoder", ("encoder_loss", "held_out_loss"), LOGARITHMIC),
     "pretext networks": ("pretext", ("pretext_loss", "held_out_loss"), LOGARITHMIC),
     "restoration network": ("restoration", ("restoration_loss", "held_out_loss"), LOGARITHMIC),
@@ -36,7 +36,7 @@ PANELS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {  # phase, fig
 
 
 def save_grid(images: NDArray[Any], path: Path, *, title: str = "", columns: int = 10) -> None:
-    """Write images (n, H, W[, C]) side by side as a PNG."""
+    """Write images (n, H, W[, C]) as a grid to a PNG file."""
     rows = -(-len(images) // columns)
     figure, axes = _axes(rows, columns)
     for axis, image in zip(axes.flat, images, strict=False):
@@ -46,7 +46,7 @@ def save_grid(images: NDArray[Any], path: Path, *, title: str = "", columns: int
 
 
 def save_neighbors(images: NDArray[Any], nearest: NDArray[Any], path: Path) -> None:
-    """Write images (n, H, W[, C]) above the real ones that they are nearest to, as a PNG."""
+    """Write images (n, H, W[, C]) above their nearest real images to a PNG file."""
     figure, axes = _axes(2, len(images))
     for i, pair in enumerate(zip(images, nearest, strict=True)):
         for axis, image, word in zip(axes[:, i], pair, ("new", "nearest real"), strict=True):
@@ -63,7 +63,7 @@ def save_reconstructions(
     *,
     labels: list[str],
 ) -> None:
-    """Write a column an image: the image, its reconstruction and where they differ, as a PNG."""
+    """Write images, reconstructions and differences to a PNG file, a column for each image."""
     figure, axes = _axes(3, len(images))
     brightest = float(np.max(differences))
     for i, label in enumerate(labels):
@@ -77,10 +77,10 @@ def save_reconstructions(
 
 
 def overlay(image: NDArray[Any], heat: NDArray[Any], limit: float) -> NDArray[np.uint8]:
-    """Return a grey, RGB or RGBA image (H, W[, C]) as RGB, its heat (H, W) laid over it.
+    """Return a grey, RGB or RGBA image (H, W[, C]) as RGB with its heatmap (H, W) on top.
 
-    The hotter, the more opaque; brightest where the image is hottest, or at twice the `limit` if
-    that is more. Around what is hotter than the `limit` is a line.
+    Opacity grows with heat, up to the hottest pixel or twice the `limit`, whichever is higher.
+    Regions above the `limit` are outlined.
     """
     grey = image[:, :, None] if image.ndim == 2 else image
     colour = np.repeat(grey[:, :, :1], 3, axis=2) if grey.shape[2] == 1 else grey[:, :, :3]
@@ -94,7 +94,7 @@ def overlay(image: NDArray[Any], heat: NDArray[Any], limit: float) -> NDArray[np
 
 
 def save_curves(history: History, path: Path, *, title: str = "") -> None:
-    """Write the figures of training, a curve each, as a PNG."""
+    """Write the training curves of a history to a PNG file."""
     shown = [(name, *panel) for name, panel in PANELS.items() if _reported(history, *panel[:2])]
     figure = Figure(figsize=(11, 3.2 * -(-len(shown) // 3)), layout="constrained")
     axes = figure.subplots(-(-len(shown) // 3), 3, squeeze=False)
@@ -128,7 +128,7 @@ def _axes(rows: int, columns: int) -> tuple[Figure, Any]:
 
 
 def _show(axis: Any, image: NDArray[Any]) -> None:
-    """Show a grey or colour image; float images on their own range."""
+    """Show a grey or colour image; float images are scaled to their own range."""
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.ndim == 3 and not np.issubdtype(image.dtype, np.integer):

@@ -167,7 +167,7 @@ def test_images_with_their_labels_are_evaluated(folder: Path, tmp_path: Path) ->
 def test_a_table_is_printed_for_people(words: list[Any]) -> None:
     result = done("evaluate", *words, "--anomaly", "bad")
     verdict, rows, *_ = result.stdout.splitlines()
-    assert result.stderr == "" and verdict.startswith("The scores find anomalies: one is above")
+    assert result.stderr == "" and verdict.startswith("The scores find anomalies: an anomaly")
     assert rows.startswith("87 normal rows, 13 anomalies")
     report = report_of(*words, "--anomaly", "bad")
     for name in ("auroc", "average_precision", "recall_at_1pct_fpr", "f1"):

@@ -90,5 +90,5 @@ def test_shuffled_columns_show_in_correlations_alone(figures: dict[str, Any]) ->
 
 
 def test_too_few_rows_are_named() -> None:
-    with pytest.raises(DataError, match="9 rows in held_out: fidelity needs at least 10"):
+    with pytest.raises(DataError, match="9 rows in held_out: at least 10 are needed"):
         fidelity_metrics(table(0), table(1, 9), table(2))

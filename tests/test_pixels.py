@@ -93,9 +93,13 @@ def test_heat_of_a_photograph_finds_what_was_painted_over() -> None:
     [
         ([], [], "0 masks for 0 heatmaps"),
         ([np.ones((4, 4))], [np.ones((4, 4))] * 2, "1 masks for 2 heatmaps"),
-        ([np.ones((4, 4))], [np.ones((4, 5))], "image 0: a mask of shape (4, 4), heat of (4, 5)"),
-        ([np.ones(4)], [np.ones(4)], "image 0: a mask of shape (4,)"),
-        ([np.eye(4)], [np.full((4, 4), np.nan)], "image 0: heat that is not finite"),
+        (
+            [np.ones((4, 4))],
+            [np.ones((4, 5))],
+            "mask of shape (4, 4), heatmap of shape (4, 5)",
+        ),
+        ([np.ones(4)], [np.ones(4)], "image 0: mask of shape (4,)"),
+        ([np.eye(4)], [np.full((4, 4), np.nan)], "image 0: the heatmap is not finite"),
         ([np.zeros((4, 4))], [np.ones((4, 4))], "no defective pixel in 1 masks"),
         ([np.ones((4, 4))], [np.ones((4, 4))], "no good pixel in 1 masks"),
     ],

@@ -1,4 +1,4 @@
-"""A small convolutional network that tells images apart: to try images with, and to read them."""
+"""A small convolutional classifier of images; its layers also extract features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from augan.networks.layers import SLOPE
 from augan.training.phases import set_rate
 
 N_FEATURES = 128
-SIDE, WIDTH = 32, 16  # of what the classifier sees
+SIDE, WIDTH = 32, 16  # largest side of the encoded images, and channels of the first layer
 BATCH = 64
 RATE, DECAY = 2e-3, 1e-2  # AdamW's learning rate and weight decay
 
@@ -41,12 +41,12 @@ def feature_layers(spec: ImageSpec, width: int) -> nn.Sequential:
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):
-    """Learns classes of images that it sees shifted at random, at 32 pixels a side at most.
+    """Classifies images, resized to at most 32 pixels a side; trained on random shifts of them.
 
     Parameters
     ----------
     n_steps : int, default=600
-        Steps of training, whatever the number of images.
+        Training steps, independent of the number of images.
     random_state : int, default=0
         Seed of the weights, the batches and the shifts.
     """
@@ -56,7 +56,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: NDArray[Any], y: NDArray[Any]) -> ImageClassifier:
-        """Learn from images (n, H, W[, C]) and their classes (n,)."""
+        """Fit to images (n, H, W[, C]) and their classes (n,)."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.codec_ = ImageCodec(min(SIDE, max(X.shape[1:3]))).fit(X)
         raw, labels = self.codec_.prepare(X), torch.from_numpy(codes)
@@ -83,5 +83,5 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(outputs.double().softmax(dim=1).numpy())
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return the likeliest class of each image."""
+        """Return the most probable class of each image."""
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])

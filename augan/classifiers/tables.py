@@ -1,4 +1,4 @@
-"""Classifiers to try rows with, and what makes numbers of a table for them."""
+"""Classifiers of table rows, and the encoder that turns a table into numbers for them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from augan.codecs.cells import parse_numbers
 from augan.codecs.dtypes import as_plain
 
-MIN_FREQUENCY = 5  # rows that a category needs for a column of its own
-MISSING = "missing"  # a category's name where there is none
+MIN_FREQUENCY = 5  # rows of a category; rarer categories share a column
+MISSING = "missing"  # category of missing texts
 
 CLASSIFIERS: dict[str, Callable[..., Any]] = {
     "logistic regression": lambda seed, weight: LogisticRegression(
@@ -34,7 +34,7 @@ CLASSIFIERS: dict[str, Callable[..., Any]] = {
 
 
 def plain(X: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of floats and texts: dates as seconds, missing values as NaN."""
+    """Return a table of floats and texts, with dates as seconds and missing numbers as NaN."""
     columns = {}
     for name, given in X.items():
         values = as_plain(given)
@@ -51,7 +51,7 @@ def plain(X: pd.DataFrame) -> pd.DataFrame:
 
 
 def make_encoder() -> Any:
-    """Build what turns a plain table into numbers for the classifiers."""
+    """Build the encoder that turns a plain table into numbers for the classifiers."""
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
     numbers = make_pipeline(imputer, StandardScaler())
     texts = OneHotEncoder(

@@ -82,9 +82,12 @@ def share_seen(seen: Any, hashes: Hashes) -> float | None:
     return float(np.isin(comparable, kept).mean())
 
 
-def warn_of_seen(detector: Any, hashes: Hashes, what: str) -> None:
-    """Warn if a detector was trained on most of the rows (n,) that it is tested on."""
-    share = share_seen(getattr(detector, "training_rows_", None), hashes)
+def warn_of_seen(seen: Any, hashes: Hashes, what: str) -> None:
+    """Warn if a detector was trained on most of the rows (n,) that it is tested on.
+
+    `seen` is the detector's `training_rows_`, or None.
+    """
+    share = share_seen(seen, hashes)
     if share is not None and share > MOST_SEEN:
         warnings.warn(
             f"{what}: the model was trained on about {share:.0%} of the {len(hashes)} normal rows: "

@@ -1,4 +1,4 @@
-"""How good a detector is, and what new rows are worth, measured on labelled rows."""
+"""Evaluation of detectors, of generated rows and images, and of resampling strategies."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: each needs packages that others don't."""
+    """Import a public name when it is first used, as each needs other packages."""
     if name not in _HOMES:
         raise AttributeError(f"module 'augan.evaluation' has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

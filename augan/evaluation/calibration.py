@@ -1,4 +1,4 @@
-"""Whether normal rows have low p-values as often as they should."""
+"""Calibration of p-values: how often normal rows have low ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_p_values(
     confidence: float,
     seed: int,
 ) -> tuple[PValueCheck, ...]:
-    """Return how often p-values (n,) of normal rows are low, and how often they should be."""
+    """Compare the share of normal rows with low p-values (n,) with the expected share."""
     checks = []
     for alpha in ALPHAS:
         share = float((p_values <= alpha).mean())
@@ -36,7 +36,7 @@ def check_p_values(
 
 
 def figure(value: float, samples: Floats, confidence: float) -> Figure:
-    """Return a figure with the percentile interval of its resamples (n,), if there are any."""
+    """Return a metric with the percentile interval of its resamples (n,), if there are any."""
     if len(samples) == 0:
         return Figure(value)
     low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -44,12 +44,12 @@ def figure(value: float, samples: Floats, confidence: float) -> Figure:
 
 
 def _check(alpha: float, share: Figure, n_normal: int, n_calibration: int | None) -> PValueCheck:
-    """Compare the share of normal rows with ``p <= alpha`` with what it should be."""
+    """Compare the share of normal rows with ``p <= alpha`` with the expected share."""
     count: Any
     if n_calibration is None:
         expected, count = alpha, binom(n_normal, alpha)
     else:
-        rank = int(alpha * (n_calibration + 1) + 1e-9)  # p <= alpha: above this highest score
+        rank = int(alpha * (n_calibration + 1) + 1e-9)  # p <= alpha: among this many highest scores
         rest = n_calibration + 1 - rank
         expected = rank / (n_calibration + 1)
         count = betabinom(n_normal, rank, rest) if rank else binom(n_normal, 0.0)

@@ -1,8 +1,8 @@
-"""Detection figures of labelled rows, each with a bootstrap interval."""
+"""Detection metrics on labelled rows, with bootstrap intervals."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,16 +15,28 @@ from sklearn.metrics import (
 )
 
 from augan._random import draw_seed
+from augan.assessment import Assessment
 from augan.codecs.seen_rows import hashes_of, warn_of_seen
 from augan.evaluation.calibration import check_p_values, figure
-from augan.evaluation.figures import DetectionReport, PValueCheck
+from augan.evaluation.figures import DetectionReport, Figure, PValueCheck
 from augan.evaluation.inputs import check_options, read_anomalies, read_numbers
 from augan.evaluation.resampling import MAX_FPR, MIN_RECALL, resample_figures
 from augan.exceptions import DataError
+from augan.inputs.reading import read_like_training
 from augan.labels import anomaly_labels, read_labels
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
+class Detector(Protocol):
+    """A fitted detector; it may also have `training_rows_`, `n_calibration_` and `normal_label`."""
+
+    codec_: Any
+    threshold_: float
+
+    def assess(self, X: Any, *, explain: bool = False) -> Assessment:
+        """Return scores and p-values (n,) of rows."""
 
 
 def detection_metrics(
@@ -39,12 +51,11 @@ def detection_metrics(
     confidence: float = 0.95,
     random_state: Any = 0,
 ) -> DetectionReport:
-    """Measure how well scores tell anomalies from normal rows.
+    """Measure how well scores separate anomalies from normal rows.
 
-    The intervals are percentile intervals of a bootstrap that resamples normal rows and anomalies
-    apart (Efron & Tibshirani 1993, chapter 13): they tell of other rows of the same kind, not of
-    another training of the detector. With few rows of a kind, and near 0 and 1, they are too
-    narrow.
+    The intervals are percentile intervals of a stratified bootstrap, which resamples normal rows
+    and anomalies separately [1]_. They account for the choice of the rows, not for that of the
+    detector's seed. With few rows of a kind, and near 0 and 1, they are too narrow.
 
     Parameters
     ----------
@@ -53,26 +64,26 @@ def detection_metrics(
     anomaly_score : array-like of shape (n,)
         Higher = more abnormal.
     threshold : float, optional
-        Score above which a row is flagged; without it there is no precision, recall, FPR and F1.
+        Score above which a row is flagged; without it, precision, recall, FPR and F1 are None.
     p_values : array-like of shape (n,), optional
-        P-values of the rows, to be checked on the normal ones.
+        P-values of the rows; their calibration is checked on the normal rows.
     kinds : array-like of shape (n,), optional
-        What kind of anomaly a row is; that of normal rows is not looked at.
+        The kind of anomaly of each row; ignored for normal rows.
     n_calibration : int, optional
-        How many held-out scores conformal p-values were counted from. The fewer, the more the share
-        of normal rows with ``p <= alpha`` varies from one calibration to the next, as a beta
-        distribution (Vovk 2012): the band of a `PValueCheck` is then beta-binomial, else binomial.
+        Number of held-out scores that the conformal p-values were computed from. The share of
+        normal rows with ``p <= alpha`` varies between calibrations with a beta distribution [2]_,
+        so the band of a `PValueCheck` is beta-binomial; without `n_calibration` it is binomial.
     n_bootstrap : int, default=1000
-        Resamples; 0 gives no intervals.
+        Number of resamples; with 0 there are no intervals.
     confidence : float, default=0.95
         Confidence level of the intervals, above 0 and below 1.
     random_state : int, RandomState or None, default=0
-        Seed of the resampling.
+        Seed of the bootstrap.
 
     Returns
     -------
     report : DetectionReport
-        Every figure with its interval.
+        Each metric with its interval.
 
     Raises
     ------
@@ -81,6 +92,12 @@ def detection_metrics(
         of one kind.
     ParameterError
         When another parameter has a value that it cannot have.
+
+    References
+    ----------
+    .. [1] Efron and Tibshirani. "An introduction to the bootstrap." Chapman & Hall, 1993,
+       chapter 13.
+    .. [2] Vovk. "Conditional validity of inductive conformal predictors." ACML, 2012.
 
     Examples
     --------
@@ -97,21 +114,11 @@ def detection_metrics(
     samples = resample_figures(anomaly, score, threshold, n_bootstrap, seed)
     figures: dict[str, Any] = dict.fromkeys(("precision", "recall", "fpr", "f1"))
     figures |= {name: figure(values[name], samples[name], confidence) for name in values}
+    how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
     checks: tuple[PValueCheck, ...] = ()
     if p_values is not None:
         p = read_numbers(p_values, "p_values", len(anomaly), low=0.0, high=1.0)[~anomaly]
-        how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
         checks = check_p_values(p, n_calibration, **how)
-    by_kind = {}
-    if kinds is not None:
-        labels = read_labels(kinds, "kinds")
-        if len(labels) != len(anomaly):
-            raise DataError(f"kinds has {len(labels)} labels for {len(anomaly)} rows")
-        for kind in pd.unique(labels[anomaly]):
-            rows = ~anomaly | (labels == kind)
-            some = resample_figures(anomaly[rows], score[rows], None, n_bootstrap, seed)["auroc"]
-            auroc = float(roc_auc_score(anomaly[rows], score[rows]))
-            by_kind[str(kind)] = figure(auroc, some, confidence)
     return DetectionReport(
         n_normal=int((~anomaly).sum()),
         n_anomaly=int(anomaly.sum()),
@@ -120,13 +127,13 @@ def detection_metrics(
         p_values=checks,
         n_bootstrap=int(n_bootstrap),
         confidence=float(confidence),
-        by_kind=dict(sorted(by_kind.items())),
+        by_kind={} if kinds is None else _by_kind(anomaly, score, kinds, **how),
         **figures,
     )
 
 
 def evaluate_detector(
-    detector: Any,
+    detector: Detector,
     X: Any,
     y: Any,
     *,
@@ -136,13 +143,13 @@ def evaluate_detector(
     confidence: float = 0.95,
     random_state: Any = 0,
 ) -> DetectionReport:
-    """Score labelled rows with a fitted detector and measure how well it does.
+    """Score labelled rows with a fitted detector and compute detection metrics.
 
     Parameters
     ----------
-    detector : AnoGAN or FAnoGAN
-        A fitted detector. Leave the rows that it was trained on out of `X`: they look more normal
-        to it than new ones.
+    detector : AnoGAN, FAnoGAN or OnnxDetector
+        A fitted detector. `X` should not contain rows that it was trained on, as these score lower
+        than new rows; a warning is issued if most normal rows of `X` are such.
     X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
         Rows of both kinds.
     y : array-like of shape (n,)
@@ -159,7 +166,7 @@ def evaluate_detector(
     Returns
     -------
     report : DetectionReport
-        Every figure with its interval.
+        Each metric with its interval.
 
     Raises
     ------
@@ -168,14 +175,20 @@ def evaluate_detector(
         the labels do not tell which rows are anomalies, or when all rows are of one kind.
     ParameterError
         When a parameter has a value that it cannot have.
+
+    Warns
+    -----
+    DataWarning
+        When most of the normal rows of `X` were among the training rows.
     """
     check_options(threshold, None, n_bootstrap, confidence, random_state)
     normal_label = getattr(detector, "normal_label", None)
     given = {"pos_label": anomaly, "normal_label": normal_label, "parameter": "anomaly"}
     is_anomaly = anomaly_labels(y, **given, n_rows=len(X))
-    if hasattr(detector, "training_rows_"):
-        hashes = hashes_of(detector.codec_, detector._read(X))
-        warn_of_seen(detector, hashes[~is_anomaly], "X")
+    seen = getattr(detector, "training_rows_", None)
+    if seen is not None:
+        rows = read_like_training(X, detector, images=detector.codec_.kind == "image")
+        warn_of_seen(seen, hashes_of(detector.codec_, rows)[~is_anomaly], "X")
     found = detector.assess(X)
     return detection_metrics(
         is_anomaly,
@@ -190,13 +203,35 @@ def evaluate_detector(
 
 
 def n_held_out(detector: Any) -> int | None:
-    """Return how many scores a detector's p-values are counted from, if it has them at hand."""
+    """Return the number of scores that a detector's p-values are computed from, if known."""
     number: int | None = getattr(detector, "n_calibration_", None)
     return number
 
 
+def _by_kind(
+    anomaly: Mask, score: Floats, kinds: Any, *, n_bootstrap: int, confidence: float, seed: int
+) -> dict[str, Figure]:
+    """Return the AUROC of each kind of anomalies against all normal rows.
+
+    Raises
+    ------
+    DataError
+        When a kind is missing, or kinds and rows differ in number.
+    """
+    labels = read_labels(kinds, "kinds")
+    if len(labels) != len(anomaly):
+        raise DataError(f"kinds has {len(labels)} labels for {len(anomaly)} rows")
+    found = {}
+    for kind in pd.unique(labels[anomaly]):
+        rows = ~anomaly | (labels == kind)
+        some = resample_figures(anomaly[rows], score[rows], None, n_bootstrap, seed)["auroc"]
+        auroc = float(roc_auc_score(anomaly[rows], score[rows]))
+        found[str(kind)] = figure(auroc, some, confidence)
+    return dict(sorted(found.items()))
+
+
 def _figures(anomaly: Mask, score: Floats, threshold: float | None) -> dict[str, float]:
-    """Return the figures of the rows as they are."""
+    """Return the metrics of the rows, not resampled."""
     fprs, recalls, _ = roc_curve(anomaly, score, drop_intermediate=False)
     figures = {
         "auroc": roc_auc_score(anomaly, score),

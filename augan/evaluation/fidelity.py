@@ -1,4 +1,4 @@
-"""How true new rows are, and what they give away, beside real rows that nobody trained on."""
+"""Fidelity and privacy of new rows, compared with held-out real rows."""
 
 from __future__ import annotations
 
@@ -21,59 +21,59 @@ from augan.sampling.filters import distances
 
 Array = NDArray[np.float64]
 
-MAX_ROWS = 5000  # of each kind, to measure distances between
+MAX_ROWS = 5000  # of each kind, to compute distances between
 MIN_ROWS = 2 * K
 N_FOLDS = 3
-LEAF = 20  # rows in a leaf of the two-sample classifier; fewer where there are few
+LEAF = 20  # minimum rows in a leaf of the two-sample classifier; fewer with few rows
 FIGURES = {
-    "precision": "new rows inside the reach of training rows",
-    "recall": "training rows inside the reach of new ones",
-    "density": "training rows whose reach a new row is in, of those it could be",
-    "coverage": "training rows with a new one in reach",
-    "two_sample_auc": "how well a classifier tells new rows from held-out ones; 0.5: not at all",
-    "column_distance": "mean distance of a column's distribution (Kolmogorov-Smirnov, variation)",
-    "correlation_error": "mean difference of the correlations between columns",
+    "precision": "share of new rows within the radius of a training row",
+    "recall": "share of training rows within the radius of a new row",
+    "density": "training rows within whose radius a new row lies, mean, divided by 5",
+    "coverage": "share of training rows with a new row within their radius",
+    "two_sample_auc": "AUROC of a classifier of new against held-out rows; 0.5 is chance",
+    "column_distance": "mean distance of columns' distributions (Kolmogorov-Smirnov, variation)",
+    "correlation_error": "mean absolute difference of the correlations between columns",
     "closest_record": "median distance to the closest training row",
-    "near_copies": "new rows nearer to a training row than 95 % of held-out ones",
-    "membership_auc": "how well being near to a new row tells training rows from held-out ones",
+    "near_copies": "share of new rows closer to a training row than 95 % of held-out rows",
+    "membership_auc": "AUROC of a membership attack by the distance to new rows; 0.5 is chance",
 }
 
 
 def fidelity_metrics(
     train: Any, held_out: Any, new: Any, *, random_state: int = 0
 ) -> dict[str, dict[str, float]]:
-    """Compare new rows with the training rows that they were made of, and with held-out ones.
+    """Compare new rows with the rows that a model was trained on, and with held-out rows.
 
-    Each figure stands beside the same figure of the held-out rows in place of the new ones:
-    what perfect new rows would have.
+    Each figure is also computed with held-out rows in place of the new ones, which is what perfect
+    new rows would get.
 
     Parameters
     ----------
     train, held_out, new : DataFrame or array-like of shape (n, d)
-        Real rows that the new ones were learned from, real rows that they were not, new rows;
-        of the same columns, at least 10 each. At most 5,000 of each are looked at.
+        Training rows, held-out rows, and new rows, with the same columns; at least 10 each. At
+        most 5,000 of each, drawn at random, are used.
     random_state : int, default=0
-        Seed of which are looked at, and of the classifier.
+        Seed of the draw and of the classifier.
 
     Returns
     -------
     figures : dict of str to dict
         For each figure its value for "new" and for "held_out" rows: precision and recall
-        [1]_, density and coverage [2]_ with 5 neighbours among encoded rows; the area under the
-        ROC curve of gradient boosting that tells rows from held-out ones [3]_; the mean
-        Kolmogorov-Smirnov distance of numbers and variation distance of categories; the mean
-        difference of correlations; the median distance to the closest training row, the share
-        of rows nearer than 95 % of held-out ones, and the area under the ROC curve of an attack
-        that takes rows near to new ones for training rows [4]_.
+        [1]_, density and coverage [2]_ with 5 neighbours among encoded rows; the AUROC of a
+        gradient boosting classifier of rows against held-out rows [3]_; the mean
+        Kolmogorov-Smirnov distance of numbers and total variation distance of categories; the mean
+        absolute difference of correlations; the median distance to the closest training row; the
+        share of rows closer to one than 95 % of held-out rows; and the AUROC of a membership
+        inference attack that ranks rows by their distance to the closest new row [4]_.
 
     Raises
     ------
     DataError
-        When there are too few rows.
+        When there are fewer than 10 rows of a kind.
 
     References
     ----------
-    .. [1] Kynkaanniemi et al. "Improved precision and recall metric for assessing generative
+    .. [1] Kynkäänniemi et al. "Improved precision and recall metric for assessing generative
        models." NeurIPS, 2019.
     .. [2] Naeem et al. "Reliable fidelity and diversity metrics for generative models." ICML, 2020.
     .. [3] Lopez-Paz and Oquab. "Revisiting classifier two-sample tests." ICLR, 2017.
@@ -84,7 +84,7 @@ def fidelity_metrics(
     for name, rows in (("train", train), ("held_out", held_out), ("new", new)):
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(np.asarray(rows))
         if len(frame) < MIN_ROWS:
-            raise DataError(f"{len(frame)} rows in {name}: fidelity needs at least {MIN_ROWS}")
+            raise DataError(f"{len(frame)} rows in {name}: at least {MIN_ROWS} are needed")
         picked = numpy_stream(random_state, name).permutation(len(frame))[:MAX_ROWS]
         tables[name] = plain(frame.rename(columns=str)).iloc[np.sort(picked)]
     encoder = make_encoder().fit(tables["train"])
@@ -100,7 +100,7 @@ def fidelity_metrics(
             "two_sample_auc": _two_sample_auc(rows, encoded[other], random_state),
             "column_distance": _column_distance(tables["train"], tables[kind]),
             "correlation_error": _correlation_error(encoded["train"], rows),
-            # held-out rows in place of the new ones: half of them, the others stay held out
+            # with held-out rows as the new ones: one half of them, the other half is held out
             **_privacy(encoded["train"], others, rows if kind == "new" else some),
         }
         for name, value in found.items():
@@ -109,7 +109,7 @@ def fidelity_metrics(
 
 
 def _privacy(train: Array, held_out: Array, rows: Array) -> dict[str, float]:
-    """Return how near rows are to training rows, and what that says of who was trained on."""
+    """Return the distances to training rows, and the AUROC of a membership attack."""
     members, strangers, given = (torch.from_numpy(part) for part in (train, held_out, rows))
     closest = distances(given, members, 1)[:, 0]
     to_given = [distances(part, given, 1)[:, 0] for part in (members, strangers)]
@@ -122,7 +122,7 @@ def _privacy(train: Array, held_out: Array, rows: Array) -> dict[str, float]:
 
 
 def _two_sample_auc(rows: Array, others: Array, seed: int) -> float:
-    """Return the cross-validated AUC of a classifier that tells rows from others, as many."""
+    """Return the cross-validated AUROC of a classifier of rows against as many others."""
     n = min(len(rows), len(others))
     X = np.concatenate([rows[:n], others[:n]])
     y = np.repeat([1, 0], n)
@@ -135,7 +135,7 @@ def _two_sample_auc(rows: Array, others: Array, seed: int) -> float:
 
 
 def _column_distance(real: pd.DataFrame, rows: pd.DataFrame) -> float:
-    """Return the mean distance between the distributions of a column, missing values counting."""
+    """Return the mean distance between the distributions of columns, missing values included."""
     found = []
     for name in real:
         a, b = real[name], rows[name]

@@ -1,4 +1,4 @@
-"""What an evaluation finds: figures, their intervals, and the report that holds them."""
+"""The report of `detection_metrics` and `evaluate_detector`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and its bootstrap interval.
+    """A metric and its bootstrap interval.
 
     Attributes
     ----------
     value : float
-        The figure of the rows as they are.
+        The metric of the rows, not resampled.
     low, high : float or None
         Ends of the interval; None without a bootstrap.
     """
@@ -25,7 +25,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class PValueCheck:
-    """Whether as many normal rows have a low p-value as should.
+    """Share of normal rows with a low p-value, and the share to expect.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class PValueCheck:
     share : Figure
         Share of normal rows with a p-value of at most `alpha`.
     expected : float
-        What it is on average if the p-values are right.
+        Its expected value if the p-values are calibrated.
     low, high : float
-        Between these it then lies in 99 % of cases.
+        It is then between these with a probability of 99 %.
     within : bool
-        Whether it does.
+        Whether it is.
     """
 
     alpha: float
@@ -51,34 +51,35 @@ class PValueCheck:
 
 @dataclass(frozen=True)
 class DetectionReport:
-    """How well anomaly scores tell anomalies from normal rows.
+    """Result of `detection_metrics` and `evaluate_detector`.
 
     Attributes
     ----------
     n_normal, n_anomaly : int
-        Rows of each kind.
+        Number of normal rows and of anomalies.
     prevalence : float
         Share of anomalies, which is also the average precision of random scores.
     auroc : Figure
-        Chance that an anomaly scores higher than a normal row, ties counting half.
+        Area under the ROC curve: the probability that an anomaly scores higher than a normal row,
+        where a tie counts half.
     average_precision : Figure
-        Mean of the precision at each anomaly, walking down from the highest score.
+        Mean of the precision at each anomaly, in order of decreasing score.
     recall_at_1pct_fpr : Figure
-        Largest share of anomalies that a threshold finds which flags at most 1 % of normal rows.
+        Highest recall of a threshold with a false-positive rate of at most 1 %.
     fpr_at_95pct_recall : Figure
-        Smallest share of normal rows flagged by a threshold that finds at least 95 % of anomalies.
+        Lowest false-positive rate of a threshold with a recall of at least 95 %.
     f1_max : Figure
-        F1 of the threshold that is best for these rows: what could be had, not what is.
+        Highest F1 of any threshold on these rows, an optimistic figure.
     threshold : float or None
-        Rows with a higher score count as flagged in the four figures that follow.
+        Rows with a higher score are flagged, for the four metrics that follow.
     precision, recall, fpr, f1 : Figure or None
-        At `threshold`; None without one. Precision is 0 where nothing is flagged.
+        At `threshold`; None without one. Precision is 0 if nothing is flagged.
     p_values : tuple of PValueCheck
         Calibration of the p-values at 1, 5 and 10 %; empty without p-values.
     by_kind : dict of str to Figure
-        AUROC of each kind of anomalies against all normal rows; empty where they have no kinds.
+        AUROC of each kind of anomalies against all normal rows; empty without `kinds`.
     n_bootstrap : int
-        Resamples that the intervals come from.
+        Number of bootstrap resamples.
     confidence : float
         Confidence level of the intervals.
     """
@@ -103,7 +104,7 @@ class DetectionReport:
 
     @property
     def verdict(self) -> str:
-        """What the figures say, in words: of the scores, of the threshold, of the p-values."""
+        """A summary in sentences: of the scores, the threshold and the p-values."""
         return " ".join(
             filter(None, (self._of_scores(), self._of_threshold(), self._of_p_values()))
         )
@@ -118,11 +119,11 @@ class DetectionReport:
         interval = "" if low is None else f", {low:.3f} to {high:.3f}"
         auroc = f"(AUROC {value:.3f}{interval})"
         if (value if low is None else low) > 0.5:
-            share = f"{100 * value:.0f} of 100 times"
-            return f"The scores find anomalies: one is above a normal row {share} {auroc}."
+            pairs = f"an anomaly scores higher than a normal row in {100 * value:.0f} of 100 pairs"
+            return f"The scores find anomalies: {pairs} {auroc}."
         if (value if high is None else high) < 0.5:
-            return f"The scores are the wrong way round: anomalies look more normal {auroc}."
-        return f"The scores tell anomalies from normal rows no better than chance {auroc}."
+            return f"The scores are inverted: anomalies score lower than normal rows {auroc}."
+        return f"The scores separate anomalies from normal rows no better than chance {auroc}."
 
     def _of_threshold(self) -> str:
         if self.recall is None or self.fpr is None or self.precision is None:
@@ -131,16 +132,16 @@ class DetectionReport:
         flagged = f"The threshold flags {found} of the anomalies and {alarms} of the normal rows"
         if self.recall.value == self.fpr.value == 0:
             return f"{flagged}."
-        return f"{flagged}: {self.precision.value:.1%} of what it flags are anomalies."
+        return f"{flagged}; {self.precision.value:.1%} of the flagged rows are anomalies."
 
     def _of_p_values(self) -> str:
         outside = [check for check in self.p_values if not check.within]
         if not outside:
-            return "Low p-values are as frequent as they should be." if self.p_values else ""
+            return "Low p-values are as frequent as expected." if self.p_values else ""
         check = outside[-1]
         more = "more" if check.share.value > check.expected else "fewer"
         share, expected = f"{check.share.value:.1%}", f"{check.expected:.1%}"
         return (
-            f"P-values are off: {share} of the normal rows have one of at most {check.alpha:g}, "
-            f"{more} than the {expected} there should be."
+            f"P-values are not calibrated: {share} of the normal rows have one of at most "
+            f"{check.alpha:g}, {more} than the expected {expected}."
         )

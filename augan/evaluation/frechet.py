@@ -10,13 +10,13 @@ from augan._random import numpy_stream
 Array = NDArray[np.float64]
 
 N_SUBSETS, SUBSET = 100, 1000  # of the kernel distance
-SMALLEST = 1e-16  # probability that a logarithm is taken of
+SMALLEST = 1e-16  # smallest probability, as its logarithm is taken
 
 
 def frechet_distance(real: Array, fake: Array) -> float:
-    """Return the Frechet distance of two clouds of features (n, F), (m, F), as if Gaussian.
+    """Return the Fréchet distance of features (n, F), (m, F), both taken as Gaussian.
 
-    ``|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2))`` (Heusel 2017, eq. 6): FID where the features are
+    ``|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2))`` (Heusel 2017, eq. 6): FID if the features are
     those of Inception.
     """
     gap = real.mean(axis=0) - fake.mean(axis=0)
@@ -46,7 +46,8 @@ def kernel_distance(real: Array, fake: Array, seed: int) -> tuple[float, float]:
 def classifier_score(probabilities: Array) -> float:
     """Return exp(E[KL(p(y|x) | p(y))]) of class probabilities (n, K) (Salimans 2016, section 4).
 
-    At most the number of classes: when each image is surely of one, and they are equally frequent.
+    At most the number of classes, reached if each image is surely of one class and all classes
+    are equally frequent.
     """
     sure = probabilities.clip(min=SMALLEST)
     usual = sure.mean(axis=0, keepdims=True)

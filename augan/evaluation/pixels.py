@@ -1,4 +1,4 @@
-"""How well heatmaps find the defective pixels of images that have masks."""
+"""Pixel metrics of heatmaps, on images with masks of the defects."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from augan.exceptions import DataError
 
 Pairs = list[tuple[NDArray[np.bool_], NDArray[np.floating[Any]]]]
 
-MAX_PRO_FPR = 0.3  # up to which regions' overlap is integrated
+MAX_PRO_FPR = 0.3  # the overlap is integrated up to this false-positive rate
 N_THRESHOLDS = 5000
-CORNERS = np.ones((3, 3), dtype=int)  # pixels that touch by a corner are of one region
+CORNERS = np.ones((3, 3), dtype=int)  # pixels that touch at a corner belong to one region
 
 
 @dataclass(frozen=True)
 class PixelReport:
-    """How well heatmaps tell defective pixels from good ones.
+    """Result of `pixel_metrics`.
 
     Attributes
     ----------
@@ -30,14 +30,18 @@ class PixelReport:
     prevalence : float
         Share of defective pixels, which is also the average precision of random heat.
     auroc : float
-        Chance that a defective pixel is hotter than a good one.
+        Probability that a defective pixel is hotter than a good one.
     average_precision : float
-        Mean of the precision at each defective pixel, from the hottest down.
+        Mean of the precision at each defective pixel, in order of decreasing heat.
     aupro : float
-        Share of each region that is found, its mean over regions of whatever size, integrated up
-        to 30 % of good pixels and divided by .3 (Bergmann 2021).
+        Area under the per-region overlap curve [1]_: the share of a region that is found, mean
+        over regions, integrated up to a false-positive rate of 30 % and divided by 0.3.
     by_kind : dict of str to PixelReport
-        The same of each kind of defects and the images without any; empty where they have no kinds.
+        The same for each kind of defects, with the images without defects; empty without `kinds`.
+
+    References
+    ----------
+    .. [1] Bergmann et al. "The MVTec anomaly detection dataset." IJCV, 2021.
     """
 
     n_images: int
@@ -58,27 +62,27 @@ def pixel_metrics(
 ) -> PixelReport:
     """Compare heatmaps with masks of the defects.
 
-    Figures come from 5,000 thresholds, so that millions of pixels need no sorting.
+    Metrics are computed at 5,000 thresholds, so that millions of pixels need not be sorted.
 
     Parameters
     ----------
     masks : sequence of array-like of shape (H, W)
         True, or not 0, where an image is defective; sizes may differ from image to image.
     heatmaps : sequence of array-like of shape (H, W)
-        Heat of the same images' pixels, hotter = more abnormal.
+        Heat of the pixels of the same images, hotter = more abnormal.
     kinds : sequence of str, optional
-        What kind of defect an image has; that of images with an empty mask is not looked at.
+        The kind of defect of each image; ignored for images with an empty mask.
 
     Returns
     -------
     report : PixelReport
-        The figures.
+        The metrics.
 
     Raises
     ------
     DataError
-        When masks, heatmaps and kinds don't go together, heat is not finite, or all pixels are
-        defective or none is.
+        When masks, heatmaps and kinds differ in number or shape, when heat is not finite, or when
+        all pixels are defective or none is.
 
     Examples
     --------
@@ -143,14 +147,14 @@ def _read(masks: Iterable[Any], heatmaps: Iterable[Any]) -> Pairs:
         raise DataError(f"{len(found)} masks for {len(heats)} heatmaps")
     for i, (mask, heat) in enumerate(zip(found, heats, strict=True)):
         if mask.ndim != 2 or mask.shape != heat.shape:
-            raise DataError(f"image {i}: a mask of shape {mask.shape}, heat of {heat.shape}")
+            raise DataError(f"image {i}: mask of shape {mask.shape}, heatmap of shape {heat.shape}")
         if not np.isfinite(heat).all():
-            raise DataError(f"image {i}: heat that is not finite")
+            raise DataError(f"image {i}: the heatmap is not finite")
     return [(mask != 0, heat) for mask, heat in zip(found, heats, strict=True)]
 
 
 def _thresholds(pairs: Pairs) -> NDArray[Any]:
-    """Return all values, or quantiles of those of defective and of good pixels."""
+    """Return all values, or quantiles of those of defective and of good pixels if many."""
     parts = []
     for defective in (True, False):
         values = np.concatenate([heat[mask == defective] for mask, heat in pairs])
@@ -162,7 +166,7 @@ def _thresholds(pairs: Pairs) -> NDArray[Any]:
 
 
 def _from_the_top(counts: NDArray[Any]) -> NDArray[Any]:
-    """Return how much lies above each threshold, from above all to above none."""
+    """Return the cumulative counts, from the highest threshold down."""
     return np.concatenate([[0.0], counts[::-1].cumsum()])
 
 

@@ -1,8 +1,8 @@
-"""Detection figures of many resamples at once, from how often each row was drawn.
+"""Detection metrics of many bootstrap resamples at once, from the number of times rows are drawn.
 
-Rows are put into steps, highest score first. Rows with one score share a step, so ties count as
-they do in scikit-learn; neighbouring steps without an anomaly are one, since no figure changes
-within them. With few anomalies there are few steps, however many rows.
+Rows are sorted by score, highest first, and grouped into steps. Rows with equal scores share a
+step, so that ties count as in scikit-learn. Adjacent steps without an anomaly are merged, as no
+metric changes within them; with few anomalies there are few steps.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Mask = NDArray[np.bool_]
 
 MAX_FPR = 0.01
 MIN_RECALL = 0.95
-CELLS = 500_000  # resamples times steps that are worked on at once
+CELLS = 500_000  # resamples times steps, computed at once
 
 
 def resample_figures(
     anomaly: Mask, score: Floats, threshold: float | None, n_resamples: int, seed: int
 ) -> dict[str, Floats]:
-    """Return each figure (n_resamples,) of stratified resamples of rows (n,)."""
+    """Return each metric (n_resamples,) of stratified resamples of rows (n,)."""
     steps, n_flagged = score_steps(anomaly, score, threshold)
     n_steps = int(steps.max()) + 1
     chunk = max(1, CELLS // n_steps)
@@ -41,13 +41,13 @@ def resample_figures(
 
 
 def resample_share(share: float, n_rows: int, n_resamples: int, seed: int, name: str) -> Floats:
-    """Return the share (n_resamples,) of rows with some property in resamples of `n_rows`."""
+    """Return bootstrap resamples (n_resamples,) of a share of `n_rows`."""
     random = numpy_stream(seed, f"bootstrap {name}")
     return random.binomial(n_rows, share, size=n_resamples) / n_rows
 
 
 def score_steps(anomaly: Mask, score: Floats, threshold: float | None) -> tuple[Counts, int | None]:
-    """Return the step of each row (n,), and how many steps lie above the threshold."""
+    """Return the step of each row (n,), and the number of steps above the threshold."""
     negated, tie = np.unique(-score, return_inverse=True)
     has_anomaly = np.bincount(tie, weights=anomaly) > 0
     flagged = np.zeros(len(negated), dtype=bool) if threshold is None else -negated > threshold
@@ -60,7 +60,7 @@ def score_steps(anomaly: Mask, score: Floats, threshold: float | None) -> tuple[
 def figures_of_counts(
     normals: Counts, anomalies: Counts, n_flagged: int | None
 ) -> dict[str, Floats]:
-    """Return each figure (B,) from how many normals and anomalies stand on each step (B, S)."""
+    """Return each metric (B,) from the number of normals and anomalies in each step (B, S)."""
     fp, tp = normals.cumsum(axis=1), anomalies.cumsum(axis=1)  # (B, S)
     n_normal, n_anomaly = fp[:, -1], tp[:, -1]  # (B,)
     fpr, recall = fp / n_normal[:, None], tp / n_anomaly[:, None]
@@ -83,7 +83,7 @@ def figures_of_counts(
 def _verdict_figures(
     fp: Counts, tp: Counts, n_normal: Counts, n_anomaly: Counts
 ) -> dict[str, Floats]:
-    """Return the figures (B,) of the rows above a threshold; precision 0 where there are none."""
+    """Return the metrics (B,) of the rows above a threshold; precision is 0 if there are none."""
     return {
         "precision": tp / np.maximum(tp + fp, 1),
         "recall": tp / n_anomaly,
@@ -93,9 +93,9 @@ def _verdict_figures(
 
 
 def _draws(counts: Counts, sizes: list[int], seed: int, name: str) -> Iterator[Counts]:
-    """Give resamples of the rows of one class, as counts a step (B, S), `sizes` at a time.
+    """Yield resamples of the rows of one class, as counts per step (B, S), `sizes` at a time.
 
-    A stream of its own for each class: the figures do not depend on the sizes.
+    Each class has its own random stream, so that the metrics do not depend on the sizes.
     """
     random = numpy_stream(seed, f"bootstrap {name}")
     present, n_rows = np.flatnonzero(counts), int(counts.sum())

@@ -169,7 +169,8 @@ class _Rows:
             self._add(batch, found)
         if not self.places:
             raise DataError(f"{self.data}: none of {len(self.known.labels)} images can be read")
-        warn_of_seen(self.estimator, np.concatenate(self.hashes), str(self.data))
+        seen = getattr(self.estimator, "training_rows_", None)
+        warn_of_seen(seen, np.concatenate(self.hashes), str(self.data))
 
     def _add(self, batch: Batch, found: Any) -> None:
         from augan.codecs.seen_rows import hashes_of

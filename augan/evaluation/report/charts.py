@@ -1,4 +1,4 @@
-"""Charts of a report as SVG, in the colours of the page that they lie in."""
+"""Charts of a report as SVG, in the colours of its page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# Colours that no chart uses, each written as a variable of the page's style.
+# Placeholder colours, replaced by variables of the page's style sheet in the SVG.
 INK, NORMAL, ANOMALY, FAINT = "#010203", "#040506", "#070809", "#0a0b0c"
 VARIABLES = {INK: "--ink", NORMAL: "--normal", ANOMALY: "--anomaly", FAINT: "--faint"}
 STYLE: dict[Any, Any] = {
@@ -34,13 +34,13 @@ STYLE: dict[Any, Any] = {
 }
 SIZE = (4.2, 3.3)  # inches
 BINS = 40
-SHOWN = (0.005, 0.995)  # quantiles of the scores between which the histogram lies
+SHOWN = (0.005, 0.995)  # quantiles of the scores that the histogram spans
 
 
 def roc_chart(is_anomaly: Mask, scores: Floats, limit: float) -> str:
-    """Return the receiver operating characteristic, with the point at the threshold."""
+    """Return the ROC curve, with a dot at the threshold."""
     fpr, recall, _ = roc_curve(is_anomaly, scores)
-    figure, axis = _axis("normal rows flagged (FPR)", "anomalies flagged (recall)", "roc")
+    figure, axis = _axis("false-positive rate", "recall (true-positive rate)", "roc")
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle="--")
     axis.plot(fpr, recall, color=ANOMALY)
     flagged = scores > limit
@@ -49,9 +49,9 @@ def roc_chart(is_anomaly: Mask, scores: Floats, limit: float) -> str:
 
 
 def precision_recall_chart(is_anomaly: Mask, scores: Floats, limit: float) -> str:
-    """Return precision over recall, with the point at the threshold."""
+    """Return the precision-recall curve, with a dot at the threshold."""
     precision, recall, _ = precision_recall_curve(is_anomaly, scores, drop_intermediate=True)
-    figure, axis = _axis("anomalies flagged (recall)", "anomalies among flagged (precision)", "pr")
+    figure, axis = _axis("recall", "precision", "pr")
     axis.axhline(is_anomaly.mean(), color=FAINT, linestyle="--")
     axis.step(recall, precision, color=ANOMALY, where="post")
     flagged = scores > limit
@@ -61,14 +61,14 @@ def precision_recall_chart(is_anomaly: Mask, scores: Floats, limit: float) -> st
 
 
 def score_chart(is_anomaly: Mask, scores: Floats, limit: float) -> str:
-    """Return histograms of normal rows' and anomalies' scores, each as shares of its kind.
+    """Return histograms of the scores of normal rows and of anomalies, each summing to 1.
 
-    Scores beyond the outermost bins are counted in these.
+    Scores beyond the outermost bins are counted in the outermost bins.
     """
     ends = [np.quantile(scores[rows], SHOWN) for rows in (is_anomaly, ~is_anomaly)]
     low, high = min(*(end[0] for end in ends), limit), max(*(end[1] for end in ends), limit)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    figure, axis = _axis("anomaly_score", "share of rows of a kind", "")
+    figure, axis = _axis("anomaly_score", "share of rows in each class", "")
     for rows, colour, name in ((~is_anomaly, NORMAL, "normal"), (is_anomaly, ANOMALY, "anomalies")):
         shares = np.full(rows.sum(), 1 / rows.sum())
         clipped = scores[rows].clip(edges[0], edges[-1])
@@ -79,7 +79,7 @@ def score_chart(is_anomaly: Mask, scores: Floats, limit: float) -> str:
 
 
 def _axis(x_label: str, y_label: str, unit: str) -> tuple[Figure, Any]:
-    """Return a figure and its axis; that of a `unit` goes from 0 to 1 both ways."""
+    """Return a figure and its axis; with a `unit`, both axes go from 0 to 1."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         axis = figure.subplots()
@@ -91,7 +91,7 @@ def _axis(x_label: str, y_label: str, unit: str) -> tuple[Figure, Any]:
 
 
 def _svg(figure: Figure, name: str) -> str:
-    """Return a figure as an SVG element, the same for the same figure."""
+    """Return a figure as an SVG element, deterministic."""
     FigureCanvasSVG(figure)
     file = io.StringIO()
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):

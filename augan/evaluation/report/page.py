@@ -1,13 +1,11 @@
-"""The page of an evaluation: verdict, figures, charts, the worst errors and the rows to sort."""
+"""The HTML report of an evaluation: verdict, charts, metrics, worst errors, sortable rows."""
 
 from __future__ import annotations
 
 import datetime
-import heapq
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import jinja2
 import numpy as np
@@ -20,6 +18,7 @@ from augan.evaluation.figures import DetectionReport
 from augan.evaluation.pixels import PixelReport
 from augan.evaluation.report.charts import precision_recall_chart, roc_chart, score_chart
 from augan.evaluation.report.pictures import heat_picture, picture
+from augan.evaluation.report.rows import Highest, Kept, ScoredRows, Shown
 from augan.io.images import as_bytes
 
 Floats = NDArray[np.float64]
@@ -27,100 +26,41 @@ Mask = NDArray[np.bool_]
 ReadImage = Callable[[str], NDArray[Any]]
 ReadMask = Callable[[str, tuple[int, int]], NDArray[np.bool_]]
 
-N_WORST = 12  # false alarms, and misses, that are shown
-N_TOP = 100  # rows of a table that are listed, the highest scores
-N_LISTED = 2000  # images that are listed, the highest scores
-N_REASONS = 4  # columns a row
-OUTCOMES = {
-    (True, True): "found",
-    (True, False): "missed",
-    (False, True): "false alarm",
-    (False, False): "passed",
-}
+N_WORST = 12  # number of false alarms, and of misses
+N_TOP = 100  # number of table rows that are listed
+N_LISTED = 2000  # number of images that are listed
+N_REASONS = 4  # columns named for each row
 
 
-class Kept(NamedTuple):
-    """A row that is shown: ordered by `order`, then the earlier one first."""
+class ExplainingDetector(Protocol):
+    """A fitted detector that explains its scores; one of images has a `pixel_threshold_`."""
 
-    order: float
-    turn: int
-    i: int
-    row: Any
+    codec_: Any
+    pixel_threshold_: float
 
-
-class Highest:
-    """The `n` rows of highest order among all that pass, in memory."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self._heap: list[Kept] = []
-
-    def offer(self, order: float, i: int, rows: Any, at: int) -> None:
-        """Keep row `i` of all, which is row `at` of these, if its order is high enough."""
-        if len(self._heap) == self.n and order <= self._heap[0].order:
-            return
-        kept = Kept(order, -i, i, rows[at : at + 1].copy())
-        (heapq.heappush if len(self._heap) < self.n else heapq.heapreplace)(self._heap, kept)
-
-    def sorted(self) -> list[Kept]:
-        """Return what was kept, highest first."""
-        return sorted(self._heap, key=lambda kept: (-kept.order, kept.i))
-
-
-@dataclass
-class Shown:
-    """A row on the page."""
-
-    name: str
-    label: str
-    score: float
-    p_value: float
-    outcome: str
-    reasons: Sequence[tuple[str, str, float]] = ()
-    image: str = ""
-    heat: str = ""
-    mask: str = ""
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """All rows that were scored, (n,) each."""
-
-    names: list[str]
-    labels: list[str]
-    scores: Floats
-    is_anomaly: Mask
-    p_values: Floats
-    flagged: Mask
-
-    def shown(self, i: int) -> Shown:
-        return Shown(
-            name=self.names[i],
-            label=self.labels[i],
-            score=float(self.scores[i]),
-            p_value=float(self.p_values[i]),
-            outcome=OUTCOMES[bool(self.is_anomaly[i]), bool(self.flagged[i])],
-        )
+    def explain(self, X: Any) -> Any:
+        """Return how unusual each column, or pixel, of each row is."""
 
 
 class EvaluationPage:
-    """Gathers what the page of an evaluation shows, batch by batch, and writes it.
+    """Collects scored batches and writes the HTML report of an evaluation.
 
     Parameters
     ----------
-    detector : AnoGAN or FAnoGAN
+    detector : AnoGAN, FAnoGAN or OnnxDetector
         A fitted detector.
     limit : float
         Score above which a row is flagged.
     read_image : callable, optional
-        Returns the image of a name at its own size; of images that are rows of an array, None.
+        Returns the image of a given name at its original size. If None, the images are shown as
+        they were scored.
     read_mask : callable, optional
-        Returns the mask (H, W) of a name at a size (H, W).
+        Returns the mask (H, W) of the image of a given name, at a given size (H, W).
     """
 
     def __init__(
         self,
-        detector: Any,
+        detector: ExplainingDetector,
         limit: float,
         *,
         read_image: ReadImage | None = None,
@@ -138,7 +78,7 @@ class EvaluationPage:
         self.top = Highest(0 if self.of_images else N_TOP)
 
     def add(self, names: Any, rows: Any, found: Assessment, is_anomaly: Mask, labels: Any) -> None:
-        """Look at the next rows (b, ...): their names, scores, kinds and labels, (b,) each."""
+        """Add a batch of rows (b, ...), with their names, scores, classes and labels, (b,) each."""
         scores = found.anomaly_score
         start = len(self.names)
         self.names += map(str, names)
@@ -163,22 +103,15 @@ class EvaluationPage:
         model: str,
         data: str,
     ) -> None:
-        """Write the page of a report, in which `model` was tried on `data`."""
+        """Write the page; `model` and `data` are the names in its title."""
         scores, is_anomaly = np.concatenate(self.scores), np.concatenate(self.is_anomaly)
         given = (is_anomaly, scores, self.limit)
-        rows = _Rows(
+        rows = ScoredRows(
             *(self.names, self.labels, scores, is_anomaly),
             p_values=np.concatenate(self.p_values),
             flagged=scores > self.limit,
         )
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("augan.evaluation.report", "."),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        text = environment.get_template("page.html.j2").render(
+        text = _template().render(
             model=model,
             data=data,
             date=datetime.date.today().isoformat(),
@@ -198,14 +131,14 @@ class EvaluationPage:
         with atomic_path(file) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
-    def _listed(self, rows: _Rows) -> list[Shown]:
-        """Return the rows to sort: of tables those kept, with reasons."""
+    def _listed(self, rows: ScoredRows) -> list[Shown]:
+        """Return the rows of the sortable table; those of tables with reasons."""
         if not self.of_images:
             return self._shown(self.top.sorted(), rows)
         order = np.argsort(-rows.scores, kind="stable")[:N_LISTED]
         return [rows.shown(int(i)) for i in order]
 
-    def _shown(self, kept: list[Kept], rows: _Rows) -> list[Shown]:
+    def _shown(self, kept: list[Kept], rows: ScoredRows) -> list[Shown]:
         shown = [rows.shown(each.i) for each in kept]
         if not kept:
             return shown
@@ -231,7 +164,7 @@ class EvaluationPage:
                 shown.mask = picture((255 * mask).astype(np.uint8))
 
     def _add_reasons(self, shown: list[Shown], parts: list[Any]) -> None:
-        """Name the columns that make each row unusual, its value there, and how unusual."""
+        """Add the most unusual columns of each row, their values, and how unusual they are."""
         frames = isinstance(parts[0], pd.DataFrame)
         rows = pd.concat(parts, ignore_index=True) if frames else np.concatenate(parts)
         unusual = self.detector.explain(rows)
@@ -242,6 +175,17 @@ class EvaluationPage:
                 (str(name), _text(values[name].iloc[i]), float(times))
                 for name, times in highest.items()
             ]
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("augan.evaluation.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html.j2")
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Images of a report: small, and written into the page."""
+"""Images of a report, embedded in the page."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from PIL import Image
 
 from augan.pictures import overlay
 
-SIDE = 240  # pixels a side at most
-SMALL_SIDE = 64  # up to which images are enlarged, and nothing is lost to compression
+SIDE = 240  # largest side in pixels
+SMALL_SIDE = 64  # images up to this side are enlarged and saved without loss
 
 Pixels = NDArray[np.uint8]
 
 
 def picture(pixels: Pixels) -> str:
-    """Return a grey, RGB or RGBA image (H, W[, C]) of bytes as a ``data:`` address."""
+    """Return a grey, RGB or RGBA image (H, W[, C]) of bytes as a ``data:`` URL."""
     return _address(_scaled(pixels), small=_is_small(pixels))
 
 
 def heat_picture(pixels: Pixels, heat: NDArray[Any], limit: float) -> str:
-    """Return an image with its heat (h, w) laid over it, a line around what is hotter."""
+    """Return an image with its heatmap (h, w) on top, regions above `limit` outlined."""
     scaled = _scaled(pixels)
     resized = Image.fromarray(heat.astype(np.float32)).resize(
         scaled.size, Image.Resampling.BILINEAR
@@ -38,7 +38,7 @@ def _is_small(pixels: Pixels) -> bool:
 
 
 def _scaled(pixels: Pixels) -> Image.Image:
-    """Return an image at most `SIDE` a side; each pixel of a small one as a square."""
+    """Return an image resized to at most `SIDE` pixels; small ones are enlarged by a factor."""
     squeezed = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     image = Image.fromarray(squeezed)
     if _is_small(pixels):

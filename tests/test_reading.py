@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from augan.codecs.codec import codec_from_state
+from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, DataWarning, ParameterError
 from augan.io import csv_files
 from augan.io.formats import DateFormat, NumberFormat, in_formats
@@ -710,3 +712,26 @@ def test_addresses_codes_and_categories_are_not_taken_for_units(tmp_path: Path, 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert TableSource(path).read()["x"].tolist() == [cell(i) for i in range(60)]
+
+
+# Offsets of times
+
+
+@pytest.mark.parametrize(
+    ("offsets", "dtype"),
+    [
+        (["+02:00"], "UTC+02:00"),
+        (["-0430"], "UTC-04:30"),
+        (["+01:00", "+02:00"], "UTC"),
+        (["Z"], "UTC"),
+    ],
+)
+def test_times_keep_an_offset_that_all_have(tmp_path: Path, offsets: list[str], dtype: str) -> None:
+    n = len(offsets)
+    cells = [*(f" 2024-03-{i + 1:02d}T10:00:00{offsets[i % n]}" for i in range(20)), "NA"]
+    path = csv(tmp_path / "a.csv", {"t": cells, "n": [str(i) for i in range(21)]})
+    frame, _ = read_both(path)
+    assert str(frame["t"].dtype.tz) == dtype
+    codec = TableCodec().fit(frame)
+    decoded = codec_from_state(*codec.state()).decode(codec.encode(frame))
+    pd.testing.assert_frame_equal(decoded, frame)

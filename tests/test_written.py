@@ -86,3 +86,19 @@ def test_texts_and_missing_values_are_written_as_they_stood() -> None:
     assert flags.write(pd.Series([False, True])) == ["no", "Yes"]
     some = ColumnText.learn(["1.0", "", "NA", "NA"], pd.Series([1.0, None, None, None]))
     assert some.write(pd.Series([None, 2.0])) == ["NA", "2.0"]
+
+
+@pytest.mark.parametrize(
+    "texts, written",
+    [
+        (["2024-01-31T10:20:30+02:00"], "2025-07-04T03:02:03+02:00"),
+        (["2024-01-31 10:20:30-0430"], "2025-07-03 20:32:03-0430"),
+        (["2024-01-31 10:20:30+02"], "2025-07-04 03:02:03+02"),
+        (["2024-01-31 10:20+01:00", *["2024-07-31 10:20+02:00"] * 2], "2025-07-04 03:02+02:00"),
+        (["2024-01-31 10:20:30Z", "2024-01-31 10:20:30+02:00"], "2025-07-04 01:02:03Z"),
+    ],
+)
+def test_new_dates_have_the_offset_of_the_column(texts: list[str], written: str) -> None:
+    values = pd.Series(pd.to_datetime(texts, utc=True))
+    column = ColumnText.learn(texts, values)
+    assert column.write(pd.Series(pd.to_datetime(["2025-07-04 01:02:03"], utc=True))) == [written]

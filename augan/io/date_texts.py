@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 LOOKS_LIKE_DATE = r"^\d{4}-\d\d-\d\d"
+TRAILING_OFFSET = r"\d(?P<offset>[+-]\d\d:?\d\d)$"
 TIMES = [pa.timestamp(unit, zone) for unit in ("s", "us", "ns") for zone in (None, "UTC")]
 CLOCK = r"(?:[ T]+(\d{1,2}:\d\d)(:\d\d)?(\.\d{1,6})?( ?[AaPp][Mm])?)?"
 IN_NUMBERS = re.compile(rf"(\d{{4}}|\d\d?)([./-])(\d\d?)\2(\d{{4}}|\d\d?){CLOCK}")
@@ -121,6 +122,18 @@ def read_iso_dates(
     if alike < share * (len(text) - text.null_count):
         return pa.chunked_array([pa.nulls(len(text))]), np.ones(len(text), dtype=bool)
     return read_iso(text)
+
+
+def with_offset(text: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return times in UTC with the offset of the texts, such as +02:00, if all have the same."""
+    if getattr(times.type, "tz", None) != "UTC":
+        return times
+    found = pc.struct_field(pc.extract_regex(text.drop_null(), TRAILING_OFFSET), [0])
+    offsets = pc.replace_substring_regex(found, r"(\d\d)(\d\d)$", r"\1:\2").unique()
+    offset = offsets[0].as_py() if len(offsets) == 1 else None
+    if offset in (None, "+00:00", "-00:00"):
+        return times
+    return times.cast(pa.timestamp(times.type.unit, offset))
 
 
 def read_dates(text: pa.ChunkedArray, how: str) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from augan.exceptions import DataError, DataWarning, listed, shown
-from augan.io.arrow_frames import to_frame
+from augan.io.arrow_frames import to_frame, typed_frame, with_nullable_integers
 from augan.io.cell_errors import Places
 from augan.io.csv_files import CsvFile, explained
 from augan.io.known_types import converted, trimmed
@@ -108,8 +108,8 @@ class TableSource:
                 self.resolved = replace(self.options, formats={**self.options.formats, **formats})
             self._warn_of_names(table)
             self._warn_of_index(table)
-            frame = _to_pandas(table, self.options)
-            return _with_nullable_integers(frame, table) if nullable else frame
+            frame = typed_frame(table, self.options.missing)
+            return with_nullable_integers(frame, table) if nullable else frame
 
     def batches(self, types: dict[str, str]) -> Iterator[pd.DataFrame]:
         """Yield batches of columns, in constant memory.
@@ -142,7 +142,7 @@ class TableSource:
                 with _named_errors(file.label, file):
                     places = Places([file.label], [len(table)], start - first)
                     table = converted(table, types, self.options, places)
-                    frame = _to_pandas(table, self.options)
+                    frame = typed_frame(table, self.options.missing)
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 start += len(frame)
                 if len(frame):
@@ -268,27 +268,3 @@ class _named_errors:
         if isinstance(error, (pa.ArrowException, OSError, ValueError, LookupError, EOFError)):
             columns = [] if self.file is None else self.file.names
             raise DataError(f"{self.label}: {explained(error, columns)}") from error
-
-
-def _to_pandas(table: pa.Table, options: ReadOptions) -> pd.DataFrame:
-    """Return a DataFrame; blank categories become missing values."""
-    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
-    marks = {"", *options.missing}
-    for i, dtype in enumerate(frame.dtypes):
-        if isinstance(dtype, pd.CategoricalDtype):
-            blank = [c for c in dtype.categories if isinstance(c, str) and c.strip() in marks]
-            if blank:
-                name = frame.columns[i]
-                frame[name] = frame[name].cat.remove_categories(blank)
-    return frame
-
-
-def _with_nullable_integers(frame: pd.DataFrame, table: pa.Table) -> pd.DataFrame:
-    """Return the frame with nullable integers for integer columns with missing values."""
-    for field, column in zip(table.schema, table.columns, strict=True):
-        if pa.types.is_integer(field.type) and column.null_count:
-            signed = pa.types.is_signed_integer(field.type)
-            dtype = f"{'Int' if signed else 'UInt'}{field.type.bit_width}"
-            values = column.to_pandas(types_mapper=lambda _, dtype=dtype: pd.array([], dtype).dtype)
-            frame[field.name] = values
-    return frame

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from augan.exceptions import DataError, DataWarning, shown
 from augan.io import number_texts
 from augan.io.cell_errors import Places, check_finite, odd_text, options_for
-from augan.io.date_texts import order_of, read_dates, read_iso_dates, survey_dates
+from augan.io.date_texts import order_of, read_dates, read_iso_dates, survey_dates, with_offset
 from augan.io.formats import DateFormat, Format, NumberFormat
 from augan.io.known_types import read_as, trimmed
 from augan.io.number_texts import has, plain_numbers
@@ -79,7 +79,7 @@ class TypeInference:
         """
         for name in table.column_names:
             text = self._trimmed(name, table.column(name))
-            self.columns[name] = self._column(name, text)
+            self.columns[name] = with_offset(text, self._column(name, text))
         self._decide_numbers()
         for column in self.ambiguous:
             if column.dates:

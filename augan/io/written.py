@@ -15,6 +15,8 @@ import pandas as pd
 from pandas.api import types as pdt
 from pandas.tseries.api import guess_datetime_format
 
+from augan.io.arrow_frames import zone_of
+
 DATE_FORMATS = (
     *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"),
     *("%Y-%m-%d %H:%M:%S.%3f", "%Y-%m-%dT%H:%M:%S.%3f"),
@@ -23,7 +25,7 @@ DATE_FORMATS = (
     *("%-d.%-m.%Y", "%-d/%-m/%Y", "%-m/%-d/%Y", "%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M"),
 )
 PLAIN_MARKS = ((".", ""), (",", ""), (".", ","), (",", "."))
-ZONES = ("", "Z", "%z", "%:z", " %z", "+00")
+ZONES = ("", "Z", "%z", "%:z", " %z", "%3z")  # %3z: hours only
 
 
 @dataclass(frozen=True)
@@ -143,23 +145,43 @@ class NumberStyle:
 
 @dataclass(frozen=True)
 class DateStyle:
-    """Format of dates, as in `strftime`; also %-d and %-m without zero, %3f and %:z."""
+    """Format of dates, as in `strftime`; also %-d and %-m without zero, %3f and %:z.
+
+    `zone` is the most frequent offset of dates that have one.
+    """
 
     form: str | None
+    zone: datetime.timezone | None = None
 
     @classmethod
     def learn(
         cls, texts: Sequence[str], values: Sequence[Any], date_format: str | None = None
     ) -> DateStyle:
         """Learn from cells and their dates."""
+        zones = [_zone_in(text, value) for text, value in zip(texts, values, strict=True)]
+        own = [_in_zone(value, zone) for value, zone in zip(values, zones, strict=True)]
         forms = ([date_format] if date_format else []) + _candidates(texts)
-        found = {form: _agreement(form, texts, values) for form in forms}
+        found = {form: _agreement(form, texts, own) for form in forms}
         best = max(found, key=lambda form: found[form])
-        return cls(best if found[best] else None)
+        zone = Counter(zones).most_common(1)[0][0] if zones else None
+        if zone is not None and best.endswith("Z"):  # which is the offset of UTC
+            zone = datetime.UTC
+        return cls(best if found[best] else None, zone)
 
     def write(self, value: Any) -> str:
         """Return a date as text."""
+        value = _in_zone(value, self.zone)
         return value.isoformat(sep=" ") if self.form is None else _formatted(value, self.form)
+
+
+def _zone_in(text: str, value: Any) -> datetime.timezone | None:
+    """Return the zone of an offset at the end of a text; None if the date has no zone."""
+    found = re.search(r":\d\d(?:\.\d+)? ?([+-]\d\d(?::?\d\d)?|Z)$", text.strip())
+    return zone_of(found[1]) if found and value.tzinfo is not None else None
+
+
+def _in_zone(value: Any, zone: datetime.timezone | None) -> Any:
+    return value if zone is None else value.tz_convert(zone)
 
 
 _NUMBER = re.compile(r"^([^\d.,]*)(\d[\d.,'’ \u00a0\u202f]*\d|\d|[.,]\d+)([^\d]*)$")
@@ -191,7 +213,8 @@ def _formatted(value: Any, form: str) -> str:
         form = form.replace("%-d", str(moment.day)).replace("%-m", str(moment.month))
     form = form.replace("%3f", f"{moment.microsecond // 1000:03d}")
     form = form.replace("%Y", f"{moment.year:04d}")
-    if "%:z" in form:
+    if "%:z" in form or "%3z" in form:
         offset = moment.strftime("%z")
         form = form.replace("%:z", f"{offset[:3]}:{offset[3:5]}" if offset else "")
+        form = form.replace("%3z", offset[:3])
     return moment.strftime(form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from typer.testing import CliRunner
 
 from augan import FAnoGAN, GANSampler
-from augan.evaluation import evaluate_generator
+from augan.evaluation import evaluate_generator, feature_extractor, generative
 from augan.evaluation.feature_extractor import InceptionFeatureExtractor, LearnedFeatureExtractor
 from augan.evaluation.frechet import classifier_score, frechet_distance, kernel_distance
 from augan.evaluation.prdc import near_copies
@@ -30,7 +31,7 @@ class Maker(BaseEstimator):
 
     def __init__(self, images, labels=None):
         self.images, self.labels = images, labels
-        self.codec_ = FITTED.codec_
+        self.codec_ = fitted().codec_
         if labels is not None:
             self.classes_ = np.unique(labels)
 
@@ -43,11 +44,20 @@ class Maker(BaseEstimator):
         return new if self.labels is None else (new, self.labels[picked])
 
 
-FITTED = FAnoGAN(
-    **{"max_steps": 1, "encoder_steps": 1, "pretext_steps": 1, "n_folds": 2, "width": 8},
-    heads=("data_neighbors",),
-    random_state=0,
-).fit(DIGITS[:100])
+@functools.cache
+def fitted():
+    """Return a detector of digits that has learned nothing; tests must not change it."""
+    return FAnoGAN(
+        **{"max_steps": 1, "encoder_steps": 1, "pretext_steps": 1, "n_folds": 2, "width": 8},
+        heads=("data_neighbors",),
+        random_state=0,
+    ).fit(DIGITS[:100])
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """Train feature extractors for a few steps; those of `reports` are trained before."""
+    monkeypatch.setattr(feature_extractor, "MAX_STEPS", 20)
 
 
 def test_the_frechet_distance_is_that_of_torch_fidelity():
@@ -109,10 +119,21 @@ def reports():
         "copies": Maker(DIGITS[real]),
         "mislabelled": Maker(DIGITS[own], 9 - LABELS[own]),
     }
-    return {
-        name: evaluate_generator(maker, DIGITS[real], LABELS[real], n_samples=800)
-        for name, maker in makers.items()
-    }
+    trained = functools.cache(lambda: LearnedFeatureExtractor(*given[0]))
+    given = []
+
+    def train_once(*arguments):
+        given.append(arguments)
+        for a, b in zip(given[0], arguments, strict=True):
+            assert np.array_equal(a, b)
+        return trained()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generative, "LearnedFeatureExtractor", train_once)
+        return {
+            name: evaluate_generator(maker, DIGITS[real], LABELS[real], n_samples=800)
+            for name, maker in makers.items()
+        }
 
 
 def test_real_images_are_as_good_as_real_ones(reports):
@@ -162,7 +183,8 @@ def test_few_images_have_no_frechet_distance(reports):
     json.dumps(reports["real"].to_dict(), allow_nan=False)
 
 
-def test_without_classes_features_are_learned_from_rotations_and_shifts():
+def test_without_classes_features_are_learned_from_rotations_and_shifts(monkeypatch):
+    monkeypatch.setattr(feature_extractor, "MAX_STEPS", 200)
     report = evaluate_generator(Maker(DIGITS[LABELS == 3]), DIGITS, n_samples=180)
     assert report.feature_extractor == "a classifier trained on rotations and shifts"
     assert report.classifier_accuracy is None and report.by_class == ()
@@ -173,7 +195,7 @@ def test_without_classes_features_are_learned_from_rotations_and_shifts():
 
 def test_the_same_seed_gives_the_same_report():
     reports = [
-        evaluate_generator(FITTED, DIGITS[:200], LABELS[:200], n_samples=40, random_state=seed)
+        evaluate_generator(fitted(), DIGITS[:200], LABELS[:200], n_samples=40, random_state=seed)
         for seed in (0, 0, 1)
     ]
     assert reports[0].to_dict() == reports[1].to_dict()
@@ -182,7 +204,7 @@ def test_the_same_seed_gives_the_same_report():
 
 def test_former_names_still_work(reports):
     with pytest.warns(FutureWarning, match="judge is deprecated, use feature_extractor"):
-        report = evaluate_generator(FITTED, DIGITS[:60], judge="own", n_samples=20)
+        report = evaluate_generator(fitted(), DIGITS[:60], judge="own", n_samples=20)
     with pytest.warns(FutureWarning, match="use feature_extractor"):
         assert report.judge == report.feature_extractor
     with pytest.warns(FutureWarning, match="use classifier_accuracy"):
@@ -212,7 +234,7 @@ def test_inception_reads_images_as_torchvision_does(tmp_path):
 def test_inception_is_never_downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(DataError, match=r"inception_v3_google-0cc3c7bd\.pth: no such file"):
-        evaluate_generator(FITTED, DIGITS, feature_extractor="inception", n_samples=100)
+        evaluate_generator(fitted(), DIGITS, feature_extractor="inception", n_samples=100)
     torch.save(
         LearnedFeatureExtractor(DIGITS[:50], None, 0).classify.state_dict(), tmp_path / "other.pth"
     )
@@ -234,7 +256,7 @@ def test_inception_is_never_downloaded(tmp_path, monkeypatch):
 def test_what_cannot_be_evaluated_is_said(given, message):
     given = {"X": DIGITS, "n_samples": 100, **given}
     with pytest.raises((DataError, ParameterError), match=message):
-        evaluate_generator(FITTED, given.pop("X"), given.pop("y", None), **given)
+        evaluate_generator(fitted(), given.pop("X"), given.pop("y", None), **given)
 
 
 def test_a_sampler_of_other_classes_is_refused():
@@ -250,7 +272,7 @@ def _run(*arguments):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     path = tmp_path_factory.mktemp("models")
-    FITTED.save(path / "digits.augan")
+    fitted().save(path / "digits.augan")
     np.savez(path / "digits.npz", X=DIGITS[:400], target=LABELS[:400])
     sampler = GANSampler(method="gan", max_steps=1, encoder_steps=1, width=8, random_state=0).fit(
         DIGITS[:200], LABELS[:200]

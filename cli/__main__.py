@@ -1,4 +1,4 @@
-"""Where the `augan` command begins: before anything that takes long is imported."""
+"""Entry point of the `augan` command, which handles signals before slow imports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> None:
     except BaseException:
         if signals.exit_code is None:
             raise
-        print(STOPPED, file=sys.stderr)  # an import that was interrupted may say anything
+        print(STOPPED, file=sys.stderr)  # an interrupted import may raise any error
     if signals.exit_code is not None:
         code = signals.exit_code
     sys.exit(flush(code if isinstance(code, int) else int(code is not None)))

@@ -1,4 +1,4 @@
-"""Rows of a file in batches, as a model wants them, with what they are called and what is kept."""
+"""Rows of a file in batches, in the form that a model takes, with their names."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ._models import model_context
 class Batch:
     """Some rows of a file.
 
-    `names` is an index: "row" counts all rows of the file, "path" names an image's file. `kept`
-    holds columns as they stand in the file.
+    `names` is an index: "row" counts the rows of the file, "path" holds the files of images. `kept`
+    holds columns as they are in the file.
     """
 
     names: Any
@@ -32,16 +32,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Keep:
-    """Columns that come along beside the rows.
+    """Columns that are copied beside the scores.
 
     Parameters
     ----------
     ids, others : sequence of str
-        What the options --id and --keep name.
+        Columns of the options --id and --keep.
     own : sequence of str
-        Names that the result has for columns of its own.
+        Names of the columns that the result has anyway.
     uses_stored : bool
-        Whether, without --id, those are kept that `augan fit` was told.
+        Whether the default of --id is the columns of `augan fit --id`.
     """
 
     ids: Sequence[str] = ()
@@ -50,7 +50,7 @@ class Keep:
     uses_stored: bool = False
 
     def columns(self, found: Sequence[str], context: dict[str, Any], path: Path) -> list[str]:
-        """Return the columns to keep, of those `found`."""
+        """Return the columns to copy, out of those `found`."""
         from augan.exceptions import ParameterError
 
         stored = context.get("id", []) if self.uses_stored else []
@@ -60,11 +60,11 @@ class Keep:
         for name in (names := list(dict.fromkeys([*ids, *others]))):
             if name in self.own:
                 option = "--keep" if name in others else "--id"
-                raise ParameterError(f"{option} {name}: the scores have a column of this name")
+                raise ParameterError(f"{option} {name}: the result has a column of this name")
         return names
 
     def refuse(self, path: Path) -> None:
-        """Raise where columns are asked for that the data cannot have."""
+        """Raise for columns of data that has no named columns."""
         from augan.exceptions import ParameterError
 
         for option, names in (("--id", self.ids), ("--keep", self.others)):
@@ -83,9 +83,9 @@ def model_batches(
     masks: Path | None = None,
     keep: Keep | None = None,
 ) -> Iterator[Batch]:
-    """Give the rows of a file as the model wants them, in batches.
+    """Yield the rows of a file in batches, in the form that the model takes.
 
-    `target` is no surprise, and the images in the folder `masks` are none.
+    The column `target` is not warned of. Images in the folder `masks` are left out.
     """
     from augan.exceptions import DataError
     from augan.io.image_folder import ImageFolder
@@ -126,7 +126,7 @@ def _check_columns(
     path: Path,
     model: Path,
 ) -> None:
-    """Raise where a column is missing that the model was trained with; warn of others."""
+    """Raise for a missing column of the training data; warn of additional ones."""
     from augan.exceptions import DataError, listed, shown
 
     absent = [name for name in needed if name not in found]
@@ -140,7 +140,7 @@ def _check_columns(
     extra = [name for name in found if name not in expected]
     if extra:
         names = listed(map(shown, extra))
-        say(f"augan: warning: {path}: not seen in training, ignored: column {names}")
+        say(f"augan: warning: {path}: ignored, not in the training data: column {names}")
 
 
 def _counted(batches: Iterator[tuple[Any, Any]]) -> Iterator[Batch]:
@@ -163,7 +163,7 @@ def _photographs(folder: Any, codec: Any) -> Iterator[Batch]:
 
 
 def warn_of_skipped(source: Any) -> None:
-    """Say which images of a folder were left out, and why."""
+    """Warn of the images of a folder that were left out."""
     masks = getattr(source, "masks", [])
     if masks:
         say(f"augan: warning: {len(masks)} masks are not read as images, such as {masks[0]}")

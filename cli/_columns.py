@@ -1,4 +1,4 @@
-"""Columns that an option names: one by one, or several with commas between them."""
+"""Columns in an option: one name, or several separated by commas."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ def column_list(
 ) -> list[str]:
     """Return the columns that `option` names, each once, of those `found` in the file `path`.
 
-    ``a,b`` are the columns a and b, unless one is called ``a,b``. DataError names the first that
-    is not there.
+    ``a,b`` are the columns a and b, unless there is a column ``a,b``.
+
+    Raises
+    ------
+    DataError
+        For a column that does not exist.
     """
     names: list[str] = []
     for text in texts or []:
@@ -26,7 +30,7 @@ def column_list(
 
 
 def no_column(path: Path, name: str, found: Sequence[str], option: str = "") -> Exception:
-    """Return the error that says that a column is not there, and which ones are."""
+    """Return the error for a missing column, which lists the existing ones."""
     from augan.exceptions import DataError, listed, shown
 
     alike = difflib.get_close_matches(name, found, 1)
@@ -35,7 +39,7 @@ def no_column(path: Path, name: str, found: Sequence[str], option: str = "") -> 
 
 
 def _split(text: str, found: set[str]) -> list[str]:
-    """Return the names between commas; the longest run of parts that is a column's name is one."""
+    """Split a text at commas, except for those within the name of a column."""
     if text in found:
         return [text]
     parts, names, start = text.split(","), [], 0

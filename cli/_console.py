@@ -1,4 +1,4 @@
-"""What the commands share: streams, one-line errors, progress, option types."""
+"""Messages, one-line errors and progress of the commands."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ LONGEST = 1000  # characters of a message
 def set_threads(
     threads: int | None, *, small_batches: bool = False, model: Path | None = None
 ) -> None:
-    """Give torch its threads, once, for the whole process; an exported `model` has its own.
+    """Set the number of threads of torch; an exported `model` sets its own.
 
-    Small batches gain little from a second thread, and where other work holds the cores the
-    threads wait for each other.
+    The default is 1 for small batches, which gain little from a second thread.
     """
     if is_onnx(model):
         return
@@ -41,13 +40,13 @@ def set_threads(
 def say(message: str, *, quiet: bool = False) -> None:
     """Print a line to stderr."""
     if not quiet:
-        with contextlib.suppress(OSError):  # nobody hears it, and the work goes on
+        with contextlib.suppress(OSError):  # a closed stream does not stop the work
             print(printable(" ".join(message.split())), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]:
-    """Show errors and warnings that are the user's to mend as one line; exit with code 1."""
+    """Print user errors and warnings as one line each; exit with code 1 after an error."""
     from augan.exceptions import AuganError
 
     with warnings.catch_warnings(), _logged_warnings():
@@ -65,7 +64,7 @@ def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]
             _fail(f"{where}{error.strerror or error}")
         except ModuleNotFoundError as error:
             name = str(error.name or error).partition(".")[0]
-            _fail(f"{name} is not installed: pip install 'augan[train]' brings it")
+            _fail(f"{name} is not installed: install it with pip install 'augan[train]'")
         except KeyboardInterrupt as error:
             say(stopped())
             raise typer.Exit(getattr(error, "exit_code", 130)) from None
@@ -78,7 +77,7 @@ def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]
 
 @contextlib.contextmanager
 def _logged_warnings() -> Iterator[None]:
-    """Show what the package logs as a warning, as other warnings are."""
+    """Print warnings that the package logs like other warnings."""
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: _show_warning(record.getMessage(), UserWarning)  # type: ignore[method-assign]
     logger = logging.getLogger("augan")
@@ -91,7 +90,7 @@ def _logged_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def data_errors(path: Path) -> Iterator[None]:
-    """Put the name of the file before what an estimator says of its rows."""
+    """Put the name of the file before an estimator's errors about its rows."""
     from augan.exceptions import AuganError, DataError
 
     try:
@@ -111,14 +110,14 @@ def _fail(message: str) -> None:
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str = "", *_: Any, **__: Any
 ) -> None:
-    """Print a warning, but none of Pillow's: these name no file, and what is damaged is said."""
+    """Print a warning; those of Pillow do not name the file, and damaged files are errors."""
     if issubclass(category, UserWarning) and "PIL" not in Path(filename).parts:
         say(f"augan: warning: {message}")
 
 
 @contextlib.contextmanager
 def progress(quiet: bool) -> Iterator[Any]:
-    """Give a rich progress display on stderr, shown only on a terminal."""
+    """Yield a rich progress display on stderr, shown only on a terminal."""
     from augan.training.progress import TrainingDisplay
 
     from ._terminal import PlainConsole
@@ -129,14 +128,14 @@ def progress(quiet: bool) -> Iterator[Any]:
 
 
 def training_progress(display: Any) -> Any:
-    """Return the callback that shows a training on `display`."""
+    """Return the callback that shows the training progress on `display`."""
     from augan.training.progress import TrainingProgress
 
     return TrainingProgress(display)
 
 
 def print_facts(facts: dict[str, Any]) -> None:
-    """Print names and values, nested ones on lines of their own."""
+    """Print names and values as a table, nested values on separate lines."""
     from rich.table import Table
 
     from ._terminal import PlainConsole

@@ -1,4 +1,4 @@
-"""`augan score --explain`: which columns make a row unusual, and what would be usual there."""
+"""`augan score --explain`: the most unusual columns of a row, and their usual values."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ SCORE_COLUMNS = ("row", "path", "anomaly_score", "p_value", "is_anomaly")
 
 
 def reason_columns() -> list[str]:
-    """Return the names of the columns that say why a row of a table is unusual."""
+    """Return the names of the columns that --explain adds to the scores of a table."""
     names = [f"{name}_{k}" for k in range(1, N_REASONS + 1) for name in REASON_COLUMNS]
     return ["explanation", *names]
 
 
 def score_columns() -> list[str]:
-    """Return the names that columns of scores can have."""
+    """Return all names that columns of a result can have."""
     return [*SCORE_COLUMNS, *reason_columns()]
 
 
 def explained(differences: Any, rows: Any, reasons: Any) -> dict[str, list[str | None]]:
-    """Return columns that name, of each row, the columns with the largest differences.
+    """Return the columns of --explain: the columns of a row with the largest differences.
 
-    Of images the pixel with the largest.
+    For images, the pixel with the largest difference.
     """
     import numpy as np
     import pandas as pd
@@ -64,5 +64,5 @@ def _sentence(value: str | None, usual: str, direction: str) -> str:
     if direction in ("above", "below"):
         return f"{value} is {direction} {usual}"
     if direction == "inside":
-        return f"{value} (usual {usual}), odd beside the others"
+        return f"{value} (usual {usual}), unusual given the other columns"
     return f"{value} is {direction} (usual {usual})"

@@ -59,34 +59,34 @@ class Run:
         return [RunDirectory(self.run_dir, resume=self.resume, **how)]
 
     def stopped(self) -> str:
-        """Return what is said when the training has been stopped."""
+        """Return the message after the training has been stopped."""
         if not self.checkpoint.exists():
             return f"{STOPPED} before the first checkpoint"
         return f"{STOPPED}; {self.how_to_resume()}"
 
     def how_to_resume(self) -> str:
-        """Return how the training goes on from its checkpoint."""
+        """Return how to continue the training."""
         return f"the state is in {self.checkpoint}: the same command with --resume continues"
 
 
 def parameters(
     set_: list[str] | None, steps: int | None, max_time: float | None, **others: Any
 ) -> dict[str, Any]:
-    """Return the parameters that options and ``--set`` give.
+    """Return the parameters of the options and of ``--set``.
 
     Raises
     ------
     ParameterError
-        For a parameter that both give.
+        For a parameter that both set.
     """
     options = {"max_steps": steps, "max_time": max_time}
     options = {name: value for name, value in options.items() if value is not None}
-    given = assignments(set_, dict.fromkeys(options, "is given by an option"))
+    given = assignments(set_, dict.fromkeys(options, "is set by an option"))
     return {**others, **options, **given}
 
 
 def show_plan(estimator: Any, data: Path, *rows: Any) -> None:
-    """Print what a training on these rows, and labels, would take."""
+    """Print the sizes, steps and estimated time of a training on these rows and labels."""
     from augan.estimators._plan import plan
 
     with data_errors(data):

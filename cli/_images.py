@@ -1,4 +1,4 @@
-"""Images as a model wants them, and pictures of what it makes of them."""
+"""Images in the form that a model takes, and checks of the pictures that are written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 
 
 def load_image_model(path: Path, device: str | None, option: str) -> Any:
-    """Return the detector of images in a file; ParameterError for any other model."""
+    """Return the detector of images in a file.
+
+    Raises
+    ------
+    ParameterError
+        For any other model.
+    """
     from augan.exceptions import ParameterError
     from augan.io.model_file import load
 
@@ -18,16 +24,16 @@ def load_image_model(path: Path, device: str | None, option: str) -> Any:
     estimator = load(path, device=device)
     if not hasattr(estimator, "anomaly_score"):
         kind = type(estimator).__name__
-        raise ParameterError(f"{option}: {path} is a {kind}; it takes a detector of images")
+        raise ParameterError(f"{option}: {path} is a {kind}, not a detector of images")
     if estimator.codec_.kind != "image":
-        raise ParameterError(f"{option}: {path} is of a table; it takes a detector of images")
+        raise ParameterError(f"{option}: {path} is a detector of tables, not of images")
     return estimator
 
 
 def read_images(
     path: Path, options: Any, codec: Any, target: str | None = None, *, training: bool = False
 ) -> tuple[Any, Any]:
-    """Return images of an array or a folder, and their classes where a target names them."""
+    """Return images of an array or a folder, and their labels if there is a target."""
     import numpy as np
 
     from augan.exceptions import DataError
@@ -50,17 +56,17 @@ def pick(images: Any, row: int, option: str, path: Path) -> Any:
     from augan.exceptions import ParameterError
 
     if row >= len(images):
-        raise ParameterError(f"{option} {row}: {path} has {len(images)} images, from 0 on")
+        raise ParameterError(f"{option} {row}: {path} has images 0 to {len(images) - 1}")
     return images[row : row + 1]
 
 
 def check_picture(path: Path, option: str, *inputs: Path | None) -> None:
-    """Fail now rather than after the work."""
+    """Raise for a picture that cannot be written, now rather than after the work."""
     from augan.exceptions import ParameterError
 
     from ._outputs import check_apart, check_output
 
     if path.suffix.lower() != ".png":
-        raise ParameterError(f"{option} {path}: the file of a picture ends in .png")
+        raise ParameterError(f"{option} {path}: the name of the picture must end in .png")
     check_output(path, option, *inputs)
     check_apart(path, option, *inputs)

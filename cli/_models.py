@@ -1,4 +1,4 @@
-"""Models of the kind that a command needs."""
+"""Models in files, and the data that is stored with them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ PROVIDERS = {None: "auto", "auto": "auto", "cpu": "cpu", "cuda": "cuda", "tensor
 
 
 def is_onnx(path: Path | None) -> bool:
-    """Whether a file is an exported one, which runs without torch."""
+    """Whether a file is an exported model, which runs without torch."""
     return path is not None and path.suffix.lower() == ".onnx"
 
 
 def load_detector(path: Path, device: str | None, threads: int | None = None) -> Any:
-    """Return the detector in a file; ModelFileError for a sampler."""
+    """Return the detector in a file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file holds a sampler.
+    """
     from augan.exceptions import ModelFileError
 
     if is_onnx(path):
@@ -26,24 +32,24 @@ def load_detector(path: Path, device: str | None, threads: int | None = None) ->
     estimator = load(path, device=device)
     if not hasattr(estimator, "anomaly_score"):
         raise ModelFileError(
-            f"{path}: a {type(estimator).__name__}, which makes rows and scores none; "
-            "augan fit with --normal trains a detector"
+            f"{path}: a {type(estimator).__name__}, which does not score rows; "
+            "augan fit trains a detector"
         )
     return estimator
 
 
 def providers(device: str | None) -> str:
-    """Return what ONNX Runtime is to run on."""
+    """Return the execution provider of ONNX Runtime."""
     from augan.exceptions import ParameterError
 
     if device not in PROVIDERS:
         listed = ", ".join(name for name in PROVIDERS if name)
-        raise ParameterError(f"--device {device}: an ONNX file runs on one of {listed}")
+        raise ParameterError(f"--device {device}: an ONNX file runs on {listed}")
     return PROVIDERS[device]
 
 
 def model_context(estimator: Any, path: Path) -> dict[str, Any]:
-    """Return what is known of the data beside the model, such as the target column."""
+    """Return what a model file stores about the data, such as the target column."""
     if is_onnx(path):
         return dict(estimator.metadata_["context"])
     from augan.io.archive import read_manifest

@@ -1,4 +1,4 @@
-"""Outputs that cannot be written, or would replace an input: found before the work."""
+"""Checks of outputs before the work: that they can be written, and replace no input."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def check_output(out: Path, option: str, *inputs: Path | None) -> None:
     check_writable(out)
     for path in inputs:
         if path is not None and is_same_file(out, path):
-            raise ParameterError(f"{option} {out}: is {path}, which is read")
+            raise ParameterError(f"{option} {out}: is the input {path}")
         if path is not None and path.is_dir() and _is_read(out, path):
-            raise ParameterError(f"{option} {out}: is one of the files of {path}, which are read")
+            raise ParameterError(f"{option} {out}: is one of the input files in {path}")
     if is_stream(out):
         return
     try:
@@ -41,7 +41,7 @@ def check_sample(out: Path, read: Path) -> None:
 
 
 def _is_read(out: Path, folder: Path) -> bool:
-    """Whether `out` is there and is one of the images below a folder, or of the tables in it."""
+    """Whether `out` is an existing image below a folder, or a table in it."""
     from augan.io.image_files import holds_images, is_image_name
     from augan.io.table_files import is_table_name
 
@@ -54,9 +54,11 @@ def _is_read(out: Path, folder: Path) -> bool:
 
 
 def check_apart(out: Path, option: str, *inputs: Path | None) -> None:
-    """Raise for images that would lie among those that are read: next time they would be read."""
+    """Raise for images that would be written among the input images, and be read next time."""
     from augan.exceptions import ParameterError
 
     for path in inputs:
         if path is not None and path.is_dir() and path.resolve() in out.resolve().parents:
-            raise ParameterError(f"{option} {out}: lies in {path}, whose images are read")
+            raise ParameterError(
+                f"{option} {out}: is inside {path}, the folder of the input images"
+            )

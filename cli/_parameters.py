@@ -13,10 +13,14 @@ LONGEST = 10_000  # characters of a value
 
 
 def assignments(texts: list[str] | None, own: dict[str, str] | None = None) -> dict[str, Any]:
-    """Return the parameters that ``--set`` gives, Python literals or else texts.
+    """Return the parameters of ``--set``: Python literals, or else texts.
 
-    Those that the command gives its `own` way are refused; of one that is given twice the last
-    counts.
+    If one is given twice, the last value counts.
+
+    Raises
+    ------
+    ParameterError
+        For a parameter in `own`, which the command sets in another way.
     """
     from augan.exceptions import ParameterError
 
@@ -29,7 +33,13 @@ def assignments(texts: list[str] | None, own: dict[str, str] | None = None) -> d
 
 
 def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> Any:
-    """Return an estimator of augan; parameters that the command gives `own` way are refused."""
+    """Return an estimator with these parameters.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown parameter, or one in `own`, which the command sets in another way.
+    """
     import augan
     from augan.exceptions import ParameterError, shown
 
@@ -55,7 +65,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         raise typer.BadParameter(f"{shown(text)} is not NAME=VALUE", param_hint="--set")
     if len(value) > LONGEST:
         raise typer.BadParameter(
-            f"{shown(name)}: a value of {len(value)} characters, {LONGEST} are taken",
+            f"{shown(name)}: a value of {len(value)} characters, more than {LONGEST}",
             param_hint="--set",
         )
     try:

@@ -1,15 +1,15 @@
-"""Heatmaps of images that have masks, and how well the ones find the others."""
+"""Comparison of heatmaps with the masks of defects."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-LARGEST = 2**17  # pixels an image at which heat and masks are compared, at most
+LARGEST = 2**17  # pixels of an image; larger ones are scaled down before they are compared
 
 
 class Pixels:
-    """Heat and masks of the images that pass, to be compared at the end."""
+    """Collects the heatmaps and masks of images, to compare them at the end."""
 
     def __init__(
         self, path: Path, names: list[str], masks: Path, options: Any, *, skip_bad: bool
@@ -20,12 +20,12 @@ class Pixels:
         self.masks: list[Any] = []
         self.heat: list[Any] = []
         self.unmarked: list[str] = []  # anomalies without a defective pixel
-        self.marked: list[str] = []  # normal images with some
-        self.mostly: list[str] = []  # anomalies of which most is defective
+        self.marked: list[str] = []  # normal images with defective pixels
+        self.mostly: list[str] = []  # anomalies with more than half of the pixels defective
         self.n_anomalies = 0
 
     def add(self, estimator: Any, names: Any, images: Any, is_anomaly: Any) -> None:
-        """Look at the next images."""
+        """Add images."""
         import numpy as np
         from PIL import Image
 
@@ -47,13 +47,13 @@ class Pixels:
             )
 
     def mask(self, name: str, size: tuple[int, int]) -> Any:
-        """Return the mask of an image at a size (H, W); it may be missing."""
+        """Return the mask of an image at a size (H, W); a missing one is empty."""
         from augan.io.masks import mask_of, scaled
 
         return scaled(mask_of(self.path, self.folder, name, False, self.options), size)
 
     def _size(self, name: str) -> tuple[int, int]:
-        """Return the size (H, W) that an image is compared at: its own, all scaled alike."""
+        """Return the size (H, W) at which an image is compared: its own, times a common factor."""
         most = max(form.height * form.width for form in self.forms.values())
         scale, form = min(1.0, (LARGEST / most) ** 0.5), self.forms[name]
         return max(1, round(form.height * scale)), max(1, round(form.width * scale))
@@ -72,14 +72,14 @@ class Pixels:
         return forms
 
     def report(self, kinds: Any) -> Any:
-        """Return the figures, also those of each kind of defects where there are some."""
+        """Return the figures of all images and of each kind of defect."""
         from augan.evaluation import pixel_metrics
 
         self._warn()
         return pixel_metrics(self.masks, self.heat, kinds=kinds)
 
     def _warn(self) -> None:
-        """Warn of masks that say another thing than the labels."""
+        """Warn of masks that contradict the labels."""
         import warnings
 
         from augan.exceptions import DataWarning
@@ -92,17 +92,21 @@ class Pixels:
             warnings.warn(f"{some}, such as {self.marked[0]}", DataWarning, stacklevel=2)
         if 2 * len(self.mostly) > self.n_anomalies:
             some = f"the masks of {len(self.mostly)} of {self.n_anomalies} anomalies"
-            what = f"{some} call most of the image a defect, such as {self.mostly[0]}: inverted?"
+            what = f"{some} cover most of the image, such as {self.mostly[0]}: are they inverted?"
             warnings.warn(what, DataWarning, stacklevel=2)
 
 
 def open_pixels(
     path: Path, known: Any, masks: Path | None, options: Any, *, skip_bad: bool
 ) -> Pixels | None:
-    """Return what compares heat with masks, or None where there are no masks.
+    """Return the collector of heatmaps and masks, or None where there are no masks.
 
-    `known` are the labels; they have names of a folder's images. An anomaly that has no mask is
-    found now rather than after the scoring.
+    `known` are the labels, with the names of a folder's images.
+
+    Raises
+    ------
+    DataError
+        For an anomaly without a mask, now rather than after the scoring.
     """
     from augan.exceptions import ParameterError
     from augan.io.image_files import image_root
@@ -111,7 +115,7 @@ def open_pixels(
 
     if known.names is None:
         if masks is not None:
-            raise ParameterError(f"--masks {masks}: goes with a folder of images, not {path}")
+            raise ParameterError(f"--masks {masks}: needs a folder of images, not {path}")
         return None
     folder = masks_folder(path, masks)
     if folder is None:

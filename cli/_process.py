@@ -1,4 +1,4 @@
-"""What a command owes the shell: signals, streams that are closed or full, exit codes."""
+"""Signals, closed output streams and exit codes of the process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STOPPED = "augan: stopped"
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal that asks the command to end: Ctrl-C, SIGTERM or SIGHUP."""
+    """Raised on a signal that stops the command: Ctrl-C, SIGTERM or SIGHUP."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -25,10 +25,10 @@ class Stopped(KeyboardInterrupt):
 
 
 class ClosedStream(io.TextIOBase):
-    """Stands for an output stream that the shell has closed: what is written is an error."""
+    """Replaces an output stream that the shell has closed: writing to it raises OSError."""
 
     def writable(self) -> bool:
-        """Say that there is something to write to, so that writing shows the error."""
+        """Return True, so that `write` is called."""
         return True
 
     def write(self, text: str) -> int:
@@ -37,14 +37,14 @@ class ClosedStream(io.TextIOBase):
 
 
 class Signals:
-    """Turns signals into `Stopped`; remembers the last, should something swallow it."""
+    """Raises `Stopped` on signals; keeps the last exit code, in case it is caught elsewhere."""
 
     def __init__(self) -> None:
         self.exit_code: int | None = None
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
-        """Catch those that are not ignored, as under nohup, and put back what was."""
+        """Handle the signals that are not ignored (as nohup does), then restore the handlers."""
         numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
         before = {n: signal.getsignal(n) for n in numbers}
         for number in numbers:
@@ -64,7 +64,7 @@ class Signals:
 
 
 def ready_streams() -> None:
-    """Make streams that any text can be written to, closed ones included.
+    """Make the standard streams writable for any text, and replace closed ones.
 
     A descriptor that is closed would be given to the next file that is opened, and what is meant
     for the stream would end up there.
@@ -84,7 +84,7 @@ def ready_streams() -> None:
 
 
 def flush(exit_code: int) -> int:
-    """Write what is left for stdout; return the exit code, 1 if that failed."""
+    """Flush stdout; return the exit code, or 1 if that failed."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -97,13 +97,13 @@ def flush(exit_code: int) -> int:
 
 
 def discard_stdout() -> None:
-    """Let what is still to be written to stdout, at the end of Python at the latest, vanish."""
+    """Redirect stdout to the null device, so that no further write fails."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:
-    """Return a text with escape sequences and the like written out; lines stay lines."""
+    """Return a text with control characters escaped, except for newlines."""
     return text if text.isprintable() else "".join(map(_printable, text))
 
 

@@ -1,4 +1,4 @@
-"""How a command's data are to be read: options that are the same for all commands."""
+"""Options for reading files, which are the same in all commands."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from ._console import plain_errors, say
 from ._options import READING
 
-NAMES = {  # of options that are not called as their field
+NAMES = {  # of options whose name differs from the field
     "column_names": "--column-names",
     "date_formats": "--date-format",
     "default_missing": "--no-default-missing",
@@ -93,7 +93,7 @@ def _reading(
     image_page: ImagePage = None,
     max_pixels: MaxPixels = None,
 ) -> Any:
-    """Return the reading options that the command line gives."""
+    """Return the options as one object."""
     from augan.io.options import ReadOptions
 
     marks = tuple(missing or ())
@@ -117,7 +117,7 @@ def _reading(
 
 
 def split_names(given: list[str] | None) -> list[str]:
-    """Return the names in comma-separated texts; one with a comma stands in double quotes."""
+    """Return the names in comma-separated texts; a name with a comma must be quoted."""
     rows = csv.reader(given or [], skipinitialspace=True)
     return list(dict.fromkeys(name.strip() for row in rows for name in row if name.strip()))
 
@@ -125,12 +125,12 @@ def split_names(given: list[str] | None) -> list[str]:
 def _names(given: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in next(csv.reader([given], skipinitialspace=True)))
     if not names:
-        raise typer.BadParameter("no name is given", param_hint="--column-names")
+        raise typer.BadParameter("no name given", param_hint="--column-names")
     return names
 
 
 def _date_formats(given: list[str]) -> dict[str, str]:
-    """Return the formats by column; that of "*" is for any."""
+    """Return the formats by column; "*" means any column."""
     from augan.exceptions import ParameterError
     from augan.io.options import ANY_COLUMN
 
@@ -141,7 +141,7 @@ def _date_formats(given: list[str]) -> dict[str, str]:
             column, how = ANY_COLUMN, text
         if column in formats:
             raise ParameterError(
-                f"--date-format {text!r:.60}: a second format; COLUMN=FORMAT is of one column"
+                f"--date-format {text!r:.60}: a second format; use COLUMN=FORMAT for single columns"
             )
         formats[column] = how
     return formats
@@ -159,10 +159,10 @@ def stored_reading(context: dict[str, Any], model: Path) -> Any:
 
 
 def as_trained(options: Any, context: dict[str, Any], model: Path, estimator: Any = None) -> Any:
-    """Return the options that the training data was read with, and over them those given.
+    """Return the options that the training data was read with, updated by `options`.
 
-    What is given otherwise than it was then is warned of; options of single columns have to fit
-    the columns of the `estimator`, where there is one.
+    Options that differ are warned of. Options of single columns must match the columns of the
+    `estimator`, if there is one.
     """
     if estimator is not None and estimator.codec_.kind == "table":
         _check_columns(options, context, model, estimator.codec_.columns)
@@ -171,13 +171,13 @@ def as_trained(options: Any, context: dict[str, Any], model: Path, estimator: An
         option = NAMES.get(name, f"--{name}")
         say(
             f"augan: warning: {option} {_written(getattr(together, name))}: the data that {model} "
-            "was trained on was read otherwise"
+            "was trained on was read differently"
         )
     return together
 
 
 def _check_columns(options: Any, context: dict[str, Any], model: Path, columns: Any) -> None:
-    """Raise ParameterError for an option of a column that the model reads otherwise, or lacks."""
+    """Raise for an option of a column that the model reads differently, or does not have."""
     from augan.exceptions import ParameterError, listed, shown
     from augan.io.options import ANY_COLUMN
 
@@ -197,7 +197,7 @@ def _check_columns(options: Any, context: dict[str, Any], model: Path, columns: 
 
 
 def _written(value: Any) -> str:
-    """Return an option's value as the command line has it."""
+    """Return an option's value as on the command line."""
     from augan.exceptions import shown
     from augan.io.options import ANY_COLUMN
 
@@ -210,7 +210,7 @@ def _written(value: Any) -> str:
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options above in place of its parameter `options`."""
+    """Replace the parameter `options` of a command by the options above."""
     own = inspect.signature(command).parameters
     hints = get_type_hints(command, include_extras=True)
     added = inspect.signature(_reading, eval_str=True).parameters

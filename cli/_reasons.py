@@ -1,4 +1,4 @@
-"""Errors of libraries that come from data or from what the machine has, in plain words."""
+"""Errors of libraries that are due to the data or to a lack of memory, as one line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 import sys
 import zlib
 
-TOO_LITTLE = (  # how torch, numpy, CUDA and ONNX Runtime say it
+TOO_LITTLE = (  # messages of torch, numpy, CUDA and ONNX Runtime
     *("can't allocate memory", "not enough memory", "out of memory", "unable to allocate"),
     *("failed to allocate", "bad allocation", "std::bad_alloc", "alloc_failed"),
 )
@@ -15,7 +15,7 @@ OF_DATA = (OverflowError, RecursionError, UnicodeError, struct.error, zlib.error
 
 
 def plain_reason(error: Exception) -> str | None:
-    """Return one line about an error that is not augan's own; None for what no user can mend."""
+    """Return one line about an error of a library; None for an error in the program."""
     from augan.exceptions import shown
 
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -28,6 +28,6 @@ def plain_reason(error: Exception) -> str | None:
 
 
 def _is_of(error: Exception, module: str, name: str) -> bool:
-    """Whether an error is of a class of a module, which need not be loaded to know."""
+    """Whether an error is of a class of a module; the module is not imported for this."""
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(error, kind)

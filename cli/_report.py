@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MAX_KINDS = 20  # of anomalies, that have figures of their own
+MAX_KINDS = 20  # of anomalies, with separate figures
 FIGURES = {
     "auroc": "AUROC",
     "average_precision": "average precision",
@@ -43,7 +43,7 @@ def print_report(report: Any) -> None:
 
 
 def print_checks(checks: Any, confidence: float) -> None:
-    """Print whether normal rows have low p-values as often as they should."""
+    """Print how often normal rows have low p-values, and how often they should."""
     from rich.table import Table
 
     from ._terminal import PlainConsole

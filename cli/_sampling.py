@@ -1,4 +1,4 @@
-"""Rows of a model, a batch at a time: memory does not grow with their number."""
+"""New rows of a model, generated and written in batches of constant memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RANGE = ".."  # between the two ends of a range
 
 @dataclass(frozen=True)
 class Request:
-    """What `augan sample MODEL` is asked for."""
+    """Options of `augan sample`."""
 
     number: int
     class_: str | None
@@ -29,7 +29,7 @@ class Request:
 
 
 def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet: bool) -> str:
-    """Write rows of a model; return what has been written, in words."""
+    """Write new rows of a model; return a summary."""
     from augan._files import is_stream
     from augan.exceptions import ParameterError, listed
     from augan.io.formats import in_formats
@@ -44,7 +44,7 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
         asked["score_range"] = read_range(request.score_range)
         if request.truncation is not None:
             if labelled:
-                raise ParameterError(f"--truncation: {model} is a sampler; it is for detectors")
+                raise ParameterError(f"--truncation: {model} is a sampler, not a detector")
             asked["truncation"] = request.truncation
     batches = _batches(estimator, parts, asked, request.seed, quiet=quiet)
     suffix = out.suffix.lower()
@@ -71,7 +71,7 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
 
 
 def _load(model: Path, device: str, request: Request) -> Any:
-    """Return the model of a file, or the generator of an exported one."""
+    """Return the model in a file, or the generator in an exported file."""
     from augan.exceptions import ParameterError
 
     if not is_onnx(model):
@@ -91,13 +91,13 @@ def _load(model: Path, device: str, request: Request) -> Any:
 
 
 def _parts(estimator: Any, model: Path, request: Request) -> list[tuple[Any, int]]:
-    """Return how many rows of each class are asked for; of class None: of any."""
+    """Return the number of rows of each class; class None means any."""
     from augan.exceptions import ParameterError
 
     label = read_class(request.class_, estimator, model)
     if label is not None:
         if request.balanced:
-            raise ParameterError("--class and --balanced: give one of them")
+            raise ParameterError("give one of --class and --balanced")
         return [(label, request.number)]
     if not request.balanced:
         return [(None, request.number)]
@@ -112,7 +112,7 @@ def _parts(estimator: Any, model: Path, request: Request) -> list[tuple[Any, int
 def _batches(
     estimator: Any, parts: list[tuple[Any, int]], asked: dict[str, Any], seed: int, *, quiet: bool
 ) -> Iterator[tuple[Any, Any]]:
-    """Give rows, and their classes if they have any."""
+    """Yield rows, and their classes if there are any."""
     import numpy as np
 
     random = np.random.RandomState(seed)
@@ -128,7 +128,7 @@ def _batches(
 
 
 def _as_table(rows: Any, classes: Any, codec: Any, context: dict[str, Any]) -> Any:
-    """Return a batch as a DataFrame, with the classes where they stood in training."""
+    """Return a batch as a DataFrame, with the classes in the place that they had in training."""
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=[column.name for column in codec.columns])
@@ -153,7 +153,7 @@ def _write_array(out: Path, batches: Iterator[tuple[Any, Any]], n: int) -> None:
 def _write_images(
     out: Path, batches: Iterator[tuple[Any, Any]], codec: Any, context: dict[str, Any]
 ) -> None:
-    """Write images, as deep as those of training if these were files."""
+    """Write images, with the bit depth of the training images if these were files."""
     from augan.io.images import open_image_folder
 
     exact = context.get("reading", {}).get("kind") == "images"
@@ -163,7 +163,7 @@ def _write_images(
 
 
 def read_where(texts: list[str], codec: Any) -> dict[str, Any] | None:
-    """Return the conditions that ``--where COL=VALUE`` and ``--where COL=LOW..HIGH`` give."""
+    """Return the conditions of ``--where COL=VALUE`` and ``--where COL=LOW..HIGH``."""
     from augan.codecs.table import TableCodec
     from augan.exceptions import ParameterError
 
@@ -194,7 +194,7 @@ def _value(column: Any, text: str) -> Any:
 
 
 def read_class(text: str | None, estimator: Any, path: Path) -> Any:
-    """Return the label that a text means, None if there is no text."""
+    """Return the label for a text, None for no text."""
     from augan.codecs.cells import category_key
     from augan.exceptions import ParameterError, shown
 

@@ -1,4 +1,4 @@
-"""What `score` and `evaluate` share: rows to scores in batches, and the score that flags."""
+"""Scores of rows in batches, and the threshold, for `augan score` and `augan evaluate`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def flag_limit(estimator: Any, fpr: float | None, threshold: float | None) -> fl
     from augan.exceptions import ParameterError
 
     if fpr is not None and threshold is not None:
-        raise ParameterError("--fpr and --threshold exclude each other")
+        raise ParameterError("give one of --fpr and --threshold")
     if threshold is not None:
         if math.isnan(threshold):
             raise ParameterError("--threshold nan: must be a number")
@@ -38,7 +38,7 @@ def scored_batches(
     quiet: bool,
     explain: bool = False,
 ) -> Iterator[tuple[Batch, Any]]:
-    """Give each batch of rows and their assessment."""
+    """Yield each batch of rows and its assessment."""
     from augan.codecs.drift import one_report
 
     done = 0
@@ -55,7 +55,7 @@ def scored_batches(
 
 @contextlib.contextmanager
 def _scale_warned_once(told: set[str]) -> Iterator[None]:
-    """Show a warning of images' scale for the first batch that has it, though its figures vary."""
+    """Show a warning about the range of images only once, though its numbers vary by batch."""
     with warnings.catch_warnings():
         show = warnings.showwarning
 

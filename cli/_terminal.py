@@ -1,4 +1,4 @@
-"""Texts that come from data, on a terminal: shown as they are, never obeyed."""
+"""A console that shows texts from data literally."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ._process import printable
 
 
 class PlainConsole(Console):
-    """A console that takes no text for markup, an emoji or an escape sequence."""
+    """A console without markup, emoji codes and escape sequences."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return what is shown of a text."""
+        """Return a text with control characters escaped."""
         return super().render_str(printable(text), **options)

@@ -1,4 +1,4 @@
-"""Rows that a detector trains on, and those that are kept apart to evaluate it."""
+"""Training rows of a detector, and rows held out to evaluate it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .labels import is_label, leave_out_unlabelled
 
 @dataclass(frozen=True)
 class Asked:
-    """What `augan fit` is asked for: columns, the label of normal rows, the share kept apart."""
+    """Options of `augan fit`: columns, the label of normal rows, the share to hold out."""
 
     target: str | None = None
     normal: str | None = None
@@ -27,20 +27,20 @@ class Asked:
 
 @dataclass
 class Held:
-    """Rows kept apart: how to read them, and which are anomalies; where none is, None."""
+    """Held-out rows: how to read them, and which are anomalies (None if there are none)."""
 
     read: Any
     is_anomaly: Any
     labels: Any
 
     def batches(self, codec: Any) -> Iterator[tuple[Any, Any]]:
-        """Give rows as the model wants them, and which ones they are of all that are kept apart."""
+        """Yield positions among the held-out rows, and the rows in the form the model takes."""
         return iter(self.read(codec))
 
 
 @dataclass(frozen=True)
 class Training:
-    """Rows to train on, rows kept apart, and what the model should remember of the file."""
+    """Training rows, held-out rows, and what the model stores about the file."""
 
     rows: Any
     held: Held | None
@@ -50,7 +50,7 @@ class Training:
 def read_training(
     path: Path, options: Any, asked: Asked, *, skip_bad: bool, longest: int | None
 ) -> Training:
-    """Return the normal rows of a file, some kept apart if that is asked for.
+    """Return the normal rows of a file, and the rows held out.
 
     Images of a folder have at most `longest` pixels a side.
     """
@@ -115,7 +115,7 @@ def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tu
 
 @dataclass(frozen=True)
 class _Parts:
-    """Which rows (n,) train and which are kept apart, which of all are normal, and labels."""
+    """Masks (n,) of the training, held-out and normal rows, and the labels of all rows."""
 
     training: Any
     held: Any
@@ -132,7 +132,7 @@ class _Parts:
 
 
 def _parts(n_rows: int, labels: Any, path: Path, asked: Asked) -> _Parts:
-    """Share the rows out: a fixed share of each label is kept apart, the normal others train."""
+    """Split the rows: a share of each label is held out, the other normal rows are trained on."""
     import numpy as np
     import pandas as pd
 
@@ -154,7 +154,7 @@ def _parts(n_rows: int, labels: Any, path: Path, asked: Asked) -> _Parts:
 
 
 def choose_held(keys: Any, usable: Any, asked: Asked, normal: Any, path: Path) -> Any:
-    """Return which rows (n,) are kept apart: the share of each label, at least one row of each."""
+    """Return the mask (n,) of held-out rows: a share of each label, at least one row."""
     import numpy as np
 
     from augan._random import numpy_stream
@@ -179,7 +179,7 @@ def choose_held(keys: Any, usable: Any, asked: Asked, normal: Any, path: Path) -
 
 
 def _read_images(folder: Any) -> Any:
-    """Return what gives a folder's images; those that cannot be read are left out."""
+    """Return a function that yields a folder's images; unreadable ones are left out."""
     from augan.io.decoding import Form
 
     all_names = {name: place for place, name in enumerate(folder.names)}

@@ -1,4 +1,4 @@
-"""Labels in a file, and which of them the command line means."""
+"""Labels in a file: which rows are anomalies, and the classes of rows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ._columns import column_list, no_column
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labels of rows, and which rows are anomalies; of images in a folder also their names."""
+    """Labels of rows, and which rows are anomalies; for a folder of images also the files."""
 
     labels: Any
     is_anomaly: Any
     names: Any = None
-    unlabelled: Any = None  # which rows are left out, where any are
+    unlabelled: Any = None  # mask of rows without a label, which are left out; None: no such row
 
     def labelled(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Give the rows that have a label."""
+        """Yield the rows that have a label."""
         for batch in batches:
             if self.unlabelled is None:
                 yield batch
@@ -31,7 +31,7 @@ class Labelled:
                 yield batch.only(has_label)
 
     def places(self, names: Any) -> Any:
-        """Return which rows these are, by what a batch is called."""
+        """Return the positions of the rows with these names."""
         return names.to_numpy() if self.names is None else self.names.get_indexer(names)
 
     def only(self, places: Any) -> Labelled:
@@ -40,7 +40,7 @@ class Labelled:
         return Labelled(self.labels[places], self.is_anomaly[places], names)
 
     def kinds(self, most: int) -> Any:
-        """Return the labels where they tell at least two and at most so many anomalies apart."""
+        """Return the labels if there are 2 to `most` kinds of anomalies, else None."""
         import pandas as pd
 
         n_kinds = pd.Series(self.labels)[self.is_anomaly].nunique()
@@ -48,7 +48,7 @@ class Labelled:
 
 
 def has_no_label(labels: Any) -> Any:
-    """Return the mask (n,) of missing labels; an empty text is one."""
+    """Return the mask (n,) of missing labels; empty texts count as missing."""
     import numpy as np
     import pandas as pd
 
@@ -57,9 +57,14 @@ def has_no_label(labels: Any) -> Any:
 
 
 def is_label(labels: Any, label: str, where: str, kind: str) -> Any:
-    """Return the mask of the rows whose label, as a text, is `label`: of a `kind`, some of them.
+    """Return the mask of the rows whose label, as a text, is `label`.
 
-    A missing label is none of them, unless `label` is empty, which asks for those.
+    An empty `label` selects the rows without a label.
+
+    Raises
+    ------
+    DataError
+        If there is no such row; the message calls the rows `kind`.
     """
     import numpy as np
     import pandas as pd
@@ -79,12 +84,12 @@ def is_label(labels: Any, label: str, where: str, kind: str) -> Any:
         blank = f", and {missing.sum()} rows without a label" if missing.any() else ""
         if blank and label in USUAL_MISSING:
             blank += f" (--missing '' keeps texts such as {shown(label)})"
-        raise DataError(f"{where} never is {shown(label)}: no {kind}; it has {found}{blank}")
+        raise DataError(f"{where} has no value {shown(label)}, so no {kind}; it has {found}{blank}")
     return np.asarray(mask)
 
 
 def _keys_of(label: str, labels: Any) -> list[str]:
-    """Return what `label` is called in a column: 1.0 is 1 among numbers, a day also a time."""
+    """Return the texts that `label` may have in a column: 1.0 is 1 in a column of numbers."""
     import contextlib
 
     import pandas as pd
@@ -101,7 +106,7 @@ def _keys_of(label: str, labels: Any) -> list[str]:
 
 
 def leave_out_unlabelled(labels: Any, asked: str, where: str) -> Any:
-    """Return the mask of the rows without a label, which a warning counts; none if asked for."""
+    """Return the mask of the rows without a label, and warn of them, unless `asked` is empty."""
     import warnings
 
     import numpy as np
@@ -112,7 +117,7 @@ def leave_out_unlabelled(labels: Any, asked: str, where: str) -> Any:
     if asked == "" or not missing.any():
         return np.zeros(len(missing), dtype=bool)
     warnings.warn(
-        f"{where} is empty in {missing.sum()} of {len(missing)} rows: left out, of no class",
+        f"{where} is empty in {missing.sum()} of {len(missing)} rows: these are left out",
         DataWarning,
         stacklevel=2,
     )
@@ -129,17 +134,22 @@ def read_anomalies(
     masks: Path | None = None,
     usual: str | None = None,
 ) -> Labelled:
-    """Return which rows of a file are anomalies; both kinds are there.
+    """Return which rows of a file are anomalies.
 
-    Rows without a label are left out, unless they are what `anomaly` or `normal` asks for. Images
-    in the folder `masks` are none. `usual` is that of `open_data`.
+    Rows without a label are left out, unless `anomaly` or `normal` is empty. Images in the folder
+    `masks` are left out. `usual` is that of `open_data`.
+
+    Raises
+    ------
+    DataError
+        If there are no anomalies or no normal rows.
     """
     import numpy as np
 
     from augan.exceptions import DataError, ParameterError, shown
 
     if (anomaly is None) == (normal is None):
-        raise ParameterError("--anomaly or --normal: give one of them, the label of these rows")
+        raise ParameterError("give one of --anomaly and --normal, the label of these rows")
     label, kind, others = str(normal), "normal rows", "anomalies"
     if anomaly is not None:
         label, kind, others = anomaly, "anomalies", "normal rows"
@@ -157,9 +167,9 @@ def read_anomalies(
 def _labels(
     path: Path, options: Any, target: str, masks: Path | None, usual: str | None
 ) -> tuple[Any, Any]:
-    """Return the label of each row, and images' names.
+    """Return the label of each row, and the files of images.
 
-    Read as `augan fit` reads them, of the whole column: its type is only known from all of it.
+    The whole column is read, as in `augan fit`, since its type depends on all values.
     """
     import numpy as np
     import pandas as pd
@@ -181,7 +191,7 @@ def _labels(
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows and their classes; of a table also where the classes stood, and what was dropped."""
+    """Rows and their classes; for a table also the place of the classes and dropped columns."""
 
     source: Any
     rows: Any
@@ -191,11 +201,11 @@ class LabelledRows:
 
     @property
     def is_table(self) -> bool:
-        """Whether the rows are those of a table, not arrays or images."""
+        """Whether the rows come from a table, not from arrays or images."""
         return self.place is not None
 
     def reading(self) -> dict[str, Any]:
-        """Return how the rows were read, for a model to keep."""
+        """Return the options that the rows were read with, to be stored in the model."""
         from augan.io.image_folder import ImageFolder
 
         if isinstance(self.source, ImageFolder):
@@ -204,7 +214,13 @@ class LabelledRows:
 
 
 def read_labelled(path: Path, options: Any, target: str, drop: list[str]) -> LabelledRows:
-    """Return rows and their classes, of which none is missing."""
+    """Return rows and their classes.
+
+    Raises
+    ------
+    DataError
+        For a missing class, or a table without further columns.
+    """
     import numpy as np
 
     from augan.exceptions import DataError, ParameterError, shown
@@ -222,7 +238,7 @@ def read_labelled(path: Path, options: Any, target: str, drop: list[str]) -> Lab
     if target in dropped:
         raise ParameterError(f"--drop {target}: the column with the classes")
     if len(dropped) == len(columns) - 1:
-        raise DataError(f"{path}: no column beside {shown(target)}, the classes")
+        raise DataError(f"{path}: no column besides {shown(target)}, the classes")
     frame = source.read(drop=dropped, nullable=True)
     unlabelled = has_no_label(frame[target])
     if unlabelled.any():

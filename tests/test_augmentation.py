@@ -247,7 +247,7 @@ def test_the_command_gives_verdict_and_strategies(
         (["tumours.csv", "--target", "x"], "no column 'x'; it has"),
         (
             ["tumours.csv", "--target", "kind", "--positive", "x"],
-            "never is 'x': no rows to find",
+            "has no value 'x', so no positive rows",
         ),
         (
             ["tumours.csv", "--target", "kind", "--set", "spread=-1"],

@@ -72,15 +72,18 @@ def test_truncated_samples_are_more_alike(files, tmp_path):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("interpolate {0}/rows.augan {0}/digits.npz --out {0}/a.png", "is of a table"),
+        ("interpolate {0}/rows.augan {0}/digits.npz --out {0}/a.png", "is a detector of tables"),
         ("interpolate {0}/sampler.augan {0}/digits.npz --out {0}/a.png", "is a GANSampler"),
-        ("interpolate {0}/digits.augan {0}/digits.npz --out {0}/a.jpg", "ends in .png"),
+        ("interpolate {0}/digits.augan {0}/digits.npz --out {0}/a.jpg", "must end in .png"),
         (
             "interpolate {0}/digits.augan {0}/digits.npz --end 60 --out {0}/a.png",
-            "has 60 images, from 0 on",
+            "has images 0 to 59",
         ),
         ("interpolate {0}/digits.augan {0}/no.npz --out {0}/a.png", "no.npz: no such file"),
-        ("inpaint {0}/digits.augan {0}/digits.npz --out {0}/a.png", "give one of them"),
+        (
+            "inpaint {0}/digits.augan {0}/digits.npz --out {0}/a.png",
+            "give one of --mask and --hole",
+        ),
         (
             "inpaint {0}/digits.augan {0}/digits.npz --mask {0}/small.png --out {0}/a.png",
             "of (4, 8) pixels, the images are of (8, 8)",
@@ -99,7 +102,7 @@ def test_truncated_samples_are_more_alike(files, tmp_path):
         ),
         (
             "edit {0}/digits.augan {0}/digits.npz --target digit --positive x --out {0}/a.png",
-            "never is 'x'",
+            "has no value 'x'",
         ),
         ("sample {0}/sampler.augan -n 3 --truncation 0.5 --out {0}/new", "is a sampler"),
         ("sample {0}/digits.augan -n 3 --truncation 0 --out {0}/new", "truncation=0.0: must be"),

@@ -100,7 +100,7 @@ def test_a_sampler_cannot_score(folder: Path) -> None:
     words = ["score", folder / "classes.augan", folder / "data.csv"]
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 1
-    assert "a GANSampler, which makes rows and scores none" in result.stderr
+    assert "a GANSampler, which does not score rows" in result.stderr
 
 
 def test_info_says_where_rows_come_from(folder: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_model_makes_images(folder: Path) -> None:
                 "fine",
                 "--balanced",
             ],
-            "--class and --balanced: give one",
+            "give one of --class and --balanced",
         ),
         (
             ["classes.augan", "-n", "3", "--out", "o.csv", "--where", "amount"],
@@ -237,7 +237,7 @@ def test_a_model_makes_images(folder: Path) -> None:
         (["digits.augan", "-n", "3", "--out", "pics"], "pics: exists already"),
         (["none.csv", "--target", "label", "--out", "o.csv"], "none.csv: no such"),
         (["data.csv", "--target", "label", "--out", "o.txt"], "unknown ending"),
-        (["data.csv", "--target", "label", "--out", "data.csv"], "which is read"),
+        (["data.csv", "--target", "label", "--out", "data.csv"], "is the input data.csv"),
         (
             ["data.csv", "--target", "label", "--out", "o.csv", "--ratio", "7"],
             "--ratio 7",

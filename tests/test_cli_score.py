@@ -123,7 +123,7 @@ def test_columns_that_cannot_be_kept_are_named(folder: Path, tmp_path: Path) -> 
     frame.to_csv(tmp_path / "d.csv", index=False)
     for option, name in (("--keep", "p_value"), ("--id", "row")):
         result = run("score", model, tmp_path / "d.csv", option, name)
-        says = f"{option} {name}: the scores have a column of this name"
+        says = f"{option} {name}: the result has a column of this name"
         assert result.exit_code == 1 and says in result.stderr, result.stderr
         assert result.stdout == ""
     fit = run("fit", tmp_path / "d.csv", "--out", tmp_path / "m", "--id", "row")

@@ -103,7 +103,7 @@ def test_a_missing_label_is_no_class_unless_asked_for(labels: Any) -> None:
 def test_missing_numbers_as_labels_are_no_class() -> None:
     labels = np.array([1.0, np.nan, 0.0])
     assert is_label(labels, "1", "t", "rows").tolist() == [True, False, False]
-    with pytest.raises(DataError, match="never is 'nan'"):
+    with pytest.raises(DataError, match="has no value 'nan'"):
         is_label(labels, "nan", "t", "rows")
 
 
@@ -112,7 +112,7 @@ def test_rows_without_a_label_do_not_train_and_are_counted(table: Path) -> None:
         training = read(table, "label", "good")
     assert len(training.rows) == 80 and list(training.rows) == ["a", "b", "a,b", "id"]
     assert len(read(table, "label", "").rows) == 20  # asked for: no warning
-    with pytest.raises(DataError, match=r"never is 'None'.*20 rows without a label"):
+    with pytest.raises(DataError, match=r"has no value 'None'.*20 rows without a label"):
         read(table, "label", "None")
 
 
@@ -136,7 +136,7 @@ def test_a_missing_class_is_refused_before_a_sampler_trains(table: Path, tmp_pat
     assert says in refused("evaluate-augmentation", table, "--target", "label")
     assert "the column with the classes" in refused(*balance, "--drop", "label,a")
     every = "a,b,id,b,a"
-    assert "no column beside 'label'" in refused(*balance, "--drop", f"a,b,id,b,{'a'}")
+    assert "no column besides 'label'" in refused(*balance, "--drop", f"a,b,id,b,{'a'}")
     assert "no column is left" in refused("fit", table, "--out", out, "--drop", f"{every},label")
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 

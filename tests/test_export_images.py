@@ -214,7 +214,7 @@ def test_the_command_line_samples_from_an_exported_generator(
     ("arguments", "says"),
     [
         (["export", "none.augan", "m.onnx"], "none.augan: no such file"),
-        (["export", "m.augan", "m.bin"], "m.bin: the file of an export ends in .onnx"),
+        (["export", "m.augan", "m.bin"], "m.bin: the name of an export must end in .onnx"),
         (["export", "m.augan", "m.onnx", "--precision", "int8"], "needs X, normal rows"),
         (["export", "m.augan", "no/m.onnx"], "no"),
         (["score", "none.onnx", "rows.csv"], "none.onnx: no such file"),

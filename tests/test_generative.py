@@ -316,7 +316,7 @@ def test_the_command_line_evaluates_a_sampler_by_class(files):
         ),
         (
             ("{0}/digits.augan", "{0}/digits.npz", "--neighbors", "{0}/a.jpg"),
-            "ends in .png",
+            "must end in .png",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""`augan demo`: the whole way from data to scores, on data that comes with scikit-learn."""
+"""`augan demo`: training, scoring and sampling on data sets of scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._console import plain_errors, progress, say, set_threads, training_progre
 from .._options import Quiet, Seed, Threads
 
 NORMAL_DIGIT = 3
-N_SHOWN = 5  # normal and abnormal images in the picture of reconstructions
+N_SHOWN = 5  # normal images, and abnormal ones, in the picture of reconstructions
 
 
 def demo(
@@ -22,10 +22,10 @@ def demo(
     quiet: Quiet = False,
     threads: Threads = None,
 ) -> None:
-    """Train, score and sample a table and images bundled with scikit-learn.
+    """Train and apply detectors on a table and images that come with scikit-learn.
 
-    The table: breast tumours, benign ones as normal. The images: handwritten digits, threes as
-    normal. Half of the normal rows train; the rest and all others are scored.
+    The table: breast tumours, benign ones are normal. The images: handwritten digits, threes are
+    normal. Half of the normal rows are trained on; all others are scored.
     """
     with plain_errors():
         set_threads(threads, small_batches=True)

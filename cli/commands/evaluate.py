@@ -115,7 +115,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _GivenLabels:
-    """What the options say of the labels: their column, which are anomalies, folder of masks."""
+    """Options of the labels: their column, which are anomalies, folder of masks."""
 
     target: str | None
     anomaly: str | None
@@ -144,7 +144,7 @@ class _GivenLabels:
 
 @dataclass
 class _Rows:
-    """The labelled rows, and what is found of each when they are scored, a batch at a time."""
+    """The labelled rows, and their scores, which are collected batch by batch."""
 
     estimator: Any
     data: Path
@@ -246,12 +246,14 @@ def _finite(limit: float) -> float:
 
 
 def _target(estimator: Any, model: Path, target: str | None) -> str:
-    """Return the column with the labels, which must not be one that the model looks at."""
+    """Return the column with the labels, which must not be a feature of the model."""
     from augan.exceptions import ParameterError
 
     name = target or model_context(estimator, model).get("target")
     if name is None:
-        raise ParameterError(f"--target: name the column with the labels; {model} knows of none")
+        raise ParameterError(
+            f"--target: name the column with the labels; {model} does not store one"
+        )
     codec = estimator.codec_
     if codec.kind == "table" and name in [column.name for column in codec.columns]:
         raise ParameterError(f"--target {name}: {model} was trained on this column")
@@ -259,7 +261,7 @@ def _target(estimator: Any, model: Path, target: str | None) -> str:
 
 
 def _open_page(rows: _Rows, limit: float) -> Any:
-    """Return the page of the report, which is told of each batch."""
+    """Return the page of the report, to which each batch is added."""
     from augan.evaluation.report.page import EvaluationPage
 
     def read_image(name: str) -> Any:

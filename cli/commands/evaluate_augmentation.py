@@ -68,7 +68,7 @@ def evaluate_augmentation(
         sampler = build_estimator("GANSampler", assignments(set_), OWN).set_params(device=device)
         where = f"{data}: column {target!r}"
         if positive is not None:
-            is_positive = is_label(labelled.labels, positive, where, "rows to find")
+            is_positive = is_label(labelled.labels, positive, where, "positive rows")
             labelled = replace(labelled, labels=is_positive)
         how = {"positive": None if positive is None else True, "n_seeds": splits}
         report = _evaluate(labelled, data, sampler, quiet=quiet, random_state=seed, **how)
@@ -94,7 +94,7 @@ def _evaluate(labelled: LabelledRows, path: Path, sampler: Any, *, quiet: bool, 
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Print verdict, strategies and fidelity of the new rows, from a report as JSON gives it."""
+    """Print the verdict, the strategies and the fidelity of a report in its JSON form."""
     from rich.table import Table
 
     from .._terminal import PlainConsole
@@ -107,15 +107,12 @@ def print_report(report: dict[str, Any]) -> None:
         soft_wrap=True,
     )
     interval = f"{100 * report['confidence']:g} % interval"
-    table = Table("strategy", *COLUMNS.values(), "gain in AP", interval, box=None, pad_edge=False)
-    for strategy in report["strategies"]:
-        cells = [f"{strategy[name]:.3f}" for name in COLUMNS]
-        if strategy["strategy"] != "none":
-            cells += [
-                f"{strategy['gain']:+.3f}",
-                f"{strategy['low']:+.3f} to {strategy['high']:+.3f}",
-            ]
-        table.add_row(strategy["strategy"], *cells)
+    table = Table("arm", *COLUMNS.values(), "gain in AP", interval, box=None, pad_edge=False)
+    for arm in report["arms"]:
+        cells = [f"{arm[name]:.3f}" for name in COLUMNS]
+        if arm["arm"] != "none":
+            cells += [f"{arm['gain']:+.3f}", f"{arm['low']:+.3f} to {arm['high']:+.3f}"]
+        table.add_row(arm["arm"], *cells)
     tables = [table]
     if report["fidelity"]:
         table = Table("new rows", *FIDELITY.values(), box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""`augan export`: a model as one ONNX file that needs no torch."""
+"""`augan export`: a model as an ONNX file, which runs without torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._options import Quiet, Threads
 from .._outputs import check_output
 from .._reading import as_trained, reading_options
 
-MOST_ROWS = 4096  # of DATA, that the file is tried with
+MOST_ROWS = 4096  # of --data, that the export is tested with
 
 
 Source = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file written by augan fit.")]
@@ -75,7 +75,7 @@ def export(
         from augan.io.model_file import load
 
         _check_outputs(model, data, out, card, triton)
-        onnx_runtime()  # that the file is tried with: missing, it is said now
+        onnx_runtime()  # raises now if it is not installed
         set_threads(threads)
         estimator = load(model, device="cpu")
         rows = None if data is None else _rows(estimator, model, data, options)
@@ -101,26 +101,26 @@ def export(
 def _check_outputs(
     model: Path, data: Path | None, out: Path, card: Path | None, triton: Path | None
 ) -> None:
-    """Fail now rather than after the export."""
+    """Raise for outputs that cannot be written, now rather than after the export."""
     from augan._files import is_stream
     from augan.exceptions import ParameterError
     from augan.io.images import check_image_folder
 
     if out.suffix.lower() != ".onnx":
-        raise ParameterError(f"{out}: the file of an export ends in .onnx")
+        raise ParameterError(f"{out}: the name of an export must end in .onnx")
     check_output(out, "OUT", model, data)
     if card is not None:
         check_output(card, "--card", model, data)
         if os.path.realpath(card) == os.path.realpath(out):
-            raise ParameterError(f"--card {card}: the file of the export itself")
+            raise ParameterError(f"--card {card}: is the file of the export")
     if is_stream(out) and (card is not None or triton is not None):
-        raise ParameterError(f"{out}: is no file that --card and --triton could be made of")
+        raise ParameterError(f"{out}: is not a file; --card and --triton need one")
     if triton is not None:
         check_image_folder(triton)
 
 
 def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
-    """Return the first rows of a file, as the model wants them."""
+    """Return the first rows of a file, in the form that the model takes."""
     import numpy as np
     import pandas as pd
 
@@ -130,7 +130,7 @@ def _rows(estimator: Any, model: Path, data: Path, options: Any) -> Any:
     from .._models import model_context
 
     if not hasattr(estimator, "anomaly_score"):
-        raise ModelFileError(f"{model}: a {type(estimator).__name__}; --data goes with a detector")
+        raise ModelFileError(f"{model}: a {type(estimator).__name__}; --data needs a detector")
     options = as_trained(options, model_context(estimator, model), model, estimator)
     parts, n = [], 0
     for batch in model_batches(estimator, model, data, options):

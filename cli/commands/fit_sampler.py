@@ -75,7 +75,7 @@ def fit_sampler(
 
 
 def _save(sampler: Any, labelled: LabelledRows, run: Run, target: str) -> None:
-    """Write the model, with what it should know of the file that it was trained on."""
+    """Write the model, with what it stores about the file."""
     from augan.io.model_file import save
 
     context = {"target": target, "dropped": labelled.dropped, "place": labelled.place}

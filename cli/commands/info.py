@@ -10,7 +10,7 @@ from .._console import plain_errors, print_facts
 from .._models import is_onnx
 from .._options import Json, Model
 
-INNER = ("training_rows", "usual")  # entries of the context that are long
+INNER = ("training_rows", "usual")  # long entries of the context, which are not shown
 
 
 def info(

@@ -1,4 +1,4 @@
-"""`augan interpolate`, `inpaint` and `edit`: pictures out of a model's latent space."""
+"""`augan interpolate`, `inpaint` and `edit`: pictures from a model's latent space."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _opened(
     target: str | None = None,
     mask: Path | None = None,
 ) -> tuple[Any, Any, Any]:
-    """Return the detector, the images, and their labels where a target names them."""
+    """Return the detector, the images, and their labels if there is a target."""
     from augan.io.options import ReadOptions
 
     check_picture(out, "--out", model, data, mask)
@@ -183,7 +183,7 @@ def _opened(
 
 
 def _holes(mask: Path | None, hole: str | None, size: tuple[int, int]) -> Any:
-    """Return the holes (H, W) that an image or four numbers describe."""
+    """Return the mask (H, W) of the holes, from an image or four numbers."""
     import numpy as np
 
     from augan.exceptions import DataError, ParameterError
@@ -191,12 +191,12 @@ def _holes(mask: Path | None, hole: str | None, size: tuple[int, int]) -> Any:
     from augan.io.masks import read_mask
 
     if (mask is None) == (hole is None):
-        raise ParameterError("--mask or --hole: give one of them, where the holes are")
+        raise ParameterError("give one of --mask and --hole")
     if mask is not None:
         form = read_form(mask)
         holes = read_mask(mask, (form.height, form.width))
         if holes.shape != size:
-            raise DataError(f"--mask {mask}: of {holes.shape} pixels, the images are of {size}")
+            raise DataError(f"--mask {mask}: has {holes.shape} pixels, the images have {size}")
         return holes
     try:
         top, left, height, width = (int(part) for part in str(hole).split(","))

@@ -1,4 +1,4 @@
-"""`augan score`: a score, a p-value and a verdict for every row of a file."""
+"""`augan score`: a score, a p-value and a decision for every row of a file."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class _Results:
     n_flagged: int = 0
 
     def tables(self, batches: Iterator[Batch], top: int | None, *, quiet: bool) -> Iterator[Any]:
-        """Give the table of each batch; with `top`, one table of the highest scores."""
+        """Yield the table of each batch; with `top`, one table of the highest scores."""
         tables = self._of_batches(batches, quiet=quiet)
         return _highest(tables, top) if top else tables
 
@@ -235,7 +235,7 @@ def _reasons(estimator: Any, context: dict[str, Any]) -> Any:
 
 
 def _highest(results: Iterator[Any], n: int) -> Iterator[Any]:
-    """Give one table with the `n` highest scores of all, highest first."""
+    """Yield one table with the `n` highest scores of all, highest first."""
     import pandas as pd
 
     heap: list[tuple[float, int, tuple[Any, ...]]] = []

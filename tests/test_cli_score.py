@@ -127,7 +127,7 @@ def test_columns_that_cannot_be_kept_are_named(folder: Path, tmp_path: Path) -> 
         assert result.exit_code == 1 and says in result.stderr, result.stderr
         assert result.stdout == ""
     fit = run("fit", tmp_path / "d.csv", "--out", tmp_path / "m", "--id", "row")
-    assert fit.exit_code == 1 and "--id row: the scores have" in fit.stderr
+    assert fit.exit_code == 1 and "--id row: the result has" in fit.stderr
     np.save(tmp_path / "a.npy", np.zeros((4, 2)))
     result = run("score", model, tmp_path / "a.npy", "--keep", "zip")
     assert result.exit_code == 1 and "--keep zip" in result.stderr

@@ -108,7 +108,7 @@ def test_missing_numbers_as_labels_are_no_class() -> None:
 
 
 def test_rows_without_a_label_do_not_train_and_are_counted(table: Path) -> None:
-    with pytest.warns(DataWarning, match="column 'label' is empty in 20 of 120 rows: left out"):
+    with pytest.warns(DataWarning, match="column 'label' is empty in 20 of 120 rows: these are"):
         training = read(table, "label", "good")
     assert len(training.rows) == 80 and list(training.rows) == ["a", "b", "a,b", "id"]
     assert len(read(table, "label", "").rows) == 20  # asked for: no warning

@@ -107,12 +107,15 @@ def print_report(report: dict[str, Any]) -> None:
         soft_wrap=True,
     )
     interval = f"{100 * report['confidence']:g} % interval"
-    table = Table("arm", *COLUMNS.values(), "gain in AP", interval, box=None, pad_edge=False)
-    for arm in report["arms"]:
-        cells = [f"{arm[name]:.3f}" for name in COLUMNS]
-        if arm["arm"] != "none":
-            cells += [f"{arm['gain']:+.3f}", f"{arm['low']:+.3f} to {arm['high']:+.3f}"]
-        table.add_row(arm["arm"], *cells)
+    table = Table("strategy", *COLUMNS.values(), "gain in AP", interval, box=None, pad_edge=False)
+    for strategy in report["strategies"]:
+        cells = [f"{strategy[name]:.3f}" for name in COLUMNS]
+        if strategy["strategy"] != "none":
+            cells += [
+                f"{strategy['gain']:+.3f}",
+                f"{strategy['low']:+.3f} to {strategy['high']:+.3f}",
+            ]
+        table.add_row(strategy["strategy"], *cells)
     tables = [table]
     if report["fidelity"]:
         table = Table("new rows", *FIDELITY.values(), box=None, pad_edge=False)

@@ -12,7 +12,7 @@ def new_command(args: list[str]) -> list[str]:
     command, words = args[0], args[1:]
     if "--help" in words:
         return args
-    if command == "fit" and _has("--target", words) and not _has("--normal", words):
+    if command == "fit" and _trains_sampler(words):
         _warn("augan fit --target without --normal", "augan fit-sampler")
         return ["fit-sampler", *_without_value("--method", "f-anogan", words)]
     for old, option, new in (
@@ -25,6 +25,13 @@ def new_command(args: list[str]) -> list[str]:
             renamed = [re.sub("^--judge(?==|$)", "--feature-extractor", word) for word in words]
             return [new, *_as_argument(option, renamed)]
     return args
+
+
+def _trains_sampler(words: list[str]) -> bool:
+    """Whether `augan fit` formerly trained a sampler: with --target, and no detector's option."""
+    rest = _without_value("--method", "f-anogan", words)
+    of_detectors = ("--normal", "--method", "--holdout", "--id", "--skip-bad", "--resume")
+    return _has("--target", rest) and not any(_has(option, rest) for option in of_detectors)
 
 
 def _warn(old: str, new: str) -> None:

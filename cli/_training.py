@@ -60,8 +60,7 @@ def read_training(
     from augan.io.image_folder import ImageFolder
     from augan.io.sources import open_data
 
-    if asked.normal is not None and asked.target is None:
-        raise ParameterError("--normal needs --target, the column whose value it is")
+    _check_labels(asked)
     how = {"training": True, "skip_bad": skip_bad}
     source: Any = open_data(path, options, **how)
     context: dict[str, Any] = {"target": asked.target, "dropped": []}
@@ -89,6 +88,18 @@ def read_training(
     places = np.arange(int(parts.held.sum()))
     held_rows = parts.kept_apart(lambda _: [(places, take(parts.held))])
     return Training(training, held_rows, context)
+
+
+def _check_labels(asked: Asked) -> None:
+    from augan.exceptions import ParameterError
+
+    if asked.normal is not None and asked.target is None:
+        raise ParameterError("--normal needs --target, the column with the labels")
+    if asked.normal is None and asked.target is not None:
+        raise ParameterError(
+            "--target needs --normal, the label of the normal rows; "
+            "augan fit-sampler trains a sampler of all classes"
+        )
 
 
 def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tuple[Any, Any]:

@@ -431,8 +431,8 @@ def test_a_missing_column_is_named(folder: Path, model: Path, tmp_path: Path) ->
     [
         (["--target", "lable", "--normal", "good"], ("data.csv", "'lable'", "label")),
         (["--target", "label", "--normal", "fine"], ("data.csv", "'label'", "'fine'", "'good'")),
-        (["--target", "label", "--resume"], ("--resume", "--normal")),
-        (["--target", "label", "--method", "anogan"], ("--method anogan", "--normal")),
+        (["--target", "label", "--resume"], ("--target", "--normal", "fit-sampler")),
+        (["--target", "label", "--method", "anogan"], ("--target", "--normal", "fit-sampler")),
         (["--normal", "good"], ("--target", "--normal")),
         (["--drop", "days"], ("data.csv", "'days'")),
         (["--set", "widht=3"], ("widht", "FAnoGAN")),

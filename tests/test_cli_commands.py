@@ -108,6 +108,7 @@ def test_a_former_spelling_of_evaluate_asks_for_the_same(
     [
         (["fit", "d", "--target=y"], ["fit-sampler", "d", "--target=y"]),
         (["fit", "d", "--target", "y", "--normal="], None),
+        (["fit", "d", "--target", "y", "--holdout", ".1"], None),
         (["fit", "d", "--target", "y", "--help"], None),
         (["sample", "--balance=d", "--out", "o"], ["balance", "--out", "o", "d"]),
         (["sample", "--balance"], ["balance"]),

@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image
 
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import DataError, DataWarning, ParameterError
 from augan.io.budget import Budget
 from augan.io.decoding import UPRIGHT, Form, read_form, read_image
 from augan.io.image_folder import ImageFolder
@@ -363,3 +363,23 @@ def test_a_tiff_of_bytes_keeps_channels_that_have_no_name(
     assert form.channels == wanted and found.dtype == np.uint8
     assert np.array_equal(found[..., -1], pixels[..., -1])
     assert np.array_equal(found[..., 0], pixels[..., 0])
+
+
+def test_libtiff_prints_nothing_of_its_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fax, deflated = tmp_path / "fax.tif", tmp_path / "deflated.tif"
+    pixels = np.random.RandomState(0).randint(0, 256, (40, 50), dtype=np.uint8)
+    Image.fromarray(pixels > 128).save(fax, compression="group4")
+    Image.fromarray(pixels).save(deflated, compression="tiff_deflate")
+    for file in (fax, deflated):
+        content = bytearray(file.read_bytes())
+        middle = len(content) // 2
+        content[middle : middle + 6] = b"\xff" * 6
+        file.write_bytes(bytes(content))
+    form = Form(40, 50, 1, "uint8")
+    with pytest.warns(DataWarning, match=r"fax\.tif: may be damaged \(Fax4Decode reports"):
+        read_image(fax, form)
+    with pytest.raises(DataError, match=r"deflated\.tif: damaged"):
+        read_image(deflated, form)
+    assert capfd.readouterr() == ("", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from PIL import ExifTags, Image
 from sklearn.datasets import load_sample_image
 
-from augan.exceptions import DataError
+from augan.exceptions import DataError, DataWarning
 from augan.io.decoding import Form, read_form, read_image
 from augan.io.image_folder import ImageFolder
+from augan.io.images import save_lossless
 from augan.io.sources import open_data
 
 EXIF_ORIENTATION, ROTATED = 0x0112, 6
@@ -206,3 +208,22 @@ def test_a_scaled_jpeg_is_upright_and_whole(tmp_path: Path) -> None:
     (image,) = ImageFolder(tmp_path).rows(longest=80)
     assert image.shape == (80, 40)
     assert image[:55].max() < 30 and image[65:].min() > 220
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_dropped_colours_are_warned_of_once(tmp_path: Path, dtype: str) -> None:
+    pixels = np.random.RandomState(0).randint(0, 256, (20, 30, 3)).astype(dtype)
+    grey = np.repeat(pixels[..., :1], 3, axis=2)
+    for name, image in (("a.png", grey), ("b.png", pixels), ("c.png", pixels)):
+        save_lossless(image, tmp_path / name)
+    folder = ImageFolder(tmp_path)
+    with pytest.warns(DataWarning, match=r"b\.png: the colours are dropped") as caught:
+        for _ in range(2):
+            [(names, _)] = folder.named_batches(Form(20, 30, 1, dtype))
+            assert names == ["a.png", "b.png", "c.png"]
+    assert len(caught) == 1
+    (tmp_path / "b.png").unlink()
+    (tmp_path / "c.png").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(ImageFolder(tmp_path).named_batches(Form(20, 30, 1, dtype)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from augan._files import check_file
-from augan.exceptions import DataError
+from augan.exceptions import DataError, DataWarning
 from augan.io.budget import Budget
+from augan.io.deep_pixels import has_colour, read_deep
 from augan.io.image_head import FORMATS, Head, opened, read_head
 from augan.io.image_options import ImageOptions
+from augan.io.libtiff import caught_messages
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue
@@ -82,11 +85,32 @@ def read_form(file: Path, options: ImageOptions | None = None) -> Form:
     return Form(head.height, head.width, head.channels, head.dtype)
 
 
-def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> NDArray[Any]:
+def read_image(
+    file: Path,
+    form: Form,
+    options: ImageOptions | None = None,
+    *,
+    on_colour: Callable[[Path], None] | None = None,
+) -> NDArray[Any]:
     """Return the pixels of a file in a form, rotated as its EXIF orientation says.
 
     Grey images become RGB and the other way round, transparency is left out where the form has
     none, and other sizes are resized. The dtype of the pixels has to be that of the form.
+
+    Parameters
+    ----------
+    file : Path
+        The image file.
+    form : Form
+        Size, channels and dtype of the result.
+    options : ImageOptions, optional
+        How the file is read.
+    on_colour : callable, optional
+        Called with `file` if its colours are lost because the form is grey.
+
+    Returns
+    -------
+    ndarray of shape (H, W) or (H, W, C)
 
     Raises
     ------
@@ -101,10 +125,10 @@ def read_image(file: Path, form: Form, options: ImageOptions | None = None) -> N
                 f"have {form.dtype}"
             )
         if head.dtype == "uint8" and head.reader == "pillow":
-            return _read_bytes(file, head, form)
+            return _read_bytes(file, head, form, on_colour)
         n_bytes = 3 * head.height * head.width * head.channels * np.dtype(head.dtype).itemsize
         with DECODING.take(n_bytes):
-            decode = partial(_formed_deep, file, head, form)
+            decode = partial(_formed_deep, file, head, form, on_colour)
             pixels = decode() if n_bytes <= LARGE else _apart(decode)
     if pixels.dtype.kind == "f":
         _check_finite(file, pixels)
@@ -120,24 +144,43 @@ def is_lossy(file: Path) -> bool:
     return start[:2] == b"\xff\xd8"  # of a JPEG
 
 
-def _read_bytes(file: Path, head: Head, form: Form) -> NDArray[Any]:
+def _read_bytes(
+    file: Path, head: Head, form: Form, on_colour: Callable[[Path], None] | None
+) -> NDArray[Any]:
     longest = max(form.height, form.width)
     with opened(file, head.page) as image:
         image.draft(None, (longest, longest))  # decodes a JPEG at a reduced size
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels]
         n_bytes = image.width * image.height * (4 if image.mode == mode else 8)
         with DECODING.take(n_bytes):
-            decode = partial(_pixels, image, mode, head.orientation, form)
+            found = None if on_colour is None else partial(on_colour, file)
+            decode = partial(_pixels, image, mode, head.orientation, form, found)
             pixels = decode() if n_bytes <= LARGE else _apart(decode)
             image.close()  # frees the memory before others are decoded
     return pixels
 
 
-def _pixels(image: Image.Image, mode: str, orientation: int, form: Form) -> NDArray[Any]:
+def _pixels(
+    image: Image.Image,
+    mode: str,
+    orientation: int,
+    form: Form,
+    on_colour: Callable[[], None] | None,
+) -> NDArray[Any]:
     """Return the pixels of an image in a form, whose channels Pillow calls `mode`."""
+    with caught_messages() as found:
+        image.load()
+    if found:
+        warnings.warn(
+            f"{image.filename}: may be damaged ({found[0]} reports an error)",  # type: ignore[attr-defined]
+            DataWarning,
+            stacklevel=2,
+        )
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode != mode:
+        if on_colour is not None and mode == "L" and has_colour(np.asarray(image.convert("RGB"))):
+            on_colour()
         image = image.convert(mode)
     return np.asarray(_resized(_upright(image, orientation), form))
 
@@ -152,38 +195,13 @@ def _apart(decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         return pool.submit(decode).result()
 
 
-def _formed_deep(file: Path, head: Head, form: Form) -> NDArray[Any]:
-    return _formed(_read_deep(file, head), form)
-
-
-def _read_deep(file: Path, head: Head) -> NDArray[Any]:
-    """Return pixels (H, W) or (H, W, C) of more than 8 bits, rotated but not resized."""
-    if head.reader == "pillow":
-        with opened(file, head.page) as image:
-            pixels = np.asarray(image).astype(head.dtype)
-    elif head.reader == "png":
-        import imagecodecs
-
-        pixels = imagecodecs.png_decode(file.read_bytes())
-    else:
-        pixels = _read_tiff(file, head)
-    turned = {2: (0, 1), 3: (2, 0), 4: (2, 1), 5: (3, 1), 6: (3, 0), 7: (1, 1), 8: (1, 0)}
-    quarters, mirrored = turned.get(head.orientation, (0, 0))
-    pixels = np.rot90(pixels, quarters)
-    return pixels[:, ::-1] if mirrored else pixels
-
-
-def _read_tiff(file: Path, head: Head) -> NDArray[Any]:
-    import tifffile
-
-    with tifffile.TiffFile(file) as tiff:
-        page: Any = tiff.pages[head.page]
-        pixels: NDArray[Any] = page.asarray(maxworkers=1)
-        if page.axes.startswith("S"):
-            pixels = np.moveaxis(pixels, 0, -1)
-        if int(page.photometric) == 0 and pixels.dtype.kind == "u":
-            pixels = np.asarray(2**page.bitspersample - 1 - pixels, dtype=pixels.dtype)
-    return pixels
+def _formed_deep(
+    file: Path, head: Head, form: Form, on_colour: Callable[[Path], None] | None
+) -> NDArray[Any]:
+    pixels = read_deep(file, head)
+    if on_colour is not None and form.channels == 1 and has_colour(pixels):
+        on_colour(file)
+    return _formed(pixels, form)
 
 
 def _formed(pixels: NDArray[Any], form: Form) -> NDArray[Any]:

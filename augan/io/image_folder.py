@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augan.exceptions import DataError, shown
+from augan.exceptions import DataError, DataWarning, shown
 from augan.io.decoding import ENDINGS, Form, read_form, read_image
 from augan.io.image_files import image_files, image_root, is_mvtec, masks_among
 from augan.io.image_memory import room_for
@@ -73,6 +75,7 @@ class ImageFolder:
         self.options = options or ImageOptions()
         self.skipped: dict[str, str] = {}
         self.masks: list[str] = []
+        self._warned = False
         if not path.is_dir():
             self.path = self._top = image_root(path)
             self.names = [path.name]
@@ -115,7 +118,7 @@ class ImageFolder:
         labels = self._labels()
         if "" in labels:
             raise DataError(
-                f"{self.path / self.names[labels.index('')]}: not in the folder of a class"
+                f"{self.path / self.names[labels.index('')]}: not in a folder of a class"
             )
         return np.array(labels)
 
@@ -181,10 +184,12 @@ class ImageFolder:
         at_once = max(1, min(BATCH_IMAGES, BATCH_BYTES // form.n_bytes))
         names: list[str] = []
         images: list[NDArray[Any]] = []
+        coloured: list[Path] = []
         ahead = max(1, READ_AHEAD_BYTES // form.n_bytes)
-        for name, image in self._in_order(
-            self.names, lambda file: read_image(file, form, self.options), ahead
-        ):
+        read = partial(read_image, form=form, options=self.options, on_colour=coloured.append)
+        for name, image in self._in_order(self.names, read, ahead):
+            if coloured and not self._warned:
+                self._warn_of_colour(coloured[0])
             names.append(name)
             images.append(image)
             if len(names) == at_once:
@@ -220,6 +225,16 @@ class ImageFolder:
             finally:
                 for _, future in waiting:
                     future.cancel()
+
+    def _warn_of_colour(self, file: Path) -> None:
+        """Warn, once for the folder, that colours are dropped."""
+        self._warned = True
+        warnings.warn(
+            f"{file}: the colours are dropped, since the model was trained on grey images (this "
+            "warning is given once)",
+            DataWarning,
+            stacklevel=3,
+        )
 
     def _labels(self) -> list[str]:
         folders = [(self.path / name).relative_to(self._top).parts[:-1] for name in self.names]

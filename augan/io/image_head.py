@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 
 from augan.exceptions import DataError
 from augan.io.image_options import ImageOptions
+from augan.io.libtiff import caught_messages
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # that Pillow may open
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -86,7 +87,7 @@ def read_head(file: Path, options: ImageOptions) -> Head:
 @contextlib.contextmanager
 def opened(file: Path, page: int = 0) -> Iterator[Image.Image]:
     """Yield an image opened by Pillow, without Pillow's own limit on its size."""
-    with _OPENING:
+    with _OPENING, caught_messages():
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             image = Image.open(file, formats=FORMATS)

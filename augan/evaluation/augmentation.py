@@ -88,28 +88,50 @@ def evaluate_augmentation(
     _check_options(n_seeds, confidence, n_rare)
     chosen = _chosen(build_strategies(sampler or GANSampler()), strategies)
     frame, labels, positive = _read(X, y, positive)
-    first = draw_seed(random_state)
-    total = n_seeds * len(chosen) * len(CLASSIFIERS)
-    records: list[dict[str, Any]] = []
-    fidelity: list[dict[str, Any]] = []
-    for seed in range(first, first + n_seeds):
-        parts = split_rows(frame, labels, seed, n_rare)
-        for name, strategy in chosen.items():
-            what = {"seed": seed, "strategy": name}
-            figures, new = try_strategy(strategy, parts, seed)
-            records += [what | figure for figure in figures]
-            fidelity += [what | figure for figure in try_fidelity(new, parts, seed)]
-            if callback is not None:
-                callback(len(records), total)
+    scores, fidelity = _try_all(
+        chosen,
+        frame,
+        labels,
+        first=draw_seed(random_state),
+        n_seeds=n_seeds,
+        n_rare=n_rare,
+        callback=callback,
+    )
     return AugmentationReport(
         positive=positive,
         n_rows=len(frame),
         n_positive=int(labels.sum()),
         n_seeds=n_seeds,
         confidence=confidence,
-        scores=pd.DataFrame(records),
-        fidelity=pd.DataFrame(fidelity),
+        scores=scores,
+        fidelity=fidelity,
     )
+
+
+def _try_all(
+    strategies: dict[str, Strategy],
+    frame: pd.DataFrame,
+    labels: Labels,
+    *,
+    first: int,
+    n_seeds: int,
+    n_rare: int | None,
+    callback: Callable[[int, int], None] | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return scores and fidelity of all strategies, for `n_seeds` seeds from the `first` on."""
+    records: list[dict[str, Any]] = []
+    fidelity: list[dict[str, Any]] = []
+    total = n_seeds * len(strategies) * len(CLASSIFIERS)
+    for seed in range(first, first + n_seeds):
+        parts = split_rows(frame, labels, seed, n_rare)
+        for name, strategy in strategies.items():
+            what = {"seed": seed, "strategy": name}
+            figures, new = try_strategy(strategy, parts, seed)
+            records += [what | figure for figure in figures]
+            fidelity += [what | figure for figure in try_fidelity(new, parts, seed)]
+            if callback is not None:
+                callback(len(records), total)
+    return pd.DataFrame(records), pd.DataFrame(fidelity)
 
 
 def _read(X: Any, y: Any, positive: Any) -> tuple[pd.DataFrame, Labels, Any]:

@@ -22,7 +22,7 @@ from augan.evaluation.feature_extractor import (
 )
 from augan.evaluation.frechet import classifier_score, frechet_distance, kernel_distance
 from augan.evaluation.generative_report import FIGURES, GenerativeReport
-from augan.evaluation.modes import MAX_ROWS, class_quality, cluster_modes, mode_shares, n_found
+from augan.evaluation.modes import MAX_ROWS, class_quality, find_modes, n_found
 from augan.evaluation.prdc import near_copies, prdc
 from augan.exceptions import DataError, ParameterError, shown
 from augan.sampling.filters import distances
@@ -111,40 +111,26 @@ def evaluate_generator(
         feature_extractor = judge
     images = _check(model, X, n_samples, feature_extractor)
     names, classes = _classes(y, len(images))
-    order = numpy_stream(random_state, "halves").permutation(len(images))
-    learned, kept = (np.sort(half) for half in np.array_split(order, 2))
+    learned, kept = _halves(len(images), random_state)
     new, requested = _sampled(model, n_samples, names, random_state)
     if feature_extractor == "inception":
-        names, classes, requested = None, None, None  # it has classes of its own
+        names = classes = None  # it was trained on other classes
     given = {"learned": images[learned], "real": images[kept], "new": new}
-    extractor: FeatureExtractor
-    if feature_extractor == "own":
-        known = None if classes is None else classes[learned]
-        extractor = LearnedFeatureExtractor(given["learned"], known, random_state)
-    else:
-        extractor = InceptionFeatureExtractor(images, inception_weights)
+    known = None if classes is None else classes[learned]
+    extractor = _extractor(feature_extractor, given, known, inception_weights, random_state)
     extracted = {name: extractor.extract(part) for name, part in given.items()}
-    features = {name: part for name, (part, _) in extracted.items()}
-    figures = _figures(features, random_state)
-    if names is None or classes is None:
-        modes, accuracy = cluster_modes(features, random_state), None
-        shares = mode_shares(modes, 1 + max(int(of.max()) for of in modes.values()))
-    else:
-        modes = {name: found.argmax(axis=1) for name, (_, found) in extracted.items()}
-        accuracy = float((modes["real"] == classes[kept]).mean())
-        shares = mode_shares(modes, len(names))
-        for kind, name in HALVES.items():
-            figures["classifier_score"][kind] = classifier_score(extracted[name][1])
+    features, probabilities = ({name: pair[i] for name, pair in extracted.items()} for i in (0, 1))
+    modes, shares = find_modes(features, probabilities, names, random_state)
     copies, originals = _closest_pairs(features, new, given["learned"])
     return GenerativeReport(
-        figures=figures,
+        figures=_figures(features, None if names is None else probabilities, random_state),
         feature_extractor=extractor.name,
-        classifier_accuracy=accuracy,
+        classifier_accuracy=None if classes is None else _accuracy(modes["real"], classes[kept]),
         n_real=len(kept),
         n_new=n_samples,
         n_modes=len(shares["new"]),
         n_found=n_found(shares),
-        by_class=() if names is None else class_quality(names, features, modes, shares, requested),
+        by_class=class_quality(names, features, modes, shares, requested),
         new=copies,
         nearest=originals,
         notes=_notes(len(kept), n_samples),
@@ -199,6 +185,27 @@ def _classes(y: Any, n: int) -> tuple[NDArray[Any] | None, NDArray[np.int64] | N
     return names, classes.astype(np.int64)
 
 
+def _halves(n: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    order = numpy_stream(seed, "halves").permutation(n)
+    first, second = np.array_split(order, 2)
+    return np.sort(first), np.sort(second)
+
+
+def _extractor(
+    kind: str,
+    images: dict[str, Images],
+    classes: NDArray[np.int64] | None,
+    weights: str | os.PathLike[str] | None,
+    seed: int,
+) -> FeatureExtractor:
+    """Return a feature extractor; "own" is trained on the images "learned" and their classes."""
+    if kind == "inception":
+        return InceptionFeatureExtractor(
+            np.concatenate([images["learned"], images["real"]]), weights
+        )
+    return LearnedFeatureExtractor(images["learned"], classes, seed)
+
+
 def _sampled(
     model: Generator, n: int, names: NDArray[Any] | None, seed: int
 ) -> tuple[Images, NDArray[np.int64] | None]:
@@ -220,7 +227,13 @@ def _sampled(
     return images, None if names is None else np.searchsorted(names, labels)
 
 
-def _figures(features: dict[str, Array], seed: int) -> dict[str, dict[str, float | None]]:
+def _accuracy(predicted: NDArray[np.int64], classes: NDArray[np.int64]) -> float:
+    return float((predicted == classes).mean())
+
+
+def _figures(
+    features: dict[str, Array], probabilities: dict[str, Array] | None, seed: int
+) -> dict[str, dict[str, float | None]]:
     """Return the figures of new images, and of real ones in their place."""
     real = features["real"]
     some, others = np.array_split(real[:MAX_ROWS], 2)
@@ -233,7 +246,9 @@ def _figures(features: dict[str, Array], seed: int) -> dict[str, dict[str, float
         found[kind] = {
             "fid": frechet_distance(real, rows) if enough else None,
             "kid": kernel_distance(real, rows, seed)[0],
-            "classifier_score": None,
+            "classifier_score": None
+            if probabilities is None
+            else classifier_score(probabilities[name]),
             **prdc(real[:n], rows[:n]),
             "near_copies": near_copies(features["learned"], others, compared),
         }

@@ -20,17 +20,28 @@ FOUND = 0.1  # a mode is found if the new images have at least this part of its 
 MAX_ROWS = 5000  # of each kind, to compute distances between
 
 
-def cluster_modes(features: dict[str, Array], seed: int) -> dict[str, Counts]:
-    """Return the cluster of each image; clusters are fitted to the features "learned"."""
-    own = derive_seed(seed, "clusters") % 2**32
-    n = min(N_CLUSTERS, len(features["learned"]) // 2)
-    model = KMeans(n, n_init=1, random_state=own).fit(features["learned"])
-    return {name: model.predict(rows).astype(np.int64) for name, rows in features.items()}
+def find_modes(
+    features: dict[str, Array],
+    probabilities: dict[str, Array],
+    names: NDArray[Any] | None,
+    seed: int,
+) -> tuple[dict[str, Counts], dict[str, Array]]:
+    """Return the mode of each image, and the share of each mode, for each kind of images.
 
-
-def mode_shares(modes: dict[str, Counts], n_modes: int) -> dict[str, Array]:
-    """Return the share (n_modes,) of each mode in each kind of images."""
-    return {name: np.bincount(of, minlength=n_modes) / len(of) for name, of in modes.items()}
+    Modes are classes, by the class probabilities; without `names` of classes they are clusters,
+    fitted to the features "learned".
+    """
+    if names is not None:
+        modes = {name: part.argmax(axis=1) for name, part in probabilities.items()}
+        n_modes = len(names)
+    else:
+        own = derive_seed(seed, "clusters") % 2**32
+        n = min(N_CLUSTERS, len(features["learned"]) // 2)
+        model = KMeans(n, n_init=1, random_state=own).fit(features["learned"])
+        modes = {name: model.predict(rows).astype(np.int64) for name, rows in features.items()}
+        n_modes = 1 + max(int(of.max()) for of in modes.values())
+    shares = {name: np.bincount(of, minlength=n_modes) / len(of) for name, of in modes.items()}
+    return modes, shares
 
 
 def n_found(shares: dict[str, Array]) -> int:
@@ -39,17 +50,19 @@ def n_found(shares: dict[str, Array]) -> int:
 
 
 def class_quality(
-    names: NDArray[Any],
+    names: NDArray[Any] | None,
     features: dict[str, Array],
     modes: dict[str, Counts],
     shares: dict[str, Array],
     requested: Counts | None,
 ) -> tuple[ClassQuality, ...]:
-    """Return figures of each class.
+    """Return figures of each class, if there are classes.
 
     The new images of a class are those requested as it or, from a model without classes, those
     classified as it.
     """
+    if names is None:
+        return ()
     given = modes["new"] if requested is None else requested
     found = []
     for i, name in enumerate(names.tolist()):

@@ -193,7 +193,7 @@ def test_rare_classes_of_a_folder_are_filled_up(parts: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "unmarked" / "bar").iterdir())) == 24
     assert "b.csv: " in refused(*request, tmp_path / "b.csv")
     (tmp_path / "few" / "a.png").write_bytes((parts / "test" / "bar" / "00.png").read_bytes())
-    assert "a.png: not in a folder" in refused(*request, tmp_path / "c")
+    assert "a.png: not in the folder of a class" in refused(*request, tmp_path / "c")
 
 
 # Heatmaps and masks
@@ -333,7 +333,7 @@ def test_the_report_shows_misses_with_their_masks(
     done(*words, "--bootstrap", 0, "--threshold", 100, "--report", page)
     misses = page.read_text().split("<h2>Worst misses</h2>")[1].split("<h2>")[0]
     for i in range(4):
-        for kind in ("", "Heat of ", "Mask of "):
+        for kind in ("", "Heatmap of ", "Mask of "):
             assert misses.count(f'alt="{kind}test/bar/{i:02d}.png"') == 1
     done(*words, "--bootstrap", 0, "--threshold", -100, "--report", page, "--quiet")
     alarms = page.read_text().split("<h2>Worst false alarms</h2>")[1].split("<h2>")[0]
@@ -398,7 +398,7 @@ def test_no_output_replaces_an_image_that_is_read_or_lies_among_them(
     shutil.copytree(parts / "train" / "good", photos)
     before = {file.name: file.read_bytes() for file in photos.iterdir()}
     said = refused("fit", photos, "--out", photos / "00.png", *QUICK)
-    assert "--out" in said and "00.png: is one of the files of" in said
+    assert "--out" in said and "00.png: is one of the input files" in said
     run_dir = photos / "run"
     said = refused("fit", photos, "--out", tmp_path / "m.augan", "--run-dir", run_dir, *QUICK)
     assert "--run-dir" in said and "the folder of the input images" in said

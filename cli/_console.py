@@ -64,7 +64,7 @@ def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]
             _fail(f"{where}{error.strerror or error}")
         except ModuleNotFoundError as error:
             name = str(error.name or error).partition(".")[0]
-            _fail(f"{name} is not installed: install it with pip install 'augan[train]'")
+            _fail(f"{name} is not installed: pip install 'augan[train]'")
         except KeyboardInterrupt as error:
             say(stopped())
             raise typer.Exit(getattr(error, "exit_code", 130)) from None

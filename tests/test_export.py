@@ -540,7 +540,7 @@ app(sys.argv[1:])
     for words in (("fit", "rows.csv", "--out", "m.augan"), ("score", "m.augan", "rows.csv")):
         done = subprocess.run((*python, *words), cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 1
-        needs = r"augan: error: (torch|safetensors) is not installed: install it with pip install 'augan\[train\]'"
+        needs = r"augan: error: (torch|safetensors) is not installed: pip install 'augan\[train\]'"
         assert re.match(needs, done.stderr)
         assert len(done.stderr.splitlines()) == 1
     run_alone(*python, "score", str(file), "rows.csv", "--out", "s.csv", "--explain", cwd=tmp_path)

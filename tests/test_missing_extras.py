@@ -61,5 +61,5 @@ def test_what_is_not_installed_is_said_before_anything_trains(
     result = CliRunner().invoke(app, [*words, "--threads", "1"])
     lines = result.stderr.splitlines()
     assert result.exit_code == 1 and len(lines) == 1, (result.exception, result.stderr)
-    assert lines[0].startswith(f"augan: error: {module} is not installed: install it with")
+    assert lines[0].startswith(f"augan: error: {module} is not installed: pip install 'augan[")
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["t.csv"]

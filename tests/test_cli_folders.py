@@ -193,7 +193,7 @@ def test_rare_classes_of_a_folder_are_filled_up(parts: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "unmarked" / "bar").iterdir())) == 24
     assert "b.csv: " in refused(*request, tmp_path / "b.csv")
     (tmp_path / "few" / "a.png").write_bytes((parts / "test" / "bar" / "00.png").read_bytes())
-    assert "a.png: not in the folder of a class" in refused(*request, tmp_path / "c")
+    assert "a.png: not in a folder of a class" in refused(*request, tmp_path / "c")
 
 
 # Heatmaps and masks

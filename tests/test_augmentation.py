@@ -13,9 +13,11 @@ import pytest
 from augan_cli.app import app
 from augan_cli.commands.evaluate_augmentation import print_report
 from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from typer.testing import CliRunner
 
 from augan import GANSampler
+from augan.classifiers import tables
 from augan.classifiers.tables import make_encoder, plain
 from augan.evaluation import AugmentationReport, evaluate_augmentation
 from augan.evaluation.augmentation import _read
@@ -30,9 +32,19 @@ METRICS = ["average_precision", "recall_at_1pct_fpr", "f1", "brier"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_tuning() -> Iterator[None]:
-    """Choose the number of rows by the quickest classifier."""
+def quick_classifiers() -> Iterator[None]:
+    """Grow few trees, and choose the number of rows by the quickest classifier."""
+    trees = {
+        "random forest": lambda seed, weight: RandomForestClassifier(
+            50, random_state=seed, class_weight=weight
+        ),
+        "histogram boosting": lambda seed, weight: HistGradientBoostingClassifier(
+            max_iter=50, random_state=seed, class_weight=weight
+        ),
+    }
     with pytest.MonkeyPatch.context() as patch:
+        for name, build in trees.items():
+            patch.setitem(tables.CLASSIFIERS, name, build)
         chosen = {"logistic regression": tuning.CLASSIFIERS["logistic regression"]}
         patch.setattr(tuning, "CLASSIFIERS", chosen)
         yield

@@ -25,6 +25,7 @@ from augan.estimators import _sampler_training as sampler_module
 from augan.exceptions import DataError, ParameterError
 
 QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
+FEW_STEPS = {**QUICK, "max_steps": 20, "encoder_steps": 20}
 METHODS = ("gan", "latent", "data")
 
 
@@ -100,7 +101,8 @@ def test_a_ratio_is_that_of_the_two_classes(rows: Any) -> None:
 @pytest.fixture(scope="module")
 def trained_gan(rows: Any) -> GANSampler:
     """A sampler whose generator has learned the two classes."""
-    return GANSampler(method="gan", **QUICK | {"max_steps": 1000, "width": "auto"}).fit(*rows)
+    enough = {"max_steps": 500, "width": 64, "n_critic": 2}
+    return GANSampler(method="gan", **QUICK | enough).fit(*rows)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -496,13 +498,13 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def usual(rows: Any) -> np.ndarray:
-    """What the quick settings make."""
-    return GANSampler(**QUICK).fit_resample(*rows)[0]
+    """What a few steps make."""
+    return GANSampler(**FEW_STEPS).fit_resample(*rows)[0]
 
 
 @pytest.mark.parametrize("name", OTHER)
 def test_every_parameter_changes_something(rows: Any, usual: np.ndarray, name: str) -> None:
-    changed = GANSampler(**QUICK | {name: OTHER[name]}).fit_resample(*rows)[0]
+    changed = GANSampler(**FEW_STEPS | {name: OTHER[name]}).fit_resample(*rows)[0]
     assert changed.shape != usual.shape or not np.array_equal(changed, usual)
 
 

@@ -1,4 +1,4 @@
-"""What a detector says of rows."""
+"""The results of a detector for rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 
 class Assessment(NamedTuple):
-    """All that one pass over n rows gives; see the methods of `FAnoGAN` of the same names."""
+    """Results of one pass over n rows; see the methods of the detector with the same names."""
 
     anomaly_score: Floats  # (n,), higher = more abnormal
     p_value: Floats  # (n,)

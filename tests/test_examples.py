@@ -69,4 +69,4 @@ def test_clothes_are_judged_scored_and_exported(output_of):
     fid = re.search(r"fid {'new': ([\d.]+), 'real': ([\d.]+)}", output)
     assert float(fid[1]) > float(fid[2])
     assert float(re.search(r"AUROC of bags among unseen clothes: ([\d.]+)", output)[1]) > 0.9
-    assert "0 decided otherwise" in output
+    assert "0 decided differently" in output

@@ -267,7 +267,7 @@ def test_the_file_says_what_it_is(detector: FAnoGAN, file: Path) -> None:
     assert [c["name"] for c in facts["columns"]] == [c.name for c in detector.codec_.columns]
     model = onnx.load(file)
     onnx.checker.check_model(model, full_check=True)
-    assert "## How it decides" in model.doc_string and "`amount`: float64" in model.doc_string
+    assert "## Decision" in model.doc_string and "`amount`: float64" in model.doc_string
     assert str(Path(export.__file__).parents[2]).encode() not in file.read_bytes()
 
 

@@ -174,7 +174,7 @@ def test_the_command_line_treats_both_files_alike(tmp_path: Path) -> None:
     triton, card = tmp_path / "triton", tmp_path / "card.md"
     done = run("export", model, out, "--data", folder, "--triton", triton, "--card", card)
     assert done.exit_code == 0, done.output
-    assert "scorer, opset 18, fp32" in done.stderr and "0 decided otherwise" in done.stderr
+    assert "scorer, opset 18, fp32" in done.stderr and "0 decided differently" in done.stderr
     assert card.read_text().startswith("# FAnoGAN scorer")
     assert (triton / "parts" / "config.pbtxt").exists()
     tables = []

@@ -221,7 +221,7 @@ def retyped(model: onnx.ModelProto, folder: Path) -> None:
         (foreign, "operators of 'com.example'"),
         (nested, "graphs within graphs"),
         (functions, "functions or training steps"),
-        (twice, "'augan.part' stands there twice"),
+        (twice, "duplicate metadata 'augan.part'"),
     ],
 )
 def test_what_no_exported_file_holds_is_refused_before_it_is_built(
@@ -248,7 +248,7 @@ def test_scores_that_are_no_numbers_are_an_error(
             tensor.CopyFrom(onnx.numpy_helper.from_array(nothing, tensor.name))
     path = tmp_path / "nan.onnx"
     path.write_bytes(with_checksum(model.SerializeToString()))
-    with pytest.raises(ModelFileError, match=r"nan.onnx: its graph gives no number as 'anomaly_s"):
+    with pytest.raises(ModelFileError, match=r"nan.onnx: its graph returned NaN as 'anomaly_s"):
         opened(path).anomaly_score(numbers)
 
 

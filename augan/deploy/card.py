@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, for people: a model card (Mitchell 2019) in Markdown."""
+"""The model card (Mitchell 2019) in an ONNX file, in Markdown."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from typing import Any
 
 PURPOSE = {
-    "scorer": "scores how far rows lie from the normal ones that it learned from",
-    "generator": "makes new rows like those that it learned from",
-    "encoder": "turns rows into latents of a generator",
+    "scorer": "anomaly scores of rows, relative to the normal rows of training",
+    "generator": "new rows, like those of training",
+    "encoder": "latents of rows, from which a generator reconstructs them",
 }
 
 
 def model_card(facts: dict[str, Any]) -> str:
-    """Return the card of a file with these facts."""
+    """Return the model card of a file with the metadata `facts`."""
     what = "images" if facts["kind"] == "image" else "rows of a table"
     lines = [
         f"# {facts['class']} {facts['part']}",
@@ -23,31 +23,32 @@ def model_card(facts: dict[str, Any]) -> str:
         "",
         f"- Trained {facts['trained']}, exported with augan {facts['augan']} and "
         + ", ".join(f"{name} {number}" for name, number in facts["libraries"].items()),
-        f"- ONNX opset {facts['opset']}, networks in {facts['precision']}, bank in {facts['bank']}",
+        f"- ONNX opset {facts['opset']}; networks in {facts['precision']}, "
+        f"memory in {facts['bank']}",
         f"- Latents: {facts['latent_dim']} dimensions",
         "",
-        "## Takes",
+        "## Inputs",
         "",
-        *_takes(facts),
+        *_inputs(facts),
         "",
-        "## Gives",
+        "## Outputs",
         "",
-        *_gives(facts),
+        *_outputs(facts),
     ]
     if facts["part"] == "scorer":
-        lines += ["", "## How it decides", "", *_decides(facts)]
+        lines += ["", "## Decision", "", *_decision(facts)]
     lines += [
         "",
         "## Limits",
         "",
-        "It knows only what its training rows showed: normal rows of a kind that they lacked get "
-        "high scores. p-values hold while new normal rows come as the training rows did.",
+        "Normal rows unlike all training rows get high scores. p-values are valid only while new "
+        "normal rows have the distribution of the training rows.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def code(text: str) -> str:
-    """Return a text as a code span of Markdown, in one line; what cannot be seen is escaped."""
+    """Return a text as a code span of Markdown, in one line; unprintable characters are escaped."""
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     fence = "`" * (1 + max(map(len, re.findall("`+", visible)), default=0))
     bare = visible.strip() == visible and not visible.startswith("`") and not visible.endswith("`")
@@ -55,17 +56,17 @@ def code(text: str) -> str:
     return f"{fence}{space}{visible}{space}{fence}"
 
 
-def _takes(facts: dict[str, Any]) -> list[str]:
+def _inputs(facts: dict[str, Any]) -> list[str]:
     if facts["part"] == "generator":
         lines = [f"- `z`: float32 (batch, {facts['latent_dim']}), standard normal"]
         if facts["classes"]:
             labels = code(json.dumps(facts["classes"]["labels"], ensure_ascii=False))
-            lines.append(f"- `label`: int64 (batch,), places in {labels}")
+            lines.append(f"- `label`: int64 (batch,), indices into {labels}")
         return lines
     return _rows(facts) + (
         [
-            "- `target_fpr` (optional): float64, share of normal rows that may be flagged",
-            f"- `explain` (optional): bool; false saves the time of `{_where(facts)}`",
+            "- `target_fpr` (optional): float64, largest share of normal rows to flag",
+            f"- `explain` (optional): bool; false skips the computation of `{_where(facts)}`",
         ]
         if facts["part"] == "scorer"
         else []
@@ -76,7 +77,7 @@ def _where(facts: dict[str, Any]) -> str:
     return "heatmap" if facts["kind"] == "image" else "explanation"
 
 
-def _gives(facts: dict[str, Any]) -> list[str]:
+def _outputs(facts: dict[str, Any]) -> list[str]:
     if facts["part"] == "generator":
         return _rows(facts)
     if facts["part"] == "encoder":
@@ -85,11 +86,11 @@ def _gives(facts: dict[str, Any]) -> list[str]:
     shape, each = ("(batch, H, W)", "pixel") if image else ("(batch, d)", "column")
     return [
         "- `anomaly_score`: float32 (batch,), higher = more abnormal",
-        "- `p_value`: float64 (batch,), share of normal rows with a score as high",
+        "- `p_value`: float64 (batch,), share of normal rows with a score at least as high",
         "- `is_anomaly`: bool (batch,)",
         f"- `score_parts`: float32 (batch, {len(facts['parts'])}): {', '.join(facts['parts'])}",
-        f"- `{_where(facts)}`: float32 {shape}, how unusual each {each} is",
-        "- `threshold`: float64 (), the score above which a row is an anomaly",
+        f"- `{_where(facts)}`: float32 {shape}, how anomalous each {each} is",
+        "- `threshold`: float64 (), score above which a row is an anomaly",
     ]
 
 
@@ -117,13 +118,13 @@ def _rows(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _decides(facts: dict[str, Any]) -> list[str]:
+def _decision(facts: dict[str, Any]) -> list[str]:
     parts = ", ".join(
         f"{name} (weight {weight:g})"
         for name, weight in zip(facts["parts"], facts["weights"], strict=False)
     ) or ", ".join(facts["parts"])
     return [
-        f"The score is {facts['score']}: {parts}; fused by {facts['fusion']}. A row is an anomaly "
-        f"above {facts['threshold']:.6g}. p-values compare with {facts['n_calibration']} normal "
-        "rows that were not learned from.",
+        f"The score is {facts['score']}: {parts}; fused by {facts['fusion']}. Rows with a score "
+        f"above {facts['threshold']:.6g} are anomalies. p-values are computed from the scores of "
+        f"{facts['n_calibration']} held-out normal rows.",
     ]

@@ -19,17 +19,17 @@ from augan.deploy.session import Session
 from augan.exceptions import ParameterError, shown
 from augan.frames import PANDAS, given_back
 
-CHUNK = 1024  # rows that the graph is given at once
-ROWS = 10**9  # at once: as of `sample` in torch
+CHUNK = 1024  # rows per run of the graph
+MAX_ROWS = 10**9  # per call of `sample`
 
 
 class OnnxGenerator:
-    """Makes rows or images with a generator that ``export_onnx`` wrote; needs no torch.
+    """Generator that runs a file written by ``export_onnx``, without torch.
 
     Parameters
     ----------
     path : path-like
-        The file, of a generator.
+        A file that was exported with ``part="generator"``.
     providers, threads, io_binding
         As in `OnnxDetector`.
 
@@ -38,14 +38,14 @@ class OnnxGenerator:
     latent_dim : int
         Dimensions of a latent.
     metadata_ : dict
-        What the file says of itself.
+        The metadata in the file.
 
     Raises
     ------
     ModelFileError
-        When the file cannot be read or is none of augan's generators.
+        If the file cannot be read or is not a generator exported by augan.
     ParameterError
-        For a provider that there is not.
+        If a parameter has an invalid value, or a provider is not available.
     """
 
     def __init__(
@@ -72,27 +72,29 @@ class OnnxGenerator:
             self._shares = np.array(classes["shares"])
 
     def sample(self, n_samples: int | Mapping[Any, int] = 1, *, random_state: Any = None) -> Any:
-        """Return new rows of the columns and dtypes of training, and classes where it had some.
+        """Return new rows with the columns and dtypes of training, and their classes if any.
 
         Parameters
         ----------
         n_samples : int or mapping of class to int, default=1
-            How many; of all classes as frequent as they were in training, or of each.
+            Number of rows, with classes as frequent as in training, or of each class.
         random_state : int, RandomState or None, default=None
             Seed.
 
         Returns
         -------
         rows : DataFrame, frame of the library of training, or ndarray
-            New rows, as the generator makes them: a model file's filters, conditions and real
-            rows to start from are not in an ONNX file.
+            New rows. They are the generator's output: filters, conditions and sampling near
+            real rows need the model file.
         classes : ndarray of shape (n,)
-            Only of models with classes.
+            Classes of the rows; only returned if the model has classes.
 
         Raises
         ------
         ParameterError
-            For a class that training has not seen, or a number below one.
+            If a class was not seen in training, or a number is not positive.
+        ModelFileError
+            If the file cannot be run.
         """
         random = check_random_state(random_state)
         labels = self._labels(n_samples, random)
@@ -102,7 +104,27 @@ class OnnxGenerator:
         return rows if labels is None else (rows, self.classes_[labels])
 
     def generate(self, z: NDArray[np.float32], label: NDArray[np.int64] | None = None) -> Any:
-        """Return the rows or images of latents (n, latent_dim), and of numbers of classes (n,)."""
+        """Return the rows or images that are generated from latents.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, latent_dim)
+            Latents.
+        label : ndarray of shape (n,), default=None
+            Indices into `classes_`; required if the model has classes.
+
+        Returns
+        -------
+        rows : DataFrame, frame of the library of training, or ndarray
+            Generated rows or images.
+
+        Raises
+        ------
+        ParameterError
+            If `z` has another shape.
+        ModelFileError
+            If the file cannot be run.
+        """
         feeds: dict[str, NDArray[Any]] = {"z": np.asarray(z, dtype=np.float32)}
         if feeds["z"].ndim != 2 or feeds["z"].shape[1] != self.latent_dim:
             shape = feeds["z"].shape
@@ -130,7 +152,7 @@ class OnnxGenerator:
         return form.typed(np.stack(columns, axis=1))
 
     def _labels(self, n_samples: Any, random: Any) -> NDArray[np.int64] | None:
-        """Return the number of the class of each row, class by class; None without classes."""
+        """Return the index of the class of each row, sorted; None without classes."""
         if self.metadata_.get("classes") is None:
             if isinstance(n_samples, Mapping):
                 raise ParameterError(f"n_samples: {self._session.path} has no classes")
@@ -146,14 +168,14 @@ class OnnxGenerator:
                     f"n_samples: no class {shown(label)} in training; it had {found}"
                 )
         if not n_samples:
-            raise ParameterError("n_samples: no class is asked for")
+            raise ParameterError("n_samples: empty; give at least one class")
         codes = [known[label] for label in n_samples]
         return np.repeat(codes, [_checked(n) for n in n_samples.values()])
 
 
 def _checked(n: Any) -> int:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 < n <= ROWS:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 < n <= MAX_ROWS:
         raise ParameterError(
-            f"n_samples={shown(n)}: must be a whole number above 0, at most {ROWS}"
+            f"n_samples={shown(n)}: must be an integer above 0, at most {MAX_ROWS}"
         )
     return int(n)

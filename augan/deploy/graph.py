@@ -1,4 +1,4 @@
-"""From the graph of a module to the file: columns in and out, names, what it says of itself."""
+"""Edits of a traced graph: one input or output per column, optional inputs, metadata."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from augan.codecs.columns import CategoryColumn, Column
 from augan.deploy.inputs import INNER, is_text, text_codes, value_names
 from augan.deploy.onnx_file import PREFIX
 
-RAW = "raw"  # the module's input, or output, that columns stand for
+RAW = "raw"  # input or output of all columns, which is replaced by one per column
 ML = "ai.onnx.ml"
 ML_OPSET = 3
 IR_VERSION = 9
 
 
 def tidy(model: onnx.ModelProto) -> None:
-    """Leave out what the exporter notes of where code lies; put inner names out of columns' way."""
+    """Remove what the exporter adds, such as source paths; prefix inner names with `INNER`."""
     graph = model.graph
     public = {value.name for value in (*graph.input, *graph.output)}
 
@@ -50,12 +50,12 @@ def tidy(model: onnx.ModelProto) -> None:
 
 
 def make_optional(model: onnx.ModelProto, name: str, default: np.ndarray) -> None:
-    """Give an input a default, so that it may be left out."""
+    """Make an input optional, with a default value."""
     model.graph.initializer.append(numpy_helper.from_array(default, name))
 
 
 def compute_if(model: onnx.ModelProto, name: str, flag: str) -> None:
-    """Compute an output only where an input `flag` () says so; else it has no rows."""
+    """Compute an output only if the new input `flag` () is true; otherwise it has no rows."""
     graph, found = model.graph, f"{INNER}{name}"
     _rename(graph.node, name, found)
     needed = {value.name for value in graph.output}
@@ -69,7 +69,7 @@ def compute_if(model: onnx.ModelProto, name: str, flag: str) -> None:
             always.insert(0, node)
     value = next(value for value in graph.output if value.name == name)
     kind, dims = value.type.tensor_type.elem_type, value.type.tensor_type.shape.dim
-    dims[0].dim_param = f"{name}_batch"  # none, or that of all others
+    dims[0].dim_param = f"{name}_batch"  # 0, or the batch size
     sizes = np.array([0, *(dim.dim_value for dim in dims[1:])])
     nothing = numpy_helper.from_array(np.empty(sizes, helper.tensor_dtype_to_np_dtype(kind)))
     branches = {}
@@ -85,7 +85,7 @@ def compute_if(model: onnx.ModelProto, name: str, flag: str) -> None:
 
 
 def columns_in(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
-    """Replace the input of raw rows (B, d) by one (B, 1) for each column: numbers and strings."""
+    """Replace the input of raw rows (B, d) by one (B, 1) of numbers or strings per column."""
     nodes, inputs, parts = [], [], []
     for column, name in zip(columns, value_names(columns), strict=True):
         kind, part = TensorProto.DOUBLE, name
@@ -121,7 +121,7 @@ def columns_in(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
 
 
 def columns_out(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
-    """Replace the output of raw rows (B, d) by one (B, 1) for each column: numbers and strings."""
+    """Replace the output of raw rows (B, d) by one (B, 1) of numbers or strings per column."""
     graph, rows = model.graph, f"{INNER}{RAW}"
     _rename(graph.node, RAW, rows)
     nodes, outputs = [], []
@@ -143,7 +143,7 @@ def columns_out(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
 
 
 def _texts(graph: onnx.GraphProto, column: Column, part: str, name: str) -> list[onnx.NodeProto]:
-    """Return nodes from codes, NaN where missing, to texts."""
+    """Return nodes that map codes, NaN where missing, to texts."""
     inner = f"{INNER}{name}/"
     codes, _ = text_codes(column)
     missing = next((text for text, code in codes.items() if np.isnan(code)), "")
@@ -173,7 +173,7 @@ def _texts(graph: onnx.GraphProto, column: Column, part: str, name: str) -> list
 
 
 def describe(model: onnx.ModelProto, facts: dict[str, Any], card: str) -> None:
-    """Write the metadata, JSON values each, and the model card."""
+    """Store the metadata, as JSON, and the model card in a model."""
     helper.set_model_props(model, {PREFIX + key: json.dumps(v) for key, v in facts.items()})
     model.doc_string = card
     model.producer_version = str(facts["augan"])

@@ -1,4 +1,4 @@
-"""Rows as an exported graph takes them: one array a column, or one matrix of numbers."""
+"""The inputs of an exported graph: one array per column, or one matrix of numbers."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from augan.codecs.cells import (
 )
 from augan.codecs.columns import Column, ConstantColumn
 
-INNER = "augan/"  # before the names of all that is inside a graph
-MATRIX = "X"  # name of the one input of models of arrays
+INNER = "augan/"  # prefix of the names inside a graph
+MATRIX = "X"  # name of the only input of models of arrays
 IMAGES = "images"
 OUTPUTS = ("anomaly_score", "p_value", "is_anomaly", "score_parts", "explanation", "threshold")
-TARGET_FPR, EXPLAIN = "target_fpr", "explain"  # inputs that may be left out
+TARGET_FPR, EXPLAIN = "target_fpr", "explain"  # optional inputs
 RESERVED = (MATRIX, IMAGES, *OUTPUTS, "heatmap", TARGET_FPR, EXPLAIN, "z", "label")
-MISSING_MARKS = ("", "<missing>", "<NA>")  # the first that is no category stands for missing
+MISSING_MARKS = ("", "<missing>", "<NA>")  # the first that is not a category is used
 
 
 def is_text(column: Column) -> bool:
-    """Whether the graph takes the column as strings; else as float64."""
+    """Return whether the graph's input of the column is strings; otherwise it is float64."""
     return column.is_text
 
 
 def takes_matrix(columns: Sequence[Column], array_dtype: str | None) -> bool:
-    """Whether the graph takes one matrix: of models that were fitted to an array of numbers."""
+    """Return whether the graph has one matrix as input: if the model was fitted to an array."""
     return array_dtype is not None and not any(map(is_text, columns))
 
 
 def value_names(columns: Sequence[Column]) -> list[str]:
-    """Return what the columns' inputs, or outputs, are called: their names, where none clash."""
+    """Return the names of the columns' inputs or outputs: their own, made unique."""
     names: dict[str, None] = {}
     for column in columns:
         name = portable(column.name)
@@ -50,7 +50,7 @@ def value_names(columns: Sequence[Column]) -> list[str]:
 
 
 def text_codes(column: Column) -> tuple[dict[str, float], float]:
-    """Return the raw number of each text of a column, NaN for missing, and that of all others."""
+    """Return the raw number of each text, NaN for missing, and the one of all other texts."""
     codes, missing, other = column.text_codes()
     for key in BOOL_ALIASES:
         if key in codes:
@@ -60,22 +60,28 @@ def text_codes(column: Column) -> tuple[dict[str, float], float]:
 
 
 def portable(text: str) -> str:
-    """Return a text that UTF-8 can hold: halves of surrogate pairs are written as escapes."""
+    """Return a text that can be encoded in UTF-8: lone surrogates are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def missing_mark(codes: Any) -> str:
-    """Return the text that stands for a missing value beside the texts that are known."""
+    """Return the text that means a missing value, given the known texts."""
     return next(mark for mark in MISSING_MARKS if mark not in codes)
 
 
 def mark_of(column: Column) -> str:
-    """Return the text that stands for a missing value in a column."""
+    """Return the text that means a missing value in a column."""
     return missing_mark(column.text_codes()[0])
 
 
 def to_matrix(columns: Sequence[Column], X: pd.DataFrame | NDArray[Any]) -> NDArray[np.float64]:
-    """Return rows of numbers (n, d) as one matrix; DataError for what is no number."""
+    """Return rows of numbers (n, d) as one matrix.
+
+    Raises
+    ------
+    DataError
+        If a value is not a number.
+    """
     if isinstance(X, np.ndarray) and X.dtype.kind in "buif":
         matrix = X.astype(np.float64)
         if not np.isinf(matrix).any():
@@ -84,10 +90,16 @@ def to_matrix(columns: Sequence[Column], X: pd.DataFrame | NDArray[Any]) -> NDAr
 
 
 def to_input(column: Column, values: pd.Series) -> NDArray[Any]:
-    """Return a column (n, 1) of float64, dates as seconds since 1970, or of strings."""
+    """Return a column (n, 1) of float64 (times in seconds since 1970) or of strings.
+
+    Raises
+    ------
+    DataError
+        If a value of a column of numbers is not a number.
+    """
     values = column.read(values)
     if not is_text(column):
-        if isinstance(column, ConstantColumn):  # anything but the constant differs from it
+        if isinstance(column, ConstantColumn):  # other values than the constant need not be numbers
             numbers = parse_numbers(undo_categorical(values), column.origin.quantity)
         else:
             numbers = read_numbers(values, column.name, column.origin.quantity)
@@ -98,7 +110,7 @@ def to_input(column: Column, values: pd.Series) -> NDArray[Any]:
 
 
 def series_of(X: pd.DataFrame | NDArray[Any]) -> list[pd.Series]:
-    """Return the columns of a table, typed."""
+    """Return the columns of a table as Series."""
     if isinstance(X, pd.DataFrame):
         return [X.iloc[:, i] for i in range(X.shape[1])]
     frame = pd.DataFrame(X)

@@ -1,4 +1,4 @@
-"""What the graph of a file takes and gives, as its metadata say it must."""
+"""Inputs and outputs of a file's graph: those that its metadata imply, and checks of them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from augan.exceptions import ModelFileError, shown
 
 DOUBLE, FLOAT, LONG = "tensor(double)", "tensor(float)", "tensor(int64)"
 BOOL, BYTE, TEXT = "tensor(bool)", "tensor(uint8)", "tensor(string)"
-MOST_TWINS = 100  # columns with names of others, whose inputs have longer and longer names
+MAX_DUPLICATES = 100  # column names; each one makes an input's name longer
 
 
 class Value(NamedTuple):
-    """The type of an input or an output, and its sizes after that of the batch; None: a number."""
+    """Type of an input or output, and its sizes after the batch; None for a scalar."""
 
     type: str
     sizes: tuple[int, ...] | None = ()
 
 
 class Interface(NamedTuple):
-    """Inputs, those that may be left out, and outputs, by name and in their order."""
+    """Required inputs, optional inputs and outputs, by name and in order."""
 
     inputs: dict[str, Value]
     optional: dict[str, Value]
@@ -34,12 +34,18 @@ class Interface(NamedTuple):
 
 
 def interface_of(metadata: dict[str, Any], path: Path) -> Interface:
-    """Return what a graph with such metadata takes and gives; ModelFileError if none can."""
+    """Return the inputs and outputs of a graph with this metadata.
+
+    Raises
+    ------
+    ModelFileError
+        If too many columns have the same name.
+    """
     form = form_of(metadata)
     if isinstance(form, TableForm):
         names = [column.name for column in form.columns]
-        if len(names) - len(set(names)) > MOST_TWINS:
-            raise ModelFileError(f"{path}: more than {MOST_TWINS} columns have others' names")
+        if len(names) - len(set(names)) > MAX_DUPLICATES:
+            raise ModelFileError(f"{path}: more than {MAX_DUPLICATES} columns have duplicate names")
     rows, z = _rows(form), {"z": Value(FLOAT, (metadata["latent_dim"],))}
     if metadata["part"] == "generator":
         labels = {} if metadata.get("classes") is None else {"label": Value(LONG)}
@@ -61,7 +67,13 @@ def interface_of(metadata: dict[str, Any], path: Path) -> Interface:
 
 
 def check_interface(session: Any, wanted: Interface, path: Path) -> None:
-    """Raise ModelFileError where a session takes or gives anything else."""
+    """Check the inputs and outputs of a session.
+
+    Raises
+    ------
+    ModelFileError
+        If they differ from `wanted`.
+    """
     for side, values, found in (
         ("input", wanted.inputs, session.get_inputs()),
         ("optional input", wanted.optional, session.get_overridable_initializers()),
@@ -70,7 +82,7 @@ def check_interface(session: Any, wanted: Interface, path: Path) -> None:
         own = {value.name: value for value in found}
         for name in [*values, *own]:
             if name not in values:
-                raise ModelFileError(f"{path}: its graph has an {side} {shown(name)} too many")
+                raise ModelFileError(f"{path}: its graph has an unexpected {side} {shown(name)}")
             if name not in own:
                 raise ModelFileError(f"{path}: its graph lacks the {side} {shown(name)}")
             if not _fits(own[name], values[name]):
@@ -81,7 +93,13 @@ def check_interface(session: Any, wanted: Interface, path: Path) -> None:
 def check_answers(
     answers: Mapping[str, NDArray[Any]], wanted: Interface, n: int, path: Path
 ) -> None:
-    """Raise ModelFileError where outputs of `n` rows have other shapes, or are NaN."""
+    """Check the outputs of a session for `n` rows.
+
+    Raises
+    ------
+    ModelFileError
+        If an output has another shape than `wanted`, or is NaN.
+    """
     for name, (_, sizes) in wanted.outputs.items():
         value = answers[name]
         shape = () if sizes is None else (n, *sizes)
@@ -90,7 +108,7 @@ def check_answers(
             raise ModelFileError(f"{path}: {shown(name)} of {n} rows has the shape {value.shape}")
     for name in ("anomaly_score", "p_value", "score_parts", "threshold"):
         if name in wanted.outputs and np.isnan(answers[name]).any():
-            raise ModelFileError(f"{path}: its graph gives no number as {shown(name)}")
+            raise ModelFileError(f"{path}: its graph returned NaN as {shown(name)}")
 
 
 def _rows(form: TableForm | ImageForm) -> dict[str, Value]:
@@ -105,7 +123,7 @@ def _rows(form: TableForm | ImageForm) -> dict[str, Value]:
 
 
 def _fits(found: Any, wanted: Value) -> bool:
-    """Whether a value has the type, and no other sizes where it has any."""
+    """Return whether a value has the type and, where they are fixed, the sizes."""
     if found.type != wanted.type:
         return False
     rank = 0 if wanted.sizes is None else 1 + len(wanted.sizes)

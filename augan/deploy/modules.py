@@ -1,4 +1,4 @@
-"""What is exported: the modules that score and generate in torch, raw data to final answers."""
+"""The modules that are exported: from raw data to scores and decisions, or to new rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Verdict = tuple[Tensor, ...]
 
 
 class Decision(nn.Module):
-    """Scores to p-values and decisions."""
+    """Computes p-values and decisions from scores."""
 
     threshold: Tensor
 
@@ -31,9 +31,9 @@ class Decision(nn.Module):
         self.register_buffer("threshold", limit, persistent=False)
 
     def forward(self, scores: Tensor, target_fpr: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return p-values (B,), which are anomalies (B,), and the threshold () that says so.
+        """Return p-values (B,), decisions (B,), true for anomalies, and the threshold ().
 
-        A `target_fpr` () that is not a number stands for the model's own threshold.
+        If `target_fpr` () is NaN, the threshold is the model's own.
         """
         own = torch.isnan(target_fpr)
         asked = self.conformal.threshold(torch.where(own, 0.5, target_fpr))
@@ -42,7 +42,7 @@ class Decision(nn.Module):
 
 
 class TableScorer(nn.Module):
-    """Numbers and category codes (B, d) float64 to scores."""
+    """Scores rows of numbers and category codes (B, d) float64."""
 
     def __init__(self, scorer: AnomalyScorer, codec: TableCodec, threshold: float) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class TableScorer(nn.Module):
 
 
 class ImageScorer(nn.Module):
-    """Images (B, H, W, C), bytes or float32, to scores."""
+    """Scores images (B, H, W, C) of uint8 or float32."""
 
     def __init__(self, scorer: AnomalyScorer, codec: ImageCodec, threshold: float) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ImageScorer(nn.Module):
         self.decision = Decision(scorer, threshold)
 
     def forward(self, images: Tensor, target_fpr: Tensor) -> Verdict:
-        """Return scores, p-values, decisions, parts, heat (B, H, W) and the threshold."""
+        """Return scores, p-values, decisions, parts, heatmaps (B, H, W) and the threshold."""
         view = self.scorer.view(images.permute(0, 3, 1, 2))
         scores, parts = self.scorer.score_of(view)
         p_value, is_anomaly, limit = self.decision(scores, target_fpr)
@@ -75,7 +75,7 @@ class ImageScorer(nn.Module):
 
 
 class LatentEncoder(nn.Module):
-    """Raw rows, or images (B, H, W, C), to latents (B, latent_dim)."""
+    """Returns the latents (B, latent_dim) of raw rows, or of images (B, H, W, C)."""
 
     def __init__(self, scorer: AnomalyScorer, codec: TableCodec | ImageCodec) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class LatentEncoder(nn.Module):
 
 
 class RowGenerator(nn.Module):
-    """Latents (B, latent_dim), and labels (B,) of classes, to raw rows or images (B, H, W, C)."""
+    """Generates raw rows, or images (B, H, W, C), from latents and, with classes, labels (B,)."""
 
     def __init__(self, generator: nn.Module, codec: TableCodec | ImageCodec) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class RowGenerator(nn.Module):
         self.constants = Constants(codec.columns) if isinstance(codec, TableCodec) else None
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return raw rows float64, or images of the dtype of training."""
+        """Return raw rows of float64, or images of the dtype of training."""
         if isinstance(self.generator, ClassGenerator):
             assert label is not None
             n_classes = self.generator.embedding.shape[0]
@@ -114,7 +114,7 @@ class RowGenerator(nn.Module):
 
 
 class Constants(nn.Module):
-    """Columns of numbers that never varied: raw 0 where a row has the number, else 1."""
+    """Constant columns of numbers: a raw value is 0 if it equals the constant, else 1."""
 
     is_constant: Tensor
     numbers: Tensor
@@ -128,18 +128,18 @@ class Constants(nn.Module):
         self.register_buffer("numbers", numbers, persistent=False)
 
     def forward(self, raw: Tensor) -> Tensor:
-        """Return raw rows (B, d) as the codec reads them."""
+        """Return raw rows (B, d) with 0 or 1 in constant columns, as the codec expects."""
         both_missing = torch.isnan(raw) & torch.isnan(self.numbers)
         differs = ~((raw == self.numbers) | both_missing)
         return torch.where(self.is_constant, differs.to(raw.dtype), raw)
 
     def filled(self, raw: Tensor) -> Tensor:
-        """Return raw rows (B, d) with the numbers themselves."""
+        """Return raw rows (B, d) with the constants themselves."""
         return torch.where(self.is_constant, self.numbers, raw)
 
 
 def constant_number(column: Column) -> float | None:
-    """Return the number that a column of numbers always has, NaN if it is always missing."""
+    """Return the value of a constant column of numbers, NaN if missing; None of other columns."""
     if not isinstance(column, ConstantColumn) or is_text(column):
         return None
     if column.value is None:

@@ -1,4 +1,4 @@
-"""ONNX for the operators of torch that its exporter does not know."""
+"""Translations to ONNX of torch operators, where the exporter has none or a less exact one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from onnxscript import opset18
 from torch import Tensor
 
 OPSET = 18
-FAN = 32  # branches of a tree that values are looked up in
-op: Any = opset18  # whose types know no values of a graph that is being traced
+FAN = 32  # children of a node of the search tree
+op: Any = opset18  # its type annotations do not allow symbolic values
 
 
 def searchsorted(
@@ -25,12 +25,12 @@ def searchsorted(
     side: str | None = None,
     sorter: Any = None,
 ) -> Any:
-    """Count the elements (..., K) below values (..., n), by a tree of `FAN` branches.
+    """Count the elements (..., K) below values (..., n), with a search tree.
 
-    On every level a value is compared with the largest element of each branch at once. Infinities
-    behind the elements fill the last branches.
+    A node has `FAN` children; on every level a value is compared with the largest element of each
+    child. The elements are padded with infinities.
     """
-    del out_int32, side, sorter  # never asked for
+    del out_int32, side, sorter  # not used by augan
     *lead, length = sorted_sequence.shape
     depth = 1
     while FAN**depth < length:
@@ -41,7 +41,7 @@ def searchsorted(
     last = op.Constant(value_ints=[-1])
     looked_up = op.Unsqueeze(values, last)
     trees = np.arange(math.prod(lead)).reshape(*lead, 1)
-    place = op.Constant(value=onnx.numpy_helper.from_array(trees))  # the branches that they are in
+    place = op.Constant(value=onnx.numpy_helper.from_array(trees))  # the node of each value
     for level in reversed(range(depth)):
         branches = op.Reshape(padded, op.Constant(value_ints=[-1, FAN, FAN**level]))
         largest = op.Gather(branches, op.Constant(value_int=FAN**level - 1), axis=2)
@@ -49,15 +49,17 @@ def searchsorted(
         is_above = op.Greater(found, looked_up) if right else op.GreaterOrEqual(found, looked_up)
         n_above = op.ReduceSum(op.Cast(is_above, to=onnx.TensorProto.FLOAT), last, keepdims=0)
         below = op.Sub(op.Constant(value_int=FAN), op.Cast(n_above, to=onnx.TensorProto.INT64))
-        if level > 0:  # values above all, and NaN, are in the last branch
+        if level > 0:  # values above all, and NaN, go to the last child
             below = op.Min(below, op.Constant(value_int=FAN - 1))
         place = op.Add(op.Mul(place, op.Constant(value_int=FAN)), below)
     count = op.Sub(place, op.Constant(value=onnx.numpy_helper.from_array(trees * FAN**depth)))
-    return op.Min(count, op.Constant(value_int=length))  # infinite values are above what is behind
+    return op.Min(
+        count, op.Constant(value_int=length)
+    )  # for infinite values, which exceed the padding
 
 
 def median(values: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
-    """Return the lower median along a dimension, and where it stands."""
+    """Return the lower median along a dimension, and its index."""
     middle = (values.shape[dim] - 1) // 2
     k = op.Constant(value_ints=[middle + 1])
     smallest, places = op.TopK(values, k, axis=dim, largest=0, sorted=1)
@@ -66,20 +68,20 @@ def median(values: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
 
 
 def log1p(values: Any) -> Any:
-    """Return log(1 + x), as exact for small x as for large ones (Higham 2002, section 1.14.1)."""
+    """Return log(1 + x), accurate for small x too (Higham 2002, section 1.14.1)."""
     one = op.CastLike(op.Constant(value_float=1.0), values)
     more = op.Add(values, one)
-    rounded = op.Sub(more, one)  # what is left of x after it has been added
+    rounded = op.Sub(more, one)  # the part of x that the sum has kept
     exact = op.Equal(rounded, op.CastLike(op.Constant(value_float=0.0), values))
     found = op.Div(op.Mul(op.Log(more), values), op.Where(exact, one, rounded))
     return op.Where(exact, values, found)
 
 
 def mean(values: Any, dim: list[int], keepdim: bool = False, dtype: int = -1) -> Any:
-    """Return the mean over dimensions, of sums that stay short.
+    """Return the mean over dimensions, one dimension after the other.
 
-    ONNX Runtime adds numbers one after the other: a hundred thousand squares are wrong in the
-    fourth digit. A mean of means along each dimension in turn is right in the sixth.
+    ONNX Runtime sums sequentially: the sum of a hundred thousand squares has a relative error of
+    1e-4. Means of means have shorter sums, and an error of 1e-6.
     """
     if dtype != -1:
         values = op.Cast(values, to=dtype)
@@ -91,14 +93,14 @@ def mean(values: Any, dim: list[int], keepdim: bool = False, dtype: int = -1) ->
 def variance(
     values: Any, dim: list[int], correction: float | None = None, keepdim: bool = False
 ) -> Any:
-    """Return the variance over dimensions, from means as those of `mean`."""
+    """Return the variance over dimensions, computed with `mean`."""
     apart = op.Sub(values, mean(values, dim, keepdim=True))
     found = mean(op.Mul(apart, apart), dim, keepdim)
     n = math.prod(values.shape[one] for one in dim)
-    left = n - (1.0 if correction is None else correction)  # without one, as torch has it
+    left = n - (1.0 if correction is None else correction)  # torch's default
     if left == n:
         return found
-    # in two steps: a factor so near to one is taken out of graphs
+    # in two steps: ONNX Runtime's optimiser removes a factor close to one
     summed = op.Mul(found, op.CastLike(op.Constant(value_float=float(n)), values))
     return op.Div(summed, op.CastLike(op.Constant(value_float=left), values))
 
@@ -110,11 +112,11 @@ def resize_antialiased(
     scales_h: float | None = None,
     scales_w: float | None = None,
 ) -> Any:
-    """Return images (B, C, H, W) at another size, by the weights that torch takes.
+    """Return images (B, C, H, W) at another size, with torch's interpolation weights.
 
-    ONNX's own operator rounds them otherwise, by 4e-6 of the range of the pixels.
+    ONNX's own operator differs by 4e-6 of the range of the pixels.
     """
-    del scales_h, scales_w  # sizes are given
+    del scales_h, scales_w  # `output_size` is given
     height, width = (
         op.Constant(value=onnx.numpy_helper.from_array(_weights(old, new, align_corners).numpy()))
         for old, new in zip(images.shape[2:], output_size, strict=True)
@@ -123,7 +125,7 @@ def resize_antialiased(
 
 
 def _weights(old: int, new: int, align_corners: bool) -> Tensor:
-    """Return what every one of the new places takes of the old ones, (new, old)."""
+    """Return the interpolation matrix (new, old)."""
     each = torch.eye(old)[None, None]
     return F.interpolate(
         each, size=(new, old), mode="bilinear", align_corners=align_corners, antialias=True

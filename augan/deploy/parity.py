@@ -1,4 +1,4 @@
-"""Whether an exported file answers as the model in torch does."""
+"""Comparison of an exported file with the model in torch."""
 
 from __future__ import annotations
 
@@ -26,36 +26,38 @@ from augan.frames import is_frame, to_pandas
 from augan.inputs.reading import Data, read_input, take
 from augan.networks.pseudo_defects import damage
 
-# Float32 rounds otherwise in every library. Where thousands of rows lie close together, so that
-# distances are small beside the features that they are taken of, that alone makes 1e-4.
-TOLERANCE = 1e-3  # share of the score's scale by which answers may differ
-HEAT_TOLERANCE = 1e-2  # the same of explanations
+# Every library rounds float32 differently. If thousands of rows are close together, distances are
+# small compared with the features, and rounding alone makes a difference of 1e-4.
+TOLERANCE = 1e-3  # of scores, relative to their scale
+EXPLANATION_TOLERANCE = 1e-2  # of explanations
 LATENT_TOLERANCE = 1e-3
-CELL_TOLERANCE = 1e-3  # share of generated cells that rounding may make others
+CELL_TOLERANCE = 1e-3  # share of generated cells that may differ because of rounding
 BATCHES = (1, 2, 1000)
-PIXELS = 2**20  # of made-up images, at most
-FEWEST = 20  # rows that say what a lower precision loses
+MAX_PIXELS = 2**20  # of random images
+MIN_ROWS = 20  # needed to measure what a lower precision loses
 
 
 @dataclass(frozen=True)
 class Found:
-    """How an ONNX file compares with torch on the same rows.
+    """Differences between an ONNX file and torch on the same rows.
 
     Attributes
     ----------
     n_rows : int
-        Real and made-up rows, or latents.
+        Number of real and random rows, or of latents.
     difference : float
-        Largest difference of scores, in deviations of normal rows' scores (of a score beyond one
-        deviation, as a share of it); of generated cells or latents, as a share of their range.
+        Largest difference of scores, relative to the score or to the standard deviation of the
+        scores of normal rows, whichever is larger; or of generated cells or latents, relative to
+        their range.
     explanation_difference : float
-        The same of heatmaps and of columns' explanations.
+        Largest relative difference of explanations.
     n_other : int
-        Rows that are anomalies for the one and not for the other; generated cells that differ.
+        Number of rows with another decision, or of generated cells that differ.
     auroc, exported_auroc : float or None
-        Of normal rows against pseudo-anomalies made of them, where normal rows were given.
+        AUROC, in torch and of the file, of pseudo-anomalies made from normal rows; None if no
+        normal rows were given.
     agrees : bool
-        Whether all differences are within what rounding explains.
+        Whether all differences are within the tolerances for rounding.
     """
 
     n_rows: int
@@ -67,9 +69,9 @@ class Found:
     agrees: bool = True
 
     def __str__(self) -> str:
-        """Say it in half a line."""
+        """Return a short text."""
         text = f"{self.n_rows} rows, largest difference {self.difference:.1e}"
-        text += f", {self.n_other} decided otherwise"
+        text += f", {self.n_other} decided differently"
         if self.auroc is not None and self.exported_auroc is not None:
             change = self.exported_auroc - self.auroc
             text += f"; AUROC against pseudo-anomalies {self.exported_auroc:.4f} ({change:+.4f})"
@@ -78,18 +80,18 @@ class Found:
 
 @made_up_rows()
 def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
-    """Compare scores, decisions and explanations on made-up rows and on `X`."""
+    """Compare scores, decisions and explanations on random rows and on `X`."""
     random = numpy_stream(0, "parity")
     exported = OnnxDetector(path, providers="cpu")
-    exported.metadata_["chunk"] = max(BATCHES)  # all rows of a batch at once
+    exported.metadata_["chunk"] = max(BATCHES)  # one run per batch
     scale = float(estimator.scorer_.conformal.scores.std(correction=0)) or 1.0
     limit = estimator.threshold_
     n_rows, n_other, worst, worst_heat = 0, 0, 0.0, 0.0
-    for data in _rows_to_try(estimator, X, random):
+    for data in _test_batches(estimator, X, random):
         ours, theirs = (model.assess(data, explain=True) for model in (estimator, exported))
         size = np.maximum(scale, np.abs(ours.anomaly_score))
         gap = np.abs(ours.anomaly_score - theirs.anomaly_score) / size
-        close = np.abs(ours.anomaly_score - limit) <= TOLERANCE * size  # on the threshold itself
+        close = np.abs(ours.anomaly_score - limit) <= TOLERANCE * size  # to the threshold
         other = (ours.anomaly_score > limit) != (theirs.anomaly_score > limit)
         n_other += int((other & ~close).sum())
         worst = max(worst, _largest(gap))
@@ -98,13 +100,13 @@ def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
         worst_heat = max(worst_heat, _largest(gap))
         n_rows += len(ours.anomaly_score)
     aurocs = (None, None) if X is None else _aurocs(estimator, exported, X, random)
-    agrees = worst <= TOLERANCE and worst_heat <= HEAT_TOLERANCE and n_other == 0
+    agrees = worst <= TOLERANCE and worst_heat <= EXPLANATION_TOLERANCE and n_other == 0
     auroc, exported_auroc = aurocs
     return Found(n_rows, worst, worst_heat, n_other, auroc, exported_auroc, agrees)
 
 
 def check_generator(estimator: Any, path: Path, X: Any) -> Found:
-    """Compare generated cells, or pixels, of the same latents."""
+    """Compare cells, or pixels, generated from the same latents."""
     del X
     random = numpy_stream(0, "parity")
     exported, networks = OnnxGenerator(path, providers="cpu"), estimator.networks_
@@ -125,7 +127,7 @@ def check_generator(estimator: Any, path: Path, X: Any) -> Found:
             gap = np.abs(ours.astype(float) - theirs.astype(float)) / (codec.high - codec.low)
         else:
             theirs = to_pandas(theirs) if is_frame(theirs) else theirs
-            gap = _cells_apart(codec, ours, theirs)
+            gap = _cell_differences(codec, ours, theirs)
         n_other += int((gap > CELL_TOLERANCE).sum())
         n_cells += gap.size
         worst = max(worst, float(np.quantile(gap, 1 - CELL_TOLERANCE)))
@@ -135,12 +137,12 @@ def check_generator(estimator: Any, path: Path, X: Any) -> Found:
 
 
 def check_encoder(estimator: Any, path: Path, X: Any) -> Found:
-    """Compare latents of made-up rows and of `X`."""
+    """Compare latents of random rows and of `X`."""
     random = numpy_stream(0, "parity")
     session = Session(path, part="encoder", providers="cpu")
     form = form_of(session.metadata)
     worst, n_rows = 0.0, 0
-    for data in _rows_to_try(estimator, X, random):
+    for data in _test_batches(estimator, X, random):
         raw = estimator.codec_.prepare(data)
         (ours,) = estimator._in_chunks(raw, lambda rows: (estimator.scorer_.view(rows).z,))
         theirs = session.run(form.feeds(data))["z"]
@@ -150,40 +152,48 @@ def check_encoder(estimator: Any, path: Path, X: Any) -> Found:
 
 
 def halves(estimator: Any, X: Any) -> tuple[Data, Data]:
-    """Return two halves of normal rows: one to calibrate with, one to look at what is lost."""
+    """Split normal rows into two halves: for calibration of int8, and for evaluation.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than `MIN_ROWS` rows.
+    """
     data = read_input(X, estimator)
-    if len(data) < FEWEST:
-        raise ParameterError(f"X: {len(data)} rows; at least {FEWEST} say what is lost")
+    if len(data) < MIN_ROWS:
+        raise ParameterError(f"X: {len(data)} rows; at least {MIN_ROWS} are needed")
     order = numpy_stream(0, "halves").permutation(len(data))
     first, second = np.sort(order[: len(data) // 2]), np.sort(order[len(data) // 2 :])
     return take(data, first), take(data, second)
 
 
-def _rows_to_try(estimator: Any, X: Any, random: np.random.Generator) -> list[Data]:
-    """Return batches of made-up rows, of the sizes of `BATCHES`, and of real ones."""
+def _test_batches(estimator: Any, X: Any, random: np.random.Generator) -> list[Data]:
+    """Return batches of random rows, of the sizes `BATCHES`, and a batch of rows of `X`."""
     codec = estimator.codec_
-    most = max(2, PIXELS // int(np.prod(codec.shape))) if isinstance(codec, ImageCodec) else 1000
-    tried: list[Data] = []
+    most = (
+        max(2, MAX_PIXELS // int(np.prod(codec.shape))) if isinstance(codec, ImageCodec) else 1000
+    )
+    batches: list[Data] = []
     for n in BATCHES:
         size = min(n, most)
         made = estimator.sample(max(1, size // 2), random_state=int(random.integers(2**31)))
         made = to_pandas(made) if is_frame(made) else made
-        wild = _wild(codec, size - len(made), random)
-        if wild is None:
-            tried.append(made)
+        noise_rows = _random_rows(codec, size - len(made), random)
+        if noise_rows is None:
+            batches.append(made)
         elif isinstance(made, pd.DataFrame):
-            tried.append(pd.concat([made, wild], ignore_index=True))
+            batches.append(pd.concat([made, noise_rows], ignore_index=True))
         else:
-            tried.append(np.concatenate([made, wild]))
+            batches.append(np.concatenate([made, noise_rows]))
     if X is not None:
         data = read_input(X, estimator)
         chosen = np.sort(random.permutation(len(data))[:most])
-        tried.append(take(data, chosen))
-    return tried
+        batches.append(take(data, chosen))
+    return batches
 
 
-def _wild(codec: Any, n: int, random: np.random.Generator) -> Any:
-    """Return rows that no generator makes: any values, missing ones, far beyond the bounds."""
+def _random_rows(codec: Any, n: int, random: np.random.Generator) -> Any:
+    """Return rows of random values: any categories, missing values, numbers out of range."""
     if n < 1:
         return None
     if isinstance(codec, ImageCodec):
@@ -209,7 +219,7 @@ def _wild(codec: Any, n: int, random: np.random.Generator) -> Any:
 
 
 def _bounds(column: NumericColumn) -> tuple[float, float]:
-    """Return numbers that the column's dtype can hold; of times, those of its training."""
+    """Return bounds within the range of the column's dtype; for times, those of training."""
     if column.origin.quantity in ("time", "duration"):
         return column.low, column.high
     dtype = column.origin.dtype.removesuffix(ARROW).lower()
@@ -226,15 +236,15 @@ def _bounds(column: NumericColumn) -> tuple[float, float]:
 
 
 def _may_be_missing(column: Any) -> bool:
-    """Whether the dtype of training has missing values."""
+    """Return whether a column may have missing values."""
     return column.has_missing or column.origin.dtype.startswith(("float", "object", "str"))
 
 
 def _aurocs(
     estimator: Any, exported: OnnxDetector, X: Any, random: np.random.Generator
 ) -> tuple[float, float] | tuple[None, None]:
-    """Return what normal rows against pseudo-anomalies give in torch, and in the file."""
-    if len(read_input(X, estimator)) < FEWEST:
+    """Return the AUROC of pseudo-anomalies in torch, and of the file."""
+    if len(read_input(X, estimator)) < MIN_ROWS:
         return None, None
     normal = halves(estimator, X)[1]
     odd = _pseudo_anomalies(estimator.codec_, normal, random)
@@ -251,7 +261,7 @@ def _aurocs(
 
 
 def _pseudo_anomalies(codec: Any, normal: Data, random: np.random.Generator) -> Data:
-    """Return rows half of whose columns come from other rows, or images with made-up defects."""
+    """Return rows with half of the columns from other rows, or images with pseudo-defects."""
     if isinstance(codec, ImageCodec):
         images = codec.prepare(np.asarray(normal)).float()
         mean = images.mean((1, 2, 3), keepdim=True)
@@ -276,8 +286,8 @@ def _pseudo_anomalies(codec: Any, normal: Data, random: np.random.Generator) -> 
     return swapped
 
 
-def _cells_apart(codec: Any, ours: Any, theirs: Any) -> NDArray[np.float64]:
-    """Return how far cells (n, d) lie apart: numbers as shares of their range, texts 0 or 1."""
+def _cell_differences(codec: Any, ours: Any, theirs: Any) -> NDArray[np.float64]:
+    """Return differences of cells (n, d): of numbers relative to their range, of texts 0 or 1."""
     raw, other = (codec.prepare(rows).numpy() for rows in (ours, theirs))
     both_missing = np.isnan(raw) & np.isnan(other)
     gap = np.where(both_missing, 0.0, np.nan_to_num(np.abs(raw - other), nan=np.inf))
@@ -288,5 +298,5 @@ def _cells_apart(codec: Any, ours: Any, theirs: Any) -> NDArray[np.float64]:
 
 
 def _largest(gaps: NDArray[np.float64]) -> float:
-    """Return the largest gap; infinity where one is not a number."""
+    """Return the largest difference; infinity if one is NaN."""
     return float(np.nan_to_num(gaps, nan=np.inf).max()) if gaps.size else 0.0

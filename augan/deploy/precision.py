@@ -1,4 +1,4 @@
-"""Smaller files and faster networks: half precision, eight bits, compressed banks."""
+"""Lower precision: networks in half precision or int8, memories of neighbours compressed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from onnx import helper, numpy_helper
 from sklearn.cluster import MiniBatchKMeans
 
 NETWORKS = ("pretext", "restoration", "backbone", "generator", "critic", "inversion")
-OUTER = (
+OUTER = (  # first and last layers, which keep float32 in int8 models
     *(".pretext.layers.0", ".pretext.repair", ".pretext.classify"),
     *(".restoration.down.0.0", ".restoration.last"),
 )
 HEAVY = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-SUBSPACE = 2  # numbers that share a byte
-CODES = 256
-CENTRED_ON = 4096  # rows, at most, that the codes are learned from
+SUBSPACE = 2  # features per byte of product quantisation
+CODES = 256  # centroids per subspace
+KMEANS_BATCH = 4096
 
 
 def network_nodes(model: onnx.ModelProto, *, inner: bool = False) -> list[str]:
-    """Return the names of the nodes that are layers of networks, not distances or scales.
+    """Return the names of the nodes that are convolutions or products in networks.
 
-    With `inner`, without the layers that read data or that give what is compared with it.
+    With `inner`, without the first and last layers of the networks.
     """
     names = []
     for node in model.graph.node:
@@ -41,7 +41,7 @@ def network_nodes(model: onnx.ModelProto, *, inner: bool = False) -> list[str]:
 
 
 def to_half(model: onnx.ModelProto, nodes: list[str]) -> onnx.ModelProto:
-    """Compute some nodes in float16; what goes in and comes out stays float32."""
+    """Compute the nodes in float16; their inputs and outputs stay float32."""
     halves: dict[str, str] = {}
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     rebuilt: list[onnx.NodeProto] = []
@@ -70,7 +70,7 @@ def to_half(model: onnx.ModelProto, nodes: list[str]) -> onnx.ModelProto:
 def to_int8(
     model: onnx.ModelProto, nodes: list[str], feeds: list[dict[str, NDArray[Any]]]
 ) -> onnx.ModelProto:
-    """Compute some nodes in eight bits; their ranges come from `feeds`."""
+    """Quantise the nodes to int8 (static quantisation), calibrated with the inputs `feeds`."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -96,18 +96,18 @@ def to_int8(
 
 
 def bank_tensors(model: onnx.ModelProto) -> list[str]:
-    """Return the names of the tensors that hold heads' banks."""
+    """Return the names of the tensors that are memories of neighbours."""
     return [t.name for t in model.graph.initializer if t.name.endswith(".bank")]
 
 
 def compress_banks(model: onnx.ModelProto, names: list[str], how: str) -> None:
-    """Keep banks as "fp16", or as codes of "pq"; they are float32 again before they are used."""
+    """Store memories in float16 ("fp16") or product-quantised ("pq"); they are used in float32."""
     graph, before = model.graph, []
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     for name in names:
         bank = numpy_helper.to_array(tensors[name])
         if how == "pq" and len(bank) < CODES * 4:
-            continue  # the codes' meanings would take more than they save
+            continue  # the codebook would be larger than what is saved
         graph.initializer.remove(tensors[name])
         if how == "fp16":
             half = numpy_helper.from_array(bank.astype(np.float16), f"{name}/half")
@@ -119,7 +119,7 @@ def compress_banks(model: onnx.ModelProto, names: list[str], how: str) -> None:
 
 
 def _quantised(graph: onnx.GraphProto, name: str, bank: NDArray[Any]) -> list[onnx.NodeProto]:
-    """Return nodes that look codes of subspaces up (product quantisation, Jegou 2011)."""
+    """Return nodes that decode product quantisation (Jégou, Douze and Schmid 2011)."""
     rows = bank.reshape(len(bank), -1)
     n_features = rows.shape[1]
     padded = np.pad(rows, ((0, 0), (0, -n_features % SUBSPACE)))
@@ -129,7 +129,7 @@ def _quantised(graph: onnx.GraphProto, name: str, bank: NDArray[Any]) -> list[on
     books = np.zeros((n_parts * n_codes, SUBSPACE), dtype=np.float32)
     codes = np.zeros((len(rows), n_parts), dtype=np.uint8)
     for i in range(n_parts):
-        means = MiniBatchKMeans(n_codes, n_init=1, random_state=0, batch_size=CENTRED_ON)
+        means = MiniBatchKMeans(n_codes, n_init=1, random_state=0, batch_size=KMEANS_BATCH)
         codes[:, i] = means.fit_predict(parts[:, i])
         books[i * n_codes : (i + 1) * n_codes] = means.cluster_centers_
     firsts = (n_codes * np.arange(n_parts)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What rows and images look like outside a graph, as its metadata describes them."""
+"""The data that a file was trained on, as described by its metadata: tables or images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from augan.exceptions import DataError
 
 @dataclass(frozen=True)
 class TableForm:
-    """Columns, and the labels that they had in training."""
+    """Columns of a table and their labels in training."""
 
     columns: list[Column]
     labels: tuple[Any, ...]
@@ -37,23 +37,29 @@ class TableForm:
 
     @cached_property
     def is_matrix(self) -> bool:
-        """Whether the graph takes, or makes, one matrix."""
+        """Whether the graph has one matrix as input or output."""
         return takes_matrix(self.columns, self.array_dtype)
 
     @cached_property
     def names(self) -> list[str]:
-        """What the columns' inputs and outputs are called."""
+        """Names of the columns' inputs and outputs."""
         return value_names(self.columns)
 
     def feeds(self, X: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the graph's inputs; DataError names the row and column of what it cannot take."""
+        """Return the graph's inputs.
+
+        Raises
+        ------
+        DataError
+            If a value is invalid; the message names its row and column.
+        """
         if self.is_matrix:
             return {MATRIX: to_matrix(self.columns, X)}
         columns = zip(self.names, self.columns, series_of(X), strict=True)
         return {name: to_input(column, values) for name, column, values in columns}
 
     def probe(self) -> dict[str, NDArray[Any]]:
-        """Return the inputs of one row of nothing but missing values."""
+        """Return the inputs of one row of missing values."""
         if self.is_matrix:
             return {MATRIX: np.full((1, len(self.columns)), np.nan)}
         return {
@@ -62,7 +68,7 @@ class TableForm:
         }
 
     def typed(self, raw: NDArray[np.float64]) -> pd.DataFrame | NDArray[Any]:
-        """Return rows as they came in training of raw numbers and codes (n, d)."""
+        """Return rows with the dtypes of training, given raw numbers and codes (n, d)."""
         frame = pd.DataFrame({i: c.from_raw(raw[:, i]) for i, c in enumerate(self.columns)})
         if self.array_dtype is not None:
             return frame.to_numpy(dtype=self.array_dtype)
@@ -82,11 +88,17 @@ class ImageForm:
 
     @property
     def only_bytes(self) -> bool:
-        """Whether the graph takes no other pixels than bytes."""
+        """Whether pixels must be bytes."""
         return self.dtype == "uint8"
 
     def feeds(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the graph's input: (n, H, W, C) of bytes, where training had them, or float32."""
+        """Return the graph's input: images (n, H, W, C) of uint8, if trained on bytes, or float32.
+
+        Raises
+        ------
+        DataError
+            If images have another shape than in training, or invalid pixels.
+        """
         if images.shape[1:] != self.shape:
             raise DataError(f"images of shape {images.shape[1:]}, but {self.shape} in training")
         if images.dtype.kind == "f" and not np.isfinite(images).all():
@@ -103,12 +115,12 @@ class ImageForm:
         return self.feeds(np.full((1, *self.shape), self.low, dtype=self.dtype))
 
     def typed(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """Return images as they came in training of pixels (n, H, W, C)."""
+        """Return images with the shape and dtype of training, given pixels (n, H, W, C)."""
         return pixels.reshape(len(pixels), *self.shape).astype(self.dtype)
 
 
 def form_of(metadata: dict[str, Any]) -> TableForm | ImageForm:
-    """Return what an ONNX file's rows look like."""
+    """Return the kind of data that the metadata of an ONNX file describes."""
     if metadata["kind"] == "image":
         image = metadata["image"]
         return ImageForm(tuple(image["shape"]), image["dtype"], image["low"], image["high"])
@@ -123,7 +135,7 @@ def form_of(metadata: dict[str, Any]) -> TableForm | ImageForm:
 
 
 def _check_bytes(images: NDArray[Any]) -> None:
-    """Raise DataError where pixels are no bytes."""
+    """Raise DataError if a pixel is not an integer from 0 to 255."""
     with np.errstate(invalid="ignore"):
         whole = images.astype(np.uint8)
     if not (whole == images).all():

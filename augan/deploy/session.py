@@ -1,4 +1,4 @@
-"""An ONNX file of augan's, opened with ONNX Runtime; neither torch nor onnx is needed."""
+"""Running an exported file with ONNX Runtime, without torch and onnx."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ NAMED_PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
-SILENT = 4  # of ONNX Runtime's log levels: errors are raised, and not printed too
-USUAL = 2  # its default: warnings, and what is worse
-NOISE = (
+SILENT = 4  # log level of ONNX Runtime: nothing is printed; errors are raised anyway
+DEFAULT_LEVEL = 2  # its default: warnings and errors
+NOISE = (  # parts of error messages that do not help
     r"^\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"^Load model from .*?failed: ?",
     r"/\S+:\d+ .*?\)\s",
 )
-MOST_SAID = 200  # letters of what ONNX Runtime says
+MAX_REASON = 200  # characters of an error message
 MAX_THREADS = 1024
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
 NO_RUNTIME = (
@@ -52,21 +52,22 @@ class Session:
     path : path-like
         File written by `export_onnx`.
     part : str, optional
-        Which part it must be.
+        The part that the file must hold.
     providers : str or sequence of str, default="auto"
-        "auto" (CUDA where there is a device), "cpu", "cuda", "tensorrt", or ONNX Runtime's names.
+        "auto" (CUDA if there is a device), "cpu", "cuda", "tensorrt", or ONNX Runtime's names.
     threads : int, optional
-        CPU threads; ``None``: as many as ONNX Runtime takes.
+        CPU threads; ``None`` is ONNX Runtime's default.
     io_binding : bool, optional
-        Whether inputs and outputs are bound to the session's own memory; ``None``: on CUDA.
-        Strings cannot be.
+        Whether to use I/O binding; ``None`` uses it on a GPU. It does not support strings.
 
     Raises
     ------
     ModelFileError
-        When the file is missing, damaged, not augan's, made by a newer one or another part.
+        If the file is missing, damaged, not exported by augan or by a newer version, or holds
+        another part.
     ParameterError
-        For a provider that there is not.
+        If a parameter has an invalid value, a provider is not available, or ONNX Runtime is not
+        installed.
     """
 
     def __init__(
@@ -91,13 +92,17 @@ class Session:
         content, self.metadata = read_file(self.path)
         found = self.metadata["part"]
         if part is not None and found != part:
-            raise ModelFileError(f"{path}: holds the {found}, not the {part}: export that part")
+            raise ModelFileError(
+                f"{path}: holds the {found}, not the {part}; export with part={shown(part)}"
+            )
         self.interface = interface_of(self.metadata, self.path)
         self.session = self._started(ort, content, chosen, threads, providers == "auto")
         running = self.session.get_providers()
         if chosen[0] not in running:
             if providers != "auto":
-                raise _unusable(chosen[0], "its libraries, such as CUDA's and cuDNN's, do not load")
+                raise _unusable(
+                    chosen[0], "its libraries, such as CUDA and cuDNN, cannot be loaded"
+                )
             _notice()
         on_gpu = running[0] != "CPUExecutionProvider"
         check_interface(self.session, self.interface, self.path)
@@ -114,19 +119,19 @@ class Session:
         threads: int | None,
         may_fall_back: bool,
     ) -> Any:
-        """Return ONNX Runtime's session, on the CPU where another provider does not start."""
+        """Return ONNX Runtime's session; on the CPU if `may_fall_back` and the provider fails."""
         options = ort.SessionOptions()
         options.log_severity_level = SILENT
         if threads is not None:
             options.intra_op_num_threads = int(threads)
         reason = ""
         for names in dict.fromkeys((tuple(providers), NAMED_PROVIDERS["cpu"])):
-            try:  # without its own way to fall back, which prints to stdout
+            try:  # ONNX Runtime's own fallback prints to stdout
                 with _quiet(ort, names):
                     found = ort.InferenceSession(
                         content, options, providers=list(names), enable_fallback=0
                     )
-            except Exception as error:  # ONNX Runtime's have no class in common
+            except Exception as error:  # ONNX Runtime's exceptions have no common class
                 reason = _reason(error)
                 continue
             if names == tuple(providers) or may_fall_back:
@@ -135,12 +140,12 @@ class Session:
         raise damaged(self.path, reason)
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the outputs by name.
+        """Return the outputs by name, given the inputs by name.
 
         Raises
         ------
         ModelFileError
-            When ONNX Runtime fails, of whose errors the file is the usual reason.
+            If ONNX Runtime fails, or an output has an unexpected shape or is NaN.
         """
         try:
             if self.io_binding:
@@ -156,12 +161,12 @@ class Session:
         return answers
 
     def _bound(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Return the outputs of inputs that are bound, those that have defaults among them."""
+        """Return the outputs, computed with I/O binding."""
         from onnxruntime import OrtValue
 
         binding = self.session.io_binding()
         for name, value in feeds.items():
-            # `bind_cpu_input` knows no inputs that have defaults
+            # `bind_cpu_input` does not support optional inputs
             bound = OrtValue.ortvalue_from_numpy(np.require(value, requirements="C"))
             binding.bind_ortvalue_input(name, bound)
         for name in self.outputs:
@@ -176,7 +181,13 @@ class Session:
         size: int,
         shared: Mapping[str, NDArray[Any]] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Return what `run` does, `size` rows at a time; all are given the `shared` inputs."""
+        """Call `run` on chunks of `size` rows, each with the `shared` inputs, and join the outputs.
+
+        Raises
+        ------
+        ModelFileError
+            If ONNX Runtime fails, or an output has an unexpected shape or is NaN.
+        """
         n = len(next(iter(feeds.values())))
         parts = [
             self.run({k: v[start : start + size] for k, v in feeds.items()} | dict(shared or {}))
@@ -189,12 +200,24 @@ class Session:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what the file says of itself; ModelFileError as of a `Session`."""
+    """Return the metadata in a file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, or not exported by augan or by a newer version.
+    """
     return read_file(Path(path))[1]
 
 
 def onnx_runtime() -> Any:
-    """Return the module; ParameterError where it is not installed, or twice."""
+    """Return the module ``onnxruntime``.
+
+    Raises
+    ------
+    ParameterError
+        If it is not installed, or several distributions of it are.
+    """
     owners = runtimes()
     if len(owners) > 1:
         names = " and ".join(owners)
@@ -211,7 +234,7 @@ def onnx_runtime() -> Any:
 
 @functools.cache
 def runtimes() -> tuple[str, ...]:
-    """Return the names of the installed distributions that bring the module `onnxruntime`."""
+    """Return the names of the installed distributions with the module ``onnxruntime``."""
 
     def is_installed(name: str) -> bool:
         try:
@@ -224,7 +247,7 @@ def runtimes() -> tuple[str, ...]:
 
 
 def _chosen(ort: Any, providers: str | Sequence[str]) -> tuple[str, ...]:
-    """Return ONNX Runtime's names of the providers that are asked for."""
+    """Return ONNX Runtime's names of the requested providers."""
     available = ort.get_available_providers()
     if isinstance(providers, str) and providers == "auto":
         usable = "CUDAExecutionProvider" in available and n_cuda_devices() > 0
@@ -248,7 +271,7 @@ def _chosen(ort: Any, providers: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def n_cuda_devices() -> int:
-    """Return how many CUDA devices the driver knows; 0 without a driver."""
+    """Return the number of CUDA devices; 0 without a driver."""
     name = ctypes.util.find_library("cuda") or "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)
@@ -264,7 +287,7 @@ _noticed = False
 
 
 def _notice() -> None:
-    """Say once that there is no GPU."""
+    """Warn once that there is no GPU."""
     global _noticed
     if not _noticed:
         _noticed = True
@@ -273,7 +296,7 @@ def _notice() -> None:
 
 @contextlib.contextmanager
 def _quiet(ort: Any, providers: Sequence[str]) -> Iterator[None]:
-    """Keep ONNX Runtime from printing what of a GPU's libraries it cannot load."""
+    """Silence ONNX Runtime's messages about GPU libraries that cannot be loaded."""
     if providers[0] == "CPUExecutionProvider":
         yield
         return
@@ -281,17 +304,17 @@ def _quiet(ort: Any, providers: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        ort.set_default_logger_severity(USUAL)
+        ort.set_default_logger_severity(DEFAULT_LEVEL)
 
 
 def _unusable(provider: str, reason: str) -> ParameterError:
-    """Return an error that says that a provider does not run here."""
+    """Return the error of a provider that cannot be used."""
     return ParameterError(f"{provider} cannot be used here ({reason})")
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of what ONNX Runtime says, without its codes and places."""
+    """Return the first line of an error message, without error codes and source paths."""
     text = (str(error).strip() or repr(error)).splitlines()[0]
     for noise in NOISE:
         text = re.sub(noise, "", text, count=1)
-    return shown(text, MOST_SAID)[1:-1]
+    return shown(text, MAX_REASON)[1:-1]

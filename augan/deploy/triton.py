@@ -1,4 +1,4 @@
-"""A model repository for NVIDIA Triton: the file and what Triton has to know of it."""
+"""A model repository for NVIDIA Triton: the file and its configuration."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_BATCH = 1024
 def write_repository(model: Path, folder: Path) -> None:
     """Write ``folder/NAME/config.pbtxt`` and ``folder/NAME/1/model.onnx``.
 
-    Triton gathers single requests to batches; `threshold`, one number for a batch, is left out of
-    what it gives, and `target_fpr` and `explain` of what it takes.
+    Triton batches requests dynamically, so inputs and outputs that have no batch dimension are not
+    served: `threshold`, `target_fpr` and `explain`.
 
     Raises
     ------
     ParameterError
-        When `folder` is there and not empty.
+        If `folder` exists and is not empty.
     """
     name = re.sub(r"\W+", "_", model.stem) or "augan"
     with new_folder(folder) as temporary:
@@ -62,13 +62,13 @@ def _tensor(side: str, value: onnx.ValueInfoProto) -> str:
     kind = TYPES[value.type.tensor_type.elem_type]
     sizes = [dim.dim_value or -1 for dim in value.type.tensor_type.shape.dim][1:]
     shape = f"dims: [ {', '.join(map(str, sizes))} ]"
-    if not sizes:  # one number a row
+    if not sizes:  # one number per row
         shape = "dims: [ 1 ] reshape { shape: [ ] }"
     return f"{side} {{ name: {quoted(value.name)} data_type: {kind} {shape} }}"
 
 
 def quoted(text: str) -> str:
-    """Return a string literal of protobuf's text format: ASCII, bytes beyond it in octal."""
+    """Return a string literal of protobuf's text format; bytes that are not ASCII are escaped."""
     escaped = (
         chr(b) if 32 <= b < 127 and b not in b"\"\\'" else f"\\{b:03o}" for b in text.encode()
     )

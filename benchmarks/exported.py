@@ -36,7 +36,7 @@ from running import add_common_options, parse, run, run_missing, threads
 from sklearn.metrics import roc_auc_score
 
 from augan import FAnoGAN, OnnxDetector
-from augan.deploy.session import n_cuda_devices
+from augan.deploy.runtime import n_cuda_devices
 
 KEY = ("what", "set", "variant")
 VARIANTS: dict[str, dict[str, str]] = {

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from augan import FAnoGAN, GANSampler, OnnxDetector, OnnxGenerator
-from augan.deploy import export, operators, precision, session, tracing
+from augan.deploy import export, operators, precision, runtime, tracing
 from augan.exceptions import DataError, ExportError, ModelFileError, ParameterError
 
 QUICK = {
@@ -502,10 +502,10 @@ def test_wrong_ways_to_run_are_refused(file: Path, monkeypatch: pytest.MonkeyPat
     assert_refused(file, "has no NoProvider", providers=["NoProvider"])
     assert_refused(file, "threads=0", threads=0)
     assert_refused(file, "target_fpr=2", target_fpr=2)
-    monkeypatch.setattr(session, "n_cuda_devices", lambda: 0)
+    monkeypatch.setattr(runtime, "n_cuda_devices", lambda: 0)
     assert_refused(file, "providers='cuda'", providers="cuda")
     assert_refused(file, "providers='tensorrt'", providers="tensorrt")
-    monkeypatch.setattr(session, "_noticed", False)
+    runtime.warn_of_no_gpu.cache_clear()
     with pytest.warns(UserWarning, match="no CUDA device"):
         OnnxDetector(file).fit()
     OnnxDetector(file).fit()  # says it once

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from augan.deploy import session
+from augan.deploy import runtime
 from augan.deploy.card import code
 from augan.deploy.inputs import portable
 from augan.deploy.triton import quoted, triton_config
@@ -103,21 +103,21 @@ def test_two_owners_of_onnx_runtime_are_refused_and_none_is_named(
             raise PackageNotFoundError(name)
         return name
 
-    monkeypatch.setattr(session, "distribution", found)
-    session.runtimes.cache_clear()
+    monkeypatch.setattr(runtime, "distribution", found)
+    runtime.runtimes.cache_clear()
     try:
-        assert session.runtimes() == installed
+        assert runtime.runtimes() == installed
         if len(installed) == 2:
             with pytest.raises(ParameterError, match="pip uninstall onnxruntime onnxruntime-gpu"):
-                session.onnx_runtime()
+                runtime.onnx_runtime()
         elif not installed:
             monkeypatch.setitem(sys.modules, "onnxruntime", None)
             with pytest.raises(ParameterError, match=r"'augan\[runtime\]', or 'augan\[runtime-gpu"):
-                session.onnx_runtime()
+                runtime.onnx_runtime()
         else:
-            assert session.onnx_runtime().InferenceSession
+            assert runtime.onnx_runtime().InferenceSession
     finally:
-        session.runtimes.cache_clear()
+        runtime.runtimes.cache_clear()
 
 
 def test_training_brings_no_runtime_and_no_extra_brings_two() -> None:

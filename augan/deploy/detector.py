@@ -120,7 +120,7 @@ class OnnxDetector(AnomalyDetectorMixin, BaseEstimator):
         """
         self._opened()
         data = self._read(X)
-        if isinstance(self._form, TableForm):
+        if self._form.columns:
             warn_of_drift(self._form.columns, data)
         found = self._run(self._form.feeds(data), explain=explain)
         explanation = self._explanation(found, X) if explain else None
@@ -241,13 +241,11 @@ class OnnxDetector(AnomalyDetectorMixin, BaseEstimator):
         return session.run_in_chunks(feeds, int(session.metadata["chunk"]), asked)
 
     def _read(self, X: Any) -> Data:
-        return read_like_training(X, self, images=isinstance(self._form, ImageForm))
+        return read_like_training(X, self, images=self._form.kind == "image")
 
     def _explanation(self, found: dict[str, NDArray[Any]], X: Any) -> Any:
-        if isinstance(self._form, ImageForm):
-            return found["heatmap"].astype(np.float64)
-        explanation = found["explanation"].astype(np.float64)
-        return like(pd.DataFrame(explanation, columns=list(self._form.labels)), X)
+        explanation = self._form.explanation(found[self._form.explanation_name])
+        return like(explanation, X) if isinstance(explanation, pd.DataFrame) else explanation
 
     def __sklearn_is_fitted__(self) -> bool:
         return True  # the model in the file is fitted

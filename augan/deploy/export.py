@@ -14,8 +14,7 @@ import onnx
 import torch
 
 from augan._files import atomic_path
-from augan.codecs.image import ImageCodec
-from augan.codecs.table import TableCodec
+from augan.codecs.codec import Codec
 from augan.deploy import graph
 from augan.deploy.card import model_card
 from augan.deploy.checksum import with_checksum
@@ -30,8 +29,8 @@ from augan.deploy.precision import (
     to_half,
     to_int8,
 )
-from augan.deploy.session import onnx_runtime
-from augan.deploy.tracing import EXPLANATION, name_of_rows, output_names, traced
+from augan.deploy.runtime import onnx_runtime
+from augan.deploy.tracing import EXPLANATION, as_input, name_of_rows, output_names, traced
 from augan.exceptions import ExportError, ParameterError, shown
 from augan.inversion import SearchInversion
 
@@ -141,10 +140,10 @@ def _lowered(
     return to_half(model, nodes) if precision == "fp16" else model
 
 
-def _finish_interface(model: onnx.ModelProto, codec: TableCodec | ImageCodec, part: str) -> None:
+def _finish_interface(model: onnx.ModelProto, codec: Codec, part: str) -> None:
     """Give the graph one input or output a column, and inputs that may be left out."""
     graph.tidy(model)
-    if isinstance(codec, TableCodec) and name_of_rows(codec) == graph.RAW:
+    if name_of_rows(codec) == graph.RAW:
         (graph.columns_out if part == "generator" else graph.columns_in)(model, codec.columns)
     if part == "scorer":
         graph.compute_if(model, output_names(codec)[EXPLANATION], EXPLAIN)
@@ -186,8 +185,7 @@ def _calibration_feeds(estimator: Any, X: Any) -> list[dict[str, np.ndarray]]:
     """Return batches of the traced graph's inputs, of the first half of the rows."""
     data = halves(estimator, X)[0]
     raw = estimator.codec_.prepare(data)
-    if isinstance(estimator.codec_, ImageCodec):
-        raw = raw.permute(0, 2, 3, 1).contiguous()
+    raw = as_input(estimator.codec_, raw)
     chunk = estimator._defaults.chunk
     name = name_of_rows(estimator.codec_)
     return [

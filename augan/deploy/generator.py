@@ -11,9 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from augan.codecs.columns import CategoryColumn
 from augan.codecs.origin import from_json
-from augan.deploy.inputs import IMAGES, MATRIX, is_text, text_codes
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.exceptions import ParameterError, shown
@@ -131,25 +129,9 @@ class OnnxGenerator:
             raise ParameterError(f"z of shape {shape}: need (n, {self.latent_dim})")
         if label is not None:
             feeds["label"] = np.asarray(label, dtype=np.int64)
-        rows = self._typed(self._session.run_in_chunks(feeds, CHUNK))
+        rows = self.codec_.rows_of(self._session.run_in_chunks(feeds, CHUNK))
         library = self.metadata_.get("library", PANDAS)
         return given_back(rows, library) if isinstance(rows, pd.DataFrame) else rows
-
-    def _typed(self, found: dict[str, NDArray[Any]]) -> Any:
-        form = self.codec_
-        if isinstance(form, ImageForm):
-            return form.typed(found[IMAGES])
-        if form.is_matrix:
-            return form.typed(found[MATRIX])
-        columns = []
-        for name, column in zip(form.names, form.columns, strict=True):
-            values = found[name][:, 0]
-            if is_text(column):
-                codes, _ = text_codes(column)
-                other = len(column.categories) if isinstance(column, CategoryColumn) else 0
-                values = np.array([codes.get(text, other) for text in values])
-            columns.append(values.astype(np.float64))
-        return form.typed(np.stack(columns, axis=1))
 
     def _labels(self, n_samples: Any, random: Any) -> NDArray[np.int64] | None:
         """Return the index of the class of each row, sorted; None without classes."""

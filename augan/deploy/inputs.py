@@ -109,6 +109,14 @@ def to_input(column: Column, values: pd.Series) -> NDArray[Any]:
     return np.array([*texts, mark_of(column)], dtype=object)[index][:, None]
 
 
+def raw_of(column: Column, values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return raw numbers or codes (n,) of a generator's output for a column: numbers or strings."""
+    if is_text(column):
+        codes, other = text_codes(column)
+        values = np.array([codes.get(text, other) for text in values])
+    return values.astype(np.float64)
+
+
 def series_of(X: pd.DataFrame | NDArray[Any]) -> list[pd.Series]:
     """Return the columns of a table as Series."""
     if isinstance(X, pd.DataFrame):

@@ -52,17 +52,16 @@ def interface_of(metadata: dict[str, Any], path: Path) -> Interface:
         return Interface(z | labels, {}, rows)
     if metadata["part"] == "encoder":
         return Interface(rows, {}, z)
-    explained = form.shape[:2] if isinstance(form, ImageForm) else (len(form.columns),)
-    name = "heatmap" if isinstance(form, ImageForm) else "explanation"
     values = {
         "anomaly_score": Value(FLOAT),
         "p_value": Value(DOUBLE),
         "is_anomaly": Value(BOOL),
         "score_parts": Value(FLOAT, (len(metadata["parts"]),)),
-        "explanation": Value(FLOAT, explained),
+        "explanation": Value(FLOAT, form.explanation_sizes),
         "threshold": Value(DOUBLE, None),
     }
-    outputs = {name if key == "explanation" else key: values[key] for key in OUTPUTS}
+    renamed = {"explanation": form.explanation_name}
+    outputs = {renamed.get(key, key): values[key] for key in OUTPUTS}
     return Interface(rows, {TARGET_FPR: Value(DOUBLE, None), EXPLAIN: Value(BOOL, None)}, outputs)
 
 

@@ -6,10 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from augan._version import __version__
-from augan.codecs.image import ImageCodec
 from augan.codecs.origin import to_json
-from augan.codecs.table import TableCodec
-from augan.codecs.usual import usual_values
 from augan.deploy.onnx_file import FORMAT
 from augan.deploy.operators import OPSET
 from augan.io.model_file import own_context
@@ -46,7 +43,7 @@ def metadata_of(
         "n_features_in": estimator.n_features_in_,
         "feature_names_in": list(getattr(estimator, "feature_names_in_", [])) or None,
         "context": context_of(estimator, part, context),
-        **_form(estimator.codec_),
+        **estimator.codec_.facts(),
     }
     if part == "generator":
         return {**metadata, "classes": _classes(estimator)}
@@ -58,22 +55,9 @@ def context_of(estimator: Any, part: str, context: dict[str, Any]) -> dict[str, 
     """Return `context` with hashes of the training rows and the usual values of the columns."""
     codec = estimator.codec_
     usual: dict[str, Any] = {}
-    if part == "scorer" and isinstance(codec, TableCodec) and "usual" not in context:
-        usual = {"usual": usual_values(codec.columns)}
+    if part == "scorer" and codec.columns and "usual" not in context:
+        usual = {"usual": codec.usual()}
     return context | own_context(estimator) | usual
-
-
-def _form(codec: TableCodec | ImageCodec) -> dict[str, Any]:
-    """Return what rows look like: columns, or shape and dtype of images."""
-    if isinstance(codec, ImageCodec):
-        names = ("shape", "dtype", "low", "high")
-        return {"image": {name: getattr(codec, name) for name in names}}
-    return {
-        "columns": [column.state()[0] for column in codec.columns],
-        "labels": to_json(codec.labels),
-        "array_dtype": codec.array_dtype,
-        "library": codec.library,
-    }
 
 
 def _scoring(estimator: Any) -> dict[str, Any]:
@@ -87,7 +71,7 @@ def _scoring(estimator: Any) -> dict[str, Any]:
         "threshold": estimator.threshold_,
         "n_calibration": len(scorer.conformal.scores),
     }
-    if isinstance(estimator.codec_, ImageCodec):
+    if estimator.codec_.kind == "image":
         found["pixel_threshold"] = estimator.pixel_threshold_
     return found
 

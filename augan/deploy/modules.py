@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.cells import parse_numbers
+from augan.codecs.codec import Codec
 from augan.codecs.columns import Column, ConstantColumn
 from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
@@ -77,10 +78,10 @@ class ImageScorer(nn.Module):
 class LatentEncoder(nn.Module):
     """Returns the latents (B, latent_dim) of raw rows, or of images (B, H, W, C)."""
 
-    def __init__(self, scorer: AnomalyScorer, codec: TableCodec | ImageCodec) -> None:
+    def __init__(self, scorer: AnomalyScorer, codec: Codec) -> None:
         super().__init__()
         self.scorer = scorer
-        self.constants = Constants(codec.columns) if isinstance(codec, TableCodec) else None
+        self.constants = Constants(codec.columns) if codec.columns else None
 
     def forward(self, raw: Tensor) -> Tensor:
         """Return latents."""
@@ -88,28 +89,29 @@ class LatentEncoder(nn.Module):
         return self.scorer.view(rows).z
 
 
-class RowGenerator(nn.Module):
-    """Generates raw rows, or images (B, H, W, C), from latents and, with classes, labels (B,)."""
+class TableGenerator(nn.Module):
+    """Generates raw rows from latents (B, latent_dim) and, with classes, labels (B,)."""
 
-    def __init__(self, generator: nn.Module, codec: TableCodec | ImageCodec) -> None:
+    def __init__(self, generator: nn.Module, codec: TableCodec) -> None:
         super().__init__()
-        self.generator, self.codec = generator, codec
-        self.decoder = codec.decoder if isinstance(codec, TableCodec) else None
-        self.constants = Constants(codec.columns) if isinstance(codec, TableCodec) else None
+        self.generator, self.decoder = generator, codec.decoder
+        self.constants = Constants(codec.columns)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Return raw rows of float64, or images of the dtype of training."""
-        if isinstance(self.generator, ClassGenerator):
-            assert label is not None
-            n_classes = self.generator.embedding.shape[0]
-            one_hot = label[:, None] == torch.arange(n_classes, device=label.device)
-            encoded = self.generator(z, one_hot.to(z.dtype))
-        else:
-            encoded = self.generator(z)
-        if self.decoder is not None and self.constants is not None:
-            return self.constants.filled(self.decoder(encoded))
-        assert isinstance(self.codec, ImageCodec)
-        pixels = self.codec.pixels(encoded)
+        """Return raw rows (B, d) of float64."""
+        return self.constants.filled(self.decoder(_generated(self.generator, z, label)))
+
+
+class ImageGenerator(nn.Module):
+    """Generates images from latents (B, latent_dim) and, with classes, labels (B,)."""
+
+    def __init__(self, generator: nn.Module, codec: ImageCodec) -> None:
+        super().__init__()
+        self.generator, self.codec = generator, codec
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return images (B, H, W, C) of the dtype of training."""
+        pixels = self.codec.pixels(_generated(self.generator, z, label))
         return pixels.to(torch.uint8) if self.codec.dtype == "uint8" else pixels
 
 
@@ -147,3 +149,14 @@ def constant_number(column: Column) -> float | None:
     import pandas as pd
 
     return float(parse_numbers(pd.Series([column.value]), column.origin.quantity)[0])
+
+
+def _generated(generator: nn.Module, z: Tensor, label: Tensor | None) -> Tensor:
+    """Return encoded rows (B, ...) of latents and, with classes, labels."""
+    if label is None:
+        rows: Tensor = generator(z)
+        return rows
+    assert isinstance(generator, ClassGenerator)
+    n_classes = generator.embedding.shape[0]
+    one_hot = label[:, None] == torch.arange(n_classes, device=label.device)
+    return generator(z, one_hot.to(z.dtype))

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from augan._random import numpy_stream, torch_stream
-from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
+from augan._random import numpy_stream
+from augan.codecs.columns import NumericColumn
 from augan.codecs.drift import made_up_rows
-from augan.codecs.dtypes import ARROW, DECIMAL
 from augan.codecs.image import ImageCodec
+from augan.deploy.comparison_rows import pseudo_anomalies, random_rows
 from augan.deploy.detector import OnnxDetector
 from augan.deploy.generator import OnnxGenerator
 from augan.deploy.raw import form_of
@@ -24,7 +24,6 @@ from augan.deploy.session import Session
 from augan.exceptions import ParameterError
 from augan.frames import is_frame, to_pandas
 from augan.inputs.reading import Data, read_input, take
-from augan.networks.pseudo_defects import damage
 
 # Every library rounds float32 differently. If thousands of rows are close together, distances are
 # small compared with the features, and rounding alone makes a difference of 1e-4.
@@ -87,7 +86,7 @@ def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
     scale = float(estimator.scorer_.conformal.scores.std(correction=0)) or 1.0
     limit = estimator.threshold_
     n_rows, n_other, worst, worst_heat = 0, 0, 0.0, 0.0
-    for data in _test_batches(estimator, X, random):
+    for data in batches_to_compare(estimator, X, random):
         ours, theirs = (model.assess(data, explain=True) for model in (estimator, exported))
         size = np.maximum(scale, np.abs(ours.anomaly_score))
         gap = np.abs(ours.anomaly_score - theirs.anomaly_score) / size
@@ -142,7 +141,7 @@ def check_encoder(estimator: Any, path: Path, X: Any) -> Found:
     session = Session(path, part="encoder", providers="cpu")
     form = form_of(session.metadata)
     worst, n_rows = 0.0, 0
-    for data in _test_batches(estimator, X, random):
+    for data in batches_to_compare(estimator, X, random):
         raw = estimator.codec_.prepare(data)
         (ours,) = estimator._in_chunks(raw, lambda rows: (estimator.scorer_.view(rows).z,))
         theirs = session.run(form.feeds(data))["z"]
@@ -167,7 +166,7 @@ def halves(estimator: Any, X: Any) -> tuple[Data, Data]:
     return take(data, first), take(data, second)
 
 
-def _test_batches(estimator: Any, X: Any, random: np.random.Generator) -> list[Data]:
+def batches_to_compare(estimator: Any, X: Any, random: np.random.Generator) -> list[Data]:
     """Return batches of random rows, of the sizes `BATCHES`, and a batch of rows of `X`."""
     codec = estimator.codec_
     most = (
@@ -178,7 +177,7 @@ def _test_batches(estimator: Any, X: Any, random: np.random.Generator) -> list[D
         size = min(n, most)
         made = estimator.sample(max(1, size // 2), random_state=int(random.integers(2**31)))
         made = to_pandas(made) if is_frame(made) else made
-        noise_rows = _random_rows(codec, size - len(made), random)
+        noise_rows = random_rows(codec, size - len(made), random)
         if noise_rows is None:
             batches.append(made)
         elif isinstance(made, pd.DataFrame):
@@ -192,54 +191,6 @@ def _test_batches(estimator: Any, X: Any, random: np.random.Generator) -> list[D
     return batches
 
 
-def _random_rows(codec: Any, n: int, random: np.random.Generator) -> Any:
-    """Return rows of random values: any categories, missing values, numbers out of range."""
-    if n < 1:
-        return None
-    if isinstance(codec, ImageCodec):
-        noise = random.uniform(codec.low, codec.high, size=(n, *codec.shape))
-        noise[::3] = noise[::3].mean(axis=tuple(range(1, noise.ndim)), keepdims=True)
-        return noise.astype(codec.dtype)
-    raw = np.zeros((n, codec.width))
-    for i, column in enumerate(codec.columns):
-        if isinstance(column, NumericColumn):
-            wide = 10.0 ** random.uniform(-1, 2, size=n) * random.choice([-1.0, 1.0], n)
-            middle, half = column.high / 2 + column.low / 2, column.high / 2 - column.low / 2
-            with np.errstate(over="ignore"):
-                raw[:, i] = np.clip(middle + wide * half, *_bounds(column))
-        elif isinstance(column, CategoryColumn):
-            raw[:, i] = random.integers(len(column.categories) + 1, size=n)
-        if not isinstance(column, ConstantColumn) and _may_be_missing(column):
-            raw[random.random(n) < 0.1, i] = np.nan
-    frame = pd.DataFrame({i: c.from_raw(raw[:, i]) for i, c in enumerate(codec.columns)})
-    if codec.array_dtype is not None:
-        return frame.to_numpy(dtype=codec.array_dtype)
-    frame.columns = pd.Index(codec.labels)
-    return frame
-
-
-def _bounds(column: NumericColumn) -> tuple[float, float]:
-    """Return bounds within the range of the column's dtype; for times, those of training."""
-    if column.origin.quantity in ("time", "duration"):
-        return column.low, column.high
-    dtype = column.origin.dtype.removesuffix(ARROW).lower()
-    if "int" in dtype:
-        info = np.iinfo(dtype)
-        return float(info.min) / 2, float(info.max) / 2
-    if decimal := DECIMAL.match(column.origin.native or ""):
-        most = 10.0 ** (int(decimal[2]) - int(decimal[3])) / 4
-    else:
-        floats: dict[str, Any] = {"float": np.float32, "halffloat": np.float16}
-        kind = floats.get(dtype, dtype if dtype in ("float16", "float32") else np.float64)
-        most = float(np.finfo(kind).max) / 4
-    return -most, most
-
-
-def _may_be_missing(column: Any) -> bool:
-    """Return whether a column may have missing values."""
-    return column.has_missing or column.origin.dtype.startswith(("float", "object", "str"))
-
-
 def _aurocs(
     estimator: Any, exported: OnnxDetector, X: Any, random: np.random.Generator
 ) -> tuple[float, float] | tuple[None, None]:
@@ -247,7 +198,7 @@ def _aurocs(
     if len(read_input(X, estimator)) < MIN_ROWS:
         return None, None
     normal = halves(estimator, X)[1]
-    odd = _pseudo_anomalies(estimator.codec_, normal, random)
+    odd = pseudo_anomalies(estimator.codec_, normal, random)
     truth = np.repeat([0, 1], [len(normal), len(odd)])
     found = [
         float(
@@ -258,32 +209,6 @@ def _aurocs(
         for model in (estimator, exported)
     ]
     return found[0], found[1]
-
-
-def _pseudo_anomalies(codec: Any, normal: Data, random: np.random.Generator) -> Data:
-    """Return rows with half of the columns from other rows, or images with pseudo-defects."""
-    if isinstance(codec, ImageCodec):
-        images = codec.prepare(np.asarray(normal)).float()
-        mean = images.mean((1, 2, 3), keepdim=True)
-        deviation = images.std((1, 2, 3), keepdim=True).clamp(min=1e-6)
-        standard = (images - mean) / deviation
-        damaged, _ = damage(standard, standard.roll(1, 0), torch_stream(0, "pseudo-anomalies"))
-        pixels = (damaged * deviation + mean).clamp(codec.low, codec.high)
-        array = pixels.permute(0, 2, 3, 1).numpy().reshape(len(pixels), *codec.shape)
-        return array.astype(codec.dtype)
-    swapped = normal.copy()
-    n, d = swapped.shape
-    swaps = random.random((n, d)) < 0.5
-    donors = random.integers(n, size=(n, d))
-    for j in range(d):
-        rows = np.flatnonzero(swaps[:, j])
-        if isinstance(swapped, pd.DataFrame):
-            order = np.arange(n)
-            order[rows] = donors[rows, j]
-            swapped.isetitem(j, swapped.iloc[order, j].set_axis(swapped.index))
-        else:
-            swapped[rows, j] = normal[donors[rows, j], j]
-    return swapped
 
 
 def _cell_differences(codec: Any, ours: Any, theirs: Any) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from augan.deploy.inputs import (
     MATRIX,
     is_text,
     mark_of,
+    raw_of,
     series_of,
     takes_matrix,
     to_input,
@@ -33,7 +34,8 @@ class TableForm:
     columns: list[Column]
     labels: tuple[Any, ...]
     array_dtype: str | None
-    kind = "table"
+    kind: ClassVar[Literal["table"]] = "table"
+    explanation_name: ClassVar[str] = "explanation"
 
     @cached_property
     def is_matrix(self) -> bool:
@@ -67,6 +69,23 @@ class TableForm:
             for name, c in zip(self.names, self.columns, strict=True)
         }
 
+    @property
+    def explanation_sizes(self) -> tuple[int, ...]:
+        """Sizes of the explanation of one row: the number of columns."""
+        return (len(self.columns),)
+
+    def explanation(self, found: NDArray[np.float32]) -> pd.DataFrame:
+        """Return explanations (n, d) as a DataFrame with the labels of training."""
+        return pd.DataFrame(found.astype(np.float64), columns=list(self.labels))
+
+    def rows_of(self, outputs: dict[str, NDArray[Any]]) -> pd.DataFrame | NDArray[Any]:
+        """Return the rows in the outputs of a generator, with the dtypes of training."""
+        if self.is_matrix:
+            return self.typed(outputs[MATRIX])
+        columns = zip(self.names, self.columns, strict=True)
+        raw = [raw_of(column, outputs[name][:, 0]) for name, column in columns]
+        return self.typed(np.stack(raw, axis=1))
+
     def typed(self, raw: NDArray[np.float64]) -> pd.DataFrame | NDArray[Any]:
         """Return rows with the dtypes of training, given raw numbers and codes (n, d)."""
         frame = pd.DataFrame({i: c.from_raw(raw[:, i]) for i, c in enumerate(self.columns)})
@@ -84,7 +103,9 @@ class ImageForm:
     dtype: str
     low: float
     high: float
-    kind = "image"
+    kind: ClassVar[Literal["image"]] = "image"
+    explanation_name: ClassVar[str] = "heatmap"
+    columns: ClassVar[tuple[Column, ...]] = ()  # images have none
 
     @property
     def only_bytes(self) -> bool:
@@ -114,8 +135,18 @@ class ImageForm:
         """Return the input of one black image."""
         return self.feeds(np.full((1, *self.shape), self.low, dtype=self.dtype))
 
-    def typed(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """Return images with the shape and dtype of training, given pixels (n, H, W, C)."""
+    @property
+    def explanation_sizes(self) -> tuple[int, ...]:
+        """Sizes of the explanation of one image: its height and width."""
+        return self.shape[:2]
+
+    def explanation(self, found: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return heatmaps (n, H, W)."""
+        return found.astype(np.float64)
+
+    def rows_of(self, outputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        """Return the images in the outputs of a generator, with the dtype of training."""
+        pixels = outputs[IMAGES]
         return pixels.reshape(len(pixels), *self.shape).astype(self.dtype)
 
 

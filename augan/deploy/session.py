@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import ctypes.util
-import functools
 import os
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, distribution
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -20,13 +15,9 @@ from numpy.typing import NDArray
 
 from augan.deploy.interface import TEXT, check_answers, check_interface, interface_of
 from augan.deploy.onnx_file import damaged, read_file
-from augan.exceptions import DeviceWarning, ModelFileError, ParameterError, shown
+from augan.deploy.runtime import NAMED_PROVIDERS, chosen_providers, onnx_runtime, warn_of_no_gpu
+from augan.exceptions import ModelFileError, ParameterError, shown
 
-NAMED_PROVIDERS = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
-}
 SILENT = 4  # log level of ONNX Runtime: nothing is printed; errors are raised anyway
 DEFAULT_LEVEL = 2  # its default: warnings and errors
 NOISE = (  # parts of error messages that do not help
@@ -36,12 +27,6 @@ NOISE = (  # parts of error messages that do not help
 )
 MAX_REASON = 200  # characters of an error message
 MAX_THREADS = 1024
-RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
-NO_RUNTIME = (
-    "ONNX Runtime is not installed: pip install 'augan[runtime]', or 'augan[runtime-gpu]' for "
-    "NVIDIA's GPUs"
-)
-NO_GPU = "no CUDA device that ONNX Runtime can use: running on the CPU"
 
 
 class Session:
@@ -88,7 +73,7 @@ class Session:
         ):
             must = f"an integer from 1 to {MAX_THREADS}, or None"
             raise ParameterError(f"threads={shown(threads)}: must be {must}")
-        chosen = _chosen(ort, providers)
+        chosen = chosen_providers(ort, providers)
         content, self.metadata = read_file(self.path)
         found = self.metadata["part"]
         if part is not None and found != part:
@@ -103,7 +88,7 @@ class Session:
                 raise _unusable(
                     chosen[0], "its libraries, such as CUDA and cuDNN, cannot be loaded"
                 )
-            _notice()
+            warn_of_no_gpu()
         on_gpu = running[0] != "CPUExecutionProvider"
         check_interface(self.session, self.interface, self.path)
         self.outputs = list(self.interface.outputs)
@@ -208,90 +193,6 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         If the file is missing, damaged, or not exported by augan or by a newer version.
     """
     return read_file(Path(path))[1]
-
-
-def onnx_runtime() -> Any:
-    """Return the module ``onnxruntime``.
-
-    Raises
-    ------
-    ParameterError
-        If it is not installed, or several distributions of it are.
-    """
-    owners = runtimes()
-    if len(owners) > 1:
-        names = " and ".join(owners)
-        raise ParameterError(
-            f"{names} are both installed and have overwritten each other's files: pip uninstall "
-            f"{' '.join(owners)}, then pip install one of them"
-        )
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ParameterError(NO_RUNTIME) from error
-    return onnxruntime
-
-
-@functools.cache
-def runtimes() -> tuple[str, ...]:
-    """Return the names of the installed distributions with the module ``onnxruntime``."""
-
-    def is_installed(name: str) -> bool:
-        try:
-            distribution(name)
-        except PackageNotFoundError:
-            return False
-        return True
-
-    return tuple(filter(is_installed, RUNTIMES))
-
-
-def _chosen(ort: Any, providers: str | Sequence[str]) -> tuple[str, ...]:
-    """Return ONNX Runtime's names of the requested providers."""
-    available = ort.get_available_providers()
-    if isinstance(providers, str) and providers == "auto":
-        usable = "CUDAExecutionProvider" in available and n_cuda_devices() > 0
-        if not usable:
-            _notice()
-        return NAMED_PROVIDERS["cuda" if usable else "cpu"]
-    if isinstance(providers, str) and providers not in NAMED_PROVIDERS:
-        listed = ", ".join(map(shown, ("auto", *NAMED_PROVIDERS)))
-        raise ParameterError(f"providers={shown(providers)}: is not one of {listed}")
-    names = NAMED_PROVIDERS[providers] if isinstance(providers, str) else tuple(providers)
-    missing = [name for name in names if name not in available]
-    if missing or not names:
-        listed = ", ".join(available)
-        raise ParameterError(
-            f"providers={shown(providers)}: this ONNX Runtime has no "
-            f"{', '.join(missing) or 'name'}; it has {listed}"
-        )
-    if names[0] in NAMED_PROVIDERS["tensorrt"][:2] and n_cuda_devices() == 0:
-        raise ParameterError(f"providers={shown(providers)}: there is no CUDA device")
-    return names
-
-
-def n_cuda_devices() -> int:
-    """Return the number of CUDA devices; 0 without a driver."""
-    name = ctypes.util.find_library("cuda") or "libcuda.so.1"
-    try:
-        driver = ctypes.CDLL(name)
-        count = ctypes.c_int()
-        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-            return 0
-    except (OSError, AttributeError):
-        return 0
-    return count.value
-
-
-_noticed = False
-
-
-def _notice() -> None:
-    """Warn once that there is no GPU."""
-    global _noticed
-    if not _noticed:
-        _noticed = True
-        warnings.warn(NO_GPU, DeviceWarning, stacklevel=4)
 
 
 @contextlib.contextmanager

@@ -10,16 +10,23 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from augan.codecs.image import ImageCodec
-from augan.codecs.table import TableCodec
+from augan.codecs.codec import Codec
 from augan.deploy.graph import RAW
 from augan.deploy.inputs import IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
-from augan.deploy.modules import ImageScorer, LatentEncoder, RowGenerator, TableScorer
+from augan.deploy.modules import (
+    ImageGenerator,
+    ImageScorer,
+    LatentEncoder,
+    TableGenerator,
+    TableScorer,
+)
 from augan.deploy.operators import OPSET, TRANSLATIONS
 from augan.exceptions import ExportError, shown
 
 EXPLANATION = OUTPUTS.index("explanation")
 N_EXAMPLES = 3  # rows that the graph is traced with
+SCORERS: dict[str, Any] = {"table": TableScorer, "image": ImageScorer}
+GENERATORS: dict[str, Any] = {"table": TableGenerator, "image": ImageGenerator}
 
 
 def traced(estimator: Any, part: str) -> onnx.ModelProto:
@@ -55,19 +62,27 @@ def traced(estimator: Any, part: str) -> onnx.ModelProto:
     return model
 
 
-def name_of_rows(codec: TableCodec | ImageCodec) -> str:
+def name_of_rows(codec: Codec) -> str:
     """Return the name of the graph's input, or output, of rows."""
-    if isinstance(codec, ImageCodec):
+    if codec.kind == "image":
         return IMAGES
     return MATRIX if takes_matrix(codec.columns, codec.array_dtype) else RAW
 
 
-def output_names(codec: TableCodec | ImageCodec) -> list[str]:
+def output_names(codec: Codec) -> list[str]:
     """Return the names of a scorer's outputs."""
     outputs = list(OUTPUTS)
-    if isinstance(codec, ImageCodec):
+    if codec.kind == "image":
         outputs[EXPLANATION] = "heatmap"
     return outputs
+
+
+def as_input(codec: Codec, raw: Tensor) -> Tensor:
+    """Return raw rows, or raw images with the channels last, as the graph's input."""
+    if codec.kind == "table":
+        return raw
+    images = raw.permute(0, 2, 3, 1).contiguous()
+    return images.to(torch.uint8) if codec.dtype == "uint8" else images
 
 
 def _module_of(
@@ -79,12 +94,11 @@ def _module_of(
     if part == "generator":
         return _generator_of(estimator, rows)
     scorer = copy.deepcopy(estimator.scorer_).cpu()
-    raw = _example_rows(codec)
+    raw = as_input(codec, codec.example(N_EXAMPLES))
     if part == "encoder":
         return LatentEncoder(scorer, codec).eval(), (raw,), [rows], ["z"]
     fpr = torch.tensor(math.nan, dtype=torch.float64)
-    kind = ImageScorer if isinstance(codec, ImageCodec) else TableScorer
-    module = kind(scorer, codec, estimator.threshold_).eval()
+    module = SCORERS[codec.kind](scorer, codec, estimator.threshold_).eval()
     return module, (raw, fpr), [rows, TARGET_FPR], output_names(codec)
 
 
@@ -98,11 +112,5 @@ def _generator_of(
         examples = (*examples, torch.zeros(N_EXAMPLES, dtype=torch.long))
         names = ["z", "label"]
     generator = copy.deepcopy(networks.generator).cpu()
-    return RowGenerator(generator, estimator.codec_).eval(), examples, names, [rows]
-
-
-def _example_rows(codec: TableCodec | ImageCodec) -> Tensor:
-    if not isinstance(codec, ImageCodec):
-        return torch.zeros(N_EXAMPLES, codec.width, dtype=torch.float64)
-    raw = torch.full((N_EXAMPLES, *codec.shape[:2], codec.spec.channels), codec.low)
-    return raw.to(torch.uint8) if codec.dtype == "uint8" else raw
+    codec = estimator.codec_
+    return GENERATORS[codec.kind](generator, codec).eval(), examples, names, [rows]

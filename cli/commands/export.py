@@ -70,7 +70,7 @@ def export(
     The file is kept only if its results equal those of MODEL, on generated rows and on --data.
     """
     with plain_errors():
-        from augan.deploy.session import onnx_runtime
+        from augan.deploy.runtime import onnx_runtime
         from augan.io.archive import read_manifest
         from augan.io.model_file import load
 

@@ -485,12 +485,12 @@ def test_what_is_no_exported_model_is_refused(file: Path, tmp_path: Path) -> Non
     assert_refused(tmp_path / "cut.onnx", "cut.onnx: not an ONNX file, or damaged")
     model = onnx.load(file)
     for props, says in (
-        ({}, "not one that augan made"),
+        ({}, "was not made by augan"),
         (
             {"augan.format": "99", "augan.augan": '"9.0"', "augan.part": '"scorer"'},
             "made by a newer augan (9.0, format 99",
         ),
-        ({"augan.format": "soon"}, "not one that augan made"),
+        ({"augan.format": "soon"}, "was not made by augan"),
     ):
         onnx.helper.set_model_props(model, props)
         onnx.save(model, tmp_path / "other.onnx")

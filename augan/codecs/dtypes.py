@@ -107,6 +107,8 @@ def _from_arrow(values: pd.Series, kind: pa.DataType) -> pd.Series:
     array = pa.chunked_array(values.array.__arrow_array__())
     if pa.types.is_decimal(kind):
         array = array.cast(pa.float64())
+    elif pa.types.is_dictionary(kind):  # Arrow before 23 converts no unsigned indices
+        array = array.cast(pa.dictionary(pa.int64(), kind.value_type, kind.ordered))
     read: pd.Series = array.to_pandas()
     return read.set_axis(values.index).rename(values.name)
 

@@ -68,7 +68,8 @@ class Conformal(FittedModule):
         """
         n = len(self.scores)
         rank = (torch.as_tensor(target_fpr, dtype=torch.float64) * (n + 1) + 1e-9).long()
-        return self.scores[n - rank.clamp(1, n)]
+        place = (n - rank.clamp(1, n)).reshape(1)
+        return self.scores.gather(0, place)[0]  # torch 2.11 exports no index that is computed
 
 
 def fuse(parts: Tensor, weights: Tensor, fusion: Fusion) -> Tensor:

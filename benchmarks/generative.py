@@ -18,30 +18,25 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from formatting import markdown_table
+from dcgan_tutorial import Tutorial
+from generative_report import STEPS, report
 from measuring import timed
 from numpy.typing import NDArray
 from rare_images import classify
 from results import FOLDER, Result, read
 from running import add_common_options, parse, run, run_missing, threads
-from sklearn.base import BaseEstimator
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from augan import AnoGAN, FAnoGAN, GANSampler
 from augan.blending import blend
-from augan.codecs.image import ImageCodec
 from augan.evaluation import evaluate_generator
 from augan.evaluation.feature_extractor import LearnedFeatureExtractor
 from augan.evaluation.frechet import kernel_distance
-from augan.training.loop import SNAPSHOT_EVERY
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -76,20 +71,6 @@ VARIANTS = {
 ENDLESS = 10**7  # steps that no time is enough for
 N_COMPARED, N_MADE, N_FILLED = 10_000, 60_000, 1000
 HOLE = 8
-STEPS = 800  # of the model from scratch, and of those with a switch; by default of images
-COLUMNS = {
-    "quality": ("fid", "kid", "precision", "recall", "coverage", "classes_of_1000", "steps"),
-    "switches": ("fid", "kid", "precision", "recall", "coverage", "fit_seconds"),
-    "classes": ("agreement", "accuracy_of_made", "steps"),
-    "filling": ("augan", "mean_around", "smoothest", "five_nearest"),
-    "transfer": (
-        "kid_from_scratch",
-        "steps",
-        "kid_fine_tuned",
-        "steps_fine_tuned",
-        "as_good_after",
-    ),
-}
 FIGURES = ("fid", "kid", "classifier_score", "precision", "recall", "density", "coverage")
 
 
@@ -99,7 +80,7 @@ def main() -> None:
     if not arguments.report:
         with threads(arguments.threads):
             run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
-    print(_report(read(file, KEY)))
+    print(report(read(file, KEY)))
 
 
 def measure(job: Result, folder: Path) -> list[Result]:
@@ -267,76 +248,6 @@ class Watcher:
         """Take no note of the end."""
 
 
-class Tutorial(BaseEstimator):
-    """PyTorch's DCGAN tutorial at 32 pixels: its layers, initial weights, rates and batches."""
-
-    def __init__(self, seconds: float, seed: int) -> None:
-        self.seconds, self.seed = seconds, seed
-
-    def fit(self, X: Images) -> Tutorial:
-        """Train for as long as is given."""
-        self.codec_ = ImageCodec().fit(X)
-        images = self.codec_.encode(X)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.generator_, critic = _tutorial_generator(), _tutorial_critic()
-            networks = (self.generator_, critic)
-            for network in networks:
-                network.apply(_tutorial_weights)
-            of_generator, of_critic = (
-                torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
-                for network in networks
-            )
-            self.n_steps_, start = 0, time.monotonic()
-            while time.monotonic() - start < self.seconds:
-                real = images[torch.randint(len(images), (128,))]
-                fake = self.generator_(torch.randn(128, 100, 1, 1))
-                on_real, on_fake = critic(real), critic(fake.detach())
-                _step(of_critic, F.softplus(-on_real).mean() + F.softplus(on_fake).mean())
-                _step(of_generator, F.softplus(-critic(fake)).mean())
-                self.n_steps_ += 1
-        self.generator_.eval()
-        return self
-
-    @torch.no_grad()
-    def sample(self, n: int, random_state: Any = None) -> Images:
-        """Return new images."""
-        random = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
-        z = torch.randn(n, 100, 1, 1, generator=random)
-        made: Images = self.codec_.decode(torch.cat([self.generator_(p) for p in z.split(500)]))
-        return made
-
-
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-def _tutorial_generator() -> nn.Module:
-    layers: list[nn.Module] = [nn.ConvTranspose2d(100, 256, 4, 1, 0, bias=False)]
-    for before, after in ((256, 128), (128, 64)):
-        layers += [nn.BatchNorm2d(before), nn.ReLU()]
-        layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
-    layers += [nn.BatchNorm2d(64), nn.ReLU(), nn.ConvTranspose2d(64, 1, 4, 2, 1, bias=False)]
-    return nn.Sequential(*layers, nn.Tanh())
-
-
-def _tutorial_critic() -> nn.Module:
-    layers: list[nn.Module] = [nn.Conv2d(1, 64, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
-    for before, after in ((64, 128), (128, 256)):
-        layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
-        layers += [nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, nn.Conv2d(256, 1, 4, 1, 0, bias=False), nn.Flatten(0))
-
-
-def _tutorial_weights(module: nn.Module) -> None:
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, 0.02)
-
-
 def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:
     for what in arguments.what:
         for variant in arguments.variants or VARIANTS[what]:
@@ -346,45 +257,6 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:
                 ),
                 arguments.data,
             )
-
-
-def _report(results: list[Result]) -> str:
-    """Return a table for each kind of figure; what real images have stands below, where known."""
-    blocks = []
-    kinds = [(line["what"], line["minutes"], line["threads"]) for line in results]
-    for kind in dict.fromkeys(kinds):
-        what, minutes, n_threads = kind
-        own = [line for line, its in zip(results, kinds, strict=True) if its == kind]
-        lines = [line for line in own if "error" not in line]
-        if what == "transfer":
-            lines = [line | _adapted(line) for line in lines]
-        names = COLUMNS[what]
-        rows = [[line["variant"], *_cells(line, names)] for line in lines]
-        if "fid" in names:
-            real = {name: lines[0].get(f"real_{name}") for name in names}
-            rows.append(["held-out images", *_cells(real, names)])
-        given = "" if what == "switches" else f", {minutes:g} minutes each, threads: {n_threads}"
-        header = [what + given, *names]
-        blocks.append(markdown_table([name.replace("_", " ") for name in header], rows))
-    return "\n\n".join(blocks)
-
-
-def _cells(line: Result, names: tuple[str, ...]) -> list[str]:
-    values = (line[name] for name in names)
-    return ["" if v is None else f"{v:,}" if isinstance(v, int) else f"{v:.2f}" for v in values]
-
-
-def _adapted(line: Result) -> Result:
-    """Return the last distances and steps; after how many the one from scratch is as good."""
-    scratch, tuned = line["kid_scratch"], line["kid_fine_tuned"]
-    as_good = next((i for i, distance in enumerate(scratch, 1) if distance <= tuned[-1]), None)
-    return {
-        "kid_from_scratch": scratch[-1],
-        "steps": STEPS,
-        "kid_fine_tuned": tuned[-1],
-        "steps_fine_tuned": STEPS // 3,
-        "as_good_after": as_good and as_good * SNAPSHOT_EVERY,
-    }
 
 
 def _arguments() -> argparse.Namespace:

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import augmentation
 import fidelity
+import rare_image_sets
 import rare_images
 from data import RARE_SHARE, augmentation_tables
 
@@ -129,7 +130,7 @@ def test_the_network_learns() -> None:
 
 def test_photographs_of_a_tile_stay_together(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    for number, kind in enumerate(rare_images.KINDS):
+    for number, kind in enumerate(rare_image_sets.KINDS):
         folder = tmp_path / "magnetic_tile" / f"MT_{kind}" / "Imgs"
         folder.mkdir(parents=True)
         for tile in range(6):
@@ -137,7 +138,7 @@ def test_photographs_of_a_tile_stay_together(tmp_path: Path) -> None:
                 pixels = random.integers(0, 40, (70, 90)) + 30 * number + 2 * tile
                 name = f"exp{light}_num_{500 * tile + 20 * light + 7}.jpg"
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
-    folds = rare_images.magnetic_tile(tmp_path, seed=0)
+    folds = rare_image_sets.magnetic_tile(tmp_path, seed=0)
     assert len(folds) == 3
     shades = [np.sort(fold.test.mean(axis=(1, 2))) for fold in folds]
     for fold, tested in zip(folds, shades, strict=True):
@@ -145,6 +146,6 @@ def test_photographs_of_a_tile_stay_together(tmp_path: Path) -> None:
         assert np.bincount(fold.y_train).tolist() == [12] * 5
         gaps = np.abs(fold.train.mean(axis=(1, 2))[:, None] - tested)
         assert gaps.min() > 1
-    (mixed,) = rare_images.magnetic_tile_photographs(tmp_path, seed=0)
+    (mixed,) = rare_image_sets.magnetic_tile_photographs(tmp_path, seed=0)
     gaps = np.abs(mixed.train.mean(axis=(1, 2))[:, None] - mixed.test.mean(axis=(1, 2)))
     assert (gaps.min(axis=0) < 1).mean() > 0.5

@@ -1,9 +1,8 @@
-"""What each head and each device of training is worth: all but one, on ADBench's tables.
+"""Ablation of heads and training options, one at a time, on ADBench's tables.
 
-One fit a set gives the heads' parts, and those are fused again without a head, from one head
-alone, or in another way. A device of training takes a fit of its own; what only the heads remember
-does not, as the networks are the same. Every figure is a line of results/ablation.jsonl, so a
-stopped run goes on where it was.
+For the heads, the score parts of one fit are fused again: without a head, from one head alone, or
+with another fusion. Each training option is a fit of its own. Each figure is a line of
+results/ablation.jsonl; a stopped run can be continued.
 
     python benchmarks/ablation.py --data DIR [--seeds 1] [--devices "spectral norm" ...]
     python benchmarks/ablation.py --report

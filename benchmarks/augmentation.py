@@ -1,17 +1,17 @@
 """What classifiers gain from new rows of a rare class: augan, imbalanced-learn, CTGAN.
 
-Protocol: 60 % of a table trains (a fifth of it only sets the threshold for F1), the rest is tested
-on as it is. Of the rare class all training rows are used, or 100, 50 or 20 of them; new rows bring
-it up to the size of the other, except those of "augan tuned", which chooses how many by
-cross-validation in the training rows. Average precision of a logistic regression, a random forest
-and histogram boosting. Every classifier is a line of results/augmentation.jsonl, so a stopped run
-goes on where it was.
+Protocol: 60 % of a table are training rows (a fifth of them only for the threshold of F1), the
+rest are test rows at their own prevalence. All training rows of the rare class are used, or 100, 50
+or 20 of them. New rows balance the classes; "augan tuned" chooses their number by cross-validation
+on the training rows. The metric is the average precision of a logistic regression, a random forest
+and histogram boosting. Each classifier is a line of results/augmentation.jsonl; a stopped run can
+be continued.
 
     python benchmarks/augmentation.py --data DIR [--cuts 0 100 50 20] [--seeds 5] [--strategies ...]
     python benchmarks/augmentation.py --report
 
-CTGAN (Business Source License, a peer only) learns from all rows, for its 300 epochs, and is asked
-for rows of the rare class; or from the rare rows alone.
+CTGAN (Business Source License, only compared with) is trained on all rows for its default 300
+epochs and samples rows of the rare class, or is trained on the rare rows alone.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def strategies() -> dict[str, Strategy]:
-    """Return what is compared, by name."""
+    """Return the strategies that are compared, by name."""
     return build_strategies(GANSampler()) | {
         "ADASYN": Strategy(_adasyn, encoded=True),
         CTGAN_RARE: Strategy(_ctgan_of_rare_rows),

@@ -1,4 +1,4 @@
-"""How often p-values of normal test rows stay at or below a level, against the promise."""
+"""Calibration of p-values: the share of normal test rows at or below a level."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from panel import Panel
 from results import Result
 from scipy.stats import betabinom, binom
 
-BAND = 0.99  # of the counts that p-values allow at a level
+BAND = 0.99  # probability that a count lies in the band
 
 
 def p_value_table(panel: Panel) -> str:
-    """Return how often p-values of test normals stay at or below a level, against the promise."""
+    """Return the share of normal test rows with p-values at or below each level, as a table."""
     rows = []
     for method in panel.methods:
         lines = [panel.lines[s, seed, method] for s in panel.sets for seed in panel.seeds]

@@ -1,4 +1,4 @@
-"""What the benchmarks are run on: loading the sets and splitting their rows."""
+"""Data sets of the benchmarks, and how their rows are split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Indices = NDArray[np.intp]
 Loader = Callable[[], tuple[Any, NDArray[np.int64]]]
 SeededLoader = Callable[[int], tuple[Any, NDArray[np.int64]]]
 
-MAX_ROWS = 10_000  # of a set; more are drawn from
+MAX_ROWS = 10_000  # of a set; larger sets are subsampled
 SUITES = ("classical", "features", "contaminated", "tables")
 ADULT_COLUMNS = (
     *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status"),

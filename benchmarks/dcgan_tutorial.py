@@ -24,7 +24,7 @@ class Tutorial(BaseEstimator):
         self.seconds, self.seed = seconds, seed
 
     def fit(self, X: Images) -> Tutorial:
-        """Train for as long as is given."""
+        """Train for `seconds`."""
         self.codec_ = ImageCodec().fit(X)
         images = self.codec_.encode(X)
         with torch.random.fork_rng():

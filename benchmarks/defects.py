@@ -1,14 +1,14 @@
-"""Defects of magnetic tiles: good ones train, the other good ones and all defective ones test.
+"""Defects of magnetic tiles: trained on good tiles, tested on other good and on defective tiles.
 
-Photographs of MT_Free are dealt out at random, 80 % to train ("magnetic_tile"), or all photographs
-of a tile go to one side ("magnetic_tile_by_tile"): a tile was photographed under up to six lights,
-so that at random nearly every good test image has a twin among the training images, and methods
-that remember images look better than they are.
+Photographs of MT_Free are split at random, 80 % to train ("magnetic_tile"), or so that all
+photographs of a tile are on one side ("magnetic_tile_by_tile"). A tile was photographed under up to
+six lights: in a random split nearly every good test image has a twin among the training images,
+which favours methods that memorise images.
 
-No method has pretrained weights. The peers: distances to the nearest training images and what
-principal components leave over (each image standardised, 32 x 32 pixels), patches of an untrained
-ResNet-18's features in a memory (Roth 2022), and Ganomaly as anomalib trains it, where that is
-installed. Every finished fit is a line of results/defects.jsonl.
+No method has pretrained weights. Compared with: distances to the nearest training images, residuals
+of principal components (each image standardised, 32 x 32 pixels), a memory of patch features of an
+untrained ResNet-18 (Roth 2022), and anomalib's Ganomaly if installed. Each fit is a line of
+results/defects.jsonl.
 
     python benchmarks/defects.py --data DIR [--seeds 2] [--sets magnetic_tile ...]
     python benchmarks/defects.py --data DIR --arrange FOLDER   (the first split, in MVTec's layout)

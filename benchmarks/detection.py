@@ -1,15 +1,15 @@
 """augan and PyOD's detectors, trained on normal rows.
 
-Protocol: at most 10,000 rows of a set; half of its normal rows train, the other half and all
-anomalies are scored. Nothing is chosen by the scored rows. Every finished fit is a line of
-results/*.jsonl, so a stopped run goes on where it was; the tables are made from those files.
+Protocol: at most 10,000 rows of a set; half of its normal rows are training rows, the other half
+and all anomalies are test rows. Nothing is tuned on the test rows. Each fit is a line of
+results/*.jsonl; a stopped run can be continued, and tables are made from these files.
 
     python benchmarks/detection.py --suite classical --data DIR [--seeds 3] [--methods ...]
     python benchmarks/detection.py --suite classical --report [--details]
 
 Suites: "classical" and "features", every .npz (X, y) of a folder; "contaminated", the same with a
-share of unlabelled anomalies in the training rows, beside a fit without them on the same test
-rows; "tables", four tables with categories and missing values.
+share of unlabelled anomalies in the training rows, and without them, on the same test rows;
+"tables", four tables with categories and missing values.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Exported models: whether they answer as torch does, how fast they are, and what they weigh.
+"""Exported models: parity with torch, speed, and file size.
 
-Parity: each set's detector, at its defaults, is fitted on half of the normal rows (of Fashion-MNIST
-to one class, of the magnetic tiles to 80 % of the good ones) and exported; rows that were not
-trained on are scored by both. Differences are shares of the deviation of normal rows' scores.
+Parity: a detector with default parameters is fitted to half of the normal rows of a set (one class
+of Fashion-MNIST, 80 % of the good magnetic tiles) and exported; both score the other rows.
+Differences are divided by the standard deviation of the scores of normal rows.
 
-Speed: rows a second, and the latency of single rows, of torch, ONNX Runtime and two classic
-detectors that were fitted to the same 100,000 made-up rows of 10 to 50 columns, or 6,000 T-shirts.
-torch and ONNX Runtime are measured bare (numbers in, scores out) and behind the estimators'
-methods; the peers behind theirs. Each figure is the median of five rounds, in which all take turns.
+Speed: rows per second, and the latency of single rows, of torch, ONNX Runtime and two other
+detectors fitted to the same 100,000 generated rows of 10 to 50 columns, or 6,000 T-shirts. torch
+and ONNX Runtime are measured alone (tensors in, scores out) and through the estimators' methods;
+the others through theirs. Each figure is the median of five rounds, in which all take turns.
 
     python benchmarks/exported.py --data DIR [--what parity speed] [--sets adult ...] --threads 2
     python benchmarks/exported.py --report

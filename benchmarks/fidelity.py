@@ -1,13 +1,13 @@
-"""How true new rows of the table "adult" are: augan beside CTGAN, and how fast they come.
+"""Fidelity of new rows of the table "adult", and the time they take: augan and CTGAN.
 
-10,000 rows train, 10,000 others are held out, 10,000 new rows are held against both; the same
-figures of held-out rows in place of new ones say what can be had. Every fit is a line of
-results/fidelity.jsonl, so a stopped run goes on where it was.
+There are 10,000 training rows, 10,000 held-out rows and 10,000 new rows. The same figures with
+held-out rows in place of new ones are what perfect rows would get. Each fit is a line of
+results/fidelity.jsonl; a stopped run can be continued.
 
     python benchmarks/fidelity.py --data DIR [--seeds 5] [--methods ...]
     python benchmarks/fidelity.py --report
 
-CTGAN (Business Source License, a peer only) has its default 300 epochs.
+CTGAN (Business Source License, only compared with) is trained for its default 300 epochs.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What GANs make of Fashion-MNIST, in features of one classifier of its images.
+"""Quality of GANs on Fashion-MNIST, in the features of a classifier of its images.
 
-Quality: augan's four losses and the model of PyTorch's DCGAN tutorial (at 32 pixels), each trained
-for as long on all classes. Switches: what each way to keep "dcgan" stable does in 800 steps.
-Classes: how many images of a class that was asked for a classifier takes for it, and how many real
-test images one tells that has learned from new images alone. Filling: 8 x 8 holes in test images,
-beside the mean of the pixels around, the smoothest filling and the mean of the five nearest
-training images. Transfer: steps to a kernel distance on the classes five to nine, from scratch and
-from a model of the others, with a third of the steps. Every model is a line of
-results/generative.jsonl, so a stopped run goes on where it was.
+Quality: augan's four losses and the model of PyTorch's DCGAN tutorial (at 32 pixels), trained for
+equal times on all classes. Switches: options that stabilise "dcgan", in 800 steps. Classes: the
+accuracy of a classifier of real images on generated ones, and that of a classifier trained on
+generated images on real test images. Filling: inpainting of 8 x 8 holes in test images, compared
+with the mean of the pixels around, the smoothest filling and the mean of the five nearest training
+images. Transfer: steps to a kernel distance on the classes five to nine, from scratch and, with a
+third of the steps, from a model of the other classes. Each model is a line of
+results/generative.jsonl; a stopped run can be continued.
 
     python benchmarks/generative.py --data DIR [--what quality switches ...] [--variants hinge ...]
         [--minutes 15]
@@ -44,7 +44,7 @@ Labels = NDArray[np.int64]
 KEY = ("what", "variant", "minutes", "threads", "seed")
 GANS = ("gan", "dcgan", "wgan-gp", "hinge")
 TUTORIAL = "DCGAN tutorial"
-SWITCHES: dict[str, dict[str, Any]] = {  # parameters beside dcgan's defaults
+SWITCHES: dict[str, dict[str, Any]] = {  # parameters that differ from dcgan's defaults
     "as by default": {},
     "no average (EMA)": {"ema_decay": 0.0},
     "gradients clipped at 1": {"gradient_clip": 1.0},
@@ -54,7 +54,7 @@ SWITCHES: dict[str, dict[str, Any]] = {  # parameters beside dcgan's defaults
     "R1 in its place": {"spectral_norm": False, "r1": 1.0},
     "DiffAugment": {"diff_augment": True},
 }
-QUICK = {"lr_generator": 2e-3, "lr_critic": 4e-3, "schedule": "linear"}  # twice the usual rates
+QUICK = {"lr_generator": 2e-3, "lr_critic": 4e-3, "schedule": "linear"}  # twice the default rates
 CLASSES: dict[str, dict[str, Any]] = {  # a sampler's parameters
     "dcgan": {},
     "dcgan, no DiffAugment": {"diff_augment": False},
@@ -68,7 +68,7 @@ VARIANTS = {
     "filling": ("dcgan",),
     "transfer": tuple(TRANSFERS),
 }
-ENDLESS = 10**7  # steps that no time is enough for
+ENDLESS = 10**7  # steps; time ends the training first
 N_COMPARED, N_MADE, N_FILLED = 10_000, 60_000, 1000
 HOLE = 8
 FIGURES = ("fid", "kid", "classifier_score", "precision", "recall", "density", "coverage")
@@ -104,7 +104,7 @@ def measure(job: Result, folder: Path) -> list[Result]:
 
 
 def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
-    """Return a model trained for so long, or so many steps: generator and critic alone."""
+    """Return a model whose generator and critic were trained for some time or steps."""
     if variant == TUTORIAL:
         return Tutorial(seconds, seed).fit(X)
     if variant in SWITCHES:
@@ -114,7 +114,7 @@ def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
 
 
 def _to_the_last_step(seed: int) -> Result:
-    """Return the parameters of a GAN that steps end; its encoder is of no use here."""
+    """Return the parameters of a GAN that trains for `max_steps`; the encoder is not used."""
     return {
         "score": "paper",
         "encoder_steps": 1,
@@ -124,7 +124,7 @@ def _to_the_last_step(seed: int) -> Result:
 
 
 def _lasting(seconds: float, seed: int) -> Result:
-    """Return the parameters of a training that time alone ends."""
+    """Return the parameters of a GAN that trains for `seconds`."""
     return {
         "max_steps": ENDLESS,
         "max_time": seconds,
@@ -204,8 +204,8 @@ def _nearest_mean(images: Images, holes: NDArray[np.bool_], X: Images) -> NDArra
 def _transfer(params: Result, X: Images, y: Labels, seconds: float, seed: int) -> Result:
     """Return the kernel distances by step, from scratch and from a model of the other classes.
 
-    That one has an encoder; `params` are for both of the others. The fine-tuned model has a third
-    of the steps, and its rates fall as much faster.
+    The model of the other classes has an encoder; `params` are those of the two others. The
+    fine-tuned model has a third of the steps, so that its learning rates fall faster.
     """
     low, high = X[y < 5], X[y > 4]
     extractor = LearnedFeatureExtractor(high, y[y > 4] - 5, seed)
@@ -234,10 +234,10 @@ class Watcher:
         self.distances: list[float] = []
 
     def __call__(self, row: Result) -> None:
-        """Take no note of figures."""
+        """Ignore the figures."""
 
     def begin(self, history: Any) -> None:
-        """Take no note of the beginning."""
+        """Ignore the start."""
 
     def look(self, draw: Any) -> None:
         """Measure the kernel distance of 2,000 images."""
@@ -245,7 +245,7 @@ class Watcher:
         self.distances.append(kernel_distance(self.real, features, self.seed)[0])
 
     def close(self) -> None:
-        """Take no note of the end."""
+        """Ignore the end."""
 
 
 def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Path]]:

@@ -24,7 +24,7 @@ COLUMNS = {
 
 
 def report(results: list[Result]) -> str:
-    """Return a table for each kind of figure; what real images have stands below, where known."""
+    """Return a table for each kind of figure, with the figures of real images below if known."""
     blocks = []
     kinds = [(line["what"], line["minutes"], line["threads"]) for line in results]
     for kind in dict.fromkeys(kinds):
@@ -50,7 +50,7 @@ def _cells(line: Result, names: tuple[str, ...]) -> list[str]:
 
 
 def _adapted(line: Result) -> Result:
-    """Return the last distances and steps; after how many the one from scratch is as good."""
+    """Return final distances and steps, and when training from scratch is as good."""
     scratch, tuned = line["kid_scratch"], line["kid_fine_tuned"]
     as_good = next((i for i, distance in enumerate(scratch, 1) if distance <= tuned[-1]), None)
     return {

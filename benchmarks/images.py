@@ -1,8 +1,8 @@
 """One class of Fashion-MNIST as normal, the test images of all ten to score.
 
-Every finished fit is a line of results/images.jsonl, so a stopped run goes on where it was. The
-peers work on pixels: the mean distance to the five nearest training images, and what 64 principal
-components of the training images leave over.
+Each fit is a line of results/images.jsonl; a stopped run can be continued. The other methods use
+the pixels: the mean distance to the five nearest training images, and the residual of 64 principal
+components of the training images.
 
     python benchmarks/images.py --data fashion_mnist.npz [--classes 0 3 6] [--seed 0]
     python benchmarks/images.py --report

@@ -1,4 +1,4 @@
-"""What is measured of a fit, and how long it took."""
+"""Metrics and times of a fit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from results import Result
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # where the heads do not ask the GAN
-LEVELS = (0.01, 0.05, 0.10)  # at which p-values are held against their promise
+GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # the default heads of tables do not use the GAN
+LEVELS = (0.01, 0.05, 0.10)  # at which the calibration of p-values is checked
 
 
 def measure_augan(

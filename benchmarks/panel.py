@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Panel:
-    """Results of `methods` on `sets` with `seeds`, all of them there.
+    """Complete results of `methods` on `sets` with `seeds`.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Panel:
     lines : dict
         The result of each (set, seed, method).
     baseline : str
-        Method that the others are held against.
+        Method that the others are compared with.
     """
 
     sets: list[str]

@@ -1,9 +1,8 @@
-"""PyOD's detectors as they come, and the columns that they are given.
+"""PyOD's detectors with their defaults, and the encoding of the rows that they are given.
 
-Every detector has PyOD's defaults; KNN is also asked for the one nearest row, which is better
-here. Its input is standardised by the training rows; of a table with categories the numbers are,
-after the median has replaced missing ones, and each category is a column of 0 and 1, "missing" a
-category of its own. (augan gets the raw rows.)
+KNN is also run with one neighbour, which is better here. Numbers are standardised by the training
+rows, with missing ones replaced by the median; categories are one-hot encoded, with "missing" as a
+category. (augan gets the raw rows.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Peers for images: each gives the scores of test images (n,), and their heat (n, h, w) if any."""
+"""Other methods for images: each returns scores (n,), and heatmaps (n, h, w) if it has any."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ Images = NDArray[np.uint8]
 Found = tuple[NDArray[np.float64], NDArray[Any] | None]
 
 SIDE, NEIGHBOURS, COMPONENTS = 32, 5, 64
-MEMORY_SIDE, MEMORY, TOP = 128, 10_000, 0.01  # pixels a side, patches, share that scores an image
+MEMORY_SIDE, MEMORY, TOP = (
+    128,
+    10_000,
+    0.01,
+)  # pixels per side, patches, share of them that makes an image's score
 GANOMALY_SIDE, GANOMALY_EPOCHS = 64, 15
 
 

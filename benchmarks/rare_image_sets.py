@@ -23,9 +23,9 @@ KINDS = ("Blowhole", "Break", "Crack", "Fray", "Uneven")
 
 @dataclass(frozen=True)
 class Task:
-    """Images (n, H, W) and labels to train on and to test on, and which labels are rare.
+    """Training and test images (n, H, W), their labels, and which labels are rare.
 
-    `groups` say which training images show one part, where no test image shows it.
+    `groups` are the parts that training images show, if no test image shows one of them.
     """
 
     train: Images
@@ -49,14 +49,14 @@ def fashion_mnist(folder: Path, seed: int) -> list[Task]:
 
 
 def magnetic_tile(folder: Path, seed: int) -> list[Task]:
-    """Defects of tiles that training has not seen under any light: folds of whole tiles."""
+    """Return folds of whole tiles: no tile is in training and test images."""
     X, y, tiles = _photographs(folder)
     folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed).split(X, y, tiles)
     return [_parted(X, y, train, test, tiles) for train, test in folds]
 
 
 def magnetic_tile_photographs(folder: Path, seed: int) -> list[Task]:
-    """Photographs at random, whatever the tile."""
+    """Return a random split of the photographs."""
     X, y, _ = _photographs(folder)
     train, test = train_test_split(np.arange(len(y)), test_size=0.4, stratify=y, random_state=seed)
     return [_parted(X, y, train, test)]
@@ -72,8 +72,8 @@ def _parted(
 def _photographs(folder: Path) -> tuple[Images, Labels, Labels]:
     """Return images of defects, scaled to 64 x 64 pixels, their kinds, and which tile each shows.
 
-    Files are named after light and frame. A tile's frames follow each other, from one light to
-    the next, so where the lights begin again or many frames are left out there is another tile.
+    Files are named after light and frame. The frames of a tile are consecutive, one for each light,
+    so another tile begins where the lights start again or many frames are missing.
     """
     found = [
         (kind, *map(int, re.findall(r"\d+", file.stem)), file)

@@ -1,15 +1,15 @@
-"""What new images of rare classes are worth to a small convolutional network.
+"""What a small convolutional network gains from new images of rare classes.
 
-Fashion-MNIST: two classes, drawn by the seed, keep 50 of their 6,000 training images; the recall
-of the two on the 10,000 test images. Magnetic tiles: five kinds of defects at 64 x 64 pixels, two
-thirds train, the macro F1 of all in three folds. A tile was photographed under up to six lights,
-so all of its photographs are on one side ("magnetic_tile"); dealt out at random, 60 % to train
-("magnetic_tile_photographs"), nearly every test image has a twin among the training images and
-what is measured is memory. "augan tuned" is told which images show one tile where tiles are kept
-apart. Each strategy brings the rare classes up to the size of the
-largest; augan's, and noise as a control, then double every class by new images. The network sees
-every image flipped and shifted at random, for as many steps with every strategy. Every network is
-a line of results/rare_images.jsonl, so a stopped run goes on where it was.
+Fashion-MNIST: two classes, drawn by the seed, keep 50 of their 6,000 training images; the metric is
+their recall on the 10,000 test images. Magnetic tiles: five kinds of defects at 64 x 64 pixels,
+three folds; the metric is the macro F1. A tile was photographed under up to six lights, so all of
+its photographs are in one fold ("magnetic_tile"). In a random split, 60 % to train
+("magnetic_tile_photographs"), nearly every test image has a twin among the training images, and
+memorising is enough. "augan tuned" is given the tiles as groups if folds are of tiles.
+
+Each strategy balances the classes; augan's, and noise as a control, then double every class with
+new images. The network is trained on random flips and shifts, for the same number of steps with
+every strategy. Each network is a line of results/rare_images.jsonl; a stopped run can be continued.
 
     python benchmarks/rare_images.py --data DIR [--seeds 2] [--sets fashion_mnist magnetic_tile ...]
     python benchmarks/rare_images.py --report
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def measure(job: Result, folds: list[Task]) -> list[Result]:
-    """Return recall and F1 of networks trained on what a strategy makes of the training images."""
+    """Return recall and F1 of networks trained on images resampled by a strategy."""
     fitting, balanced = timed(
         "fit", lambda: [STRATEGIES[job["strategy"]](fold, job["seed"]) for fold in folds]
     )
@@ -134,7 +134,7 @@ def _none(task: Task, seed: int) -> tuple[Images, Labels]:
 
 
 def _flat(sampler: Any) -> Resample:
-    """Return what resamples images as rows of pixels."""
+    """Return a strategy that resamples images as rows of pixels."""
 
     def resample(task: Task, seed: int) -> tuple[Images, Labels]:
         flat = task.train.reshape(len(task.train), -1)

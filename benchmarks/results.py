@@ -1,4 +1,4 @@
-"""Results as JSON lines: one a fit, appended whole, the last of a key counts."""
+"""Results as JSON lines: one line for each fit; the last line of a key counts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def append(file: Path, result: Result) -> None:
-    """Write one line, in one write, so that several processes may share the file."""
+    """Append one line, in one write, so that several processes can share the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
@@ -50,7 +50,7 @@ def read(file: Path, key: Iterable[str]) -> list[Result]:
 
 
 def provenance() -> Result:
-    """Return what a figure came from: commit and versions."""
+    """Return the commit and the versions of packages."""
     return {"commit": _commit(), "versions": _versions()}
 
 

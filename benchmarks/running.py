@@ -1,4 +1,4 @@
-"""What the benchmarks share: their options, and running what has not been run."""
+"""Command-line options of the benchmarks, and the loop over jobs without results."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def run_missing(
 ) -> None:
     """Append the figures of the jobs whose fields `key` are not in the file yet.
 
-    What `measure` raises becomes the field `error` of a line. With `fresh`, only lines of this
-    commit count as there.
+    An exception of `measure` becomes the field `error` of a line. With `fresh`, only lines of this
+    commit count.
     """
     origin = provenance()
     known = ("commit", *key) if fresh else key
@@ -42,13 +42,13 @@ def run_missing(
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every benchmark has."""
+    """Add the options that all benchmarks have."""
     add = parser.add_argument
     add("--data", type=Path, help="where the data is; needed unless --report")
     add("--threads", type=int, default=1)
-    add("--fresh", action="store_true", help="run again what another commit has run")
+    add("--fresh", action="store_true", help="run jobs again that have results of another commit")
     add("--results", type=Path, help="file of the results, if not the one in results/")
-    add("--report", action="store_true", help="only print the tables of what has been run")
+    add("--report", action="store_true", help="only print the tables of the results")
 
 
 def add_parts(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a benchmark; a file that is not there, or cannot be read, ends it with one line."""
+    """Run a benchmark; a file that cannot be read ends it with one line."""
     try:
         main()
     except OSError as error:

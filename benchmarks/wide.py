@@ -1,13 +1,13 @@
-"""Tables with more columns than rows: are p-values uniform, and which anomalies are found.
+"""Tables with more columns than rows: uniformity of p-values, and detection.
 
-Each set has 300 training rows, normal ones. What is made up has 2,000 columns, or 1,555 of zeros
-and ones: ten factors and noise, with normal or heavy tails (Student's t with three degrees of
-freedom), blocks of 20 correlated columns, ones at rates of their own or at those of six groups.
-Their anomalies are rows whose columns are mixed among rows, with noise of half a deviation, or of
-which one in twenty zeros and ones is flipped. What is real: trousers among dresses of Fashion-MNIST
-(784 pixels, above 127 or not), features of hazelnuts (MVTec-AD by a ResNet-18, above their median
-or not), people of Adult with less income against those with more (one-hot). The networks of the
-GAN, which the scores do not ask, take one step. Every finished fit is a line of results/wide.jsonl.
+Each set has 300 normal training rows. Generated sets have 2,000 columns, or 1,555 binary ones: ten
+factors and noise, with normal or heavy tails (Student's t with three degrees of freedom), blocks of
+20 correlated columns, binary columns with rates of their own or those of six groups. Their
+anomalies have columns permuted among rows, noise of half a standard deviation, or one in twenty
+binary values flipped. Real sets: trousers among dresses of Fashion-MNIST (784 pixels, above 127 or
+not), ResNet-18 features of hazelnuts (MVTec-AD; above their median or not), and people of Adult
+with low against high income (one-hot). The GAN, which the scores do not use, is trained for one
+step. Each fit is a line of results/wide.jsonl.
 
     python benchmarks/wide.py --data DIR [--seeds 2] [--sets low_rank ...]
     python benchmarks/wide.py --report

@@ -32,14 +32,14 @@ def main() -> None:
     print("large ones:", large["mean radius"].round(1).tolist())
 
     forest = RandomForestClassifier(100, random_state=0)
-    arms = {
+    strategies = {
         "no new rows": [],
         "as many as of the other class": [sampler],
         "as many as help, no near copies": [
             GANSampler(tune_for=forest, filters=("copies",), **steps)
         ],
     }
-    for name, steps_before in arms.items():
+    for name, steps_before in strategies.items():
         model = make_pipeline(*steps_before, forest).fit(X_train, y_train)
         ap = average_precision_score(y_test, model.predict_proba(X_test)[:, 1])
         print(f"average precision, {name}: {ap:.3f}")

@@ -33,12 +33,12 @@ def main() -> None:
     size = new.shape[1] * 4, new.shape[0] * 4
     Image.fromarray(new * 15).resize(size, Image.Resampling.NEAREST).save("new_digits.png")
     copies, y_copies = RandomOverSampler(random_state=0).fit_resample(_flat(X_train), y_train)
-    arms = {
+    strategies = {
         "as they are": (_flat(X_train), y_train),
         "copies": (copies, y_copies),
         "new images": (_flat(balanced), labels),
     }
-    for name, (X, y) in arms.items():
+    for name, (X, y) in strategies.items():
         network = MLPClassifier((64,), max_iter=100, random_state=0).fit(X / 16, y)
         found = network.predict(_flat(X_test) / 16)
         recall = recall_score(y_test, found, labels=RARE, average="macro")

@@ -1,4 +1,4 @@
-"""A GAN of clothes, from loading to ONNX: train, watch, judge, sample, score, export.
+"""A GAN of clothes, from loading to ONNX: train, watch, evaluate, sample, score, export.
 
     python fashion_mnist.py [--minutes 15] [--download DIR] [--out DIR]
 

@@ -86,7 +86,7 @@ def test_truncated_samples_are_more_alike(files, tmp_path):
         ),
         (
             "inpaint {0}/digits.augan {0}/digits.npz --mask {0}/small.png --out {0}/a.png",
-            "of (4, 8) pixels, the images are of (8, 8)",
+            "has (4, 8) pixels, the images have (8, 8)",
         ),
         (
             "inpaint {0}/digits.augan {0}/digits.npz --hole 1,2 --out {0}/a.png",

@@ -1,4 +1,4 @@
-"""Which rows are anomalies, told from their labels."""
+"""Which rows are anomalies, by their labels."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _usual_label(labels: Labels, parameter: str) -> int:
 
 
 def _distinct(labels: Labels) -> list[Any]:
-    """Return the labels that there are; lists and the like are told apart by their text."""
+    """Return the distinct labels; labels that cannot be hashed are compared as text."""
     try:
         return list(pd.unique(labels))
     except TypeError:

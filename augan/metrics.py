@@ -40,14 +40,14 @@ UNSET: Any = object()
 class AnomalyScorer:
     """A scorer whose positive class is the anomaly: ``scorer(estimator, X, y)``.
 
-    `roc_auc_scorer` and `average_precision_scorer` are two of them. They go wherever scikit-learn
-    takes ``scoring``, as they are or with the label of the anomalies:
-    ``scoring=roc_auc_scorer(pos_label="fraud")``. A detector that ranks every anomaly above every
-    normal row gets 1.0.
+    `roc_auc_scorer` and `average_precision_scorer` are instances. Pass them as ``scoring`` to
+    `cross_val_score`, `cross_validate` or `GridSearchCV`, as they are or with the label of the
+    anomalies: ``scoring=roc_auc_scorer(pos_label="fraud")``. A detector that ranks every anomaly
+    above every normal row gets 1.0.
 
-    scikit-learn's own ``scoring="roc_auc"`` takes the class with the higher label for the positive
-    one and `decision_function`, which is high for normal rows, for its score. With 1 as the label
-    of the anomalies it gives a perfect detector 0.0.
+    scikit-learn's ``scoring="roc_auc"`` uses the larger label as the positive class and
+    `decision_function`, which is high for normal rows, as the score. If the anomalies are labelled
+    1, a perfect detector gets 0.0.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ class AnomalyScorer:
         ParameterError
             When `estimator` is not an outlier detector, or `pos_label` is not a single label.
         DataError
-            When labels are missing, when it cannot be told which of them are anomalies, or when
-            all rows are of one kind. Inside `cross_val_score` and the like scikit-learn warns of
-            it and takes `error_score`, NaN by default, for the score.
+            When a label is missing, when the labels do not tell which rows are anomalies, or when
+            all rows are of one kind. In `cross_val_score` and the like, scikit-learn turns the
+            error into a warning and the score into `error_score`, NaN by default.
         """
         scorer = self if pos_label is UNSET else replace(self, pos_label=pos_label)
         if estimator is UNSET:

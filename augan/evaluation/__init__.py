@@ -48,7 +48,13 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, as each needs other packages."""
+    """Import a public name when it is first used, as each needs other packages.
+
+    Raises
+    ------
+    AttributeError
+        For any other name.
+    """
     if name not in _HOMES:
         raise AttributeError(f"module 'augan.evaluation' has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -28,7 +28,7 @@ N_EPOCHS, MAX_STEPS = 30, 1500
 INCEPTION_SIDE = 299
 INCEPTION_FILE = "inception_v3_google-0cc3c7bd.pth"  # name of torchvision's file of weights
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of its pixels
-STREAM = "judge"  # name of the random stream; another name would change the figures
+STREAM = "judge"  # name of a random stream: it never changes, or the figures would
 
 
 class FeatureExtractor(nn.Module):

@@ -39,7 +39,7 @@ class Generator(Protocol):
 
     codec_: Any
 
-    def sample(self, n_samples: int, *, random_state: Any = None) -> Any:
+    def sample(self, n_samples: int, /, *, random_state: Any = None) -> Any:
         """Return new images (n, H, W[, C]), with labels (n,) if it has classes."""
 
 

@@ -98,6 +98,13 @@ def pixel_metrics(
 
 
 def _by_kind(pairs: Pairs, kinds: list[Any]) -> dict[str, PixelReport]:
+    """Return the metrics of each kind of defects, with the images without defects.
+
+    Raises
+    ------
+    DataError
+        When kinds and images differ in number.
+    """
     if len(kinds) != len(pairs):
         raise DataError(f"{len(kinds)} kinds for {len(pairs)} images")
     defective = [bool(mask.any()) for mask, _ in pairs]
@@ -110,6 +117,13 @@ def _by_kind(pairs: Pairs, kinds: list[Any]) -> dict[str, PixelReport]:
 
 
 def _report(pairs: Pairs) -> PixelReport:
+    """Return the metrics of masks and heatmaps.
+
+    Raises
+    ------
+    DataError
+        When all pixels are defective or none is.
+    """
     thresholds = _thresholds(pairs)
     n_steps = len(thresholds) + 1
     good, bad = np.zeros(n_steps), np.zeros(n_steps)
@@ -141,6 +155,13 @@ def _report(pairs: Pairs) -> PixelReport:
 
 
 def _read(masks: Iterable[Any], heatmaps: Iterable[Any]) -> Pairs:
+    """Return masks as booleans, each with its heatmap.
+
+    Raises
+    ------
+    DataError
+        When they differ in number or shape, or heat is not finite.
+    """
     found = [np.asarray(mask) for mask in masks]
     heats = [np.asarray(heat) for heat in heatmaps]
     if len(found) != len(heats) or not found:

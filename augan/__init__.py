@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from augan.estimators.critic_features import CriticFeatures
     from augan.estimators.f_anogan import FAnoGAN
     from augan.estimators.sampler import GANSampler
-    from augan.io.model_file import load
+    from augan.model_file import load
     from augan.training.run_directory import RunDirectory
 
 _HOMES = {
@@ -37,7 +37,7 @@ _HOMES = {
     "OnnxDetector": "augan.deploy.detector",
     "OnnxGenerator": "augan.deploy.generator",
     "RunDirectory": "augan.training.run_directory",
-    "load": "augan.io.model_file",
+    "load": "augan.model_file",
 }
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import OutlierMixin
 
+from augan._sklearn import OutlierMixin
 from augan.assessment import Assessment, Floats
 
 

@@ -18,6 +18,9 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from augan.estimators._build import pretext_networks
+from augan.estimators._defaults import AUTO_TABLE_HEADS
+from augan.estimators._training import train_networks
 from data import Split, sets, split
 from formatting import markdown_table, short
 from measuring import GAN_UNUSED, measure_augan, quality, sizes
@@ -28,9 +31,6 @@ from results import FOLDER, Result, read
 from running import add_common_options, add_parts, parse, run, run_missing, threads
 
 from augan.estimators import _base
-from augan.estimators._build import pretext_networks
-from augan.estimators._defaults import AUTO_TABLE_HEADS
-from augan.estimators._training import train_networks
 from augan.networks import pretext
 from augan.training.monitor import History
 from augan.training.phases import freeze

@@ -158,7 +158,7 @@ def _ganomaly(task: Task, seed: int) -> tuple[Result, Found]:
 
 METHODS: dict[str, Callable[[Task, int], tuple[Result, Found]]] = {
     "augan (default)": _augan(),
-    "augan (paper's score)": _augan(score="paper"),
+    "augan (paper's score)": _augan(scoring="paper"),
     "5 nearest images, 32 pixels": _peer(nearest_images),
     "nearest image, 16 pixels": _peer(partial(nearest_images, side=16, n_neighbors=1)),
     "PCA residual": _peer(principal_residual),

@@ -36,7 +36,7 @@ FILES = {
 }
 AUGAN: dict[str, dict[str, Any]] = {
     OURS: {},
-    "augan (paper's score)": {"score": "paper"},
+    "augan (paper's score)": {"scoring": "paper"},
     TOLD: {},  # contamination=share, in the suite "contaminated" only
 }
 METHODS = (*AUGAN, *PEERS)

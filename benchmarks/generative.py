@@ -110,13 +110,13 @@ def _trained(variant: str, X: Images, seconds: float, seed: int) -> Any:
     if variant in SWITCHES:
         given = {"max_steps": STEPS, **_to_the_last_step(seed), **SWITCHES[variant]}
         return FAnoGAN("dcgan", **given).fit(X)
-    return AnoGAN(variant, **_lasting(seconds, seed), score="paper").fit(X)
+    return AnoGAN(variant, **_lasting(seconds, seed), scoring="paper").fit(X)
 
 
 def _to_the_last_step(seed: int) -> Result:
     """Return the parameters of a GAN that trains for `max_steps`; the encoder is not used."""
     return {
-        "score": "paper",
+        "scoring": "paper",
         "encoder_steps": 1,
         "n_iter_no_change": None,
         "random_state": seed,
@@ -165,7 +165,7 @@ def _classes(given: Result, data: tuple[Any, ...], seconds: float, seed: int) ->
 def _filling(gan: str, X: Images, test: Images, seconds: float, seed: int) -> Result:
     """Return the mean absolute error of the pixels in holes, of 255."""
     given = _lasting(seconds, seed)
-    model = FAnoGAN(gan, score="paper", encoder_steps=ENDLESS, **given).fit(X)
+    model = FAnoGAN(gan, scoring="paper", encoder_steps=ENDLESS, **given).fit(X)
     random = np.random.default_rng(seed)
     images = test[random.permutation(len(test))[:N_FILLED]]
     holes, around = np.zeros((2, *images.shape), dtype=bool)
@@ -213,7 +213,7 @@ def _transfer(params: Result, X: Images, y: Labels, seconds: float, seed: int) -
     found: Result = {}
     with tempfile.TemporaryDirectory() as folder:
         former = Path(folder) / "low.augan"
-        lasting = {"encoder_steps": ENDLESS, "score": "paper", **_lasting(seconds, seed)}
+        lasting = {"encoder_steps": ENDLESS, "scoring": "paper", **_lasting(seconds, seed)}
         FAnoGAN("dcgan", **lasting).fit(low).save(former)
         for name, path, steps in (
             ("scratch", None, STEPS),

@@ -93,7 +93,7 @@ def _pixels(images: Images) -> NDArray[np.float64]:
 
 METHODS: dict[str, Method] = {
     "augan (default)": _augan(),
-    "augan (paper's score)": _augan(score="paper"),
+    "augan (paper's score)": _augan(scoring="paper"),
     BASELINE: _pixel_neighbours,
     "PCA residual": _principal_residual,
 }

@@ -36,7 +36,7 @@ class Run:
         ParameterError
             For a file that cannot be written, now rather than after the training.
         """
-        import augan.io.model_file  # noqa: F401 - what writes the model is there
+        import augan.model_file  # noqa: F401 - what writes the model is there
         from augan._files import is_stream
         from augan.exceptions import ParameterError
         from augan.io.image_files import holds_images
@@ -87,7 +87,5 @@ def parameters(
 
 def show_plan(estimator: Any, data: Path, *rows: Any) -> None:
     """Print the sizes, steps and estimated time of a training on these rows and labels."""
-    from augan.estimators._plan import plan
-
     with data_errors(data):
-        print_facts(plan(estimator, *rows))
+        print_facts(estimator.dry_run(*rows))

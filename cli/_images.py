@@ -15,7 +15,7 @@ def load_image_model(path: Path, device: str | None, option: str) -> Any:
         For any other model.
     """
     from augan.exceptions import ParameterError
-    from augan.io.model_file import load
+    from augan.model_file import load
 
     from ._models import is_onnx
 

@@ -27,7 +27,7 @@ def load_detector(path: Path, device: str | None, threads: int | None = None) ->
         from augan.deploy.detector import OnnxDetector
 
         return OnnxDetector(path, providers=providers(device), threads=threads).fit()
-    from augan.io.model_file import load
+    from augan.model_file import load
 
     estimator = load(path, device=device)
     if not hasattr(estimator, "anomaly_score"):

@@ -75,7 +75,7 @@ def _load(model: Path, device: str, request: Request) -> Any:
     from augan.exceptions import ParameterError
 
     if not is_onnx(model):
-        from augan.io.model_file import load
+        from augan.model_file import load
 
         return load(model, device=device)
     given = {

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-QUICK = ["--steps", "20", "--set", "encoder_steps=20", "--set", "repair_steps=50"]
+QUICK = ["--steps", "20", "--set", "encoder_steps=20", "--set", "restoration_steps=50"]
 
 
 def main(directory: Path) -> None:

@@ -24,7 +24,7 @@ def main() -> None:
     digits = load_digits()
     images = np.clip(16 * digits.images, 0, 255).astype(np.uint8)
     label = digits.target
-    given = {"gan": "dcgan", "score": "paper", "random_state": 0}
+    given = {"gan": "dcgan", "scoring": "paper", "random_state": 0}
 
     with tempfile.TemporaryDirectory() as folder:
         former = Path(folder) / "low.augan"

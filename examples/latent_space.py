@@ -26,7 +26,7 @@ def main() -> None:
     digits = load_digits()
     images = np.clip(16 * digits.images, 0, 255).astype(np.uint8)
     train, new, label = images[:1500], images[1500:], digits.target[1500:]
-    model = FAnoGAN(score="paper", max_steps=1500, encoder_steps=1500, random_state=0).fit(train)
+    model = FAnoGAN(scoring="paper", max_steps=1500, encoder_steps=1500, random_state=0).fit(train)
 
     hole = np.zeros((8, 8), dtype=bool)
     hole[3:6, 2:6] = True

@@ -25,7 +25,7 @@ from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS
 QUICK = {
     "max_steps": 60,
     "pretext_steps": 30,
-    "repair_steps": 10,
+    "restoration_steps": 10,
     "n_folds": 2,
     "n_critic": 2,
     "width": 32,
@@ -202,7 +202,7 @@ def numbers() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def numbers_detector(numbers: pd.DataFrame) -> FAnoGAN:
     """An f-AnoGAN fitted to `numbers` in a second; tests must not change it."""
-    quick = {**QUICK, "max_steps": 5, "pretext_steps": 5, "repair_steps": 5, "width": 16}
+    quick = {**QUICK, "max_steps": 5, "pretext_steps": 5, "restoration_steps": 5, "width": 16}
     return FAnoGAN(encoder_steps=5, **quick).fit(numbers)
 
 

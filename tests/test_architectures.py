@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from augan import FAnoGAN, GANSampler, load
-from augan.estimators._training import training_config
+from augan.estimators.config import detector_config
 from augan.networks.conv import ConvCritic, ConvGenerator
 from augan.networks.dense_images import DenseImageCritic, DenseImageGenerator
 from augan.networks.residual import ResidualCritic, ResidualGenerator
@@ -107,7 +107,8 @@ def test_images_are_learned_without_momentum_and_by_dense_networks_slower(gan, r
     model = _detector(gan=gan, max_steps=2, schedule="constant").fit(DIGITS[:100])
     row = [row for row in model.history_ if row["phase"] == "gan"][-1]
     assert (row["generator_learning_rate"], row["critic_learning_rate"]) == rates
-    assert training_config(model, 100).betas == (0.0, 0.9)
-    assert training_config(model.set_params(betas=(0.5, 0.99)), 100).betas == (0.5, 0.99)
+    assert model.model_.config.betas == (0.0, 0.9)
+    other = {**model.get_params(), "betas": (0.5, 0.99)}
+    assert detector_config(other, model.codec_).betas == (0.5, 0.99)
     table = _detector(gan=gan, max_steps=2).fit(DIGITS[:100].reshape(100, 64))
-    assert training_config(table, 100).betas == (0.5, 0.9)
+    assert table.model_.config.betas == (0.5, 0.9)

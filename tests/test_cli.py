@@ -22,7 +22,7 @@ from augan_cli.app import app
 from typer.testing import CliRunner
 
 import augan
-from augan.io import csv_files, model_file, parquet_files
+from augan.io import csv_files, parquet_files
 from augan.io.tables import TableSource
 
 SMALL = ["width=16", "latent_dim=4", "encoder_steps=20", "n_critic=1"]
@@ -600,7 +600,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the data and the checkpoint of a run whose model could not be saved."""
     (tmp_path / "d.csv").write_bytes(CSV)
     with monkeypatch.context() as patch:
-        patch.setattr(model_file, "save", full_disk)
+        patch.setattr(augan.FAnoGAN, "save", full_disk)
         words = ["fit", tmp_path / "d.csv", "--out", tmp_path / "m", *QUICK]
         result = run(*words)
     assert result.exit_code == 1 and "No space left" in result.stderr

@@ -228,7 +228,7 @@ def photographs(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def photo_model(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("model") / "p.augan"
-    done("fit", photographs, "--out", out, *QUICK, "--set", "repair_steps=10")
+    done("fit", photographs, "--out", out, *QUICK, "--set", "restoration_steps=10")
     return out
 
 

@@ -244,7 +244,7 @@ def test_a_model_of_an_array_takes_one_matrix(tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
     X[:, 3] = 2.0
     X[::9, 1] = np.nan
-    detector = FAnoGAN(**QUICK, score="paper", spectral_norm=True).fit(X)
+    detector = FAnoGAN(**QUICK, scoring="paper", spectral_norm=True).fit(X)
     report = detector.export_onnx(tmp_path / "a.onnx")
     assert report.found.agrees
     assert list(opened(tmp_path / "a.onnx").codec_.feeds(X)) == ["X"]

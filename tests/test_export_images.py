@@ -25,7 +25,7 @@ QUICK = {
     "max_steps": 10,
     "encoder_steps": 10,
     "pretext_steps": 10,
-    "repair_steps": 10,
+    "restoration_steps": 10,
     "width": 8,
     "n_folds": 2,
     "random_state": 0,

@@ -14,7 +14,13 @@ from augan import FAnoGAN, OnnxDetector, OnnxGenerator
 from augan.deploy.inputs import RESERVED
 
 QUICK = {
-    **{"max_steps": 5, "encoder_steps": 5, "pretext_steps": 5, "repair_steps": 5, "n_folds": 2},
+    **{
+        "max_steps": 5,
+        "encoder_steps": 5,
+        "pretext_steps": 5,
+        "restoration_steps": 5,
+        "n_folds": 2,
+    },
     **{"n_critic": 1, "width": 16, "latent_dim": 4, "random_state": 0},
 }
 N = 60

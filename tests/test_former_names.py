@@ -18,7 +18,7 @@ from augan import FAnoGAN
 from augan.exceptions import ParameterError
 
 TINY: dict[str, Any] = {
-    **{"max_steps": 2, "encoder_steps": 2, "repair_steps": 1, "width": 4, "n_folds": 2},
+    **{"max_steps": 2, "encoder_steps": 2, "restoration_steps": 1, "width": 4, "n_folds": 2},
     **{"random_state": 0},
 }
 HEADS = ("image_neighbors", "detail_repair")
@@ -32,6 +32,9 @@ def _as_format_8(path: Path, former: Path) -> None:
         tensors = load_tensors(archive.read("weights.safetensors"))
     manifest["format_version"] = 8
     assert manifest["params"]["heads"] == list(HEADS)
+    former_names = {"scoring": "score", "restoration_steps": "repair_steps"}
+    params = manifest["params"]
+    manifest["params"] = {former_names.get(name, name): params[name] for name in params}
     manifest["history"] = [
         {k.replace("restoration", "repair"): v for k, v in row.items()}
         | ({"phase": "repair"} if row["phase"] == "restoration" else {})
@@ -56,6 +59,21 @@ def detector() -> FAnoGAN:
 def test_a_former_name_of_a_head_is_the_current_head(detector: FAnoGAN) -> None:
     assert detector.heads == HEADS
     assert list(detector.score_parts(IMAGES)) == ["image_neighbors", "detail_restoration"]
+
+
+@pytest.mark.parametrize(
+    ("name", "now"), [("score", "scoring"), ("repair_steps", "restoration_steps")]
+)
+def test_a_former_name_of_a_parameter_warns(name: str, now: str) -> None:
+    value = {"score": "paper", "repair_steps": 7}[name]
+    with pytest.warns(FutureWarning, match=f"{name!r} is called {now!r} now"):
+        made = FAnoGAN(**{name: value})
+    assert made.get_params()[now] == value
+    with pytest.warns(FutureWarning, match=f"{name!r} is called {now!r} now"):
+        changed = FAnoGAN().set_params(**{name: value})
+    assert changed.get_params()[now] == value
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        FAnoGAN(**{name + "s": value})
 
 
 def test_a_head_by_both_its_names_is_refused() -> None:

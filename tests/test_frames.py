@@ -174,9 +174,9 @@ class Exported(BaseEstimator):
 def test_numbers_as_names_are_compared_by_exported_models(of_numbers: FAnoGAN) -> None:
     rows = pd.DataFrame(np.zeros((3, 2)), columns=[0, 1])
     exported = Exported(of_numbers)
-    read_like_training(rows, exported, images=False)
+    read_like_training(rows, exported, exported.codec_)
     with pytest.raises(DataError, match=r"same order: 0, 1; X has 1, 0"):
-        read_like_training(rows[[1, 0]], exported, images=False)
+        read_like_training(rows[[1, 0]], exported, exported.codec_)
 
 
 def test_numbers_as_names_are_compared(of_numbers: FAnoGAN, tmp_path: Path) -> None:

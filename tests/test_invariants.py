@@ -17,10 +17,10 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from augan import AnoGAN, FAnoGAN
-from augan.estimators import _training
 from augan.exceptions import ParameterError
 from augan.networks.layers import steady_product
 from augan.scoring.heads import HEADS
+from augan.training import trainer
 
 QUICK: dict[str, Any] = {
     **{"max_steps": 40, "n_critic": 2, "width": 16, "latent_dim": 4},
@@ -74,7 +74,7 @@ def test_a_row_is_scored_the_same_whatever_stands_beside_it(fitted: Any, method:
 
 
 def test_more_rows_than_a_chunk_are_scored_once_each(table_detector: FAnoGAN) -> None:
-    chunk = table_detector._defaults.chunk
+    chunk = table_detector.model_.config.chunk
     random = np.random.default_rng(0)
     frame = table_detector.sample(2 * chunk + 37, random_state=1)
     scores = table_detector.anomaly_score(frame)
@@ -249,10 +249,10 @@ def cancer() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     [
         (FAnoGAN, {}, 0.93),
         (FAnoGAN, {"heads": GAN_HEADS}, 0.9),
-        (FAnoGAN, {"score": "paper"}, 0.8),
+        (FAnoGAN, {"scoring": "paper"}, 0.8),
         (AnoGAN, {}, 0.93),
         (AnoGAN, {"heads": GAN_HEADS}, 0.8),
-        (AnoGAN, {"score": "paper"}, 0.8),
+        (AnoGAN, {"scoring": "paper"}, 0.8),
     ],
 )
 def test_malignant_cells_score_higher(cls: Any, given: Any, floor: float, cancer: Any) -> None:
@@ -408,8 +408,8 @@ def test_rows_are_held_out_from_the_gan_and_the_heads_learn_from_all(
         seen[phase.name] = phase.train, phase.held_out
         original(phase, *args, **kwargs)
 
-    original = _training.run_phase
-    monkeypatch.setattr(_training, "run_phase", run_phase)
+    original = trainer.run_phase
+    monkeypatch.setattr(trainer, "run_phase", run_phase)
     frame, heads = mixed_frame[:100], ("latent", "data_neighbors")
     detector = FAnoGAN(
         validation_fraction=share, heads=heads, encoder_steps=3, random_state=0, **HURRIED

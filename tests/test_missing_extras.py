@@ -16,8 +16,9 @@ import augan
 
 FIT = ["fit", "t.csv", "--out", "m.augan"]
 FIT_SAMPLER = ["fit-sampler", "t.csv", "--out", "m.augan", "--target", "label"]
-TRAINED = "augan.estimators._training.train_networks"
-SAMPLED = "augan.estimators._sampler_training.train_class_networks"
+TRAINED = "augan.estimators.detector.train"
+LOADED = ("augan.estimators.", "augan.model_file", "augan.io.model_tensors")
+SAMPLED = "augan.estimators.sampler_training.train"
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "module, loaded, words",
     [
-        ("safetensors", "augan.io.model_file", FIT),
-        ("safetensors", "augan.io.model_file", FIT_SAMPLER),
+        ("safetensors", LOADED, FIT),
+        ("safetensors", LOADED, FIT_SAMPLER),
         ("imblearn", "augan.estimators.sampler", FIT_SAMPLER),
         (
             *("imblearn", "augan.estimators.sampler"),
@@ -45,21 +46,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_what_is_not_installed_is_said_before_anything_trains(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, loaded: str, words: list[Any]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, loaded: Any, words: list[Any]
 ) -> None:
     for name in list(sys.modules):
         if name == module or name.startswith(module + "."):
             monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    if loaded:
-        monkeypatch.delitem(sys.modules, loaded, raising=False)
-        parent, _, name = loaded.rpartition(".")
+    for name in [name for name in sys.modules if loaded and name.startswith(loaded)]:
+        monkeypatch.delitem(sys.modules, name)
+        parent, _, own = name.rpartition(".")
         if parent in sys.modules:
-            monkeypatch.delattr(sys.modules[parent], name, raising=False)
-    monkeypatch.delitem(augan.__dict__, "GANSampler", raising=False)
+            monkeypatch.delattr(sys.modules[parent], own, raising=False)
+    for name in ("FAnoGAN", "GANSampler"):
+        monkeypatch.delitem(augan.__dict__, name, raising=False)
     result = CliRunner().invoke(app, [*words, "--threads", "1"])
     lines = result.stderr.splitlines()
     assert result.exit_code == 1 and len(lines) == 1, (result.exception, result.stderr)
-    assert lines[0].startswith(f"augan: error: {module} is not installed: pip install 'augan[")
+    assert lines[0].startswith(f"augan: error: {module} is not installed: ")
+    assert "pip install 'augan[" in lines[0]
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["t.csv"]

@@ -21,7 +21,7 @@ from augan.scoring.view import View
 from augan.training.restoration import symmetries_of
 
 QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
-TRAINED = {**QUICK, "repair_steps": 60, "random_state": 0}
+TRAINED = {**QUICK, "restoration_steps": 60, "random_state": 0}
 
 
 def crops(n: int, seed: int, size: tuple[int, int] = (80, 72)) -> np.ndarray:
@@ -89,9 +89,9 @@ def test_an_image_is_scored_the_same_whatever_stands_beside_it(detector: FAnoGAN
     assert np.array_equal(together, alone)
 
 
-@pytest.mark.parametrize("name, value", [("repair_steps", 5), ("detail_size", 40)])
+@pytest.mark.parametrize("name, value", [("restoration_steps", 5), ("detail_size", 40)])
 def test_parameters_of_details_change_scores(name: str, value: int) -> None:
-    few = {**QUICK, "repair_steps": 3, "random_state": 0}
+    few = {**QUICK, "restoration_steps": 3, "random_state": 0}
     changed = FAnoGAN(**{**few, name: value}).fit(crops(20, 0))
     other = FAnoGAN(**few).fit(crops(20, 0))
     images = crops(5, 1)
@@ -99,7 +99,7 @@ def test_parameters_of_details_change_scores(name: str, value: int) -> None:
 
 
 def test_a_stopped_run_is_resumed_in_the_restoration(tmp_path: Path) -> None:
-    params = {**QUICK, "repair_steps": 20, "random_state": 0}
+    params = {**QUICK, "restoration_steps": 20, "random_state": 0}
     whole = FAnoGAN(**params).fit(crops(20, 0))
     file = tmp_path / "state"
 
@@ -118,7 +118,7 @@ def test_a_stopped_run_is_resumed_in_the_restoration(tmp_path: Path) -> None:
 def test_colour_and_float_images_are_photographs_too() -> None:
     china = load_sample_image("china.jpg")[:80, :600]
     images = np.stack([china[:, i : i + 80] for i in range(0, 500, 20)])
-    fitted = FAnoGAN(**{**QUICK, "repair_steps": 2}).fit(images / 255.0)
+    fitted = FAnoGAN(**{**QUICK, "restoration_steps": 2}).fit(images / 255.0)
     assert fitted.explain(images[:3] / 255.0).shape == (3, 80, 80)
     assert fitted.sample(2).shape == (2, 80, 80, 3)
 

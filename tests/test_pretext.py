@@ -354,13 +354,13 @@ def test_the_folds_of_a_detector_are_those_that_it_calibrates_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each fold is scored by the network that has not seen it, from `fit` to the heads."""
-    from augan.estimators import _training
     from augan.scoring.scorer import AnomalyScorer
+    from augan.training import trainer
 
     X = np.random.default_rng(0).normal(size=(50, 3))
     seen_by: dict[int, Tensor] = {}
     scored_by: list[tuple[int, Tensor]] = []
-    run, view = _training.run_phase, AnomalyScorer.view
+    run, view = trainer.run_phase, AnomalyScorer.view
 
     def run_phase(phase: Any, *args: Any, **kwargs: Any) -> None:
         if isinstance(phase, PretextPhase):
@@ -372,7 +372,7 @@ def test_the_folds_of_a_detector_are_those_that_it_calibrates_with(
             scored_by.append((id(pretext), self.codec(raw)[1]))
         return view(self, raw, pretext, *others)
 
-    monkeypatch.setattr(_training, "run_phase", run_phase)
+    monkeypatch.setattr(trainer, "run_phase", run_phase)
     monkeypatch.setattr(AnomalyScorer, "view", spied_view)
     steps: dict[str, Any] = dict.fromkeys(("max_steps", "encoder_steps", "pretext_steps"), 2)
     FAnoGAN(n_folds=5, width=8, random_state=0, **steps).fit(X)

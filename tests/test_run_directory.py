@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from augan import FAnoGAN, GANSampler, RunDirectory
 from augan.codecs.spec import Span, VectorSpec
-from augan.estimators._plan import plan
 from augan.exceptions import ParameterError, TrainingWarning
 from augan.networks import build_networks
 from augan.training.health import health
@@ -363,7 +362,7 @@ def test_a_dry_run_says_what_would_be_trained_and_leaves_nothing(tmp_path):
 
 def test_a_plan_estimates_the_time_of_a_fit():
     detector = FAnoGAN(**{**QUICK, "encoder_steps": 30, "pretext_steps": 30}, max_steps=300)
-    facts = plan(detector, DIGITS[:300])
+    facts = detector.dry_run(DIGITS[:300])
     assert not hasattr(detector, "history_")
     assert set(facts["steps"]) == {"gan", "encoder"}  # no head asks for a pretext network
     detector.fit(DIGITS[:300])
@@ -374,5 +373,5 @@ def test_a_plan_estimates_the_time_of_a_fit():
     assert facts["parameters"] == sizes
     taken = detector.history_[-1]["seconds"]
     assert taken / 4 < facts["seconds"]["training"] < 4 * taken  # machines have other work
-    short = plan(FAnoGAN(**QUICK, max_steps=300, max_time=0.5), DIGITS[:300])
+    short = FAnoGAN(**QUICK, max_steps=300, max_time=0.5).dry_run(DIGITS[:300])
     assert short["seconds"]["training"] <= 0.5

@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from augan import GANSampler
-from augan.estimators import _sampler_training as sampler_module
+from augan.estimators import sampler_training as sampler_module
 from augan.exceptions import DataError, ParameterError
 
 QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
@@ -372,7 +372,7 @@ def test_a_class_of_one_row_is_refused_before_the_training(
         else random.normal(size=(40, 2))
     )
     y = np.repeat(["many", "one"], [39, 1])
-    trains = "augan.estimators._sampler_training.train_class_networks"
+    trains = "augan.estimators.sampler_training.train"
     monkeypatch.setattr(trains, lambda *_, **__: pytest.fail("it trains"))
     for given in ({}, {"method": "gan"}, {"tune_for": "auto"}):
         with pytest.raises(DataError, match="class 'one' has 1 row: it takes at least 2"):

@@ -229,7 +229,7 @@ def test_the_critic_refuses_what_it_can_tell_from_real_rows(tumours: Any) -> Non
         validation_fraction=0.3,
         random_state=0,
     ).fit(X[seen], y[seen])
-    maker, random = sampler._maker, torch.Generator().manual_seed(0)
+    maker, random = sampler.model_.maker, torch.Generator().manual_seed(0)
     real = sampler.codec_.encode(X[~seen & (y == 0)])
     made = maker.pool.draw({0: 1000}, 1.0, random)
     kept_real, kept_made = (

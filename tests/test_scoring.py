@@ -345,7 +345,7 @@ def test_an_outlier_among_the_training_rows_is_one_in_calibration(heads):
         ({"heads": ("pretext_mahalanobis", "data_neighbors")}, 60),
         ({"heads": ("pretext_mahalanobis", "latent")}, 15),
         ({"heads": ("critic_neighbors",)}, 15),
-        ({"score": "paper"}, 15),
+        ({"scoring": "paper"}, 15),
     ],
 )
 def test_all_rows_calibrate_unless_the_gan_would_have_seen_them(cls, params, n):
@@ -379,7 +379,7 @@ def test_the_networks_of_the_folds_do_not_outlive_fit(tmp_path):
     assert kept == {f"parts.pretext.{name}" for name in detector.networks_.pretext.state_dict()}
 
 
-@pytest.mark.parametrize("params", [{"heads": ("latent", "data_neighbors")}, {"score": "paper"}])
+@pytest.mark.parametrize("params", [{"heads": ("latent", "data_neighbors")}, {"scoring": "paper"}])
 def test_there_is_no_pretext_network_when_nothing_asks_for_it(params):
     detector = _quick(**params).fit(_dependent_rows(60))
     assert detector.networks_.pretext is None and detector.networks_.folds is None

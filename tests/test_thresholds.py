@@ -163,7 +163,7 @@ def test_a_fit_to_a_few_images_says_which_rate_it_can_keep() -> None:
     images = np.random.default_rng(0).integers(0, 255, (10, 96, 96)).astype(np.uint8)
     # the second head calibrates with held-out images only
     heads = ("image_neighbors", "detail_restoration")
-    detector = FAnoGAN(target_fpr=0.01, heads=heads, repair_steps=1, **TINY)
+    detector = FAnoGAN(target_fpr=0.01, heads=heads, restoration_steps=1, **TINY)
     with pytest.warns(CalibrationWarning, match=r"2 calibration rows: the least is 1/3 = 0\.33"):
         detector.fit(images)
     assert detector.n_calibration_ == 2

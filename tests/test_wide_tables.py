@@ -13,8 +13,9 @@ from torch import nn
 from augan import FAnoGAN
 from augan.codecs.spec import Span, VectorSpec
 from augan.codecs.table import TableCodec
-from augan.estimators._defaults import table_defaults
-from augan.estimators._training import is_wide
+from augan.estimators.config import pretext_steps
+from augan.estimators.detector_model import DetectorModel
+from augan.estimators.detector_training import is_wide
 from augan.networks.dense import DenseGenerator, softmax_runs
 
 QUICK: dict[str, Any] = {
@@ -50,20 +51,20 @@ def in_band(n_below: int, n: int, level: float, n_calibration: int, n_fits: int 
 def test_the_kept_model_of_a_wide_table_does_without_a_fold_as_those_that_calibrate_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from augan.estimators import _base
+    from augan.estimators import detector as module
 
     kept: dict[str, Any] = {}
 
-    def fit_scorer(estimator: FAnoGAN, rows: Any) -> None:
-        kept.update(rows=rows, folds=list(estimator.networks_.folds))
-        original(estimator, rows)
+    def fit_scorer(model: DetectorModel, rows: Any) -> None:
+        kept.update(rows=rows, folds=list(model.networks.folds or []))
+        original(model, rows)
 
-    original = _base.fit_scorer
-    monkeypatch.setattr(_base, "fit_scorer", fit_scorer)
+    original = module.fit_scorer
+    monkeypatch.setattr(module, "fit_scorer", fit_scorer)
     X = few_factors(48, 90, seed=0)
     detector = FAnoGAN(heads=("pretext_mahalanobis", "data_neighbors"), **QUICK).fit(X)
     rows, scorer = kept["rows"], detector.scorer_
-    assert is_wide(detector, rows)
+    assert is_wide(detector.model_, rows)
     for ours, theirs in zip(
         scorer.pretext.parameters(), kept["folds"][0].parameters(), strict=True
     ):
@@ -142,8 +143,7 @@ def test_p_values_of_three_hundred_rows_of_thousands_of_columns_are_uniform(
 
 def test_steps_of_the_pretext_networks_fall_where_a_step_takes_long() -> None:
     for n_channels, steps in ((10, 1500), (2048, 1500), (4096, 750), (6220, 494)):
-        found = table_defaults(n_channels // 2, n_channels, mixed=False, paper=False)
-        assert found.pretext_steps == steps
+        assert pretext_steps(n_channels) == steps
 
 
 @pytest.mark.parametrize("sizes", [(2,) * 40, (3, 3, 2, 2, 2, 51), (2, 0, 2, 2, 0, 0, 3)])

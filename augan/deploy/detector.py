@@ -241,7 +241,7 @@ class OnnxDetector(AnomalyDetectorMixin, BaseEstimator):
         return session.run_in_chunks(feeds, int(session.metadata["chunk"]), asked)
 
     def _read(self, X: Any) -> Data:
-        return read_like_training(X, self, images=self._form.kind == "image")
+        return read_like_training(X, self, self._form)
 
     def _explanation(self, found: dict[str, NDArray[Any]], X: Any) -> Any:
         explanation = self._form.explanation(found[self._form.explanation_name])

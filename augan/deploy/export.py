@@ -186,7 +186,7 @@ def _calibration_feeds(estimator: Any, X: Any) -> list[dict[str, np.ndarray]]:
     data = halves(estimator, X)[0]
     raw = estimator.codec_.prepare(data)
     raw = as_input(estimator.codec_, raw)
-    chunk = estimator._defaults.chunk
+    chunk = estimator.model_.config.chunk
     name = name_of_rows(estimator.codec_)
     return [
         {name: rows.numpy(), TARGET_FPR: np.array(math.nan)}

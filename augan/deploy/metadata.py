@@ -9,7 +9,6 @@ from augan._version import __version__
 from augan.codecs.origin import to_json
 from augan.deploy.onnx_file import FORMAT
 from augan.deploy.operators import OPSET
-from augan.io.model_file import own_context
 
 LIBRARIES = ("torch", "onnx", "onnxscript", "scikit-learn", "numpy", "pandas")
 
@@ -47,7 +46,7 @@ def metadata_of(
     }
     if part == "generator":
         return {**metadata, "classes": _classes(estimator)}
-    metadata["chunk"] = estimator._defaults.chunk
+    metadata["chunk"] = estimator.model_.config.chunk
     return metadata | (_scoring(estimator) if part == "scorer" else {})
 
 
@@ -57,7 +56,7 @@ def context_of(estimator: Any, part: str, context: dict[str, Any]) -> dict[str, 
     usual: dict[str, Any] = {}
     if part == "scorer" and codec.columns and "usual" not in context:
         usual = {"usual": codec.usual()}
-    return context | own_context(estimator) | usual
+    return context | estimator._own_context() | usual
 
 
 def _scoring(estimator: Any) -> dict[str, Any]:
@@ -82,5 +81,5 @@ def _classes(estimator: Any) -> dict[str, Any] | None:
     return {
         "labels": to_json(estimator.classes_.tolist()),
         "dtype": str(estimator.classes_.dtype),
-        "shares": estimator._shares.tolist(),
+        "shares": estimator.model_.shares.tolist(),
     }

@@ -143,7 +143,7 @@ def check_encoder(estimator: Any, path: Path, X: Any) -> Found:
     worst, n_rows = 0.0, 0
     for data in batches_to_compare(estimator, X, random):
         raw = estimator.codec_.prepare(data)
-        (ours,) = estimator._in_chunks(raw, lambda rows: (estimator.scorer_.view(rows).z,))
+        ours = estimator.model_.latents(raw)
         theirs = session.run(form.feeds(data))["z"]
         gap = np.abs(ours.numpy() - theirs) / np.maximum(1, np.abs(ours.numpy()))
         worst, n_rows = max(worst, _largest(gap)), n_rows + len(ours)

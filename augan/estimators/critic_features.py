@@ -17,10 +17,13 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from augan.estimators._generating import GeneratingDetector
+from augan.estimators.anogan import AnoGAN
 from augan.estimators.f_anogan import FAnoGAN
+from augan.estimators.latent_space import GeneratingDetector
+from augan.estimators.saving import damage_reported
 from augan.exceptions import ParameterError, shown
 from augan.inputs.reading import with_any_input
+from augan.io.model_tensors import read_model
 from augan.scoring.view import View
 
 NETWORKS = {"critic": "f_x", "pretext": "pretext_features", "encoder": "z"}  # part of a `View`
@@ -99,9 +102,7 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             known = ", ".join(map(shown, NETWORKS))
             raise ParameterError(f"network={shown(self.network)}: must be one of {known}")
         if isinstance(self.detector, (str, os.PathLike)):
-            from augan.io.model_file import load
-
-            self.detector_ = load(self.detector)
+            self.detector_ = _load(self.detector)
             self.detector_._read(X)
         else:
             given = FAnoGAN() if self.detector is None else clone(self.detector)
@@ -120,14 +121,14 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Return features (n, F) of rows or images like those of `fit`."""
         check_is_fitted(self, "detector_")
-        detector, part = self.detector_, NETWORKS[self.network]
-        raw = detector.codec_.prepare(detector._read(X))
+        model, part = self.detector_.model_, NETWORKS[self.network]
+        raw = model.codec.prepare(self.detector_._read(X))
 
         def features(rows: Tensor) -> tuple[Tensor]:
-            view: View = detector.scorer_.view(rows)
+            view: View = model.scorer.view(rows)
             return (getattr(view, part),)
 
-        (found,) = detector._in_chunks(raw, features)
+        (found,) = model.in_chunks(raw, features)
         return np.asarray(found.double().numpy())
 
     @property
@@ -136,7 +137,19 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         sizes = {"critic": networks.critic.n_features, "encoder": networks.latent_dim}
         if self.network in sizes:
             return int(sizes[self.network])
+        assert networks.pretext is not None
         return int(networks.pretext.n_features)
 
     def __sklearn_tags__(self) -> Tags:
         return with_any_input(super().__sklearn_tags__())
+
+
+def _load(path: str | os.PathLike[str]) -> GeneratingDetector:
+    """Return the detector of a model file."""
+    classes: dict[str, type[GeneratingDetector]] = {"FAnoGAN": FAnoGAN, "AnoGAN": AnoGAN}
+    with damage_reported(path):
+        manifest, tensors = read_model(path)
+        cls = classes.get(manifest["class"])
+        if cls is not None:
+            return cls._from_file(manifest, tensors, None)
+    raise ParameterError(f"detector={shown(str(path))}: holds a {manifest['class']}, no detector")

@@ -187,7 +187,7 @@ def evaluate_detector(
     is_anomaly = anomaly_labels(y, **given, n_rows=len(X))
     seen = getattr(detector, "training_rows_", None)
     if seen is not None:
-        rows = read_like_training(X, detector, images=detector.codec_.kind == "image")
+        rows = read_like_training(X, detector, detector.codec_)
         warn_of_seen(seen, hashes_of(detector.codec_, rows)[~is_anomaly], "X")
     found = detector.assess(X)
     return detection_metrics(

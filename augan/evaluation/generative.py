@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from augan._random import derive_seed, numpy_stream
-from augan.estimators._params import check_params
+from augan.estimators.checks import check_arguments
 from augan.evaluation.feature_extractor import (
     Array,
     FeatureExtractor,
@@ -148,7 +148,7 @@ def _check(model: Generator, X: Any, n_samples: int, feature_extractor: str) -> 
         When a parameter has a value that it cannot have, or the model generates tables.
     """
     check_is_fitted(model, "codec_")
-    check_params({"n_samples": n_samples})
+    check_arguments(n_samples=n_samples)
     if model.codec_.kind != "image":
         raise ParameterError("model generates rows of a table: use evaluate_augmentation for it")
     if feature_extractor not in FEATURE_EXTRACTORS:

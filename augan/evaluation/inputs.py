@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augan.estimators._params import check_params
+from augan.estimators.checks import check_arguments
 from augan.exceptions import DataError, ParameterError, shown
 from augan.labels import equal_to, read_labels
 
@@ -87,7 +87,7 @@ def check_options(
         raise ParameterError(
             f"confidence={shown(confidence)}: must be a number above 0 and below 1"
         )
-    check_params({"random_state": random_state})
+    check_arguments(random_state=random_state)
 
 
 def _is_integer(value: Any) -> bool:

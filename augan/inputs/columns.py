@@ -24,7 +24,7 @@ def remember_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
     estimator.__dict__.pop("feature_names_in_", None)
 
 
-def check_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
+def check_columns(estimator: Any, codec: Any, data: pd.DataFrame | NDArray[Any]) -> None:
     """Raise where a table has other columns than in training, or has them in another order.
 
     Names are compared as texts, so that 0 is "0", as a file writes it. Where one of the tables
@@ -35,7 +35,6 @@ def check_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
     DataError or ValueError
         For other names, another order or another number of columns.
     """
-    codec = estimator.codec_
     trained = list(codec.labels) if codec.array_dtype is None else None
     given = list(data.columns) if isinstance(data, pd.DataFrame) else None
     if trained and given and not (_are_texts(trained) and _are_texts(given)):

@@ -69,21 +69,33 @@ def read_input(X: Any, estimator: object, *, columns: Sequence[Any] = ()) -> Dat
     return array.astype(object) if array.dtype.kind in "US" else array
 
 
-def read_like_training(X: Any, estimator: Any, *, images: bool) -> Data:
-    """Return `X` as `read_input` does; DataError, or scikit-learn's, if training had other rows.
+def read_like_training(X: Any, estimator: Any, codec: Any) -> Data:
+    """Return `X` as `read_input` does, once its columns are those of training.
 
-    `images` says whether the estimator was trained on images.
+    Parameters
+    ----------
+    X : array-like
+        Rows or images.
+    estimator : object
+        An estimator with `n_features_in_`, as for scikit-learn's ``validate_data``.
+    codec : object
+        What the estimator knows of the training data: `kind`, and `labels` of a table.
+
+    Raises
+    ------
+    DataError, ValueError
+        If training had other columns, or images of another shape.
     """
-    columns = () if images else estimator.codec_.labels
-    data = read_input(X, estimator, columns=columns)
+    images = codec.kind == "image"
+    data = read_input(X, estimator, columns=() if images else codec.labels)
     holds_images = isinstance(data, np.ndarray) and data.ndim > 2
     if holds_images != images:
         found, trained = ("images", "a table") if holds_images else ("a table", "images")
         raise DataError(f"X holds {found}, in training {trained}")
     if isinstance(data, np.ndarray) and images:
-        warn_of_range(data, estimator.codec_)
+        warn_of_range(data, codec)
     else:
-        check_columns(estimator, data)
+        check_columns(estimator, codec, data)
     return data
 
 

@@ -8,6 +8,7 @@ from augan.scoring.former_heads import current_heads
 
 RENAMED_IN = 9  # the first format of model files with the current names
 PHASES = {"repair": "restoration"}
+PARAMETERS = {"score": "scoring", "repair_steps": "restoration_steps"}
 TENSORS = {
     "parts.repair.": "parts.restoration.",
     "parts.heads.detail_repair.": "parts.heads.detail_restoration.",
@@ -17,10 +18,10 @@ T = TypeVar("T")
 
 
 def with_current_names(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the manifest of a model file with the current names of heads and training phases."""
+    """Return the manifest of a model file with current names of parameters, heads and phases."""
     if manifest["format_version"] >= RENAMED_IN:
         return manifest
-    params = dict(manifest["params"])
+    params = {PARAMETERS.get(name, name): value for name, value in manifest["params"].items()}
     if isinstance(params.get("heads"), list):
         params["heads"] = list(current_heads(params["heads"]))
     history = [_current_row(row) for row in manifest["history"]]

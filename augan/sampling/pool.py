@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from augan.codecs.spec import Spec
 from augan.networks import Networks
-from augan.sampling.ladder import choose
 from augan.sampling.sources import (
     ClassGAN,
     DataNeighbourhood,
@@ -18,6 +18,10 @@ from augan.sampling.sources import (
     Reflected,
     Source,
 )
+
+Method = Literal["gan", "latent", "data"]
+
+MIN_LATENT_ROWS = 5  # below which a class has no spread in the latents to speak of
 
 
 class Pool:
@@ -96,3 +100,10 @@ class Pool:
         """Return encoded rows, one class after the other."""
         drawn = [self.source(label, spread).draw(n, random) for label, n in wanted.items() if n]
         return torch.cat(drawn) if drawn else self.rows[:0]
+
+
+def choose(method: str, n_rows: int) -> Method:
+    """Return the source for a class of `n_rows`; "auto" goes by how many there are."""
+    if method == "auto":
+        return "latent" if n_rows >= MIN_LATENT_ROWS else "data"
+    return method  # type: ignore[return-value]

@@ -1,7 +1,7 @@
 """Where new rows of a class come from: the GAN, the latents of real rows, or the rows themselves.
 
 Each source draws encoded rows. Which is used is a matter of how many real ones there are; see
-`augan.sampling.ladder`.
+`augan.sampling.pool`.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ CLUSTER_SHARE = 1.5  # times the share of anomalies, the largest cluster that is
 CLUSTERS_SHARE = 2.0  # and all of them
 CLUSTER_COMPONENTS = 20  # principal components in which clusters are sought
 SMALLEST_CLUSTER, CORE_ROWS = 5, 15  # rows of a cluster, and around each of its core points
+MIN_HELD_OUT = 64  # rows of a class, from which on a share of them is held out
 REFERENCE_ROWS = 4096  # among which clusters are sought
 
 
@@ -118,3 +119,16 @@ def in_small_clusters(
     nearest = NearestNeighbors(n_neighbors=1).fit(reduced)
     _, of = nearest.kneighbors(pca.transform(rows))
     return torch.from_numpy(np.isin(labels[of[:, 0]], order[small & within]))
+
+
+def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:
+    """Return which rows (n,) are held out from training: a share of each large class."""
+    random = numpy_stream(seed, "split")
+    held_out = np.zeros(len(labels), dtype=bool)
+    largest = np.bincount(labels).argmax()
+    for label in np.unique(labels):
+        rows = random.permutation(np.flatnonzero(labels == label))
+        n = round(share * len(rows))
+        if n >= MIN_HELD_OUT or label == largest:
+            held_out[rows[: max(1, min(n, len(rows) - 1))]] = True
+    return torch.from_numpy(held_out)

@@ -105,7 +105,7 @@ def _compare(*given: Any, **how: Any) -> Any:
 def _load(model: Path, device: str | None) -> Any:
     """Return a model of images."""
     from augan.exceptions import ParameterError
-    from augan.io.model_file import load
+    from augan.model_file import load
 
     if is_onnx(model):
         raise ParameterError(f"{model} is an exported file; use the .augan file")

@@ -72,7 +72,7 @@ def export(
     with plain_errors():
         from augan.deploy.runtime import onnx_runtime
         from augan.io.archive import read_manifest
-        from augan.io.model_file import load
+        from augan.model_file import load
 
         _check_outputs(model, data, out, card, triton)
         onnx_runtime()  # raises now if it is not installed

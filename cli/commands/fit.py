@@ -162,10 +162,8 @@ def _train(estimator: Any, training: Training, asked: Asked, run: Run, watching:
 
 def _save(estimator: Any, run: Run, context: dict[str, Any]) -> None:
     """Write the model, then delete its checkpoint."""
-    from augan.io.model_file import save
-
     try:
-        save(estimator, run.out, context=context)
+        estimator.save(run.out, context=context)
     except OSError as error:
         if not run.checkpoint.exists():
             raise

@@ -76,12 +76,10 @@ def fit_sampler(
 
 def _save(sampler: Any, labelled: LabelledRows, run: Run, target: str) -> None:
     """Write the model, with what it stores about the file."""
-    from augan.io.model_file import save
-
     context = {"target": target, "dropped": labelled.dropped, "place": labelled.place}
     if reading := labelled.reading():
         context["reading"] = reading
-    save(sampler, run.out, context=context)
+    sampler.save(run.out, context=context)
 
 
 def _summary(sampler: Any, run: Run, n_rows: int) -> str:

@@ -51,7 +51,7 @@ def _of_onnx(path: Path) -> dict[str, Any]:
 def _of_model(path: Path) -> dict[str, Any]:
     from augan.codecs.table import TableCodec
     from augan.io.archive import read_manifest
-    from augan.io.model_file import load
+    from augan.model_file import load
 
     estimator = load(path, device="cpu")
     manifest = read_manifest(path)
@@ -91,7 +91,7 @@ def _of_detector(estimator: Any) -> dict[str, Any]:
     scorer = estimator.scorer_
     calibrated = estimator.score == "calibrated"
     return {
-        "score": {"kind": estimator.score, "parts": list(scorer.part_names)}
+        "score": {"kind": estimator.scoring, "parts": list(scorer.part_names)}
         | ({"fusion": scorer.fusion} if calibrated else {})
         | ({"weights": list(scorer.weights)} if calibrated else {}),
         "threshold": estimator.threshold_,

@@ -1,4 +1,4 @@
-"""What AnoGAN and FAnoGAN make: new rows, ways between rows, what is in holes."""
+"""Use of a detector's generator: new rows, interpolation, editing and inpainting."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from augan._random import draw_seed, torch_stream
 from augan.blending import blend
 from augan.codecs.drift import made_up_rows
 from augan.codecs.image import ImageCodec
-from augan.codecs.table import TableCodec
-from augan.estimators._base import BaseDetector
-from augan.estimators._params import check_params
+from augan.estimators.checks import check_arguments
+from augan.estimators.detector import BaseDetector
 from augan.exceptions import DataError, ParameterError
 from augan.frames import given_back, like
 from augan.inversion import fill_latents, spherical_path, truncated_normal
@@ -29,7 +28,6 @@ from augan.sampling.drawing import Check, draw_passing
 
 Floats = NDArray[np.float64]
 
-SAMPLE_BATCH = 1024  # latents that go through the generator at once
 N_FILLINGS = 3  # times that a hole is filled by reconstructions, before the search
 
 
@@ -41,10 +39,10 @@ class GeneratingDetector(BaseDetector):
 
         A DataFrame with the index of `X`, or a frame of its library, where training rows had names.
         """
-        check_is_fitted(self, "scorer_")
+        check_is_fitted(self, "model_")
         data = self._read(X)
         raw = self.codec_.prepare(data)
-        (x_hat,) = self._in_chunks(raw, lambda rows: (self.scorer_.view(rows).x_hat,))
+        (x_hat,) = self.model_.in_chunks(raw, lambda rows: (self.scorer_.view(rows).x_hat,))
         return self._like(self.codec_.decode(x_hat, like=data), X)
 
     def sample(
@@ -81,10 +79,8 @@ class GeneratingDetector(BaseDetector):
         DataError
             When too few of the generator's rows are as is asked for.
         """
-        check_is_fitted(self, "scorer_")
-        check_params(
-            {"n_samples": n_samples, "random_state": random_state, "truncation": truncation}
-        )
+        check_is_fitted(self, "model_")
+        check_arguments(n_samples=n_samples, random_state=random_state, truncation=truncation)
         given = self.random_state if random_state is None else random_state
         random = torch_stream(draw_seed(given), "sample")
         checks: dict[str, Check] = {}
@@ -92,7 +88,7 @@ class GeneratingDetector(BaseDetector):
         if conditions is not None:
             checks["where"] = lambda rows: conditions.hold(self.codec_.decode(rows))
         if score_range is not None:
-            check_params({"score_range": score_range})
+            check_arguments(score_range=score_range)
             checks["score_range"] = partial(self._in_band, score_range=score_range)
         generate = partial(self._generate, random=random, truncation=truncation)
         drawn = draw_passing(n_samples, generate, checks, Counter())
@@ -107,7 +103,7 @@ class GeneratingDetector(BaseDetector):
             if truncation is None
             else truncated_normal(n, dim, truncation, random)
         )
-        return self._generated(z.to(self._device))
+        return self.model_.generated(z.to(self.model_.device))
 
     @made_up_rows()
     def _in_band(self, rows: Tensor, score_range: tuple[float, float]) -> Tensor:
@@ -118,10 +114,9 @@ class GeneratingDetector(BaseDetector):
 
     def encode(self, X: Any) -> Floats:
         """Return latents (n, latent_dim) of rows or images: those that `reconstruct` decodes."""
-        check_is_fitted(self, "scorer_")
+        check_is_fitted(self, "model_")
         raw = self.codec_.prepare(self._read(X))
-        (z,) = self._in_chunks(raw, lambda rows: (self.scorer_.view(rows).z,))
-        return z.double().numpy()
+        return self.model_.latents(raw).double().numpy()
 
     def generate(self, z: Any) -> Any:
         """Return the rows or images that the generator makes of latents (n, latent_dim).
@@ -131,8 +126,8 @@ class GeneratingDetector(BaseDetector):
         DataError
             When `z` has another shape, or is not finite.
         """
-        check_is_fitted(self, "scorer_")
-        return self._as_trained(self.codec_.decode(self._generated(self._latents(z))))
+        check_is_fitted(self, "model_")
+        return self._as_trained(self.codec_.decode(self.model_.generated(self._latents(z))))
 
     def interpolate(self, a: Any, b: Any, n: int = 10) -> Any:
         """Return `n` rows or images on the way from one to another, through the latent space.
@@ -153,7 +148,7 @@ class GeneratingDetector(BaseDetector):
         ----------
         .. [1] White. "Sampling generative networks." arXiv:1609.04468, 2016.
         """
-        check_params({"n_steps": n})
+        check_arguments(n_steps=n)
         ends = [self.encode(end) for end in (a, b)]
         for name, part in zip("ab", ends, strict=True):
             if len(part) != 1:
@@ -199,13 +194,13 @@ class GeneratingDetector(BaseDetector):
         ----------
         .. [1] Yeh et al. "Semantic image inpainting with deep generative models." CVPR, 2017.
         """
-        check_is_fitted(self, "scorer_")
-        check_params({"n_steps": n_steps})
+        check_is_fitted(self, "model_")
+        check_arguments(n_steps=n_steps)
         if not isinstance(self.codec_, ImageCodec):
             raise ParameterError("inpaint: is for images; this model is of a table")
         images: NDArray[Any] = self._read(X)
         holes = _holes(mask, images)
-        known, device = self.codec_.known(holes), self._device
+        known, device = self.codec_.known(holes), self.model_.device
         shown = self._filled(images, np.zeros(images.shape), holes)
         for _ in range(N_FILLINGS):  # the encoder has only seen images without holes
             z = self._latents(self.encode(shown))
@@ -219,7 +214,7 @@ class GeneratingDetector(BaseDetector):
 
     def _shown(self, z: Tensor, like: NDArray[Any]) -> NDArray[Any]:
         """Return the images of latents, as bright and rich in contrast as others."""
-        return self.codec_.decode(self._generated(z), like=like)
+        return self.codec_.decode(self.model_.generated(z), like=like)
 
     def _filled(
         self, images: NDArray[Any], made: NDArray[Any], holes: NDArray[np.bool_]
@@ -266,12 +261,12 @@ class GeneratingDetector(BaseDetector):
         strength : float, default=1.0
             How far to go; negative goes back.
         """
-        check_params({"strength": strength})
+        check_arguments(strength=strength)
         way = self._latents([direction])
-        z = torch.from_numpy(self.encode(X)).float().to(self._device)
+        z = torch.from_numpy(self.encode(X)).float().to(self.model_.device)
         data = self._read(X)
-        encoded = torch.cat(self._in_chunks(self.codec_.prepare(data), self._encoded))
-        moved = self._generated(z + strength * way) - self._generated(z)
+        encoded = torch.cat(self.model_.in_chunks(self.codec_.prepare(data), self._encoded))
+        moved = self.model_.generated(z + strength * way) - self.model_.generated(z)
         return self._like(self.codec_.decode(encoded + moved.cpu(), like=data), X)
 
     def _like(self, rows: Any, X: Any) -> Any:
@@ -280,9 +275,7 @@ class GeneratingDetector(BaseDetector):
 
     def _as_trained(self, rows: Any) -> Any:
         """Return new rows as a frame of the library that training rows came in."""
-        if not isinstance(self.codec_, TableCodec) or not isinstance(rows, pd.DataFrame):
-            return rows
-        return given_back(rows, self.codec_.library)
+        return given_back(rows, self.codec_.library) if isinstance(rows, pd.DataFrame) else rows
 
     def _encoded(self, rows: Tensor) -> tuple[Tensor]:
         return (self.scorer_.view(rows).x,)
@@ -295,12 +288,7 @@ class GeneratingDetector(BaseDetector):
             raise DataError(f"latents of shape {array.shape}: must be (n, {dim})")
         if not np.isfinite(array).all():
             raise DataError("latents: must be finite")
-        return torch.from_numpy(array).to(self._device)
-
-    @torch.no_grad()
-    def _generated(self, z: Tensor) -> Tensor:
-        """Return encoded rows of latents, some at a time."""
-        return torch.cat([self.networks_.generator(part) for part in z.split(SAMPLE_BATCH)])
+        return torch.from_numpy(array).to(self.model_.device)
 
 
 def _holes(mask: Any, images: NDArray[Any]) -> NDArray[np.bool_]:

@@ -1,0 +1,225 @@
+"""Configurations: the parameters of a fit, with "auto" replaced for one kind of data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeVar
+
+from augan.codecs.codec import Codec
+from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
+from augan.exceptions import DataWarning
+from augan.networks import Architecture
+from augan.scoring.calibration import Fusion
+from augan.scoring.former_heads import current_heads
+from augan.scoring.heads import BACKBONE_HEADS
+from augan.training.loop import Schedule
+from augan.training.steps import TrainingConfig
+
+C = TypeVar("C", bound="Config")
+T = TypeVar("T", bound=TrainingConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(TrainingConfig):
+    """What training takes: `TrainingConfig`, and the sizes and steps of the networks."""
+
+    latent_dim: int
+    width: int
+    architecture: Architecture
+    spectral_norm: bool
+    max_steps: int
+    encoder_steps: int
+    schedule: Schedule
+    max_time: float | None
+    n_iter_no_change: int | None
+    validation_fraction: float
+    diff_augment: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorConfig(Config):
+    """The configuration of a detector; `chunk` is the number of rows that are scored at once."""
+
+    scoring: Literal["calibrated", "paper"]
+    heads: tuple[str, ...]
+    fusion: Fusion
+    n_neighbors: int
+    memory_size: int
+    contamination: str | float
+    pretext_steps: int
+    restoration_steps: int
+    n_folds: int
+    backbone: str | None
+    chunk: int
+    search_steps: int | None = None  # of a detector that inverts by search
+    search_lr: float = 0.05
+    feature_weight: float = 0.1
+
+    @property
+    def searches(self) -> bool:
+        """Whether latents are found by a search, without an encoder."""
+        return self.search_steps is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerConfig(Config):
+    """The configuration of a sampler."""
+
+    method: str
+    synthetic_share: float | None
+    filters: tuple[str, ...]
+
+
+IMAGE_GAN = {
+    **{"latent_dim": 64, "width": 32, "max_steps": 800, "encoder_steps": 400},
+    **{"batch_size": 64, "n_critic": 1},
+}
+TABLE_GAN = {
+    **{"width": 256, "batch_size": 128, "n_critic": 2, "architecture": "conv"},
+    **{"spectral_norm": False, "lr_generator": 2e-4, "lr_critic": 1e-3, "betas": (0.5, 0.9)},
+}
+NEIGHBORS = {"n_neighbors": 2, "memory_size": 1024}
+IMAGE_CODEC = {"image_size": None, "detail_size": 128, "standardize_images": False}
+# Photographs of parts are larger than the networks' images: they are scored by their coarse pixels
+# and by their details. Parts lie at the same place in each, so the nearest image alone is compared.
+PHOTOGRAPH_CODEC = {"image_size": 32, "detail_size": 128, "standardize_images": True}
+IMAGE = {
+    **IMAGE_GAN,
+    **NEIGHBORS,
+    **{"pretext_steps": 800, "restoration_steps": 2000, "n_folds": 3, "chunk": 128},
+    "heads": ("transforms", "pretext_neighbors", "data_neighbors"),
+    "fusion": "mean",
+}
+PHOTOGRAPH = {
+    **IMAGE,
+    **{"n_neighbors": 1, "memory_size": 4096, "n_folds": 10, "chunk": 16},
+    "heads": ("local_neighbors", "image_neighbors", "detail_restoration"),
+    "fusion": "top2",
+}
+TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors", "data_neighbors")
+PRETEXT_STEPS = 1500
+MOST_CHANNELS = 2048  # standardised channels beyond which pretext networks take fewer steps
+FROM_MANY = 5  # neighbours where training rows may be anomalies, which must not mask each other
+
+
+def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:
+    """Return the configuration of a detector for the kind of data that a codec was fitted to."""
+    given = dict(params)
+    if given["heads"] != "auto":
+        given["heads"] = current_heads(given["heads"])
+    if isinstance(codec, ImageCodec):
+        auto = _image_values(given, PHOTOGRAPH if codec.is_photograph else IMAGE)
+    else:
+        auto = table_values(codec, paper=given["scoring"] == "paper")
+    if given["contamination"] != "auto":
+        auto["n_neighbors"] = FROM_MANY
+    usual = {"chunk": auto["chunk"], "encoder_steps": auto["encoder_steps"]}
+    return _config(DetectorConfig, usual | given, auto | {"contamination": "auto"})
+
+
+def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
+    """Return the configuration of a sampler for the kind of data that a codec was fitted to."""
+    if isinstance(codec, ImageCodec):
+        auto = {**IMAGE_GAN, **image_networks(params["gan"], params["architecture"])}
+        auto |= {"method": "data", "synthetic_share": 0.5}
+    else:
+        # new rows have to differ in more ways than a detector's reconstructions
+        latent_dim = min(max(4, codec.n_varying // 2), 64)
+        auto = {**TABLE_GAN, "latent_dim": latent_dim, "max_steps": 1500, "encoder_steps": 800}
+        auto |= {"method": "auto", "synthetic_share": None}
+    return _config(SamplerConfig, {**params, "filters": tuple(params["filters"])}, auto)
+
+
+def codec_values(params: Mapping[str, Any], *, photograph: bool) -> dict[str, Any]:
+    """Return the parameters of an `ImageCodec`, with "auto" replaced."""
+    auto = PHOTOGRAPH_CODEC if photograph else IMAGE_CODEC
+    return {name: auto[name] if _is_auto(params[name]) else params[name] for name in auto}
+
+
+def image_networks(gan: str, architecture: str) -> dict[str, Any]:
+    """Return the networks of images that suit a loss, and their learning rates.
+
+    Dense networks lose modes at higher rates.
+    """
+    usual = {"gan": "dense", "hinge": "residual"}.get(gan, "conv")
+    kind = usual if architecture == "auto" else architecture
+    slow = kind == "dense"
+    return {
+        "architecture": kind,
+        "spectral_norm": gan != "wgan-gp",
+        "lr_generator": 2e-4 if slow else 1e-3,
+        "lr_critic": 4e-4 if slow else 2e-3,
+        "betas": (0.0, 0.9),
+    }
+
+
+def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
+    """Return what "auto" is for a detector of tables.
+
+    With one latent dimension for every four columns the generator has to learn the dependence
+    between columns; with more it can generate anomalies too. In a table with categories rows lie on
+    a grid, and neighbours say less: there the distance from the mean counts as well, and the
+    highest head decides. The paper's score depends on the GAN alone, which is trained for longer.
+    """
+    return {
+        **TABLE_GAN,
+        **NEIGHBORS,
+        "latent_dim": min(max(2, round(codec.n_varying / 4)), 32),
+        "max_steps": 2000 if paper else 1000,
+        "encoder_steps": 1000,
+        "pretext_steps": pretext_steps(codec.module.standard_size),
+        "restoration_steps": 2000,
+        "n_folds": 4,
+        "heads": (*TABLE_HEADS, "pretext_deviation") if codec.is_mixed else TABLE_HEADS,
+        "fusion": "max" if codec.is_mixed else "mean",
+        "chunk": 512,
+    }
+
+
+def pretext_steps(n_channels: int) -> int:
+    """Return the steps of the pretext networks; with many channels each step takes longer."""
+    return round(PRETEXT_STEPS * MOST_CHANNELS / max(n_channels, MOST_CHANNELS))
+
+
+def for_rows(config: T, n_rows: int, asked: Any) -> T:
+    """Return a configuration whose batches are no larger than the training rows.
+
+    Warns
+    -----
+    DataWarning
+        When more were `asked` for, the value of the parameter `batch_size`.
+    """
+    size = min(config.batch_size, max(n_rows, 2))
+    if asked != "auto" and asked > n_rows:
+        warnings.warn(
+            f"batch_size={asked} is more than the {n_rows} training rows: a batch has {size}",
+            DataWarning,
+            stacklevel=5,
+        )
+    return replace(config, batch_size=size)
+
+
+def _image_values(params: Mapping[str, Any], auto: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what "auto" is for a detector of images."""
+    values = {**auto, **image_networks(params["gan"], params["architecture"])}
+    if params["backbone"] is not None:
+        restores = "detail_restoration" in values["heads"]
+        values["heads"] = (*values["heads"], *BACKBONE_HEADS[: 1 + restores])
+    return values
+
+
+def _config(cls: type[C], params: Mapping[str, Any], auto: Mapping[str, Any]) -> C:
+    names = {item.name for item in fields(cls)}
+    values = {
+        name: auto[name] if _is_auto(value) else value
+        for name, value in params.items()
+        if name in names
+    }
+    return cls(**values | {"betas": tuple(values["betas"])})
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"

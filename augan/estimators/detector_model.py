@@ -1,0 +1,245 @@
+"""A detector's fitted parts: encoding, networks, scorer and threshold."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from augan.codecs.codec import Codec
+from augan.codecs.image import ENCODED_AT_ONCE
+from augan.codecs.spec import ImageSpec
+from augan.estimators.config import DetectorConfig
+from augan.exceptions import ParameterError, shown
+from augan.inversion import EncoderInversion, SearchInversion
+from augan.io.tensors import check_like
+from augan.networks import (
+    Networks,
+    PretextNetwork,
+    build_backbone,
+    build_networks,
+    build_pretext,
+    build_restoration,
+)
+from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
+from augan.scoring.paper import AnoGANScore, FAnoGANScore
+from augan.scoring.scorer import AnomalyScorer
+from augan.training.rows import LazyRows
+
+GENERATED_AT_ONCE = 1024  # latents
+
+
+@dataclass
+class DetectorModel:
+    """The parts of a fitted detector.
+
+    Attributes
+    ----------
+    config : DetectorConfig
+        How it was built and trained.
+    codec : Codec
+        Rows or images to tensors, and back.
+    networks : Networks
+        Generator, critic, encoder and what the heads need.
+    scorer : AnomalyScorer
+        Raw rows to scores.
+    seed : int
+        Seed of all random streams.
+    """
+
+    config: DetectorConfig
+    codec: Codec
+    networks: Networks
+    scorer: AnomalyScorer
+    seed: int
+
+    @classmethod
+    def build(cls, config: DetectorConfig, codec: Codec, seed: int) -> DetectorModel:
+        """Build networks and scorer for a fitted codec, before any training.
+
+        Raises
+        ------
+        ParameterError
+            For heads or a backbone that the kind of data, or the model, does not have.
+        """
+        check_heads(config, codec)
+        networks = build_networks(
+            codec.spec,
+            latent_dim=config.latent_dim,
+            width=config.width,
+            architecture=config.architecture,
+            spectral_norm=config.spectral_norm,
+            with_encoder=not config.searches,
+            seed=seed,
+        )
+        needs = {HEADS[name].needs for name in config.heads}
+        if config.scoring == "calibrated" and "pretext" in needs:
+            networks.pretext = pretext_networks(config, codec, 1, seed)[0]
+        if config.scoring == "calibrated" and "restoration" in needs:
+            assert isinstance(codec.spec, ImageSpec)
+            networks.restoration = build_restoration(codec.spec, seed=seed)
+        if config.backbone is not None:
+            networks.backbone = build_backbone(config.backbone)
+        return cls(config, codec, networks, _build_scorer(config, codec, networks, seed), seed)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the networks."""
+        return next(self.networks.generator.parameters()).device
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a model of images."""
+        return self.codec.kind == "image"
+
+    def encoded(self, raw: Tensor | LazyRows) -> list[Tensor]:
+        """Return encoded and standardised rows; images some at a time."""
+        at_once = ENCODED_AT_ONCE if self.is_image else len(raw)
+        parts = [self.codec.module(batch) for batch in raw.split(at_once)]
+        return [torch.cat(part) for part in zip(*parts, strict=True)]
+
+    @torch.no_grad()
+    def in_chunks(
+        self, raw: Tensor, function: Callable[[Tensor], tuple[Tensor, ...]]
+    ) -> list[Tensor]:
+        """Apply a function to chunks of one size, the last one padded; join each of its results.
+
+        So every row goes through the same arithmetic, alone or among a million others.
+        """
+        chunk, results = self.config.chunk, []
+        for rows in raw.split(chunk):
+            padded = rows[torch.arange(chunk).clamp(max=len(rows) - 1)]
+            results.append([part[: len(rows)].cpu() for part in function(padded)])
+        return [torch.cat(parts) for parts in zip(*results, strict=True)]
+
+    def answers(self, raw: Tensor, *, explain: bool) -> list[Tensor]:
+        """Return scores (n,), their parts (n, H) and, with `explain`, explanations of raw rows."""
+
+        def answer(rows: Tensor) -> tuple[Tensor, ...]:
+            view = self.scorer.view(rows)
+            found = self.scorer.score_of(view)
+            return (*found, self.scorer.explanation_of(view)) if explain else found
+
+        return self.in_chunks(raw, answer)
+
+    def latents(self, raw: Tensor) -> Tensor:
+        """Return the latents (n, latent_dim) of raw rows."""
+        return self.in_chunks(raw, lambda rows: (self.scorer.view(rows).z,))[0]
+
+    @torch.no_grad()
+    def generated(self, z: Tensor) -> Tensor:
+        """Return encoded rows of latents, some at a time."""
+        return torch.cat([self.networks.generator(part) for part in z.split(GENERATED_AT_ONCE)])
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors that a model file keeps, beside those of the codec."""
+        return dict(self.scorer.state_dict())
+
+    @classmethod
+    def from_state(
+        cls,
+        config: DetectorConfig,
+        codec: Codec,
+        seed: int,
+        tensors: dict[str, Tensor],
+        device: torch.device,
+    ) -> DetectorModel:
+        """Build networks without memory, take stored weights over, and score one row as a test.
+
+        Raises
+        ------
+        ValueError, KeyError, RuntimeError
+            When the parts do not fit together.
+        """
+        starts = tensors.get("inversion.starts", torch.empty(0))
+        if config.searches and (starts.ndim != 2 or starts.shape[1] != config.latent_dim):
+            raise ValueError(f"latent_dim={config.latent_dim} is not what the weights have")
+        with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # of odd sizes
+            model = cls.build(config, codec, seed)
+        check_like(tensors, model.scorer, "parts.")
+        model.scorer.load_state_dict(tensors, assign=True)
+        model.scorer.requires_grad_(False).eval().place(device)
+        model.score_one_row()
+        return model
+
+    def score_one_row(self) -> None:
+        """Score a row of zeros; a search takes one step for it, however many it usually takes.
+
+        Raises
+        ------
+        ValueError
+            When it has no finite score.
+        """
+        row, search = self.codec.example(1), self.scorer.inversion
+        n_steps = search.n_steps if isinstance(search, SearchInversion) else 0
+        if isinstance(search, SearchInversion):
+            search.n_steps = 1
+        with torch.no_grad():
+            score = self.scorer(row)[0]
+        if isinstance(search, SearchInversion):
+            search.n_steps = n_steps
+        if score.shape != (1,) or not torch.isfinite(score).all():
+            raise ValueError("a test row has no score")
+
+
+def pretext_networks(
+    config: DetectorConfig, codec: Codec, n_networks: int, seed: int
+) -> list[PretextNetwork]:
+    """Return untrained pretext networks; the first is always the same one."""
+    owners = codec.owners()
+    owner = None if owners is None else owners[1]
+    return build_pretext(codec.spec, owner, width=config.width, n_networks=n_networks, seed=seed)
+
+
+def check_heads(config: DetectorConfig, codec: Codec) -> None:
+    """Check that the heads, and the backbone, are for the kind of data.
+
+    Raises
+    ------
+    ParameterError
+        For the first that is not.
+    """
+    images, heads = codec.kind == "image", set(config.heads)
+    given = f"heads={shown(config.heads)}"
+    if wrong := heads & set(TABLE_HEADS if images else IMAGE_HEADS):
+        kind = "tables" if images else "images"
+        raise ParameterError(f"{given}: {shown(min(wrong))} is for {kind} only")
+    if config.backbone is not None and not images:
+        raise ParameterError(f"backbone={shown(config.backbone)}: is for images only")
+    if (deep := heads & set(BACKBONE_HEADS)) and config.backbone is None:
+        raise ParameterError(f"{given}: {shown(min(deep))} needs backbone")
+
+
+def _build_scorer(
+    config: DetectorConfig, codec: Codec, networks: Networks, seed: int
+) -> AnomalyScorer:
+    paper: FAnoGANScore | AnoGANScore
+    if networks.encoder is not None:
+        inversion: nn.Module = EncoderInversion(networks.encoder)
+        paper = FAnoGANScore(config.kappa)
+    else:
+        assert config.search_steps is not None
+        inversion = SearchInversion(
+            networks.generator,
+            networks.critic,
+            latent_dim=networks.latent_dim,
+            n_steps=config.search_steps,
+            lr=config.search_lr,
+            feature_weight=config.feature_weight,
+            seed=seed,
+        )
+        paper = AnoGANScore(config.feature_weight)
+    sizes = {"n_neighbors": config.n_neighbors, "memory_size": config.memory_size}
+    return AnomalyScorer(
+        codec.module,
+        networks,
+        inversion,
+        heads={name: build_head(name, **sizes) for name in config.heads},
+        paper=paper,
+        score=config.scoring,
+        fusion=config.fusion,
+        owners=codec.owners(),
+    ).eval()

@@ -1,0 +1,250 @@
+"""Constructor parameters of the detectors."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+
+from augan.estimators import checks
+from augan.estimators.checks import ROWS, SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
+from augan.estimators.parameters import CommonParameters, parameter
+from augan.networks.backbone import BACKBONES
+from augan.scoring.former_heads import current_heads
+from augan.scoring.heads import HEADS
+
+KNOWN_HEADS = checks.distinct(list(HEADS), auto=True)
+
+
+def _are_heads(value: Any) -> bool:
+    if isinstance(value, (tuple, list)) and all(isinstance(name, str) for name in value):
+        value = current_heads(value)
+    return KNOWN_HEADS.holds(value)
+
+
+@dataclass(eq=False, repr=False)
+class DetectorParameters(CommonParameters):
+    """Parameters of `FAnoGAN` and `AnoGAN`."""
+
+    scoring: str = parameter(
+        "calibrated",
+        one_of("calibrated", "paper"),
+        '{"calibrated", "paper"}',
+        """Which score is used.
+        "calibrated" brings `heads` to one scale with cross-fitted scores of normal rows and
+        combines them. "paper" is the score A(x) of the method's paper.""",
+    )
+    _: KW_ONLY
+    heads: str | tuple[str, ...] = parameter(
+        "auto",
+        checks.Check(_are_heads, KNOWN_HEADS.text),
+        '"auto" or tuple of str',
+        """Parts of the calibrated score.
+        From the GAN: "data_residual", "feature_residual", "latent", "latent_cycle" (distance
+        between a row's latent and that of its reconstruction), "critic_mahalanobis",
+        "critic_neighbors". From the pretext network, which is trained on tables to find replaced
+        columns and to restore them (as VIME, Yoon 2020), and on images to recognise rotations and
+        shifts (Golan 2018): "pretext_mahalanobis", "pretext_neighbors", "pretext_deviation",
+        "repair" and "repair_neighbors" (tables only), "transforms" (images only). From a network
+        that restores synthetic defects: "detail_restoration" (images only). From the rows
+        themselves: "data_neighbors", "local_neighbors" and "image_neighbors" (the latter two for
+        images only). From a `backbone`: "backbone_memory" and "backbone_residual".
+        "auto" is pretext_mahalanobis, pretext_neighbors, repair_neighbors and data_neighbors for
+        tables, and pretext_deviation where a column has categories; transforms, pretext_neighbors
+        and data_neighbors for images; local_neighbors, image_neighbors and detail_restoration for
+        images larger than 64 pixels; and those of the backbone where there is one.
+        The GAN is then used by `sample`, `reconstruct` and `explain` only.""",
+    )
+    fusion: str = parameter(
+        "auto",
+        one_of("auto", "mean", "top2", "max"),
+        '{"auto", "mean", "top2", "max"}',
+        """How the heads are combined: the mean of all, of the two highest, or the highest.
+        Heads that depend on the inversion (residuals, latent) have a weight of a third. "auto" is
+        "max" for tables with categories, "top2" for images larger than 64 pixels, else "mean".""",
+    )
+    n_neighbors: str | int = parameter(
+        "auto",
+        or_value("auto", integer(1, ROWS)),
+        '"auto" or int',
+        """Number of neighbours whose mean distance the neighbour heads take.
+        "auto" is 2, and 1 for images larger than 64 pixels; 5 where `contamination` is given.""",
+    )
+    memory_size: str | int = parameter(
+        "auto",
+        or_value("auto", integer(1, ROWS)),
+        '"auto" or int',
+        """Largest number of rows that each neighbour head keeps.
+        Of more training rows it keeps k-means centres, each of about four rows. "auto" is 1024,
+        and 4096 images or patches, without clustering, of images larger than 64 pixels.""",
+    )
+    contamination: str | float = parameter(
+        "auto",
+        or_value("auto", real(0, 0.5, above=True)),
+        '"auto" or float',
+        """Share of the training rows that are anomalies, in (0, 0.5].
+        This share of the training rows lies beyond the threshold. Networks and heads are not
+        fitted to small clusters of rows, nor heads and calibration to the share of the rows with
+        the highest cross-fitted scores. "auto" takes all training rows as normal, and the
+        threshold from `target_fpr`; only one of the two can be given.""",
+    )
+    target_fpr: float = parameter(
+        0.05,
+        checks.share(above=True),
+        "float",
+        """Share of new normal rows beyond the threshold.
+        The threshold is set on cross-fitted scores; with n calibration rows no share below
+        1/(n + 1) can be guaranteed. Another value given after `fit` moves the threshold;
+        `predict` takes one for a single call.""",
+    )
+    normal_label: Any = parameter(
+        None,
+        checks.ANYTHING,
+        "object",
+        "If given, `fit(X, y)` trains on the rows with this label only.",
+    )
+    pretext_steps: str | int = parameter(
+        "auto",
+        or_value("auto", integer(1, STEPS)),
+        '"auto" or int',
+        """Steps of the pretext networks.
+        "auto" is 1500 for tables, fewer for those of more than about 1000 columns, 800 for
+        images.""",
+    )
+    restoration_steps: str | int = parameter(
+        "auto",
+        or_value("auto", integer(1, STEPS)),
+        '"auto" or int',
+        "Steps of the network that restores details of images: 2000.",
+    )
+    n_folds: str | int = parameter(
+        "auto",
+        or_value("auto", integer(2, 1000)),
+        '"auto" or int',
+        """Number of folds for calibration.
+        Each fold is scored by heads and a pretext network that were fitted without it. Those that
+        are kept are fitted to all rows or, with fewer than five rows a column, without the first
+        fold. "auto" is 4 for tables, 3 for images, 10 for images larger than 64 pixels.""",
+    )
+    validation_fraction: float = parameter(
+        0.2,
+        checks.share(above=True),
+        "float",
+        """Share of the rows that the GAN is not trained on, for early stopping.
+        Only these rows calibrate when `heads` holds one of the GAN's or "detail_restoration", or
+        with ``scoring="paper"``.""",
+    )
+    n_iter_no_change: int | None = parameter(
+        8,
+        or_value(None, integer(1, STEPS)),
+        "int or None",
+        """Number of measures without improvement after which a phase ends.
+        Held-out rows are measured every 50 steps; None turns early stopping off.""",
+    )
+    image_size: str | int | None = parameter(
+        "auto",
+        or_value("auto", or_value(None, integer(8, SIZE))),
+        '"auto", int or None',
+        """Longer side, in pixels, of the images that the GAN sees.
+        None keeps images of up to 64 pixels. "auto" is 32 for larger ones, else None.""",
+    )
+    detail_size: str | int | None = parameter(
+        "auto",
+        or_value("auto", or_value(None, integer(32, SIZE))),
+        '"auto", int or None',
+        """Longest side, in pixels, of the images that "detail_restoration" sees.
+        None keeps their size. "auto" is 128.""",
+    )
+    standardize_images: str | bool = parameter(
+        "auto",
+        or_value("auto", checks.FLAG),
+        '"auto" or bool',
+        """Whether each image is standardised by its own mean and deviation.
+        "auto" is True for images larger than 64 pixels.""",
+    )
+    diff_augment: bool = parameter(
+        False,
+        checks.FLAG,
+        "bool",
+        """Whether the critic sees shifted images of other brightness and contrast.
+        So it does not memorise a few hundred images (DiffAugment, Zhao 2020). Takes more steps
+        than the default.""",
+    )
+    backbone: str | None = parameter(
+        None,
+        or_value(None, one_of(*BACKBONES)),
+        "str or None",
+        """A torchvision ResNet ("resnet18", "wide_resnet50_2" ...) trained on other images.
+        Its features of the details are two more heads, "backbone_memory" (a memory of patches as
+        in PatchCore, Roth 2022) and "backbone_residual" (their change when the restoration network
+        restores a patch; larger images only). The model file keeps what it needs of the
+        network.""",
+    )
+    backbone_weights: Any = parameter(
+        None,
+        checks.PATH,
+        "path or None",
+        """File with the weights of the backbone (a ``state_dict``, or .safetensors).
+        None is torchvision's own weights, which are downloaded once.""",
+    )
+    warm_start_from: Any = parameter(
+        None,
+        checks.PATH,
+        "path or None",
+        """Model file of a detector that was trained on the same columns, or the same image shape.
+        Its encoding is kept, and its networks are trained further. Where it has an encoder, the
+        generator starts from the latents that the encoder gives to the new rows, if that brings
+        its rows clearly nearer. `fit` takes as many steps as without; fewer are enough.""",
+    )
+    freeze_critic: int = parameter(
+        0,
+        integer(0, 1000),
+        "int",
+        """Number of the critic's layers, from the lowest, that stay as `warm_start_from` has them.
+        (FreezeD, Mo 2020.)""",
+    )
+    checkpoint: Any = parameter(
+        None,
+        checks.PATH,
+        "path or None",
+        "File for the state of training, to resume from; `fit` does not delete it.",
+    )
+    checkpoint_interval: float = parameter(
+        30.0, real(0, np.inf), "float", "Seconds between two checkpoints."
+    )
+    resume: bool = parameter(
+        False,
+        checks.FLAG,
+        "bool",
+        "Whether to go on from `checkpoint`; the model is the same as without interruption.",
+    )
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class SearchParameters:
+    """Parameters of the inversion by gradient search."""
+
+    feature_weight: float = parameter(
+        0.1,
+        real(0, 1),
+        "float",
+        """Weight of the feature residual against the data residual, lambda in the paper.
+        Used by the search and by the paper's score.""",
+    )
+    search_steps: int = parameter(100, integer(1, 10**6), "int", "Steps of the search.")
+    search_lr: float = parameter(
+        0.05, real(0, 1000, above=True), "float", "Learning rate of the search."
+    )
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class ResidualParameters:
+    """Parameters of f-AnoGAN's losses."""
+
+    kappa: float = parameter(
+        1.0,
+        real(0, WEIGHT),
+        "float",
+        "Weight of the feature residual in the encoder's loss and in the paper's score.",
+    )

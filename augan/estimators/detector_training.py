@@ -1,0 +1,211 @@
+"""Training of a detector's networks, and fitting of its scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from augan._random import numpy_stream
+from augan.codecs.image import ImageCodec
+from augan.codecs.table import TableCodec
+from augan.estimators.config import for_rows
+from augan.estimators.detector_model import DetectorModel, pretext_networks
+from augan.networks import Networks, PretextNetwork
+from augan.scoring.distances import Distance
+from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
+from augan.training.loop import Run
+from augan.training.monitor import Callback
+from augan.training.phases import EncoderPhase, GANPhase
+from augan.training.pretext_phase import PretextPhase
+from augan.training.restoration import RestorationPhase
+from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
+from augan.training.steps import TrainingConfig
+from augan.training.trainer import PlannedPhase
+
+WIDE = 0.2  # columns a training row, beyond which rows are few
+CALIBRATION_ROWS, SEARCHED_ROWS = 10_000, 1_000  # with an encoder, and with a search for each row
+NOT_IDENTITY = {  # parameters that may change when a run is resumed
+    *{"backbone", "backbone_weights", "callbacks", "checkpoint", "checkpoint_interval", "device"},
+    *{"normal_label", "random_state", "resume", "target_fpr", "verbose"},
+    "warm_start_from",  # a checkpoint has its networks, trained further
+}
+
+
+@dataclass
+class Start:
+    """Where a fit begins: its seed and, if it is resumed, the checkpoint's content."""
+
+    seed: int
+    checkpointer: Checkpointer | None = None
+    resumed: dict[str, Any] | None = None
+
+
+def start_run(params: Mapping[str, Any], seed: int) -> Start:
+    """Open the checkpoint; a resumed run goes on with the seed that it began with.
+
+    Raises
+    ------
+    CheckpointError
+        When the checkpoint cannot be read.
+    """
+    path = params["checkpoint"]
+    if path is None:
+        return Start(seed)
+    resumed = read_checkpoint(path) if params["resume"] else None
+    if resumed is not None and params["random_state"] is None:
+        seed = resumed["identity"]["seed"]
+    return Start(seed, Checkpointer(path, params["checkpoint_interval"], {}), resumed)
+
+
+def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
+    """Return the training rows: which are trusted, which are held out, and their folds."""
+    config, trusted = model.config, torch.ones(len(raw), dtype=torch.bool)
+    if not isinstance(config.contamination, str):
+        standard = model.encoded(raw)[1]
+        random = numpy_stream(model.seed, "trust")
+        trusted = ~in_small_clusters(standard, config.contamination, random)
+    return split_rows(
+        LazyRows(raw) if model.is_image else raw,
+        trusted,
+        validation_fraction=config.validation_fraction,
+        n_folds=config.n_folds,
+        seed=model.seed,
+    )
+
+
+def new_run(
+    model: DetectorModel,
+    start: Start,
+    rows: TrainingRows,
+    callbacks: tuple[Callback, ...],
+    identity: Mapping[str, Any],
+) -> Run:
+    """Return what the phases of a fit share.
+
+    Raises
+    ------
+    CheckpointError
+        When the checkpoint is one of another fit, as `identity` tells.
+    """
+    if start.checkpointer is not None:
+        data = fingerprint(rows.raw, rows.trusted, rows.held_out, rows.folds)
+        of_this_fit = {**identity, "seed": model.seed, "data": data}
+        if start.resumed is not None:
+            check_identity(start.checkpointer.path, start.resumed["identity"], of_this_fit)
+        start.checkpointer.identity = of_this_fit
+    return Run(
+        schedule=model.config.schedule,
+        max_time=model.config.max_time,
+        patience=model.config.n_iter_no_change,
+        callbacks=callbacks,
+        checkpointer=start.checkpointer,
+        resumed=start.resumed,
+        decode=model.codec.decode,
+    )
+
+
+def identity_of(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that have to be the same for a run to be resumed."""
+    kept = {name: value for name, value in params.items() if name not in NOT_IDENTITY}
+    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
+    return {"method": method, **plain}
+
+
+def plan_phases(model: DetectorModel, rows: TrainingRows, batch_size: Any) -> list[PlannedPhase]:
+    """Return the phases that train a detector's networks.
+
+    `batch_size` is the parameter as it was given.
+    """
+    networks, config, seed, device = model.networks, model.config, model.seed, model.device
+    if networks.pretext is not None:
+        members = pretext_networks(config, model.codec, int(rows.folds.max()) + 2, seed)[1:]
+        networks.folds = nn.ModuleList(members).to(device)
+    encoded, standard = (part.to(device) for part in model.encoded(rows.raw))
+    learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
+    train, held_out = encoded[learned], encoded[looked_at]
+    training = for_rows(config, len(train), batch_size)
+    given = networks, train, held_out, training, seed
+    augmented = config.diff_augment and model.is_image
+    phases = [
+        PlannedPhase(lambda: GANPhase(*given, augmented=augmented), config.max_steps, 0.45),
+    ]
+    if networks.encoder is not None:
+        phases.append(PlannedPhase(lambda: EncoderPhase(*given), config.encoder_steps, 0.15))
+    if networks.pretext is not None:
+        read = standard if networks.pretext.reads_standard else encoded
+        pretext = _pretext_phase(networks, rows, read, training, seed)
+        phases.append(PlannedPhase(pretext, config.pretext_steps, 0.4))
+    if networks.restoration is not None:
+        restoration = _restoration_phase(model, rows.raw, learned, looked_at, training)
+        phases.append(PlannedPhase(restoration, config.restoration_steps, 1.0))
+    return phases
+
+
+def _pretext_phase(
+    networks: Networks, rows: TrainingRows, read: Tensor, config: TrainingConfig, seed: int
+) -> Any:
+    """Return what builds the phase of the pretext networks, which read rows as `read`."""
+    kept = rows.trusted
+    parts = [encoder(rows.raw)[1][kept].to(read.device) for encoder in rows.encoders]
+    return lambda: PretextPhase(networks, read[kept], rows.folds[kept], config, seed, parts)
+
+
+def _restoration_phase(
+    model: DetectorModel,
+    raw: Tensor | LazyRows,
+    learned: Tensor,
+    looked_at: Tensor,
+    config: TrainingConfig,
+) -> Any:
+    """Return what builds the phase of the restoration network."""
+    assert isinstance(raw, LazyRows) and isinstance(model.codec, ImageCodec)
+    train, held_out = raw[learned], raw[looked_at]
+    seed, detail, device = model.seed, model.codec.module.detail, model.device
+    return lambda: RestorationPhase(model.networks, train, held_out, config, seed, detail, device)
+
+
+def is_wide(model: DetectorModel, rows: TrainingRows) -> bool:
+    """Whether there are few trusted rows for the columns that vary, or an image's pixels.
+
+    What is fitted to all of them is then further from what was fitted without a fold than unseen
+    rows are from each other, and p-values would be too high.
+    """
+    heads = model.scorer.heads.values()  # those of images look at one place at a time
+    learns = not model.is_image or any(isinstance(head, Distance) for head in heads)
+    return learns and model.codec.n_varying > WIDE * int(rows.trusted.sum())
+
+
+def without_a_fold(model: DetectorModel, rows: TrainingRows, *, fit: bool) -> TrainingRows:
+    """Return rows with the encoding of each fold, where they are few; else as they are.
+
+    The model's own encoding becomes that of the first fold. Without `fit` all are as it is.
+    """
+    codec = model.codec
+    if not isinstance(codec, TableCodec) or not is_wide(model, rows):
+        return rows
+    assert isinstance(rows.raw, Tensor)
+    left = [rows.trusted & (rows.folds != k) for k in range(int(rows.folds.max()) + 1)]
+    encoders = [codec.module] * len(left)
+    if fit:
+        encoders = [codec.module.standardised_by(rows.raw[part], rows.raw) for part in left]
+        codec.standardise_by(encoders[0])
+        model.scorer.codec = codec.module
+    return replace(rows, encoders=tuple(encoders))
+
+
+def fit_scorer(model: DetectorModel, rows: TrainingRows) -> None:
+    """Fit heads and calibration; the networks that only cross-fitting needs are dropped."""
+    config, folds = model.config, model.networks.folds
+    model.scorer.fit(
+        rows,
+        members=cast("list[PretextNetwork]", list(folds or [])),
+        n_calibration=SEARCHED_ROWS if config.searches else CALIBRATION_ROWS,
+        trim=0.0 if isinstance(config.contamination, str) else config.contamination,
+        random=numpy_stream(model.seed, "heads"),
+        leave_out=is_wide(model, rows),
+    )
+    model.networks.folds = None

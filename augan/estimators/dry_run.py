@@ -1,0 +1,119 @@
+"""What a fit would do, and about how long it would take, from a few steps of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import clone
+
+from augan._sklearn import BaseEstimator
+from augan.codecs.codec import Codec
+from augan.codecs.spec import ImageSpec
+from augan.estimators.config import Config
+from augan.estimators.detector_model import DetectorModel
+from augan.estimators.sampler_model import SamplerModel
+from augan.training.monitor import History
+
+TRIAL_STEPS = 10
+STEPS = {  # parameter with the number of steps of each phase
+    "gan": "max_steps",
+    "encoder": "encoder_steps",
+    "pretext": "pretext_steps",
+    "restoration": "restoration_steps",
+}
+ALONE = {
+    "callbacks": None,
+    "checkpoint": None,
+    "resume": False,
+    "max_time": None,
+    "tune_for": None,
+    "verbose": 0,
+}
+
+
+class DryRunMixin(BaseEstimator):
+    """Mixin of estimators whose fits take minutes; they define `_fit_networks` and `_config`."""
+
+    model_: Any
+    history_: History
+
+    def _fit_networks(self, X: Any, y: Any) -> None:
+        """Fit the codec and train the networks, but nothing after that."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _config(self, params: Mapping[str, Any], codec: Codec) -> Config:
+        """Return the configuration of a fit with these parameters."""
+        raise NotImplementedError  # pragma: no cover
+
+    def dry_run(self, X: Any, y: Any = None) -> dict[str, Any]:
+        """Return the sizes of a fit to `X`, and an estimate of its time from ten steps a phase.
+
+        The estimator is not changed.
+
+        Parameters
+        ----------
+        X, y : array-like
+            What it would be fitted to.
+
+        Returns
+        -------
+        facts : dict
+            Method, rows, their shape as the networks see them, parameters of each network, steps
+            of each phase, batch size, estimated seconds of training, and the largest memory of the
+            process so far in megabytes. Calibration, and tuning, take time on top.
+
+        Raises
+        ------
+        DataError, ParameterError
+            As in `fit`.
+        """
+        given = self.get_params(deep=False)
+        short = {name: TRIAL_STEPS for name in STEPS.values() if name in given}
+        alone = {name: value for name, value in ALONE.items() if name in given}
+        trial = clone(self).set_params(**short, **alone)
+        trial._fit_networks(X, y)
+        model: DetectorModel | SamplerModel = trial.model_
+        config = self._config(given, model.codec)
+        history: History = trial.history_
+        steps = {
+            phase: getattr(config, name)
+            for phase, name in STEPS.items()
+            if history.column("seconds", phase)[0]
+        }
+        seconds = {phase: n * _seconds_a_step(history, phase) for phase, n in steps.items()}
+        total = min(sum(seconds.values()), given["max_time"] or float("inf"))
+        networks = model.networks.modules().items() if model.networks else ()
+        return {
+            "method": type(self).__name__,
+            "rows": len(X),
+            "shape": _shape(model.codec),
+            "parameters": {name: sum(p.numel() for p in m.parameters()) for name, m in networks},
+            "steps": steps,
+            "batch_size": min(config.batch_size, max(len(X), 2)),
+            "seconds": {name: round(value, 1) for name, value in seconds.items()}
+            | {"training": round(total, 1)},
+            "megabytes": _peak_megabytes(),
+        }
+
+
+def _shape(codec: Codec) -> list[int]:
+    spec = codec.spec
+    if isinstance(spec, ImageSpec):
+        return [spec.channels, spec.height, spec.width]
+    return [len(codec.columns)]
+
+
+def _seconds_a_step(history: History, phase: str) -> float:
+    return float(history.column("seconds_per_step", phase)[1][-1])
+
+
+def _peak_megabytes() -> int | None:
+    """Return the most memory that this process has held, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)

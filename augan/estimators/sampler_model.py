@@ -1,0 +1,185 @@
+"""A sampler's fitted parts: encoding, networks, and what new rows are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from augan.codecs.codec import Codec
+from augan.codecs.origin import from_json, to_json
+from augan.estimators.config import SamplerConfig
+from augan.networks import Networks, build_class_networks
+from augan.sampling.maker import RowMaker
+from augan.sampling.pool import Pool, choose
+from augan.sampling.tuning import Trial
+
+
+@dataclass
+class SamplerModel:
+    """The parts of a fitted sampler.
+
+    Attributes
+    ----------
+    config : SamplerConfig
+        How it was built and trained.
+    codec : Codec
+        Rows or images to tensors, and back.
+    networks : Networks or None
+        Generator, critic and encoder; None where no GAN is trained.
+    pool : Pool
+        Encoded real rows by class.
+    classes : ndarray of shape (n_classes,)
+        Labels.
+    shares : Tensor of shape (n_classes,)
+        Shares of the classes in the training rows.
+    strategy : dict
+        Number of rows of each class that are added.
+    spread, synthetic_share, symmetry : float, float or None, str or None
+        The parameters of these names, or what cross-validation chose.
+    tuning : list of Trial or None
+        The results of cross-validation.
+    seed : int
+        Seed of all random streams.
+    """
+
+    config: SamplerConfig
+    codec: Codec
+    networks: Networks | None
+    pool: Pool
+    classes: NDArray[Any]
+    shares: Tensor
+    strategy: dict[Any, int]
+    spread: float
+    synthetic_share: float | None
+    symmetry: str | None
+    tuning: list[Trial] | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        self._maker: RowMaker | None = None
+
+    @property
+    def names(self) -> list[Any]:
+        """The labels as Python objects."""
+        names: list[Any] = self.classes.tolist()
+        return names
+
+    @property
+    def methods(self) -> dict[Any, str]:
+        """How new rows of each class are made: "gan", "latent" or "data"."""
+        counts = torch.bincount(self.pool.labels, minlength=len(self.names)).tolist()
+        return {
+            name: choose(self.config.method, n) for name, n in zip(self.names, counts, strict=True)
+        }
+
+    @property
+    def maker(self) -> RowMaker:
+        """What makes new rows; its filters are fitted when they are first used."""
+        if self._maker is None:
+            self._maker = RowMaker(
+                self.pool.reflected(self.symmetry),
+                self.codec,
+                self.names,
+                filters=self.config.filters,
+                spread=self.spread,
+                seed=self.seed,
+            )
+        return self._maker
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return JSON values, and tensors by name: the networks, and real rows, encoded."""
+        trials = self.tuning
+        values = {
+            "classes": to_json(self.names),
+            "classes_dtype": str(self.classes.dtype),
+            "strategy": [to_json([k, int(n)]) for k, n in self.strategy.items()],
+            "spread": float(self.spread),
+            "share": self.synthetic_share,
+            "symmetry": self.symmetry,
+            "tuning": None if trials is None else [to_json(astuple(trial)) for trial in trials],
+        }
+        pool = self.pool
+        tensors = {"rows": pool.rows, "labels": pool.labels, "held_out": pool.held_out}
+        tensors["shares"] = self.shares
+        if self.networks is not None:
+            for name, module in self.networks.modules().items():
+                tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+        return values, tensors
+
+    @classmethod
+    def from_state(
+        cls,
+        config: SamplerConfig,
+        codec: Codec,
+        seed: int,
+        values: Mapping[str, Any],
+        tensors: dict[str, Tensor],
+        device: torch.device,
+    ) -> SamplerModel:
+        """Build networks without memory, take stored weights over, and draw one row as a test.
+
+        Raises
+        ------
+        ValueError, KeyError, RuntimeError
+            When the parts do not fit together.
+        """
+        classes = np.array(from_json(values["classes"]), dtype=values["classes_dtype"])
+        largest = _largest_class(tensors, len(classes))
+        networks = None
+        if config.method != "data":
+            with torch.device("meta"):
+                networks = class_networks(config, codec, len(classes), seed)
+            for name, module in networks.modules().items():
+                state = {key: tensors[f"{name}.{key}"] for key in module.state_dict()}
+                module.load_state_dict(state, assign=True)
+                module.requires_grad_(False).eval().to(device)
+        parts = tensors["rows"], tensors["labels"], tensors["held_out"]
+        trials = values["tuning"]
+        model = cls(
+            config=config,
+            codec=codec,
+            networks=networks,
+            pool=Pool(networks, codec.spec, *parts, len(classes), config.method),
+            classes=classes,
+            shares=tensors["shares"],
+            strategy={k: int(n) for k, n in map(from_json, values["strategy"])},
+            spread=float(values["spread"]),
+            synthetic_share=values.get("share", config.synthetic_share),
+            symmetry=values.get("symmetry"),
+            tuning=None if trials is None else [Trial(*from_json(trial)) for trial in trials],
+            seed=seed,
+        )
+        model.maker.make({largest: 1}, torch.Generator().manual_seed(0))
+        return model
+
+
+def class_networks(config: SamplerConfig, codec: Codec, n_classes: int, seed: int) -> Networks:
+    """Build the networks of a sampler whose codec and classes are known."""
+    return build_class_networks(
+        codec.spec,
+        n_classes,
+        latent_dim=config.latent_dim,
+        width=config.width,
+        architecture=config.architecture,
+        spectral_norm=config.spectral_norm,
+        with_encoder=config.method != "gan",  # which needs no latents of real rows
+        seed=seed,
+    )
+
+
+def _largest_class(tensors: dict[str, Tensor], n_classes: int) -> int:
+    """Return the number of the class with the most rows, once the rows fit together."""
+    rows, labels, shares = (tensors[name] for name in ("rows", "labels", "shares"))
+    if not len(rows) == len(labels) == len(tensors["held_out"]) > 0:
+        raise ValueError("as many rows as classes are missing")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < n_classes or len(shares) != n_classes:
+        raise ValueError("a class has no name")
+    if not (torch.isfinite(rows).all() and torch.isfinite(shares).all()):
+        raise ValueError("a row is not finite")
+    return int(torch.bincount(labels, minlength=n_classes).argmax())

@@ -1,0 +1,115 @@
+"""Constructor parameters of the sampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from augan.estimators import checks
+from augan.estimators.checks import SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
+from augan.estimators.parameters import CommonParameters, EncoderParameters, parameter
+from augan.sampling import FILTERS
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class SamplerParameters(EncoderParameters, CommonParameters):
+    """Parameters of `GANSampler`."""
+
+    sampling_strategy: Any = parameter(
+        "auto",
+        checks.ANYTHING,
+        "float, str, dict or callable",
+        """Which classes are resampled, and to how many rows, as in imbalanced-learn.
+        "auto" brings all classes but the largest up to its size.""",
+    )
+    method: str = parameter(
+        "auto",
+        one_of("auto", "gan", "latent", "data"),
+        '{"auto", "gan", "latent", "data"}',
+        """How new rows are made.
+        "gan": by the generator, without an encoder. "latent": from real rows whose latents are
+        moved. "data": from real rows whose columns are moved one by one, or from real images,
+        deformed and with noise; no GAN is trained. "auto" is "data" for images; for tables it is
+        "latent" for classes with at least 5 rows, and "data" for smaller ones.""",
+    )
+    spread: float = parameter(
+        1.0,
+        real(0, WEIGHT),
+        "float",
+        """Distance of new rows from the real ones that they are made from.
+        In standard deviations of the class's latents for "latent", in half standard deviations of
+        a column for "data". Images of "data" are rotated by up to a fifth of a radian times this,
+        zoomed by up to 15 % and so on (Simard 2003), and get another brightness and contrast and
+        white noise of up to 0.3 standard deviations of their pixels times this.""",
+    )
+    synthetic_share: str | float | None = parameter(
+        "auto",
+        or_value(None, or_value("auto", checks.share(above=True))),
+        '"auto", None or float',
+        """Share of synthetic rows in every class after `fit_resample`.
+        None: all rows that are added are synthetic, and only the classes of `sampling_strategy`
+        get any, as in imbalanced-learn. A number between 0 and 1: classes are brought to the size
+        of `sampling_strategy` by copies of real rows, and then synthetic rows are added to all of
+        them, the largest too. What synthetic rows have in common, such as a network's noise, then
+        does not tell a classifier their class. "auto" is None for tables, 0.5 for images.""",
+    )
+    symmetry: str | None = parameter(
+        "auto",
+        or_value(None, one_of("auto", "flips", "dihedral")),
+        '{"auto", "flips", "dihedral"} or None',
+        """Reflections that keep the meaning of an image; new images are reflected at random.
+        "flips": left to right and top to bottom. "dihedral": rotations by 90 degrees as well.
+        "auto" is None, or with `tune_for` the better of "dihedral" ("flips" if images are not
+        square) and None in cross-validation.""",
+    )
+    filters: Any = parameter(
+        (),
+        checks.distinct(list(FILTERS), empty=True),
+        'sequence of {"critic", "label", "copies"}',
+        """Filters that reject new rows.
+        "critic": rejection sampling by the critic, calibrated on held-out rows (Azadi 2019).
+        "label": rows that a random forest finds less typical of their class than 90 % of the real
+        ones. "copies": rows nearer to a real one than 95 % of the real rows are to each other.
+        There are as many rows as asked for, or an error; `refused_` has the number of rejected
+        rows.""",
+    )
+    tune_for: Any = parameter(
+        None,
+        checks.CLASSIFIER,
+        'None, "auto" or classifier',
+        """Classifier that new rows are made for.
+        The number of rows that are added (of those that `sampling_strategy` asks for, perhaps
+        none) and their distance to real ones are then chosen by cross-validation in the training
+        rows, by the average precision of this classifier. "auto" is the mean of a logistic
+        regression, a random forest and histogram gradient boosting. With classes of fewer than 100
+        rows cross-validation is too noisy: they get up to ten times as many rows. For images it is
+        chosen whether none, copies or new ones are added, how many, at what distance and with
+        which `symmetry`, by the mean F1 score of the classes; "auto" is a small convolutional
+        network, any other classifier sees pixels.""",
+    )
+    validation_fraction: float = parameter(
+        0.1,
+        checks.share(above=True),
+        "float",
+        "Share of the rows of large classes that are held out from training.",
+    )
+    n_iter_no_change: int | None = parameter(
+        None,
+        or_value(None, integer(1, STEPS)),
+        "int or None",
+        "Number of measures on held-out rows without improvement after which training ends.",
+    )
+    image_size: str | int | None = parameter(
+        None,
+        or_value("auto", or_value(None, integer(8, SIZE))),
+        "int or None",
+        """Longer side, in pixels, of new images.
+        None is up to 64 pixels for the GAN, the images' own size for "data".""",
+    )
+    diff_augment: bool = parameter(
+        True,
+        checks.FLAG,
+        "bool",
+        """Whether the critic sees shifted images of other brightness and contrast.
+        So it does not memorise few images (DiffAugment, Zhao 2020).""",
+    )

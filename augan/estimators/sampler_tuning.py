@@ -1,0 +1,113 @@
+"""The choice, by cross-validation, of how many new rows are added and how they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from augan.estimators.sampler_model import SamplerModel
+from augan.inputs.reading import Data
+from augan.sampling.tuning import FEW, OF_FEW, Candidate, Trial, amounts, best_of, try_candidates
+from augan.sampling.tuning_images import FEW as FEW_IMAGES
+from augan.sampling.tuning_images import try_image_candidates
+from augan.training.progress import logger
+
+
+def tune(
+    model: SamplerModel,
+    params: Mapping[str, Any],
+    data: Data,
+    counts: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
+) -> None:
+    """Set a model's strategy, spread, share and symmetry to what cross-validation chooses.
+
+    Parameters
+    ----------
+    model : SamplerModel
+        A trained one.
+    params : mapping of str to object
+        Constructor parameters.
+    data : DataFrame or ndarray
+        The rows or images of the model's pool.
+    counts : ndarray of shape (n_classes,)
+        Training rows of each class.
+    groups : ndarray of shape (n,) or None
+        Groups of rows that are kept together.
+    """
+    logger.info("measuring by cross-validation how many new rows help")
+    if isinstance(data, np.ndarray) and data.ndim > 2:
+        _tune_images(model, params, data, counts, groups)
+    else:
+        frame = pd.DataFrame(data).reset_index(drop=True)
+        _tune_rows(model, params["tune_for"], frame, counts, groups)
+
+
+def _tune_rows(
+    model: SamplerModel,
+    classifier: Any,
+    frame: pd.DataFrame,
+    counts: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
+) -> None:
+    """Choose how many of the rows asked for are added, and their distance to real ones."""
+    codes = {name: code for code, name in enumerate(model.names)}
+    wanted = {codes[name]: n for name, n in model.strategy.items() if n}
+    if not wanted:
+        return
+    trials: list[Trial] = []
+    if min(counts[list(wanted)]) >= FEW:
+        trials = try_candidates(
+            frame,
+            model.pool,
+            wanted,
+            counts,
+            model.codec.decode,
+            classifier=classifier,
+            spread=model.spread,
+            groups=groups,
+            seed=model.seed,
+        )
+    model.tuning = trials or None
+    best: Trial | Candidate | None = best_of(trials) if trials else OF_FEW
+    new = amounts(wanted, counts, best.times if best else 1.0)
+    model.spread *= best.spread if best else 1.0
+    model.strategy = {name: new.get(codes[name], 0) for name in model.strategy}
+
+
+def _tune_images(
+    model: SamplerModel,
+    params: Mapping[str, Any],
+    images: NDArray[Any],
+    counts: NDArray[np.intp],
+    groups: NDArray[np.intp] | None,
+) -> None:
+    """Choose between copies and new images, and how these differ from real ones; or none."""
+    if min(counts) < FEW_IMAGES:
+        return
+    asked = np.array([model.strategy.get(name, 0) for name in model.names])
+    trials = try_image_candidates(
+        images,
+        model.pool,
+        counts + asked,
+        model.codec.decode,
+        classifier=params["tune_for"],
+        spread=model.spread,
+        symmetry=params["symmetry"],
+        groups=groups,
+        seed=model.seed,
+    )
+    if not trials:
+        return
+    model.tuning, best = trials, best_of(trials)
+    if best is None:
+        model.synthetic_share = None
+        model.strategy = dict.fromkeys(model.strategy, 0)
+    else:
+        model.synthetic_share = best.share
+        model.spread *= best.spread
+        model.symmetry = best.symmetry

@@ -1,0 +1,163 @@
+"""What a model file holds of an estimator, whatever its kind."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any, Self
+
+import numpy as np
+import safetensors
+import torch
+from torch import Tensor
+
+from augan._device import resolve_device
+from augan._sklearn import BaseEstimator
+from augan._version import __version__
+from augan.codecs.codec import Codec, codec_from_state
+from augan.estimators.parameters import check_params, parameters_of
+from augan.exceptions import ModelFileError, ParameterError
+from augan.io.model_tensors import write_model
+from augan.io.tensors import check_knots
+from augan.training.monitor import History
+
+LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
+NOT_SAVED = {  # parameters of one run: files and functions, which a reader must not use
+    *{"backbone_weights", "callbacks", "checkpoint", "freeze_critic", "resume", "verbose"},
+    "warm_start_from",
+}
+
+
+class ModelFileMixin(BaseEstimator):
+    """Writes an estimator to a model file, and rebuilds one from it.
+
+    Subclasses say what they keep, with `_parts`, and take it back, with `_take_parts`.
+    """
+
+    seed_: int
+    trained_: str
+    history_: History
+    n_features_in_: int
+    feature_names_in_: Any
+
+    def _parts(self) -> tuple[Codec, dict[str, Any], dict[str, Tensor]]:
+        """Return the codec, JSON values, and tensors by name."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _take_parts(
+        self, codec: Codec, values: dict[str, Any], tensors: dict[str, Tensor], device: torch.device
+    ) -> None:
+        """Take back what `_parts` returned."""
+        raise NotImplementedError  # pragma: no cover
+
+    def _own_context(self) -> dict[str, Any]:
+        """Return what an estimator itself keeps beside the model, as JSON can hold it."""
+        return {}
+
+    def _write(self, path: str | os.PathLike[str], context: Mapping[str, Any] | None) -> None:
+        codec, parts, own = self._parts()
+        codec_values, codec_arrays = codec.state()
+        tensors = {f"parts.{name}": value for name, value in own.items()}
+        tensors |= {f"codec.{name}": torch.from_numpy(a) for name, a in codec_arrays.items()}
+        facts = {
+            "augan": __version__,
+            "libraries": {name: version(name) for name in LIBRARIES},
+            "trained": self.trained_,
+            "class": type(self).__name__,
+            "params": _plain_params(type(self), self.get_params(deep=False)),
+            "seed": self.seed_,
+            "parts": parts,
+            "n_features_in": self.n_features_in_,
+            "feature_names_in": list(getattr(self, "feature_names_in_", [])) or None,
+            "codec": codec_values,
+            "history": [_without_nan(row) for row in self.history_],
+            "context": {**(context or {}), **self._own_context()},
+        }
+        write_model(path, facts, tensors)
+
+    @classmethod
+    def _from_file(
+        cls, manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None
+    ) -> Self:
+        """Build the estimator that a manifest describes and fill in its weights."""
+        estimator = cls(**_read_params(cls, manifest))
+        if device is not None:
+            estimator.set_params(device=device)
+        estimator._take_features(manifest)
+        estimator.seed_, estimator.trained_ = int(manifest["seed"]), manifest["trained"]
+        estimator.history_ = History(manifest["history"])
+        target = resolve_device(estimator.get_params(deep=False)["device"])
+        codec = read_codec(manifest, tensors)
+        estimator._take_parts(codec, manifest["parts"], with_prefix("parts.", tensors), target)
+        return estimator
+
+    def _take_features(self, manifest: dict[str, Any]) -> None:
+        """Take over the columns of training."""
+        self.n_features_in_ = int(manifest["n_features_in"])
+        if manifest["feature_names_in"]:
+            self.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
+
+
+@contextmanager
+def damage_reported(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise ModelFileError for whatever shows that the parts of a file do not fit together."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except (
+        *(AttributeError, IndexError, KeyError, MemoryError, OverflowError),
+        *(RuntimeError, TypeError, ValueError, safetensors.SafetensorError),
+    ) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        reason = str(error).strip().splitlines()[-1].strip() if str(error) else repr(error)
+        raise ModelFileError(f"{path}: damaged or tampered with ({reason})") from error
+
+
+def read_codec(manifest: dict[str, Any], tensors: dict[str, Tensor]) -> Codec:
+    """Return the codec of a model file."""
+    arrays = {name: tensor.numpy() for name, tensor in with_prefix("codec.", tensors).items()}
+    check_knots(manifest["codec"].get("columns", []), arrays)
+    return codec_from_state(manifest["codec"], arrays)
+
+
+def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, under the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _read_params(cls: type, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a manifest; those of one run have their defaults."""
+    params = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["params"].items()}
+    known = parameters_of(cls)
+    unknown = set(params) - set(known)
+    if unknown:
+        raise ParameterError(f"params: {min(unknown)} is no parameter of {manifest['class']}")
+    params |= {name: known[name].default for name in NOT_SAVED & set(params)}
+    check_params(cls, params)
+    return params
+
+
+def _plain_params(cls: type, params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as JSON values; those of one run have their defaults."""
+    known = parameters_of(cls)
+    return {
+        name: _plain(known[name].default if name in NOT_SAVED else value, known[name].default)
+        for name, value in params.items()
+    }
+
+
+def _plain(value: Any, default: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if not isinstance(value, (str, int, float, bool, list, tuple, type(None))):
+        value = default  # a function, an estimator
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _without_nan(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

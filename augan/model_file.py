@@ -1,0 +1,39 @@
+"""Loading of model files. A file holds JSON and safetensors weights: loading runs no code."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from augan.estimators.anogan import AnoGAN
+from augan.estimators.f_anogan import FAnoGAN
+from augan.estimators.sampler import GANSampler
+from augan.estimators.saving import damage_reported
+from augan.io.model_tensors import read_model
+
+CLASSES = {cls.__name__: cls for cls in (AnoGAN, FAnoGAN, GANSampler)}
+
+
+def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
+    """Return the estimator saved in a model file; it scores exactly as the one that was saved.
+
+    Parameters
+    ----------
+    path : path-like
+        A file written by `save`.
+    device : str, optional
+        Torch device to use instead of the one that the estimator was made with.
+
+    Returns
+    -------
+    estimator : FAnoGAN, AnoGAN or GANSampler
+        The fitted estimator.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing, damaged, unsafe or of another format version.
+    """
+    with damage_reported(path):
+        manifest, tensors = read_model(path)
+        return CLASSES[manifest["class"]]._from_file(manifest, tensors, device)

@@ -4,7 +4,7 @@ For the heads, the score parts of one fit are fused again: without a head, from 
 with another fusion. Each training option is a fit of its own. Each figure is a line of
 results/ablation.jsonl; a stopped run can be continued.
 
-    python benchmarks/ablation.py --data DIR [--seeds 1] [--devices "spectral norm" ...]
+    python benchmarks/ablation.py --data DIR [--seeds 1] [--options "2 folds" ...]
     python benchmarks/ablation.py --report
 """
 
@@ -12,53 +12,62 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
-from augan.estimators._build import pretext_networks
-from augan.estimators._defaults import AUTO_TABLE_HEADS
-from augan.estimators._training import train_networks
 from data import Split, sets, split
 from formatting import markdown_table, short
-from measuring import GAN_UNUSED, measure_augan, quality, sizes
+from measuring import GAN_UNUSED, quality, sizes, timed
+from numpy.typing import NDArray
 from panel import Panel, make_panel
 from ranking import holm, signed_rank
 from report import OURS as WHOLE
 from results import FOLDER, Result, read
 from running import add_common_options, add_parts, parse, run, run_missing, threads
 
-from augan.estimators import _base
-from augan.networks import pretext
-from augan.training.monitor import History
+from augan import FAnoGAN
+from augan.codecs.table import TableCodec
+from augan.estimators.config import TABLE_HEADS, DetectorConfig, detector_config
+from augan.estimators.detector_model import DetectorModel, pretext_networks
+from augan.estimators.detector_training import (
+    fit_scorer,
+    plan_phases,
+    split_training_rows,
+    without_a_fold,
+)
+from augan.scoring.calibration import fuse
+from augan.training.loop import Run
 from augan.training.phases import freeze
+from augan.training.rows import TrainingRows
+from augan.training.trainer import train
 
+Floats = NDArray[np.float64]
 Variant = tuple[str, dict[str, float], str]
 
 KEY = ("set", "seed", "method")
 TOLERANCE = 1e-4  # of an AUROC: float32 in the scorer, float64 here
 FUSIONS = ("mean", "max", "top2")
 CRITIC = {"heads": ("critic_mahalanobis", "critic_neighbors"), "encoder_steps": 1}
-AFTER_TRAINING = ("n_neighbors", "memory_size")  # parameters that no network depends on
 INVERSION = ("data_residual", "feature_residual", "latent", "latent_cycle")
-DEVICES: dict[str, dict[str, Any]] = {  # parameters; in capitals, constants of the pretext network
+PRETEXT = ("reconstruction_weight", "linear_up_to")  # of a configuration, no parameters of FAnoGAN
+OPTIONS: dict[str, dict[str, Any]] = {  # parameters, and those of `PRETEXT`
     "a memory of 512 rows": {"memory_size": 512, **GAN_UNUSED},
     "a memory of 4,096 rows": {"memory_size": 4096, **GAN_UNUSED},
     "the nearest neighbour": {"n_neighbors": 1, **GAN_UNUSED},
     "5 neighbours": {"n_neighbors": 5, **GAN_UNUSED},
     "5 neighbours among 4,096 rows": {"n_neighbors": 5, "memory_size": 4096, **GAN_UNUSED},
-    "no swaps to detect": {"REPAIR_WEIGHT": 1e4, **GAN_UNUSED},
-    "no repair": {"REPAIR_WEIGHT": 0.0, "heads": AUTO_TABLE_HEADS[:2], **GAN_UNUSED},
-    "numbers not compressed": {"LINEAR_UP_TO": 1e9, **GAN_UNUSED},
+    "no swaps to detect": {"reconstruction_weight": 1e4, **GAN_UNUSED},
+    "no repair": {"reconstruction_weight": 0.0, "heads": TABLE_HEADS[:2], **GAN_UNUSED},
+    "numbers not compressed": {"linear_up_to": 1e9, **GAN_UNUSED},
     "half the steps": {"pretext_steps": 750, **GAN_UNUSED},
     "2 folds": {"n_folds": 2, **GAN_UNUSED},
     "the critic's features instead": CRITIC,
     "the critic's, spectral norm": {"spectral_norm": True, **CRITIC},
     "the critic's, R1 for gradient penalty": {"gradient_penalty": 0.0, "r1": 10.0, **CRITIC},
-    "the critic's features as well": {**CRITIC, "heads": AUTO_TABLE_HEADS + CRITIC["heads"]},
-    "the inversion as well": {"heads": AUTO_TABLE_HEADS + INVERSION},
+    "the critic's features as well": {**CRITIC, "heads": TABLE_HEADS + CRITIC["heads"]},
+    "the inversion as well": {"heads": TABLE_HEADS + INVERSION},
 }
 
 
@@ -66,8 +75,13 @@ def main() -> None:
     arguments = _arguments()
     file = arguments.results or FOLDER / "ablation.jsonl"
     if not arguments.report:
-        with threads(arguments.threads), patch.object(_base, "train_networks", Trained()):
-            run_missing(file, _jobs(arguments), measure, key=KEY, fresh=arguments.fresh)
+        trained = Trained()
+        with threads(arguments.threads):
+            run_missing(
+                *(file, _jobs(arguments), lambda job, rows: measure(job, rows, trained)),
+                key=KEY,
+                fresh=arguments.fresh,
+            )
     results = read(file, KEY)
     print(table(make_panel(results, sorted({r["seed"] for r in results}), baseline=WHOLE)))
 
@@ -77,72 +91,87 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Split]]:
     for seed in range(arguments.seeds):
         for name, load in loaders[arguments.part :: arguments.parts]:
             rows = split(*load(), seed)
-            for method in (WHOLE, *arguments.devices):
+            for method in (WHOLE, *arguments.options):
                 job = {"suite": "ablation", "set": name, "seed": seed, "method": method}
                 yield job | sizes(rows.train, rows.test, rows.y), rows
 
 
 class Trained:
-    """Trains a detector's networks; those of the fit before are taken where they are the same."""
+    """Trains networks; those of the fit before are copied if their training would be the same."""
 
     def __init__(self) -> None:
-        self.asked: str | None = None
-        self.rows, self.history = torch.empty(0), History()
+        self.config: DetectorConfig | None = None
+        self.rows = torch.empty(0)
         self.states: dict[str, dict[str, torch.Tensor]] = {}
+        self.n_trained = 0
 
-    def __call__(self, detector: Any, start: Any, rows: Any) -> History:
-        """Return the history of training, of this fit or of the one before."""
-        asked, networks = _asked_of_training(detector), detector.networks_
-        if asked == self.asked and torch.equal(rows.raw, self.rows):
-            members = pretext_networks(detector, int(rows.folds.max()) + 2)[1:]
-            networks.folds = torch.nn.ModuleList(members)
+    def train(self, model: DetectorModel, rows: TrainingRows) -> None:
+        """Train the networks of a model, or copy them."""
+        config = replace(model.config, n_neighbors=1, memory_size=1)  # only scorers use these
+        networks = model.networks
+        if config == self.config and torch.equal(rows.raw, self.rows):
+            n_networks = int(rows.folds.max()) + 2
+            folds = pretext_networks(config, model.codec, n_networks, model.seed)[1:]
+            networks.folds = torch.nn.ModuleList(folds)
             for name, module in networks.modules().items():
                 module.load_state_dict(self.states[name])
                 freeze(module)
-            return self.history
-        self.history = train_networks(detector, start, rows)
-        self.asked, self.rows = asked, rows.raw
+            return
+        run_ = Run(
+            schedule=config.schedule, max_time=config.max_time, patience=config.n_iter_no_change
+        )
+        train(plan_phases(model, rows, "auto"), run_)
+        self.config, self.rows = config, rows.raw
         self.states = {name: module.state_dict() for name, module in networks.modules().items()}
-        return self.history
+        self.n_trained += 1
 
 
-def _asked_of_training(detector: Any) -> str:
-    """Return all that training depends on, the rows aside."""
-    params = detector.get_params(deep=False)
-    kept = {name: value for name, value in params.items() if name not in AFTER_TRAINING}
-    return repr((kept, pretext.REPAIR_WEIGHT, pretext.LINEAR_UP_TO))
+def fit(X: Floats, seed: int, params: dict[str, Any], trained: Trained) -> DetectorModel:
+    """Return the model of a detector of tables that is fitted with some options."""
+    pretext = {name: value for name, value in params.items() if name in PRETEXT}
+    others = {name: value for name, value in params.items() if name not in PRETEXT}
+    given = FAnoGAN(**others).get_params(deep=False)
+    codec = TableCodec(given["max_categories"]).fit(X)
+    config = replace(detector_config(given, codec), **pretext)
+    model = DetectorModel.build(config, codec, seed)
+    rows = without_a_fold(model, split_training_rows(model, codec.prepare(X)), fit=True)
+    trained.train(model, rows)
+    fit_scorer(model, rows)
+    return model
 
 
-def measure(job: Result, rows: Split) -> list[Result]:
-    """Return the figures of one fit: of a device, or of the parts and, last, the whole."""
-    params = DEVICES.get(job["method"], GAN_UNUSED)
-    constants = {name: value for name, value in params.items() if name.isupper()}
-    params = {name: value for name, value in params.items() if not name.isupper()}
-    with ExitStack() as patches:
-        for name, value in constants.items():
-            patches.enter_context(patch.object(pretext, name, value))
-        detector, figures = measure_augan(rows.train, rows.test, rows.y, job["seed"], **params)
+def measure(job: Result, rows: Split, trained: Trained) -> list[Result]:
+    """Return the figures of one fit: of an option, or of the score parts and, last, the whole."""
+    params = OPTIONS.get(job["method"], GAN_UNUSED)
+    fitting, model = timed("fit", fit, rows.train, job["seed"], params, trained)
+    raw = model.codec.prepare(rows.test)
+    scoring, answers = timed("score", lambda: model.answers(raw, explain=False))
+    scores, parts = (part.double().numpy() for part in answers)
+    figures = quality(rows.y, scores) | fitting | scoring
     if job["method"] != WHOLE:
-        return [{"kind": "device", **figures}]
-    return [*_refused(detector, rows, figures["auroc"]), {"kind": "whole", **figures}]
+        return [{"kind": "option", **figures}]
+    named = dict(zip(model.scorer.part_names, parts.T, strict=True))
+    return [*_refused(model, named, rows.y, figures["auroc"]), {"kind": "whole", **figures}]
 
 
-def _refused(detector: Any, rows: Split, auroc: float) -> list[Result]:
+def _refused(
+    model: DetectorModel, parts: dict[str, Floats], y: NDArray[np.int64], auroc: float
+) -> list[Result]:
     """Return the figures of the calibrated parts fused in other ways.
 
     Raises
     ------
     ValueError
-        If the parts, fused as the detector says, do not give its own AUROC.
+        If the parts, fused as the detector does, do not give its own AUROC.
     """
-    parts = detector.score_parts(rows.test)
-    weights = dict(zip(parts, detector.scorer_.weights, strict=True))
-    own = quality(rows.y, _fuse(parts, weights, detector.scorer_.fusion))["auroc"]
+    scorer = model.scorer
+    weights = dict(zip(parts, scorer.weights, strict=True))
+    own = quality(y, _fuse(parts, weights, scorer.fusion))["auroc"]
     if abs(own - auroc) > TOLERANCE:
-        raise ValueError(f"score_parts fuse to AUROC {own}, anomaly_score has {auroc}")
+        raise ValueError(f"score parts fuse to AUROC {own}, the scores have {auroc}")
     return [
-        {"method": name, "kind": kind} | quality(rows.y, _fuse(parts, *how))
-        for name, (kind, *how) in variants_of(weights, detector.scorer_.fusion).items()
+        {"method": name, "kind": kind} | quality(y, _fuse(parts, *how))
+        for name, (kind, *how) in variants_of(weights, scorer.fusion).items()
     ]
 
 
@@ -162,10 +191,8 @@ def variants_of(weights: dict[str, float], fusion: str) -> dict[str, Variant]:
     return variants
 
 
-def _fuse(parts: Any, weights: dict[str, float], fusion: str) -> np.ndarray:
-    from augan.scoring.calibration import fuse
-
-    values = torch.tensor(parts[list(weights)].to_numpy())
+def _fuse(parts: dict[str, Floats], weights: dict[str, float], fusion: str) -> Floats:
+    values = torch.tensor(np.stack([parts[name] for name in weights], axis=1))
     return fuse(values, torch.tensor(list(weights.values()), dtype=values.dtype), fusion).numpy()
 
 
@@ -198,7 +225,7 @@ def _arguments() -> argparse.Namespace:
     add_parts(parser)
     add = parser.add_argument
     add("--seeds", type=int, default=1, help="how many, from 0 on")
-    add("--devices", nargs="*", default=list(DEVICES), choices=DEVICES, metavar="DEVICE")
+    add("--options", nargs="*", default=list(OPTIONS), choices=OPTIONS, metavar="OPTION")
     return parse(parser)
 
 

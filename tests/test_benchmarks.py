@@ -215,40 +215,41 @@ def test_ablation_shows_each_variant_beside_the_whole():
 
 
 @pytest.mark.parametrize("method", ["augan (default)", "no repair"])
-def test_ablation_measures_the_whole_and_a_device(method, monkeypatch):
+def test_ablation_measures_the_whole_and_an_option(method, monkeypatch):
     quick = {"max_steps": 1, "encoder_steps": 1, "pretext_steps": 20, "width": 8}
     monkeypatch.setattr(ablation, "GAN_UNUSED", quick)
-    monkeypatch.setitem(ablation.DEVICES, "no repair", {"REPAIR_WEIGHT": 0.0, **quick})
+    monkeypatch.setitem(ablation.OPTIONS, "no repair", {"reconstruction_weight": 0.0, **quick})
     X = np.random.default_rng(0).normal(size=(90, 4))
     X[60:] += 5
-    lines = ablation.measure({"method": method, "seed": 0}, split(X, labels(60, 30), seed=0))
+    rows = split(X, labels(60, 30), seed=0)
+    lines = ablation.measure({"method": method, "seed": 0}, rows, ablation.Trained())
     assert lines[-1]["auroc"] > 0.9
-    assert lines[-1]["kind"] == ("whole" if method == "augan (default)" else "device")
-    assert ablation.pretext.REPAIR_WEIGHT == 1.0
+    assert lines[-1]["kind"] == ("whole" if method == "augan (default)" else "option")
 
 
-def test_networks_trained_once_give_what_those_of_a_fit_give(monkeypatch):
+def test_options_of_the_pretext_network_change_the_scores():
+    quick = {"pretext_steps": 5, "n_folds": 2, "max_steps": 1, "encoder_steps": 1, "width": 8}
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    found = [
+        ablation.fit(X, 0, quick | more, ablation.Trained()).networks.pretext
+        for more in ({}, {"reconstruction_weight": 0.0}, {"linear_up_to": 0.5})
+    ]
+    states = [network.state_dict()["layers.1.weight"] for network in found]
+    assert not states[0].equal(states[1]) and not states[0].equal(states[2])
+    assert [network.linear_up_to for network in found] == [6.0, 6.0, 0.5]
+
+
+def test_networks_trained_once_give_what_those_of_a_fit_give():
     quick = {"pretext_steps": 2, "n_folds": 2, "max_steps": 1, "encoder_steps": 1}
     X = np.random.default_rng(0).normal(size=(90, 4))
     rows = split(X, labels(60, 30), seed=0)
-    others = (quick, {"n_neighbors": 5, **quick}, quick | {"pretext_steps": 3})
-    own = [measure_augan(rows.train, rows.test, rows.y, 0, **params)[1] for params in others]
     trained = ablation.Trained()
-    monkeypatch.setattr(ablation._base, "train_networks", trained)
-    n_trained = []
-    monkeypatch.setattr(ablation, "train_networks", _counting(ablation.train_networks, n_trained))
-    for params, figures in zip(others, own, strict=True):
-        found = measure_augan(rows.train, rows.test, rows.y, 0, **params)[1]
-        assert (found["auroc"], found["ap"]) == (figures["auroc"], figures["ap"])
-    assert len(n_trained) == 2
-
-
-def _counting(function, calls):
-    def counted(*arguments):
-        calls.append(arguments)
-        return function(*arguments)
-
-    return counted
+    for params in (quick, {"n_neighbors": 5, **quick}, quick | {"pretext_steps": 3}):
+        expected = measure_augan(rows.train, rows.test, rows.y, 0, **params)[0]
+        model = ablation.fit(rows.train, 0, params, trained)
+        scores = model.answers(model.codec.prepare(rows.test), explain=False)[0]
+        assert np.array_equal(scores.double().numpy(), expected.anomaly_score(rows.test))
+    assert trained.n_trained == 2
 
 
 def test_variants_leave_out_each_head_in_turn():

@@ -11,7 +11,7 @@ from augan.codecs.codec import Codec
 from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
 from augan.exceptions import DataWarning
-from augan.networks import Architecture
+from augan.networks import LINEAR_UP_TO, Architecture
 from augan.scoring.calibration import Fusion
 from augan.scoring.former_heads import current_heads
 from augan.scoring.heads import BACKBONE_HEADS
@@ -54,6 +54,8 @@ class DetectorConfig(Config):
     n_folds: int
     backbone: str | None
     chunk: int
+    reconstruction_weight: float = 1.0  # of the pretext network of tables, as is the next one
+    linear_up_to: float = LINEAR_UP_TO
     search_steps: int | None = None  # of a detector that inverts by search
     search_lr: float = 0.05
     feature_weight: float = 0.1

@@ -191,7 +191,15 @@ def pretext_networks(
     """Return untrained pretext networks; the first is always the same one."""
     owners = codec.owners()
     owner = None if owners is None else owners[1]
-    return build_pretext(codec.spec, owner, width=config.width, n_networks=n_networks, seed=seed)
+    return build_pretext(
+        codec.spec,
+        owner,
+        width=config.width,
+        n_networks=n_networks,
+        seed=seed,
+        reconstruction_weight=config.reconstruction_weight,
+        linear_up_to=config.linear_up_to,
+    )
 
 
 def check_heads(config: DetectorConfig, codec: Codec) -> None:

@@ -13,10 +13,16 @@ from augan.networks import conv, dense, dense_images, residual
 from augan.networks.backbone import Backbone
 from augan.networks.conditioning import ClassCritic, ClassGenerator
 from augan.networks.layers import Critic
-from augan.networks.pretext import PretextNetwork, SwapPretext, TransformPretext
+from augan.networks.pretext import (
+    LINEAR_UP_TO,
+    PretextNetwork,
+    SwapPretext,
+    TransformPretext,
+)
 from augan.networks.restoration import RestorationNetwork
 
 __all__ = [
+    "LINEAR_UP_TO",
     "Backbone",
     "Critic",
     "Networks",
@@ -147,13 +153,24 @@ def build_class_networks(
 
 
 def build_pretext(
-    spec: Spec, owner: Tensor | None, *, width: int, n_networks: int, seed: int = 0
+    spec: Spec,
+    owner: Tensor | None,
+    *,
+    width: int,
+    n_networks: int,
+    seed: int = 0,
+    reconstruction_weight: float = 1.0,
+    linear_up_to: float = LINEAR_UP_TO,
 ) -> list[PretextNetwork]:
-    """Return new pretext networks; `owner` (S,) is the column of each standardised channel."""
+    """Return new pretext networks; `owner` (S,) is the column of each standardised channel.
+
+    `reconstruction_weight` and `linear_up_to` are those of `SwapPretext`, the network of tables.
+    """
     with seeded_layers(seed, "pretext"):
         if spec.kind == "vector":
             assert owner is not None
-            return [SwapPretext(owner, width=width) for _ in range(n_networks)]
+            how = {"reconstruction_weight": reconstruction_weight, "linear_up_to": linear_up_to}
+            return [SwapPretext(owner, width=width, **how) for _ in range(n_networks)]
         return [TransformPretext(spec, width=width) for _ in range(n_networks)]
 
 

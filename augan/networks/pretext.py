@@ -17,7 +17,6 @@ from augan.networks.conv import halving_channels
 from augan.networks.layers import SLOPE, SteadyLinear
 
 MAX_SWAPPED = 0.5  # largest share of a row's columns that are replaced
-REPAIR_WEIGHT = 1.0  # weight of reconstruction; the detection of replaced columns has weight 1
 LINEAR_UP_TO = 6.0  # standard deviations; larger numbers are compressed to their logarithm
 SHIFT = 4  # images are shifted by 1 / SHIFT of a side
 
@@ -59,6 +58,10 @@ class SwapPretext(PretextNetwork):
         Column of each channel of a standardised row, (S,).
     width : int
         Units of each of the three hidden layers.
+    reconstruction_weight : float, default=1.0
+        Weight of the reconstruction error in the loss; that of the mask's cross-entropy is 1.
+    linear_up_to : float, default=6.0
+        Standard deviations beyond which numbers are compressed to their logarithm.
 
     References
     ----------
@@ -69,8 +72,16 @@ class SwapPretext(PretextNetwork):
     reads_standard = True
     owner: Tensor
 
-    def __init__(self, owner: Tensor, *, width: int) -> None:
+    def __init__(
+        self,
+        owner: Tensor,
+        *,
+        width: int,
+        reconstruction_weight: float = 1.0,
+        linear_up_to: float = LINEAR_UP_TO,
+    ) -> None:
         super().__init__()
+        self.reconstruction_weight, self.linear_up_to = reconstruction_weight, linear_up_to
         size, self.n_columns = len(owner), int(owner.max()) + 1
         self.register_buffer("owner", owner, persistent=False)
         self.layers = nn.ModuleList(
@@ -82,19 +93,20 @@ class SwapPretext(PretextNetwork):
 
     def features(self, rows: Tensor) -> Tensor:
         """Return the activations of the last two layers (n, 2 * width) of standardised rows."""
-        return torch.cat(self._hidden(compress(rows))[-2:], dim=1)
+        return torch.cat(self._hidden(compress(rows, self.linear_up_to))[-2:], dim=1)
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
         """Return the cross-entropy of the mask plus the reconstruction error."""
-        rows = compress(rows)
+        rows = compress(rows, self.linear_up_to)
         corrupted, swapped = swap_columns(rows, self.owner, self.n_columns, random)
         hidden = self._hidden(corrupted)[-1]
         found = F.binary_cross_entropy_with_logits(self.detect(hidden), swapped.to(rows.dtype))
-        return found + REPAIR_WEIGHT * F.smooth_l1_loss(self.repair(hidden), rows)
+        error = F.smooth_l1_loss(self.repair(hidden), rows)
+        return found + self.reconstruction_weight * error
 
     def repair_error(self, rows: Tensor) -> Tensor:
         """Return errors (n, S) of the reconstruction of standardised rows, compressed."""
-        rows = compress(rows)
+        rows = compress(rows, self.linear_up_to)
         error: Tensor = self.repair(self._hidden(rows)[-1]) - rows
         return error
 
@@ -210,8 +222,8 @@ def swap_columns(
     return torch.where(swapped[:, owner], rows.gather(0, donors[:, owner]), rows), swapped
 
 
-def compress(rows: Tensor) -> Tensor:
-    """Return standardised rows; numbers beyond `LINEAR_UP_TO` grow as their logarithm."""
+def compress(rows: Tensor, linear_up_to: float = LINEAR_UP_TO) -> Tensor:
+    """Return standardised rows; numbers beyond `linear_up_to` grow as their logarithm."""
     size = rows.abs()
-    beyond = LINEAR_UP_TO + (size - LINEAR_UP_TO).clamp(min=0).log1p()
-    return torch.where(size <= LINEAR_UP_TO, rows, rows.sign() * beyond)
+    beyond = linear_up_to + (size - linear_up_to).clamp(min=0).log1p()
+    return torch.where(size <= linear_up_to, rows, rows.sign() * beyond)

@@ -50,7 +50,13 @@ class Keep:
     uses_stored: bool = False
 
     def columns(self, found: Sequence[str], context: dict[str, Any], path: Path) -> list[str]:
-        """Return the columns to copy, out of those `found`."""
+        """Return the columns to copy, out of those `found`.
+
+        Raises
+        ------
+        ParameterError
+            For a column of the result's own.
+        """
         from augan.exceptions import ParameterError
 
         stored = context.get("id", []) if self.uses_stored else []
@@ -64,7 +70,13 @@ class Keep:
         return names
 
     def refuse(self, path: Path) -> None:
-        """Raise for columns of data that has no named columns."""
+        """Raise for columns of data that has no named columns.
+
+        Raises
+        ------
+        ParameterError
+            If --id or --keep is given.
+        """
         from augan.exceptions import ParameterError
 
         for option, names in (("--id", self.ids), ("--keep", self.others)):
@@ -86,6 +98,11 @@ def model_batches(
     """Yield the rows of a file in batches, in the form that the model takes.
 
     The column `target` is not warned of. Images in the folder `masks` are left out.
+
+    Raises
+    ------
+    DataError
+        For data of another kind than that of the model, or with missing columns.
     """
     from augan.exceptions import DataError
     from augan.io.image_folder import ImageFolder

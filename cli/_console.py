@@ -46,7 +46,13 @@ def say(message: str, *, quiet: bool = False) -> None:
 
 @contextlib.contextmanager
 def plain_errors(stopped: Callable[[], str] = lambda: STOPPED) -> Iterator[None]:
-    """Print user errors and warnings as one line each; exit with code 1 after an error."""
+    """Print user errors and warnings as one line each; exit with code 1 after an error.
+
+    Raises
+    ------
+    typer.Exit
+        After an error that was printed.
+    """
     from augan.exceptions import AuganError
 
     with warnings.catch_warnings(), _logged_warnings():
@@ -90,7 +96,13 @@ def _logged_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def data_errors(path: Path) -> Iterator[None]:
-    """Put the name of the file before an estimator's errors about its rows."""
+    """Put the name of the file before an estimator's errors about its rows.
+
+    Raises
+    ------
+    DataError
+        For a ValueError that is not about a parameter.
+    """
     from augan.exceptions import AuganError, DataError
 
     try:

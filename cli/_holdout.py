@@ -16,7 +16,13 @@ N_BOOTSTRAP = 1000
 
 
 def check_share(share: float | None) -> None:
-    """Raise for a share that leaves nothing to train or to evaluate on."""
+    """Raise for a share that leaves nothing to train or to evaluate on.
+
+    Raises
+    ------
+    ParameterError
+        For a share outside 0 to 1.
+    """
     from augan.exceptions import ParameterError
 
     if share is not None and not 0 < share < 1:

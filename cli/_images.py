@@ -33,7 +33,13 @@ def load_image_model(path: Path, device: str | None, option: str) -> Any:
 def read_images(
     path: Path, options: Any, codec: Any, target: str | None = None, *, training: bool = False
 ) -> tuple[Any, Any]:
-    """Return images of an array or a folder, and their labels if there is a target."""
+    """Return images of an array or a folder, and their labels if there is a target.
+
+    Raises
+    ------
+    DataError
+        For a table.
+    """
     import numpy as np
 
     from augan.exceptions import DataError
@@ -52,7 +58,13 @@ def read_images(
 
 
 def pick(images: Any, row: int, option: str, path: Path) -> Any:
-    """Return one image (1, H, W[, C])."""
+    """Return one image (1, H, W[, C]).
+
+    Raises
+    ------
+    ParameterError
+        If there is no such image.
+    """
     from augan.exceptions import ParameterError
 
     if row >= len(images):
@@ -61,7 +73,13 @@ def pick(images: Any, row: int, option: str, path: Path) -> Any:
 
 
 def check_picture(path: Path, option: str, *inputs: Path | None) -> None:
-    """Raise for a picture that cannot be written, now rather than after the work."""
+    """Raise for a picture that cannot be written, now rather than after the work.
+
+    Raises
+    ------
+    ParameterError
+        For another format, or the path of an input.
+    """
     from augan.exceptions import ParameterError
 
     from ._outputs import check_apart, check_output

@@ -39,7 +39,13 @@ def load_detector(path: Path, device: str | None, threads: int | None = None) ->
 
 
 def providers(device: str | None) -> str:
-    """Return the execution provider of ONNX Runtime."""
+    """Return the execution provider of ONNX Runtime.
+
+    Raises
+    ------
+    ParameterError
+        For a device that ONNX Runtime does not have.
+    """
     from augan.exceptions import ParameterError
 
     if device not in PROVIDERS:

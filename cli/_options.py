@@ -32,7 +32,13 @@ def at_most(highest: int) -> Callable[[int | None], int | None]:
 
 
 def seconds(text: str) -> float:
-    """Return the seconds of a time such as 90, 90s, 5m or 1h."""
+    """Return the seconds of a time such as 90, 90s, 5m or 1h.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the text is not a time.
+    """
     from augan.exceptions import shown
 
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())

@@ -7,7 +7,15 @@ from pathlib import Path
 
 
 def check_output(out: Path, option: str, *inputs: Path | None) -> None:
-    """Raise for an output that cannot be written, or that is one of the inputs."""
+    """Raise for an output that cannot be written, or that is one of the inputs.
+
+    Raises
+    ------
+    ParameterError
+        For the path of an input.
+    OSError
+        If the file cannot be written.
+    """
     from augan._files import check_writable, is_same_file, is_stream
     from augan.exceptions import ParameterError
 
@@ -54,7 +62,13 @@ def _is_read(out: Path, folder: Path) -> bool:
 
 
 def check_apart(out: Path, option: str, *inputs: Path | None) -> None:
-    """Raise for images that would be written among the input images, and be read next time."""
+    """Raise for images that would be written among the input images, and be read next time.
+
+    Raises
+    ------
+    ParameterError
+        For a path inside the folder of an input.
+    """
     from augan.exceptions import ParameterError
 
     for path in inputs:

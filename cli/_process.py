@@ -32,7 +32,13 @@ class ClosedStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Raise OSError."""
+        """Raise OSError.
+
+        Raises
+        ------
+        OSError
+            Always.
+        """
         raise OSError(errno.EBADF, "is closed", "stdout")
 
 

@@ -148,7 +148,13 @@ def _date_formats(given: list[str]) -> dict[str, str]:
 
 
 def stored_reading(context: dict[str, Any], model: Path) -> Any:
-    """Return the options that the training data of a model was read with."""
+    """Return the options that the training data of a model was read with.
+
+    Raises
+    ------
+    ModelFileError
+        If the stored options are not valid.
+    """
     from augan.exceptions import ModelFileError, ParameterError
     from augan.io.options import ReadOptions
 

@@ -29,7 +29,13 @@ class Request:
 
 
 def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet: bool) -> str:
-    """Write new rows of a model; return a summary."""
+    """Write new rows of a model; return a summary.
+
+    Raises
+    ------
+    ParameterError
+        For options that do not fit the model, or each other.
+    """
     from augan._files import is_stream
     from augan.exceptions import ParameterError, listed
     from augan.io.formats import in_formats
@@ -163,7 +169,13 @@ def _write_images(
 
 
 def read_where(texts: list[str], codec: Any) -> dict[str, Any] | None:
-    """Return the conditions of ``--where COL=VALUE`` and ``--where COL=LOW..HIGH``."""
+    """Return the conditions of ``--where COL=VALUE`` and ``--where COL=LOW..HIGH``.
+
+    Raises
+    ------
+    ParameterError
+        For a text of another form, or a model of images.
+    """
     from augan.codecs.table import TableCodec
     from augan.exceptions import ParameterError
 
@@ -194,7 +206,13 @@ def _value(column: Any, text: str) -> Any:
 
 
 def read_class(text: str | None, estimator: Any, path: Path) -> Any:
-    """Return the label for a text, None for no text."""
+    """Return the label for a text, None for no text.
+
+    Raises
+    ------
+    ParameterError
+        For a class that the model does not have.
+    """
     from augan.codecs.cells import category_key
     from augan.exceptions import ParameterError, shown
 
@@ -210,7 +228,13 @@ def read_class(text: str | None, estimator: Any, path: Path) -> Any:
 
 
 def read_range(text: str | None) -> tuple[float, float] | None:
-    """Return the two quantiles of ``--score-range LOW..HIGH``."""
+    """Return the two quantiles of ``--score-range LOW..HIGH``.
+
+    Raises
+    ------
+    ParameterError
+        If the text is not a range.
+    """
     from augan.exceptions import ParameterError
 
     if text is None:

@@ -14,7 +14,13 @@ from ._console import data_errors, progress
 
 
 def flag_limit(estimator: Any, fpr: float | None, threshold: float | None) -> float:
-    """Return the score above which a row is flagged."""
+    """Return the score above which a row is flagged.
+
+    Raises
+    ------
+    ParameterError
+        If both are given, or one is outside its bounds.
+    """
     from augan.exceptions import ParameterError
 
     if fpr is not None and threshold is not None:

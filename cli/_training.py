@@ -53,6 +53,11 @@ def read_training(
     """Return the normal rows of a file, and the rows held out.
 
     Images of a folder have at most `longest` pixels a side.
+
+    Raises
+    ------
+    ParameterError
+        For options that do not fit the data, or each other.
     """
     import numpy as np
 
@@ -165,7 +170,13 @@ def _parts(n_rows: int, labels: Any, path: Path, asked: Asked) -> _Parts:
 
 
 def choose_held(keys: Any, usable: Any, asked: Asked, normal: Any, path: Path) -> Any:
-    """Return the mask (n,) of held-out rows: a share of each label, at least one row."""
+    """Return the mask (n,) of held-out rows: a share of each label, at least one row.
+
+    Raises
+    ------
+    DataError
+        If fewer than two normal rows are left to train on.
+    """
     import numpy as np
 
     from augan._random import numpy_stream

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ._deprecated import new_command
+from ._parameters import LISTS_PARAMETERS
 
 
 class Command(TyperCommand):
@@ -21,13 +22,21 @@ class Command(TyperCommand):
         super().__init__(*args, help=text, **named)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments."""
+        """Read the arguments.
+
+        Raises
+        ------
+        typer.BadParameter
+            For an empty path.
+        """
         options = _path_options(inspect.unwrap(self.callback)) if self.callback else set()
         for before, word in zip(["", *args], args, strict=False):
             of_text = before.startswith("-") and before not in options
             if word in {f"{option}=" for option in options} or (word == "" and not of_text):
                 name = word.rstrip("=") or before
                 raise typer.BadParameter(f"{name if name in options else 'DATA'}: an empty path")
+        # the options before it, such as --method, say which parameters are listed
+        args = sorted(args, key=LISTS_PARAMETERS.__eq__)
         return list(super().parse_args(ctx, args))
 
 

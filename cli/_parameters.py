@@ -5,10 +5,15 @@ from __future__ import annotations
 import ast
 import difflib
 import warnings
+from collections.abc import Callable, Collection
 from typing import Any
 
 import typer
 
+from ._console import say
+from ._options import TRAINING
+
+LISTS_PARAMETERS = "--help-parameters"
 LONGEST = 10_000  # characters of a value
 
 
@@ -41,10 +46,14 @@ def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> An
         For an unknown parameter, or one in `own`, which the command sets in another way.
     """
     import augan
+    from augan.estimators.parameters import RENAMED
     from augan.exceptions import ParameterError, shown
 
     cls = getattr(augan, name)
     known = cls().get_params()
+    for former in RENAMED.keys() & given.keys():
+        say(f"augan: warning: --set {former}: the parameter is called {RENAMED[former]} now")
+    given = {RENAMED.get(parameter, parameter): value for parameter, value in given.items()}
     for parameter in given:
         if parameter in own:
             raise ParameterError(f"--set {parameter}: {own[parameter]}")
@@ -55,6 +64,56 @@ def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> An
                 f"--set {shown(parameter)[1:-1]}: {name} has no such parameter{meant}"
             )
     return cls(**given)
+
+
+def help_parameters(class_of: Callable[[Any], str], own: Collection[str]) -> Any:
+    """Return the option that prints the parameters of an estimator for ``--set``, and stops.
+
+    Parameters
+    ----------
+    class_of : callable
+        Takes the command's context, returns the name of the estimator's class.
+    own : collection of str
+        Parameters that ``--set`` does not take.
+    """
+
+    def show(context: typer.Context, wanted: bool) -> None:
+        if wanted and not context.resilient_parsing:
+            print_parameters(class_of(context), own)
+            raise typer.Exit
+
+    return typer.Option(
+        LISTS_PARAMETERS,
+        is_eager=True,
+        callback=show,
+        help="List the parameters for --set, and exit.",
+        rich_help_panel=TRAINING,
+    )
+
+
+def print_parameters(name: str, own: Collection[str]) -> None:
+    """Print the parameters of an estimator: type, default, allowed values, a line of text."""
+    from rich.table import Table
+
+    import augan
+    from augan.estimators.checks import ANYTHING
+    from augan.estimators.parameters import default_text, parameters_of
+
+    from ._terminal import PlainConsole
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+    for head in ("parameter", "default"):
+        table.add_column(head, no_wrap=True)
+    for head in ("type and allowed values", "description"):
+        table.add_column(head, ratio=1)
+    for item in parameters_of(getattr(augan, name)).values():
+        about = item.metadata
+        if item.name not in own:
+            is_free = about["check"] is ANYTHING
+            allowed = about["kind"] if is_free else about["check"].text
+            line = about["text"].partition("\n")[0]
+            table.add_row(item.name, default_text(item), allowed, line)
+    PlainConsole().print(table)
 
 
 def _assignment(text: str) -> tuple[str, Any]:

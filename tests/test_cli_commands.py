@@ -166,3 +166,30 @@ def test_the_completion_of_a_shell_is_printed(shell: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
     )
     assert "_AUGAN_COMPLETE" in found.stdout and "augan" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "takes", "refuses"),
+    [
+        (["fit", "--help-parameters"], "heads", "checkpoint"),
+        (["fit", "--help-parameters", "--method", "anogan"], "search_steps", "encoder_steps"),
+        (["fit-sampler", "t.csv", "--help-parameters"], "spread", "callbacks"),
+    ],
+)
+def test_the_parameters_for_set_are_listed(words: list[str], takes: str, refuses: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 0, result.stderr
+    head, *lines = result.stdout.splitlines()
+    assert head.split()[:3] == ["parameter", "default", "type"] and "description" in head
+    names = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert {"gan", "width", takes} <= set(names) and refuses not in names
+    assert "at most" in result.stdout and "Adversarial loss" in result.stdout
+
+
+def test_the_former_name_of_a_parameter_works_and_warns(folder: Path) -> None:
+    words = ["fit", "t.csv", "--out", "m.augan", "--drop", "y", "--dry-run", "--threads", "1"]
+    former = run(*words, "--set", "score=paper")
+    assert former.exit_code == 0, former.stderr
+    (line,) = former.stderr.splitlines()
+    assert line == "augan: warning: --set score: the parameter is called scoring now"
+    assert "gan: 2000" in former.stdout  # steps of the score "paper"

@@ -31,7 +31,7 @@ from .._options import (
     TensorBoard,
     Threads,
 )
-from .._parameters import build_estimator
+from .._parameters import build_estimator, help_parameters
 from .._reading import reading_options
 from .._training import Asked, Training, read_training
 
@@ -55,10 +55,15 @@ Holdout = Annotated[
 Method = Annotated[
     Literal["f-anogan", "anogan"],
     typer.Option(
+        is_eager=True,  # --help-parameters depends on it
         metavar="METHOD",
         help="f-anogan (encoder) or anogan (search).",
         rich_help_panel=TRAINING,
     ),
+]
+HelpParameters = Annotated[
+    bool,
+    help_parameters(lambda context: METHODS[context.params.get("method", "f-anogan")], OWN),
 ]
 Resume = Annotated[
     bool,
@@ -95,6 +100,7 @@ def fit(
     gan: Loss = "wgan-gp",
     steps: Steps = None,
     set_: Assignments = None,
+    _: HelpParameters = False,
     run_dir: RunDir = None,
     overwrite: Overwrite = False,
     tensorboard: TensorBoard = False,
@@ -112,8 +118,7 @@ def fit(
     """
     run = Run(data, out, run_dir, overwrite, tensorboard, resume, quiet)
     with plain_errors(run.stopped):
-        own = {"gan": gan, "random_state": seed, "device": device}
-        given = parameters(set_, steps, max_time, **own)
+        given = parameters(set_, steps, max_time, gan=gan, random_state=seed, device=device)
         watching = run.callbacks()
         check_share(holdout)
         asked = Asked(target, normal, drop or [], id_ or [], holdout, seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from .._console import data_errors, plain_errors, progress, say, set_threads, training_progress
 from .._fitting import Run, parameters, show_plan
@@ -24,11 +24,13 @@ from .._options import (
     TensorBoard,
     Threads,
 )
-from .._parameters import build_estimator
+from .._parameters import build_estimator, help_parameters
 from .._reading import reading_options
 from ..labels import LabelledRows, read_labelled
 
 OWN = {"callbacks": "only from Python"}
+
+HelpParameters = Annotated[bool, help_parameters(lambda _: "GANSampler", OWN)]
 
 
 @reading_options
@@ -44,6 +46,7 @@ def fit_sampler(
     gan: Loss = "wgan-gp",
     steps: Steps = None,
     set_: Assignments = None,
+    _: HelpParameters = False,
     run_dir: RunDir = None,
     overwrite: Overwrite = False,
     tensorboard: TensorBoard = False,
@@ -58,8 +61,7 @@ def fit_sampler(
     """
     run = Run(data, out, run_dir, overwrite, tensorboard, quiet=quiet)
     with plain_errors():
-        own = {"gan": gan, "random_state": seed, "device": device}
-        given = parameters(set_, steps, max_time, **own)
+        given = parameters(set_, steps, max_time, gan=gan, random_state=seed, device=device)
         watching = run.callbacks()
         labelled = read_labelled(data, options, target, drop or [])
         set_threads(threads, small_batches=labelled.rows.ndim == 2)

@@ -89,7 +89,7 @@ def _context(context: dict[str, Any]) -> dict[str, Any]:
 def _of_detector(estimator: Any) -> dict[str, Any]:
     """Return the parts of the score, and the threshold."""
     scorer = estimator.scorer_
-    calibrated = estimator.score == "calibrated"
+    calibrated = estimator.scoring == "calibrated"
     return {
         "score": {"kind": estimator.scoring, "parts": list(scorer.part_names)}
         | ({"fusion": scorer.fusion} if calibrated else {})
@@ -101,7 +101,7 @@ def _of_detector(estimator: Any) -> dict[str, Any]:
 
 def _of_sampler(estimator: Any) -> dict[str, Any]:
     """Return how new rows of each class are made, and the tuning."""
-    pool = estimator._maker.pool
+    pool = estimator.model_.maker.pool
     return {
         "classes": {
             str(label): {"rows": pool.n_rows(code), "source": estimator.methods_[label]}

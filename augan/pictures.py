@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
@@ -13,9 +14,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
 from augan._files import atomic_path
-
-if TYPE_CHECKING:
-    from augan.training.monitor import History
 
 Path = str | os.PathLike[str]
 
@@ -93,7 +91,17 @@ def overlay(image: NDArray[Any], heat: NDArray[Any], limit: float) -> NDArray[np
     return np.round(blended).astype(np.uint8)
 
 
-def save_curves(history: History, path: Path, *, title: str = "") -> None:
+class Curves(Protocol):
+    """The figures of a training run, as `augan.training.monitor.History` has them."""
+
+    def column(self, name: str, phase: str) -> tuple[list[int], list[float]]:
+        """Return (steps, values) of the figure `name` in `phase`."""
+
+    def __reversed__(self) -> Iterator[dict[str, Any]]:
+        """Iterate over the rows, the latest first."""
+
+
+def save_curves(history: Curves, path: Path, *, title: str = "") -> None:
     """Write the training curves of a history to a PNG file."""
     shown = [(name, *panel) for name, panel in PANELS.items() if _reported(history, *panel[:2])]
     figure = Figure(figsize=(11, 3.2 * -(-len(shown) // 3)), layout="constrained")
@@ -112,7 +120,7 @@ def save_curves(history: History, path: Path, *, title: str = "") -> None:
     _write(figure, path)
 
 
-def _reported(history: History, phase: str, figures: tuple[str, ...]) -> bool:
+def _reported(history: Curves, phase: str, figures: tuple[str, ...]) -> bool:
     return any(history.column(name, phase)[0] for name in figures)
 
 

@@ -55,10 +55,3 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-def main() -> None:
-    """Run the command line."""
-    from .__main__ import main
-
-    main()

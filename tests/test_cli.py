@@ -679,7 +679,7 @@ def test_a_damaged_checkpoint_is_refused(stopped: Path, damage: str) -> None:
 
 
 def augan_process(*words: Any, **given: Any) -> subprocess.Popen[bytes]:
-    code = "from augan_cli.app import main; main()"
+    code = "from augan_cli.__main__ import main; main()"
     words = tuple(str(word) for word in words)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([sys.executable, "-c", code, *words], **pipes, **given)

@@ -160,7 +160,7 @@ def test_a_shell_completes_commands_options_and_choices(typed: str, offers: list
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_of_a_shell_is_printed(shell: str) -> None:
-    code = "import sys; from augan_cli.app import main; sys.argv[0] = 'augan'; main()"
+    code = "import sys; from augan_cli.__main__ import main; sys.argv[0] = 'augan'; main()"
     env = {"_AUGAN_COMPLETE": f"source_{shell}", "PATH": "", "PYTHONPATH": ":".join(sys.path)}
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env

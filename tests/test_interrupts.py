@@ -42,7 +42,7 @@ os.dup2(log, 1), os.dup2(log, 2)
 os.chdir(folder)
 exec(before)
 sys.argv = ["augan", *words]
-from augan_cli.app import main
+from augan_cli.__main__ import main
 main()
 """
 WAIT = "def wait(name):\n    open(name, 'w').close()\n    import time; time.sleep(600)\n"

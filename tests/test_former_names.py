@@ -16,6 +16,7 @@ from safetensors.torch import save as save_tensors
 import augan
 from augan import FAnoGAN
 from augan.exceptions import ParameterError
+from augan.io.former_names import with_current_parts
 
 TINY: dict[str, Any] = {
     **{"max_steps": 2, "encoder_steps": 2, "restoration_steps": 1, "width": 4, "n_folds": 2},
@@ -74,6 +75,12 @@ def test_a_former_name_of_a_parameter_warns(name: str, now: str) -> None:
     assert changed.get_params()[now] == value
     with pytest.raises(TypeError, match="unexpected keyword"):
         FAnoGAN(**{name + "s": value})
+
+
+def test_parts_of_a_former_onnx_file_have_the_current_names() -> None:
+    former = {"part": "scorer", "parts": ["image_neighbors", "detail_repair"]}
+    assert with_current_parts(former)["parts"] == ["image_neighbors", "detail_restoration"]
+    assert with_current_parts({"part": "encoder"}) == {"part": "encoder"}
 
 
 def test_a_head_by_both_its_names_is_refused() -> None:

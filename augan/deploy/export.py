@@ -158,34 +158,35 @@ def _check(estimator: Any, part: str, precision: str, bank: str, X: Any) -> None
         ("bank", bank, BANKS),
     ):
         if value not in allowed:
-            raise ParameterError(f"{name}={shown(value)}: is not one of {', '.join(allowed)}")
+            raise ParameterError(f"{name}={shown(value)}: must be one of {', '.join(allowed)}")
     if part != "scorer" and (precision, bank) != ("fp32", "fp32"):
-        raise ParameterError(f"part={shown(part)}: only the scorer has other precisions than fp32")
+        raise ParameterError(
+            f"part={shown(part)}: only the scorer can have a precision other than fp32"
+        )
     if (precision, bank) != ("fp32", "fp32") and X is None:
         lower = f"precision={shown(precision)}" if precision != "fp32" else f"bank={shown(bank)}"
         raise ParameterError(f"{lower}: needs X, normal rows to measure what is lost")
     is_sampler = hasattr(estimator, "classes_")
     if is_sampler and part != "generator":
         raise ExportError(
-            f"part={shown(part)}: a {type(estimator).__name__} scores nothing; export its generator"
+            f"part={shown(part)}: a {type(estimator).__name__} does not score rows; "
+            "part='generator' can be exported"
         )
     if is_sampler and estimator.networks_ is None:
         raise ExportError(
-            "part='generator': this sampler makes rows of real ones and has no generator; "
-            "method='gan' trains one"
+            "part='generator': this sampler was fitted without a generator; method='gan' trains one"
         )
     if part != "generator" and isinstance(estimator.scorer_.inversion, SearchInversion):
         raise ExportError(
-            f"part={shown(part)}: {type(estimator).__name__} searches a latent for every row by "
-            "gradient descent, which no graph does; FAnoGAN finds it with an encoder"
+            f"part={shown(part)}: {type(estimator).__name__} finds latents by gradient descent, "
+            "which cannot be exported; FAnoGAN has an encoder"
         )
 
 
 def _calibration_feeds(estimator: Any, X: Any) -> list[dict[str, np.ndarray]]:
     """Return batches of the traced graph's inputs, of the first half of the rows."""
     data = halves(estimator, X)[0]
-    raw = estimator.codec_.prepare(data)
-    raw = as_input(estimator.codec_, raw)
+    raw = as_input(estimator.codec_, estimator.codec_.prepare(data))
     chunk = estimator.model_.config.chunk
     name = name_of_rows(estimator.codec_)
     return [

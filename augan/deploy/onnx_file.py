@@ -11,6 +11,7 @@ from augan.deploy.checksum import KEY, is_intact
 from augan.deploy.contents import read_contents
 from augan.exceptions import DataWarning, ModelFileError
 from augan.io.archive import open_regular
+from augan.io.former_names import with_current_parts
 from augan.io.schema import parse_facts
 
 FORMAT = 2  # version of the metadata
@@ -42,7 +43,7 @@ def read_file(path: Path) -> tuple[bytes, dict[str, Any]]:
     made = int(text) if re.fullmatch(r"[1-9][0-9]{0,8}", text) else 0
     if CHECKED_SINCE <= made <= FORMAT and (intact is None or checked is None):
         raise damaged(path, "its checksum is missing")
-    metadata = parse_facts(path, own, newest=FORMAT)
+    metadata = with_current_parts(parse_facts(path, own, newest=FORMAT))
     if intact is None:
         message = f"{path}: made before files had checksums; damage cannot be detected"
         warnings.warn(message, DataWarning, stacklevel=4)

@@ -28,6 +28,13 @@ def with_current_names(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "params": params, "history": history}
 
 
+def with_current_parts(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of an ONNX file with the current names of the score's parts."""
+    if not metadata.get("parts"):
+        return metadata
+    return {**metadata, "parts": list(current_heads(metadata["parts"]))}
+
+
 def with_current_tensor_names(tensors: dict[str, T], format_version: int) -> dict[str, T]:
     """Return the tensors of a model file by their current names."""
     if format_version >= RENAMED_IN:

@@ -214,7 +214,7 @@ def test_rows_without_a_label_are_left_out_and_counted(
         given = [words[0], tmp_path / "d.csv", "--anomaly", "bad", "--bootstrap", 50, "--json"]
         result = done("evaluate", *given, *(["--missing", "?"] if value else []))
         assert json.loads(result.stdout) == expected
-        assert "d.csv: column 'label' is empty in 2 of 100 rows: left out" in result.stderr
+        assert "d.csv: column 'label' is empty in 2 of 100 rows: these are left" in result.stderr
     np.savez(tmp_path / "d.npz", X=np.zeros((4, 8, 8)), y=[0.0, np.nan, 1.0, 1.0])
     given = [folder / "i.augan", tmp_path / "d.npz", "--anomaly", 1, "--bootstrap", 0, "--json"]
     figures = json.loads(done("evaluate", *given).stdout)

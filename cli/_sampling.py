@@ -176,10 +176,9 @@ def read_where(texts: list[str], codec: Any) -> dict[str, Any] | None:
     ParameterError
         For a text of another form, or a model of images.
     """
-    from augan.codecs.table import TableCodec
     from augan.exceptions import ParameterError
 
-    if texts and not isinstance(codec, TableCodec):
+    if texts and codec.kind == "image":
         raise ParameterError(f"--where {texts[0]}: images have no columns")
     where: dict[str, Any] = {}
     columns = {column.name: column for column in codec.columns} if texts else {}

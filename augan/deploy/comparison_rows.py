@@ -21,14 +21,14 @@ def random_rows(codec: Any, n: int, random: np.random.Generator) -> Any:
     """Return rows or images of random values, or None if `n` is not positive."""
     if n < 1:
         return None
-    if isinstance(codec, ImageCodec):
+    if codec.kind == "image":
         return _random_images(codec, n, random)
     return _random_table(codec, n, random)
 
 
 def pseudo_anomalies(codec: Any, normal: Data, random: np.random.Generator) -> Data:
     """Return rows with half of the columns from other rows, or images with pseudo-defects."""
-    if isinstance(codec, ImageCodec):
+    if codec.kind == "image":
         return _with_defects(codec, np.asarray(normal))
     return _with_swapped_columns(normal, random)
 

@@ -15,7 +15,6 @@ from sklearn.metrics import roc_auc_score
 from augan._random import numpy_stream
 from augan.codecs.columns import NumericColumn
 from augan.codecs.drift import made_up_rows
-from augan.codecs.image import ImageCodec
 from augan.deploy.comparison_rows import pseudo_anomalies, random_rows
 from augan.deploy.detector import OnnxDetector
 from augan.deploy.generator import OnnxGenerator
@@ -122,7 +121,7 @@ def check_generator(estimator: Any, path: Path, X: Any) -> Found:
         with torch.no_grad():
             ours = codec.decode(networks.generator(*given))
         theirs = exported.generate(z, label)
-        if isinstance(codec, ImageCodec):
+        if codec.kind == "image":
             gap = np.abs(ours.astype(float) - theirs.astype(float)) / (codec.high - codec.low)
         else:
             theirs = to_pandas(theirs) if is_frame(theirs) else theirs
@@ -169,9 +168,7 @@ def halves(estimator: Any, X: Any) -> tuple[Data, Data]:
 def batches_to_compare(estimator: Any, X: Any, random: np.random.Generator) -> list[Data]:
     """Return batches of random rows, of the sizes `BATCHES`, and a batch of rows of `X`."""
     codec = estimator.codec_
-    most = (
-        max(2, MAX_PIXELS // int(np.prod(codec.shape))) if isinstance(codec, ImageCodec) else 1000
-    )
+    most = max(2, MAX_PIXELS // int(np.prod(codec.shape))) if codec.kind == "image" else 1000
     batches: list[Data] = []
     for n in BATCHES:
         size = min(n, most)

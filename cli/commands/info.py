@@ -49,14 +49,13 @@ def _of_onnx(path: Path) -> dict[str, Any]:
 
 
 def _of_model(path: Path) -> dict[str, Any]:
-    from augan.codecs.table import TableCodec
     from augan.io.archive import read_manifest
     from augan.model_file import load
 
     estimator = load(path, device="cpu")
     manifest = read_manifest(path)
     codec = estimator.codec_
-    if isinstance(codec, TableCodec):
+    if codec.kind == "table":
         data: dict[str, Any] = {
             "columns": {c.name: f"{c.kind} ({c.dtype})" for c in codec.columns},
         }

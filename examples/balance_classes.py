@@ -1,4 +1,4 @@
-"""Balance a rare class inside an imbalanced-learn pipeline, and see what it is worth.
+"""Balance a rare class in an imbalanced-learn pipeline, and measure what it gains.
 
 python examples/balance_classes.py
 """

@@ -1,4 +1,4 @@
-"""Balance two rare kinds of images, and see what a network makes of them.
+"""Balance two rare classes of images, and train a classifier on the result.
 
 python examples/balance_images.py
 """

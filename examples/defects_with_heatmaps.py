@@ -1,4 +1,4 @@
-"""Train on photographs of good parts, see where new ones are defective, and measure it.
+"""Train on photographs of good parts, locate defects in new ones, and evaluate it.
 
 python examples/defects_with_heatmaps.py [DIRECTORY]
 """

@@ -1,4 +1,4 @@
-"""Train on pictures of one digit, find the others, and look at what the model makes of them.
+"""Train on images of one digit, detect the others, and look at their reconstructions.
 
 python examples/digit_images.py [DIRECTORY]
 """

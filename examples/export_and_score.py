@@ -1,4 +1,4 @@
-"""Train with torch, export one ONNX file, score and make rows without torch."""
+"""Train with torch, export ONNX files, then score and sample rows without torch."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,9 +1,10 @@
-"""From a model of the digits 0 to 4 to one of 5 to 9, and to a classifier with few labels.
+"""Fine-tune a model of the digits 0 to 4 to 5 to 9; use its features with few labels.
 
     python fine_tuning.py
 
-Says how far new digits are from held-out ones (sliced Wasserstein), and those of a model trained
-from scratch for as many steps; and what a classifier makes of the critic's features, and of pixels.
+Prints the sliced Wasserstein distance of new digits to held-out ones, for the fine-tuned model and
+for one trained from scratch for as many steps; and the accuracy of a classifier of the critic's
+features and of pixels.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several photographs of each part: what new images are worth on parts that were not seen.
+"""Several photographs of each part: measure what new images gain on unseen parts.
 
 python examples/grouped_images.py
 """

@@ -1,8 +1,8 @@
-"""Fill holes in digits, walk from a three to an eight, and turn ones into sevens.
+"""Fill holes in digits, interpolate from a three to an eight, and edit ones into sevens.
 
     python latent_space.py [--out DIR]
 
-Writes filled.png, way.png and edited.png, and says how far the filled pixels are off.
+Writes filled.png, way.png and edited.png, and prints the mean error of the filled pixels.
 """
 
 from __future__ import annotations

@@ -431,7 +431,7 @@ def test_a_generator_of_classes_is_told_which(frame: Any, tmp_path: Path) -> Non
 
 def test_what_cannot_be_exported_says_why(search_detector: Any, frame: Any, tmp_path: Path) -> None:
     for part in ("scorer", "encoder"):
-        with pytest.raises(ExportError, match=r"searches a latent.*FAnoGAN"):
+        with pytest.raises(ExportError, match=r"by gradient descent.*FAnoGAN"):
             search_detector.export_onnx(tmp_path / "m.onnx", part=part)
     y = np.repeat(["a", "b"], len(frame) // 2)
     sampler = GANSampler(method="data", random_state=0).fit(full(frame), y)

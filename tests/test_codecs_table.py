@@ -550,8 +550,9 @@ def test_many_categories_warn_and_share_a_channel() -> None:
 
 def test_the_warning_points_to_where_fit_was_called() -> None:
     frame = make(list("abc") * 10)
+    steps = {"max_steps": 1, "encoder_steps": 1, "pretext_steps": 1}
     with pytest.warns(DataWarning, match="column 'c' has 3 categories") as caught:
-        FAnoGAN(max_steps=1, encoder_steps=1, width=4, max_categories=2).fit(frame)
+        FAnoGAN(**steps, n_folds=2, width=4, max_categories=2).fit(frame)
     assert [warning.filename for warning in caught] == [__file__]
 
 

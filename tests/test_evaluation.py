@@ -176,16 +176,18 @@ def test_intervals_are_quantiles_of_the_figures_of_resampled_rows() -> None:
         assert (figure.low, figure.high) == given, name
 
 
-def test_intervals_cover_the_true_auroc_about_as_often_as_they_say() -> None:
+@pytest.mark.parametrize("n", [120, pytest.param(400, marks=pytest.mark.slow)])
+def test_intervals_cover_the_true_auroc_about_as_often_as_they_say(n: int) -> None:
     random = np.random.default_rng(0)
     truth, covered = norm.cdf(1 / np.sqrt(2)), []
     anomaly = np.arange(200) < 80
-    for seed in range(400):
+    for seed in range(n):
         score = random.normal(size=200) + anomaly
         given = {"n_bootstrap": 300, "confidence": 0.9, "random_state": seed}
         figure = detection_metrics(anomaly, score, **given).auroc
         covered.append(figure.low <= truth <= figure.high)
-    assert 0.84 <= np.mean(covered) <= 0.95  # chance alone moves it by .015
+    slack = 3 * np.sqrt(0.9 * 0.1 / n)  # three deviations of chance
+    assert 0.88 - slack <= np.mean(covered) <= 0.91 + slack
 
 
 def test_a_higher_confidence_gives_wider_intervals_around_the_value() -> None:
@@ -268,7 +270,7 @@ def test_the_band_knows_how_few_held_out_scores_there_were() -> None:
     """Conformal p-values of right scores lie in the band in 99 of 100 cases, few as they are."""
     random, anomaly, n_held_out = np.random.default_rng(0), np.arange(300) < 10, 79
     within: list[list[bool]] = []
-    for _ in range(200):
+    for _ in range(100):
         held_out, score = random.normal(size=n_held_out), random.normal(size=300)
         p = (1 + (held_out[:, None] >= score).sum(axis=0)) / (n_held_out + 1)
         given = {"p_values": p, "n_bootstrap": 0}

@@ -158,9 +158,13 @@ def test_rows_are_scored_alike_anywhere_by_models_of_a_few_rows(n: int) -> None:
         same(detector.score_parts(rows[[i]]), whole.iloc[[i]])
 
 
-@pytest.mark.parametrize("random_state", [0, None])
-@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
-@pytest.mark.parametrize("kind", ["table", "images"])
+@pytest.mark.parametrize(
+    ("kind", "cls", "random_state"),
+    [
+        *(("table", FAnoGAN, 0), ("table", AnoGAN, None)),
+        *(("images", FAnoGAN, None), ("images", AnoGAN, 0)),
+    ],
+)
 def test_fit_score_and_sample_leave_the_global_random_streams(
     cls: Any, random_state: Any, kind: str, digits: np.ndarray, untouched_random_state: None
 ) -> None:
@@ -248,10 +252,10 @@ def cancer() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     ("cls", "given", "floor"),
     [
         (FAnoGAN, {}, 0.93),
-        (FAnoGAN, {"heads": GAN_HEADS}, 0.9),
+        pytest.param(FAnoGAN, {"heads": GAN_HEADS}, 0.9, marks=pytest.mark.slow),
         (FAnoGAN, {"scoring": "paper"}, 0.8),
-        (AnoGAN, {}, 0.93),
-        (AnoGAN, {"heads": GAN_HEADS}, 0.8),
+        pytest.param(AnoGAN, {}, 0.93, marks=pytest.mark.slow),
+        pytest.param(AnoGAN, {"heads": GAN_HEADS}, 0.8, marks=pytest.mark.slow),
         (AnoGAN, {"scoring": "paper"}, 0.8),
     ],
 )
@@ -268,8 +272,15 @@ def test_malignant_cells_score_higher(cls: Any, given: Any, floor: float, cancer
     assert flagged[is_malignant].mean() > flagged[~is_malignant].mean()
 
 
-@pytest.mark.parametrize("heads", ["auto", GAN_HEADS])
-@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
+@pytest.mark.parametrize(
+    ("cls", "heads"),
+    [
+        (FAnoGAN, GAN_HEADS),
+        pytest.param(FAnoGAN, "auto", marks=pytest.mark.slow),  # as in the next test of digits
+        pytest.param(AnoGAN, "auto", marks=pytest.mark.slow),
+        pytest.param(AnoGAN, GAN_HEADS, marks=pytest.mark.slow),
+    ],
+)
 def test_other_digits_score_higher(cls: Any, heads: Any) -> None:
     data = load_digits()
     zeros, others = data.images[data.target == 0], data.images[data.target != 0][:200]
@@ -284,13 +295,16 @@ def test_other_digits_score_higher(cls: Any, heads: Any) -> None:
 FEW_STEPS: dict[str, Any] = {"max_steps": 200, "encoder_steps": 50, "random_state": 0}
 
 
+@pytest.mark.slow  # by default with smaller networks: test_malignant_cells_score_higher
 def test_the_defaults_tell_malignant_cells(cancer: Any) -> None:
     train, test, is_malignant = cancer
     detector = FAnoGAN(pretext_steps=300, **FEW_STEPS).fit(train)
     assert roc_auc_score(is_malignant, detector.anomaly_score(test)) > 0.93
 
 
-@pytest.mark.parametrize("digit", [0, 3, 8])
+@pytest.mark.parametrize(
+    "digit", [0, *(pytest.param(digit, marks=pytest.mark.slow) for digit in (3, 8))]
+)
 def test_the_defaults_tell_other_digits(digit: int) -> None:
     data = load_digits()
     normal, others = data.images[data.target == digit], data.images[data.target != digit]
@@ -470,6 +484,7 @@ def test_the_further_out_the_higher_the_score(cls: Any, score: str) -> None:
 ODD_VALUES = {"amount": 1e6, "count": 90, "shop": "moon", "country": "FR"}
 
 
+@pytest.mark.slow  # by default: test_explain_rises_most_in_the_column_that_changed
 @pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")  # all rows are odd
 def test_explain_names_the_column(mixed_frame: pd.DataFrame) -> None:
     """Some rows have another column that is more unusual than a shop that never was."""

@@ -46,7 +46,10 @@ def _run(path, command):
         ("interpolate {0}/digits.augan {0}/digits.npz --start 3 --end 9", "10 images between two"),
         ("interpolate {0}/digits.augan {0}/folder -n 4", "4 images between two"),
         ("inpaint {0}/digits.augan {0}/digits.npz --hole 2,3,4,5 --steps 3", "10 images filled"),
-        ("inpaint {0}/digits.augan {0}/folder --mask {0}/hole.png -n 3", "3 images filled"),
+        (
+            "inpaint {0}/digits.augan {0}/folder --mask {0}/hole.png -n 3 --steps 3",
+            "3 images filled",
+        ),
         ("edit {0}/digits.augan {0}/digits.npz --target digit --positive 1", "5 images edited"),
         ("edit {0}/digits.augan {0}/folder --target folder --positive a -n 2", "2 images edited"),
     ],

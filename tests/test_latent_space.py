@@ -25,7 +25,8 @@ def digits():
     """A detector of zeros and ones."""
     chosen = LABELS < 2
     return FAnoGAN(
-        **{"max_steps": 800, "encoder_steps": 800, "pretext_steps": 1, "n_folds": 2},
+        **{"max_steps": 300, "encoder_steps": 300, "pretext_steps": 1, "n_folds": 2},
+        n_critic=2,
         **{"heads": ("data_neighbors",), "latent_dim": 16, "width": 16, "random_state": 0},
     ).fit(DIGITS[chosen][:300])
 
@@ -34,7 +35,11 @@ def digits():
 def rows():
     """A detector of a table."""
     return FAnoGAN(
-        max_steps=100, encoder_steps=100, pretext_steps=1, heads=("data_neighbors",), random_state=0
+        max_steps=100,
+        encoder_steps=100,
+        pretext_steps=1,
+        heads=("data_neighbors",),
+        random_state=0,
     ).fit(TABLE)
 
 

@@ -20,8 +20,14 @@ from augan.scoring.maps import Heatmap, ImageNeighbours, LocalNeighbours
 from augan.scoring.view import View
 from augan.training.restoration import symmetries_of
 
-QUICK: dict[str, Any] = {"max_steps": 2, "encoder_steps": 2, "width": 8, "n_folds": 2}
-TRAINED = {**QUICK, "restoration_steps": 60, "random_state": 0}
+QUICK: dict[str, Any] = {
+    "max_steps": 2,
+    "encoder_steps": 2,
+    "width": 8,
+    "n_folds": 2,
+    "n_critic": 1,
+}
+TRAINED = {**QUICK, "restoration_steps": 60, "detail_size": 64, "random_state": 0}
 
 
 def crops(n: int, seed: int, size: tuple[int, int] = (80, 72)) -> np.ndarray:
@@ -99,7 +105,7 @@ def test_parameters_of_details_change_scores(name: str, value: int) -> None:
 
 
 def test_a_stopped_run_is_resumed_in_the_restoration(tmp_path: Path) -> None:
-    params = {**QUICK, "restoration_steps": 20, "random_state": 0}
+    params = {**QUICK, "restoration_steps": 20, "detail_size": 32, "random_state": 0}
     whole = FAnoGAN(**params).fit(crops(20, 0))
     file = tmp_path / "state"
 

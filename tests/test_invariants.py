@@ -476,7 +476,7 @@ def test_extreme_images_have_scores(image_detector: FAnoGAN, digits: np.ndarray)
 def test_the_further_out_the_higher_the_score(cls: Any, score: str) -> None:
     X = np.random.default_rng(0).normal(size=(200, 3))
     own = {"encoder_steps": 40} if cls is FAnoGAN else {"search_steps": 10}
-    detector = cls(score=score, random_state=0, **QUICK, **own).fit(X)
+    detector = cls(scoring=score, random_state=0, **QUICK, **own).fit(X)
     far = np.array([[0, 0, 0], [6, -6, 6], [60, -60, 60], [1e6, -1e6, 1e6]])
     assert (np.diff(detector.anomaly_score(far)) > 0).all()
 

@@ -266,7 +266,10 @@ def test_explaining_adds_up_the_channels_of_a_column():
     assert explainer(row).tolist() == [[(6 / 2 + 3 / 1) / 2, (1 / 1 + 9 / 1) / 2]]
 
 
-@pytest.mark.parametrize("name", ["table_detector", "image_detector"])
+# by default exports of images are those of test_export_images.py
+@pytest.mark.parametrize(
+    "name", ["table_detector", pytest.param("image_detector", marks=pytest.mark.slow)]
+)
 def test_the_scorer_is_one_graph_from_raw_rows_to_scores(name, request, mixed_frame, digits):
     """Encoding, inversion, heads and calibration are all inside what can be exported."""
     detector = request.getfixturevalue(name)

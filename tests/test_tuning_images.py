@@ -177,7 +177,7 @@ def test_symmetry_reflects_new_images_and_a_file_keeps_it(method: str, tmp_path:
 
 def test_quarter_turns_take_square_images(uneven: Any) -> None:
     X, y = uneven
-    with pytest.raises(ParameterError, match="symmetry='dihedral': quarter turns take square"):
+    with pytest.raises(ParameterError, match="'dihedral': rotations by 90 degrees need square"):
         GANSampler(symmetry="dihedral").fit(np.pad(X, ((0, 0), (0, 2), (0, 0))), y)
     table = GANSampler(symmetry="dihedral", method="data", random_state=0)
     assert table.fit(X.reshape(len(X), -1), y).symmetry_ is None  # says nothing of rows

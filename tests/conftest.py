@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from augan import AnoGAN, FAnoGAN
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS
 
+HANGS = 3600  # seconds after which a process is taken to hang, however busy the machine is
 QUICK = {
     "max_steps": 60,
     "pretext_steps": 30,
@@ -58,7 +59,7 @@ def run_alone() -> Callable[..., str]:
     def run(*command: str, cwd: Any) -> str:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         result = subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, timeout=300, env=environment
+            command, cwd=cwd, capture_output=True, text=True, timeout=HANGS, env=environment
         )
         assert result.returncode == 0, result.stderr
         return result.stdout

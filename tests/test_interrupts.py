@@ -28,7 +28,7 @@ PRELOADED = [
     *("augan_cli.app", "augan.estimators.f_anogan", "augan.estimators.sampler"),
     *("augan.inputs.reading", "augan.io.results", "torch._dynamo"),
 ]
-PATIENCE = 60  # seconds to wait for a process to come to a point
+PATIENCE = 600  # seconds to wait for a process to come to a point
 SETTINGS = [
     *("width=16", "latent_dim=4", "n_critic=1", "n_iter_no_change=None"),
     *("encoder_steps=150", "pretext_steps=150", "n_folds=2"),

@@ -210,7 +210,5 @@ def test_the_command_begins_with_the_standard_library_alone(tmp_path: Path) -> N
         "import sys; before = set(sys.modules); import augan_cli.__main__\n"
         "print({m.split('.')[0] for m in set(sys.modules) - before} - sys.stdlib_module_names)"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "{'augan_cli'}\n"

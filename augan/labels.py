@@ -95,6 +95,14 @@ def anomaly_labels(
     return has_label if pos_label is not None or normal_label is None else ~has_label
 
 
+def are_kinds(y: Any) -> bool:
+    """Return whether labels number kinds: 0 for normal rows, and 1, 2, ... for anomalies."""
+    labels = read_labels(y)
+    if labels.dtype == object or labels.dtype.kind not in "iuf":
+        return False
+    return len(set(labels.tolist())) > 2 and labels.min() == 0 and bool((labels % 1 == 0).all())
+
+
 def read_labels(y: Any, name: str = "y") -> Labels:
     """Return labels (n,) as an array of numbers, or else of objects.
 

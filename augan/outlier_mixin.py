@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from augan._sklearn import OutlierMixin
 from augan.assessment import Assessment, Floats
+from augan.labels import anomaly_labels, are_kinds
 
 
 class AnomalyDetectorMixin(OutlierMixin):
@@ -124,6 +126,44 @@ class AnomalyDetectorMixin(OutlierMixin):
             return np.where(self.decision_function(X) < 0, -1, 1)
         limit = self.threshold_at(target_fpr)
         return np.where(self.anomaly_score(X) > limit, -1, 1)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the area under the ROC curve (AUROC) of the anomalies.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Rows, as for `score_samples`.
+        y : array-like of shape (n,)
+            Their labels. With the parameter `normal_label` set, all other labels are anomalies. Otherwise
+            anomalies are labelled 1 and normal rows 0 (or True and False; or 1, 2, ... for kinds
+            of anomalies), or -1 and 1, as scikit-learn's outlier detectors predict. For other
+            labels see `augan.metrics.roc_auc_scorer`.
+
+        Returns
+        -------
+        auroc : float
+            1.0 where every anomaly has a higher `anomaly_score` than every normal row, 0.5 by
+            chance.
+
+        Raises
+        ------
+        TypeError
+            Without labels.
+        DataError
+            When labels say of no row, or of all rows, that they are anomalies, or cannot be told
+            apart.
+        """
+        if y is None:
+            raise TypeError(
+                "score(X, y) needs y, the labels: it is the AUROC of the anomalies; "
+                "score_samples(X) gives the scores of rows"
+            )
+        scores = self.anomaly_score(X)
+        normal = getattr(self, "normal_label", None)
+        normal = 0 if normal is None and are_kinds(y) else normal
+        truth = anomaly_labels(y, normal_label=normal, n_rows=len(scores))
+        return float(roc_auc_score(truth, scores))
 
     def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
         """Call ``fit(X, y)``, then ``predict(X)``.

@@ -29,15 +29,31 @@ CHECKED = [
 BOTH = [FAnoGAN(encoder_steps=3, **TINY), AnoGAN(search_steps=2, **TINY)]
 
 
-def is_a_parameter(estimator: Any) -> dict[str, str]:
-    reason = "`score` is a parameter here, not a method: detectors have no y to be scored with"
-    names = ("fit_score_takes_y", "n_features_in_after_fitting", "pipeline_consistency")
-    return {f"check_{name}": reason for name in names}
-
-
-@parametrize_with_checks(CHECKED, expected_failed_checks=is_a_parameter)
+@parametrize_with_checks(CHECKED)
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+def test_score_is_the_auroc_of_the_anomalies(blobs: Any) -> None:
+    X, y = blobs
+    detector = clone(BOTH[0]).set_params(random_state=0).fit(X[y == 1])
+    expected = roc_auc_score(y == -1, detector.anomaly_score(X))
+    assert expected > 0.9
+    for labels in (y, (y == -1).astype(int), y == -1, np.where(y == -1, 1.0, 0.0)):
+        assert detector.score(X, labels) == expected
+    kinds = np.where(y == -1, 1 + np.arange(240) % 3, 0)
+    assert detector.score(X, kinds) == expected
+    words = np.where(y == -1, "scratch", "good")
+    assert detector.set_params(normal_label="good").score(X, words) == expected
+    detector.set_params(normal_label=None)
+    with pytest.raises(TypeError, match="needs y, the labels"):
+        detector.score(X)
+    with pytest.raises(DataError, match="pos_label"):
+        detector.score(X, words)
+    with pytest.raises(DataError, match="y has 3 labels for 240 rows"):
+        detector.score(X, [0, 1, 1])
+    with pytest.raises(DataError, match="both"):
+        detector.score(X, np.zeros(240))
 
 
 @pytest.fixture(scope="module")

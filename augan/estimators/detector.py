@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import roc_auc_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -51,7 +50,6 @@ from augan.inputs.reading import (
     with_any_input,
 )
 from augan.io.model_tensors import read_model
-from augan.labels import anomaly_labels
 from augan.networks import Networks
 from augan.outlier_mixin import AnomalyDetectorMixin
 from augan.scoring.former_heads import warn_of_former_heads
@@ -173,41 +171,6 @@ class BaseDetector(
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(model.scorer.part_names))
         explanation = _like(model.codec.explanation(found[2]), X) if explain else None
         return Assessment(scores, self.p_value_of(scores), like(parts, X), explanation)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Return the area under the ROC curve (AUROC) of the anomalies.
-
-        Parameters
-        ----------
-        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
-            Rows, as for `score_samples`.
-        y : array-like of shape (n,)
-            Their labels. With `normal_label` set, all other labels are anomalies; else they are 1
-            of 0 and 1, True of True and False, and -1 of -1 and 1, as scikit-learn's outlier
-            detectors predict. For other labels see `augan.metrics.roc_auc_scorer`.
-
-        Returns
-        -------
-        auroc : float
-            1.0 where every anomaly has a higher `anomaly_score` than every normal row, 0.5 by
-            chance.
-
-        Raises
-        ------
-        TypeError
-            Without labels.
-        DataError
-            When labels say of no row, or of all rows, that they are anomalies, or cannot be told
-            apart.
-        """
-        if y is None:
-            raise TypeError(
-                "score(X, y) needs y, the labels: it is the AUROC of the anomalies; "
-                "score_samples(X) gives the scores of rows"
-            )
-        scores = self.anomaly_score(X)
-        truth = anomaly_labels(y, normal_label=self.normal_label, n_rows=len(scores))
-        return float(roc_auc_score(truth, scores))
 
     def p_value_of(self, scores: Floats) -> Floats:
         """Return the conformal p-values (n,) of scores that `anomaly_score` returned.

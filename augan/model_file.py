@@ -8,8 +8,8 @@ from typing import Any
 from augan.estimators.anogan import AnoGAN
 from augan.estimators.f_anogan import FAnoGAN
 from augan.estimators.sampler import GANSampler
-from augan.estimators.saving import damage_reported
 from augan.io.model_tensors import read_model
+from augan.models.reading import damage_reported
 
 CLASSES = {cls.__name__: cls for cls in (AnoGAN, FAnoGAN, GANSampler)}
 

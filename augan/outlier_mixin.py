@@ -135,10 +135,10 @@ class AnomalyDetectorMixin(OutlierMixin):
         X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
             Rows, as for `score_samples`.
         y : array-like of shape (n,)
-            Their labels. With the parameter `normal_label` set, all other labels are anomalies. Otherwise
-            anomalies are labelled 1 and normal rows 0 (or True and False; or 1, 2, ... for kinds
-            of anomalies), or -1 and 1, as scikit-learn's outlier detectors predict. For other
-            labels see `augan.metrics.roc_auc_scorer`.
+            Their labels. With the parameter `normal_label` set, all other labels are anomalies.
+            Otherwise anomalies are labelled 1 and normal rows 0 (or True and False; or 1, 2, ...
+            for kinds of anomalies), or -1 and 1, as scikit-learn's outlier detectors predict. For
+            other labels see `augan.metrics.roc_auc_scorer`.
 
         Returns
         -------

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from augan import FAnoGAN, GANSampler, load
-from augan.estimators.config import detector_config
+from augan.models.config import detector_config
 from augan.networks.conv import ConvCritic, ConvGenerator
 from augan.networks.dense_images import DenseImageCritic, DenseImageGenerator
 from augan.networks.residual import ResidualCritic, ResidualGenerator

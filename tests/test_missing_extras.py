@@ -18,7 +18,7 @@ FIT = ["fit", "t.csv", "--out", "m.augan"]
 FIT_SAMPLER = ["fit-sampler", "t.csv", "--out", "m.augan", "--target", "label"]
 TRAINED = "augan.estimators.detector.train"
 LOADED = ("augan.estimators.", "augan.model_file", "augan.io.model_tensors")
-SAMPLED = "augan.estimators.sampler_training.train"
+SAMPLED = "augan.models.sampler_training.train"
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from torch import nn
 
 from augan import AnoGAN, FAnoGAN, GANSampler
 from augan.estimators.checks import ANYTHING
-from augan.estimators.config import detector_config
-from augan.estimators.detector_training import split_training_rows
 from augan.estimators.parameters import parameters_of
 from augan.exceptions import ParameterError, shown
+from augan.models.config import detector_config
+from augan.models.detector_training import split_training_rows
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.training.loop import schedule_factor
 

@@ -21,8 +21,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from augan import GANSampler
-from augan.estimators import sampler_training as sampler_module
 from augan.exceptions import DataError, ParameterError
+from augan.models import sampler_training as sampler_module
 
 QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
 FEW_STEPS = {**QUICK, "max_steps": 20, "encoder_steps": 20}
@@ -372,7 +372,7 @@ def test_a_class_of_one_row_is_refused_before_the_training(
         else random.normal(size=(40, 2))
     )
     y = np.repeat(["many", "one"], [39, 1])
-    trains = "augan.estimators.sampler_training.train"
+    trains = "augan.models.sampler_training.train"
     monkeypatch.setattr(trains, lambda *_, **__: pytest.fail("it trains"))
     for given in ({}, {"method": "gan"}, {"tune_for": "auto"}):
         with pytest.raises(DataError, match="class 'one' has 1 row: it takes at least 2"):

@@ -13,9 +13,9 @@ from torch import nn
 from augan import FAnoGAN
 from augan.codecs.spec import Span, VectorSpec
 from augan.codecs.table import TableCodec
-from augan.estimators.config import pretext_steps
-from augan.estimators.detector_model import DetectorModel
-from augan.estimators.detector_training import is_wide
+from augan.models.config import pretext_steps
+from augan.models.detector import DetectorModel
+from augan.models.detector_training import is_wide
 from augan.networks.dense import DenseGenerator, softmax_runs
 
 QUICK: dict[str, Any] = {

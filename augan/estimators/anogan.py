@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from augan.estimators.detector_parameters import SearchParameters
-from augan.estimators.latent_space import GeneratingDetector
+from augan.estimators.inpainting import InpaintingDetector
 from augan.estimators.parameters import estimator
 
 
 @estimator
-class AnoGAN(GeneratingDetector, SearchParameters):
+class AnoGAN(InpaintingDetector, SearchParameters):
     """AnoGAN: a GAN trained on normal data, inverted by gradient search for every scored row.
 
     Slower to score than `FAnoGAN` and without an encoder to train; use it to compare with the

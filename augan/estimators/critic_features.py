@@ -20,10 +20,10 @@ from torch import Tensor
 from augan.estimators.anogan import AnoGAN
 from augan.estimators.f_anogan import FAnoGAN
 from augan.estimators.latent_space import GeneratingDetector
-from augan.estimators.saving import damage_reported
 from augan.exceptions import ParameterError, shown
 from augan.inputs.reading import with_any_input
 from augan.io.model_tensors import read_model
+from augan.models.reading import damage_reported
 from augan.scoring.view import View
 
 NETWORKS = {"critic": "f_x", "pretext": "pretext_features", "encoder": "z"}  # part of a `View`

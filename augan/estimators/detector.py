@@ -17,28 +17,14 @@ from torch import Tensor
 from augan._device import resolve_device
 from augan._random import draw_seed
 from augan._sklearn import BaseEstimator
-from augan.assessment import Assessment, Floats
+from augan.assessment import Assessment
 from augan.codecs.codec import Codec
-from augan.codecs.image import MAX_SIDE, ImageCodec
 from augan.codecs.seen_rows import hashes_of, hashes_of_numbers, seen_rows
-from augan.codecs.table import TableCodec
-from augan.estimators.config import DetectorConfig, codec_values, detector_config
-from augan.estimators.detector_model import DetectorModel
-from augan.estimators.detector_parameters import DetectorParameters
-from augan.estimators.detector_training import (
-    fit_scorer,
-    identity_of,
-    new_run,
-    plan_phases,
-    split_training_rows,
-    start_run,
-    without_a_fold,
-)
+from augan.estimators.calibrated import CalibratedDetector
 from augan.estimators.dry_run import DryRunMixin
 from augan.estimators.parameters import check_params, current_names
-from augan.estimators.saving import ModelFileMixin, damage_reported, read_codec, with_prefix
-from augan.estimators.warm_start import begin_near, take_networks
-from augan.exceptions import DataError, ParameterError, shown
+from augan.estimators.saving import ModelFileMixin
+from augan.exceptions import DataError, ParameterError
 from augan.frames import library_of, like
 from augan.inputs.columns import remember_columns
 from augan.inputs.reading import (
@@ -49,13 +35,21 @@ from augan.inputs.reading import (
     take,
     with_any_input,
 )
-from augan.io.model_tensors import read_model
-from augan.networks import Networks
-from augan.outlier_mixin import AnomalyDetectorMixin
+from augan.models.config import DetectorConfig, detector_config
+from augan.models.detector import DetectorModel
+from augan.models.detector_training import (
+    fit_scorer,
+    identity_of,
+    new_codec,
+    new_run,
+    plan_phases,
+    split_training_rows,
+    start_run,
+    without_a_fold,
+)
+from augan.models.warm_start import begin_near, read_source, take_networks
 from augan.scoring.former_heads import warn_of_former_heads
-from augan.scoring.maps import Heatmap
-from augan.scoring.rates import check_one_limit, check_rate, check_scores, warn_of_few
-from augan.scoring.scorer import AnomalyScorer
+from augan.scoring.rates import check_one_limit
 from augan.training.progress import logger, observers, warn_of_health
 from augan.training.rows import TrainingRows
 from augan.training.trainer import train
@@ -64,14 +58,11 @@ if TYPE_CHECKING:
     from augan.deploy.export import ExportReport
 
 
-class BaseDetector(
-    AnomalyDetectorMixin, DryRunMixin, ModelFileMixin, DetectorParameters, BaseEstimator
-):
+class BaseDetector(CalibratedDetector, DryRunMixin, ModelFileMixin, BaseEstimator):
     """Base class of the detectors; subclasses add the parameters of their inversion."""
 
     model_: DetectorModel
     training_rows_: dict[str, Any]
-    _offset: tuple[float, float, str | float]  # with `target_fpr` and `contamination` at that time
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on normal data.
@@ -117,7 +108,7 @@ class BaseDetector(
         data = self._read_training_data(X, y)
         start = start_run(params, draw_seed(self.random_state))
         source = self._warm_start(data)
-        codec = self._new_codec(data) if source is None else source.codec
+        codec = new_codec(params, data) if source is None else source.codec
         codec.library = library_of(X)
         model = DetectorModel.build(detector_config(params, codec), codec, start.seed)
         if source is not None:
@@ -171,44 +162,6 @@ class BaseDetector(
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(model.scorer.part_names))
         explanation = _like(model.codec.explanation(found[2]), X) if explain else None
         return Assessment(scores, self.p_value_of(scores), like(parts, X), explanation)
-
-    def p_value_of(self, scores: Floats) -> Floats:
-        """Return the conformal p-values (n,) of scores that `anomaly_score` returned.
-
-        Parameters
-        ----------
-        scores : array-like of shape (n,)
-            Anomaly scores.
-
-        Raises
-        ------
-        DataError
-            When a score is not a number.
-        """
-        check_is_fitted(self, "model_")
-        given = torch.as_tensor(check_scores(scores))
-        return self.scorer_.conformal.p_value(given).numpy()
-
-    def threshold_at(self, target_fpr: float) -> float:
-        """Return the `anomaly_score` that at most `target_fpr` of new normal rows exceed.
-
-        With n calibration rows no rate below 1/(n + 1) can be guaranteed: then a
-        `CalibrationWarning` is issued, and the highest of their scores is returned.
-
-        Parameters
-        ----------
-        target_fpr : float
-            False-positive rate, above 0 and below 1.
-
-        Raises
-        ------
-        ParameterError
-            If `target_fpr` is not above 0 and below 1.
-        """
-        check_is_fitted(self, "model_")
-        rate = check_rate(target_fpr)
-        warn_of_few(self.n_calibration_, rate)
-        return float(self.scorer_.conformal.threshold(rate))
 
     def export_onnx(
         self, path: str | os.PathLike[str], *, part: str = "scorer", X: Any = None, **options: Any
@@ -268,76 +221,6 @@ class BaseDetector(
         """Set parameters; see scikit-learn's ``BaseEstimator.set_params``."""
         return super().set_params(**current_names(params))
 
-    @property
-    def codec_(self) -> Codec:
-        """Rows or images to tensors, and back."""
-        return self._model().codec
-
-    @property
-    def networks_(self) -> Networks:
-        """The trained networks."""
-        return self._model().networks
-
-    @property
-    def scorer_(self) -> AnomalyScorer:
-        """Raw rows to scores."""
-        return self._model().scorer
-
-    @property
-    def offset_(self) -> float:
-        """The `score_samples` below which a row is an anomaly.
-
-        `fit` sets it; another `target_fpr` given after `fit` moves it.
-        """
-        if "_offset" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted: it has no offset_")
-        offset, rate, contamination = self._offset
-        if self.contamination != contamination:
-            raise ParameterError(
-                f"contamination={shown(self.contamination)}: the model was fitted with "
-                f"{shown(contamination)}; fit again, or give predict(X, target_fpr=...)"
-            )
-        if self.target_fpr == rate:
-            return offset
-        check_one_limit(self.contamination, self.target_fpr)
-        return -self.threshold_at(self.target_fpr)
-
-    @offset_.setter
-    def offset_(self, value: float) -> None:
-        self._offset = float(value), self.target_fpr, self.contamination
-
-    @property
-    def threshold_(self) -> float:
-        """The `anomaly_score` above which a row is an anomaly."""
-        check_is_fitted(self, "offset_")
-        return -float(self.offset_)
-
-    @property
-    def n_calibration_(self) -> int:
-        """Number of held-out normal rows that p-values are computed from."""
-        check_is_fitted(self, "model_")
-        return len(self.scorer_.conformal.scores)
-
-    @property
-    def pixel_threshold_(self) -> float:
-        """The value of `explain` that 1 % of the pixels of normal images exceed.
-
-        Raises
-        ------
-        AttributeError
-            If the model is one of tables.
-        """
-        check_is_fitted(self, "model_")
-        explainer = self.scorer_.explainer
-        if not isinstance(explainer, Heatmap):
-            raise AttributeError("pixel_threshold_: a model of tables has none")
-        return float(explainer.limit)
-
-    def _model(self) -> DetectorModel:
-        if "model_" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted")
-        return self.model_
-
     def _check_params(self, params: Mapping[str, Any]) -> None:
         check_params(type(self), params)
         check_one_limit(self.contamination, self.target_fpr)
@@ -349,32 +232,11 @@ class BaseDetector(
                 "layers stay as they are"
             )
 
-    def _new_codec(self, data: Data) -> Codec:
-        """Return a codec that is fitted to the data."""
-        if isinstance(data, np.ndarray) and data.ndim > 2:
-            photograph = max(data.shape[1:3]) > MAX_SIDE
-            values = codec_values(self.get_params(deep=False), photograph=photograph)
-            return ImageCodec(
-                values["image_size"], values["standardize_images"], values["detail_size"]
-            ).fit(data)
-        return TableCodec(self.max_categories).fit(data)
-
     def _warm_start(self, data: Data) -> DetectorModel | None:
         """Return the model of `warm_start_from`, once the data have its columns."""
         if self.warm_start_from is None:
             return None
-        path = str(self.warm_start_from)
-        with damage_reported(path):
-            manifest, tensors = read_model(path)
-            kind = manifest["class"]
-            if kind != "GANSampler":
-                codec = read_codec(manifest, tensors)
-                config = detector_config(manifest["params"], codec)
-                parts = with_prefix("parts.", tensors)
-                given = int(manifest["seed"]), parts, torch.device("cpu")
-                source = DetectorModel.from_state(config, codec, *given)
-        if kind == "GANSampler":
-            raise ParameterError(f"warm_start_from={shown(path)}: a {kind}, and no detector")
+        manifest, source = read_source(self.warm_start_from)
         trained = type(self)()
         trained._take_features(manifest)
         read_like_training(data, trained, source.codec)

@@ -9,7 +9,8 @@ import numpy as np
 
 from augan.estimators import checks
 from augan.estimators.checks import ROWS, SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
-from augan.estimators.parameters import CommonParameters, parameter
+from augan.estimators.common_parameters import CommonParameters
+from augan.estimators.parameters import parameter
 from augan.networks.backbone import BACKBONES
 from augan.scoring.former_heads import current_heads
 from augan.scoring.heads import HEADS

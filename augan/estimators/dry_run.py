@@ -11,9 +11,9 @@ from sklearn.base import clone
 from augan._sklearn import BaseEstimator
 from augan.codecs.codec import Codec
 from augan.codecs.spec import ImageSpec
-from augan.estimators.config import Config
-from augan.estimators.detector_model import DetectorModel
-from augan.estimators.sampler_model import SamplerModel
+from augan.models.config import Config
+from augan.models.detector import DetectorModel
+from augan.models.sampler import SamplerModel
 from augan.training.monitor import History
 
 TRIAL_STEPS = 10

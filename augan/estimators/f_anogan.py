@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from augan.estimators.common_parameters import EncoderParameters
 from augan.estimators.detector_parameters import ResidualParameters
-from augan.estimators.latent_space import GeneratingDetector
-from augan.estimators.parameters import EncoderParameters, estimator
+from augan.estimators.inpainting import InpaintingDetector
+from augan.estimators.parameters import estimator
 
 
 @estimator
-class FAnoGAN(GeneratingDetector, ResidualParameters, EncoderParameters):
+class FAnoGAN(InpaintingDetector, ResidualParameters, EncoderParameters):
     """f-AnoGAN: a GAN trained on normal data, and an encoder that inverts its generator.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Use of a detector's generator: new rows, interpolation, editing and inpainting."""
+"""Use of a detector's generator: new rows, interpolation and editing."""
 
 from __future__ import annotations
 
@@ -15,24 +15,20 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan._random import draw_seed, torch_stream
-from augan.blending import blend
 from augan.codecs.drift import made_up_rows
-from augan.codecs.image import ImageCodec
 from augan.estimators.checks import check_arguments
 from augan.estimators.detector import BaseDetector
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import DataError
 from augan.frames import given_back, like
-from augan.inversion import fill_latents, spherical_path, truncated_normal
+from augan.inversion import spherical_path, truncated_normal
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
 
 Floats = NDArray[np.float64]
 
-N_FILLINGS = 3  # times that a hole is filled by reconstructions, before the search
-
 
 class GeneratingDetector(BaseDetector):
-    """A detector whose generator is of use itself: new rows, and a latent space to move in."""
+    """A detector whose generator makes new rows, and moves rows through its latent space."""
 
     def reconstruct(self, X: Any) -> Any:
         """Return the nearest normal rows that the generator makes, G(z).
@@ -156,75 +152,6 @@ class GeneratingDetector(BaseDetector):
         start, end = (torch.from_numpy(part[0]) for part in ends)
         return self.generate(spherical_path(start, end, n))
 
-    def inpaint(
-        self,
-        X: NDArray[Any],
-        mask: NDArray[np.bool_],
-        *,
-        n_steps: int = 100,
-    ) -> NDArray[Any]:
-        """Return images whose holes are filled with what the generator makes there.
-
-        A latent is searched for whose image agrees with the known pixels, those beside the hole
-        above all, and looks real to the critic [1]_. What it shows in the hole is then blended in:
-        its gradients are kept, and its edge meets the known pixels.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, H, W[, C])
-            Images; what is in the holes is not looked at.
-        mask : ndarray of bool of shape (H, W) or (n, H, W)
-            True in the holes.
-        n_steps : int, default=100
-            Steps of the search.
-
-        Returns
-        -------
-        filled : ndarray of shape (n, H, W[, C])
-            The images, unchanged outside the holes.
-
-        Raises
-        ------
-        DataError
-            When a mask has another shape, or leaves no pixel, or not one in the hole.
-        ParameterError
-            Of models of tables.
-
-        References
-        ----------
-        .. [1] Yeh et al. "Semantic image inpainting with deep generative models." CVPR, 2017.
-        """
-        check_is_fitted(self, "model_")
-        check_arguments(n_steps=n_steps)
-        if not isinstance(self.codec_, ImageCodec):
-            raise ParameterError("inpaint: is for images; this model is of a table")
-        images: NDArray[Any] = self._read(X)
-        holes = _holes(mask, images)
-        known, device = self.codec_.known(holes), self.model_.device
-        shown = self._filled(images, np.zeros(images.shape), holes)
-        for _ in range(N_FILLINGS):  # the encoder has only seen images without holes
-            z = self._latents(self.encode(shown))
-            encoded = self.codec_.encode(shown).to(device)
-            shown = self._filled(images, self._shown(z, shown), holes)
-        networks = self.networks_
-        found = fill_latents(
-            *(networks.generator, networks.critic, encoded, known.to(device), z, n_steps)
-        )
-        return self._filled(images, self._shown(found, shown), holes)
-
-    def _shown(self, z: Tensor, like: NDArray[Any]) -> NDArray[Any]:
-        """Return the images of latents, as bright and rich in contrast as others."""
-        return self.codec_.decode(self.model_.generated(z), like=like)
-
-    def _filled(
-        self, images: NDArray[Any], made: NDArray[Any], holes: NDArray[np.bool_]
-    ) -> NDArray[Any]:
-        """Return images with holes filled, of the dtype and range of training."""
-        assert isinstance(self.codec_, ImageCodec)
-        filled = blend(images, made, holes).clip(self.codec_.low, self.codec_.high)
-        whole = np.issubdtype(images.dtype, np.integer)
-        return (filled.round() if whole else filled).astype(images.dtype)
-
     def direction(self, X: Any, y: Any) -> Floats:
         """Return the way (latent_dim,) from the rows that are labelled 0 to those labelled 1.
 
@@ -289,18 +216,3 @@ class GeneratingDetector(BaseDetector):
         if not np.isfinite(array).all():
             raise DataError("latents: must be finite")
         return torch.from_numpy(array).to(self.model_.device)
-
-
-def _holes(mask: Any, images: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return a mask (n, H, W) for images."""
-    given = np.asarray(mask)
-    if given.dtype != bool:
-        raise DataError(f"mask of {given.dtype}: must be of bool, True in the holes")
-    size = images.shape[1:3]
-    if given.shape not in (size, (len(images), *size)):
-        raise DataError(f"mask of shape {given.shape}: must be {size} or {(len(images), *size)}")
-    holes = np.broadcast_to(given, (len(images), *size))
-    for i, hole in enumerate(holes):
-        if hole.all() or not hole.any():
-            raise DataError(f"mask of image {i}: {'every' if hole.all() else 'no'} pixel is a hole")
-    return holes

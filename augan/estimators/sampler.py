@@ -10,7 +10,6 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from imblearn.utils import check_sampling_strategy
 from numpy.typing import NDArray
@@ -19,16 +18,13 @@ from torch import Tensor
 
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs.codec import Codec
-from augan.estimators.checks import check_arguments
-from augan.estimators.config import SamplerConfig, sampler_config
 from augan.estimators.dry_run import DryRunMixin
 from augan.estimators.parameters import check_params, current_names, estimator
-from augan.estimators.sampler_model import SamplerModel
 from augan.estimators.sampler_parameters import SamplerParameters
-from augan.estimators.sampler_training import fit_sampler
+from augan.estimators.sampling import SamplingMixin
 from augan.estimators.saving import ModelFileMixin
 from augan.exceptions import ParameterError, shown
-from augan.frames import given_back, library_of
+from augan.frames import library_of
 from augan.inputs.labelled import (
     check_amounts,
     check_labels,
@@ -39,10 +35,10 @@ from augan.inputs.labelled import (
 )
 from augan.inputs.reading import Data, take, with_any_input
 from augan.inputs.resampled import as_pandas
-from augan.networks import Networks
-from augan.sampling.conditions import Conditions, read_conditions
+from augan.models.config import SamplerConfig, sampler_config
+from augan.models.sampler import SamplerModel
+from augan.models.sampler_training import fit_sampler
 from augan.sampling.shares import draw_copies, split_added
-from augan.sampling.tuning import Trial
 
 if TYPE_CHECKING:
     from augan._sklearn import BaseOverSampler
@@ -53,7 +49,7 @@ STRATEGIES = ("auto", "not majority", "minority", "not minority", "all")  # of i
 
 
 @estimator
-class GANSampler(DryRunMixin, ModelFileMixin, SamplerParameters, BaseOverSampler):
+class GANSampler(SamplingMixin, DryRunMixin, ModelFileMixin, SamplerParameters, BaseOverSampler):
     """Over-sample rare classes with rows that a class-conditional GAN generates.
 
     A generator and a critic are trained on all rows, and class conditioning is phased in, so that
@@ -120,10 +116,8 @@ class GANSampler(DryRunMixin, ModelFileMixin, SamplerParameters, BaseOverSampler
     'latent'
     """
 
-    model_: SamplerModel = field(init=False)
     sampling_strategy_: dict[Any, int] = field(init=False)
     copies_: dict[Any, int] = field(init=False)
-    refused_: dict[str, int] = field(init=False)
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> GANSampler:
         """Train on rows of all classes.
@@ -233,55 +227,6 @@ class GANSampler(DryRunMixin, ModelFileMixin, SamplerParameters, BaseOverSampler
         self.codec_.library = library_of(X)
         return back(*found)
 
-    def sample(
-        self,
-        n_samples: int | Mapping[Any, int] = 1,
-        *,
-        where: Mapping[str, Any] | None = None,
-        score_range: tuple[float, float] | None = None,
-        random_state: Any = None,
-    ) -> tuple[Any, NDArray[Any]]:
-        """Return new rows, of the columns and dtypes of training, and their classes.
-
-        Parameters
-        ----------
-        n_samples : int or mapping of class to int, default=1
-            How many, exactly: of all classes as frequent as they were in training, or of each.
-        where : mapping of str to object, optional
-            What columns of a table hold: a value, None for missing, or a tuple (low, high) of
-            numbers or dates, either None for no bound.
-        score_range : tuple of float, optional
-            Keep rows whose distance to their class's nearest real rows is between these
-            quantiles of the real rows' own; (0.9, 0.99) are rows at the edge of the class.
-        random_state : int, RandomState or None, default=None
-            Seed; ``None`` takes the constructor's `random_state`.
-
-        Returns
-        -------
-        X_new : DataFrame, frame of the library of training, or ndarray
-            Rows or images.
-        y_new : ndarray of shape (n,)
-            Their classes.
-
-        Raises
-        ------
-        ParameterError
-            For a class, column or value that training has not seen.
-        DataError
-            When too few rows pass what is asked of them; the message says what refused how many.
-        """
-        check_is_fitted(self, "model_")
-        given = self.random_state if random_state is None else random_state
-        check_arguments(random_state=random_state)
-        if score_range is not None:
-            check_arguments(score_range=score_range)
-        random = torch_stream(draw_seed(given), "sample")
-        conditions = read_conditions(where, self.codec_)
-        wanted = self._wanted(n_samples, conditions, random)
-        rows, y = self._make(wanted, random, conditions=conditions, score_range=score_range)
-        frame = isinstance(rows, pd.DataFrame)
-        return (given_back(rows, self.codec_.library) if frame else rows), y
-
     def save(
         self, path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None
     ) -> None:
@@ -308,41 +253,6 @@ class GANSampler(DryRunMixin, ModelFileMixin, SamplerParameters, BaseOverSampler
         """Set parameters; see scikit-learn's ``BaseEstimator.set_params``."""
         return super().set_params(**current_names(params))
 
-    @property
-    def codec_(self) -> Codec:
-        """Rows or images to tensors, and back."""
-        return self._model().codec
-
-    @property
-    def networks_(self) -> Networks | None:
-        """The trained networks; None if no GAN was trained."""
-        return self._model().networks
-
-    @property
-    def methods_(self) -> dict[Any, str]:
-        """How new rows of each class are made."""
-        return self._model().methods
-
-    @property
-    def spread_(self) -> float:
-        """`spread`, or what cross-validation chose."""
-        return self._model().spread
-
-    @property
-    def synthetic_share_(self) -> float | None:
-        """`synthetic_share`, or what cross-validation chose."""
-        return self._model().synthetic_share
-
-    @property
-    def symmetry_(self) -> str | None:
-        """`symmetry`, or what cross-validation chose."""
-        return self._model().symmetry
-
-    @property
-    def tuning_(self) -> list[Trial] | None:
-        """The results of cross-validation."""
-        return self._model().tuning
-
     def _fit_resample(
         self, X: Any, y: NDArray[Any], groups: Any = None
     ) -> tuple[Any, NDArray[Any]]:
@@ -362,40 +272,6 @@ class GANSampler(DryRunMixin, ModelFileMixin, SamplerParameters, BaseOverSampler
             return X, y
         y_added = np.concatenate([y[copied], y_new.astype(y.dtype, copy=False)])
         return joined(X, data, take(data, copied), new), np.concatenate([y, y_added])
-
-    def _model(self) -> SamplerModel:
-        if "model_" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted")
-        return self.model_
-
-    def _make(
-        self, wanted: Mapping[int, int], random: torch.Generator, **asked: Any
-    ) -> tuple[Any, NDArray[Any]]:
-        """Return new rows, one class after the other, and their classes."""
-        rows, self.refused_ = self.model_.maker.make(wanted, random, **asked)
-        return rows, np.repeat(self.classes_[list(wanted)], list(wanted.values()))
-
-    def _wanted(
-        self, n_samples: Any, conditions: Conditions | None, random: torch.Generator
-    ) -> dict[int, int]:
-        """Return how many rows of each class, by number, are asked for."""
-        if not isinstance(n_samples, Mapping):
-            check_arguments(n_samples=n_samples)
-            shares = self.model_.maker.shares(self.model_.shares, conditions)
-            drawn = torch.multinomial(shares, n_samples, replacement=True, generator=random)
-            counts = torch.bincount(drawn, minlength=len(self.classes_)).tolist()
-            return {code: n for code, n in enumerate(counts) if n}
-        known = {label: code for code, label in enumerate(self.classes_.tolist())}
-        for label, n in n_samples.items():
-            if label not in known:
-                found = ", ".join(map(shown, sorted(known, key=str)[:5]))
-                raise ParameterError(
-                    f"n_samples: no class {shown(label)} in training; it had {found}"
-                )
-            check_arguments(n_samples=n)
-        if not n_samples:
-            raise ParameterError("n_samples: no class is asked for")
-        return {known[label]: n for label, n in n_samples.items()}
 
     def _parts(self) -> tuple[Codec, dict[str, Any], dict[str, Tensor]]:
         return self.model_.codec, *self.model_.state()

@@ -7,7 +7,8 @@ from typing import Any
 
 from augan.estimators import checks
 from augan.estimators.checks import SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
-from augan.estimators.parameters import CommonParameters, EncoderParameters, parameter
+from augan.estimators.common_parameters import CommonParameters, EncoderParameters
+from augan.estimators.parameters import parameter
 from augan.sampling import FILTERS
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
-import safetensors
 import torch
 from torch import Tensor
 
 from augan._device import resolve_device
 from augan._sklearn import BaseEstimator
 from augan._version import __version__
-from augan.codecs.codec import Codec, codec_from_state
+from augan.codecs.codec import Codec
 from augan.estimators.parameters import check_params, parameters_of
-from augan.exceptions import ModelFileError, ParameterError
+from augan.exceptions import ParameterError
 from augan.io.model_tensors import write_model
-from augan.io.tensors import check_knots
+from augan.models.reading import read_codec, with_prefix
 from augan.training.monitor import History
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
@@ -99,35 +97,6 @@ class ModelFileMixin(BaseEstimator):
         self.n_features_in_ = int(manifest["n_features_in"])
         if manifest["feature_names_in"]:
             self.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
-
-
-@contextmanager
-def damage_reported(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise ModelFileError for whatever shows that the parts of a file do not fit together."""
-    try:
-        yield
-    except ParameterError as error:
-        raise ModelFileError(f"{path}: {error}") from error
-    except (
-        *(AttributeError, IndexError, KeyError, MemoryError, OverflowError),
-        *(RuntimeError, TypeError, ValueError, safetensors.SafetensorError),
-    ) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        reason = str(error).strip().splitlines()[-1].strip() if str(error) else repr(error)
-        raise ModelFileError(f"{path}: damaged or tampered with ({reason})") from error
-
-
-def read_codec(manifest: dict[str, Any], tensors: dict[str, Tensor]) -> Codec:
-    """Return the codec of a model file."""
-    arrays = {name: tensor.numpy() for name, tensor in with_prefix("codec.", tensors).items()}
-    check_knots(manifest["codec"].get("columns", []), arrays)
-    return codec_from_state(manifest["codec"], arrays)
-
-
-def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix, under the rest of their names."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _read_params(cls: type, manifest: dict[str, Any]) -> dict[str, Any]:

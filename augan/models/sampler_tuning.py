@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from augan.estimators.sampler_model import SamplerModel
 from augan.inputs.reading import Data
+from augan.models.sampler import SamplerModel
 from augan.sampling.tuning import FEW, OF_FEW, Candidate, Trial, amounts, best_of, try_candidates
 from augan.sampling.tuning_images import FEW as FEW_IMAGES
 from augan.sampling.tuning_images import try_image_candidates

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from augan.codecs.codec import Codec
 from augan.codecs.image import ENCODED_AT_ONCE
 from augan.codecs.spec import ImageSpec
-from augan.estimators.config import DetectorConfig
 from augan.exceptions import ParameterError, shown
 from augan.inversion import EncoderInversion, SearchInversion
 from augan.io.tensors import check_like
+from augan.models.config import DetectorConfig
 from augan.networks import (
     Networks,
     PretextNetwork,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import torch
 
 from augan._random import numpy_stream
-from augan.estimators.detector_model import DetectorModel
 from augan.exceptions import ParameterError, shown
+from augan.io.model_tensors import read_model
+from augan.models.config import detector_config
+from augan.models.detector import DetectorModel
+from augan.models.reading import damage_reported, read_codec, with_prefix
 from augan.networks.layers import scale_invariant_weights
 from augan.training.recentring import recentre
 from augan.training.rows import TrainingRows
@@ -14,6 +20,27 @@ from augan.training.rows import TrainingRows
 SIZES = ("latent_dim", "width", "architecture", "spectral_norm")
 TAKEN = ("generator", "critic", "encoder", "pretext", "restoration")
 MAX_RECENTRING = 2000  # rows whose latents are looked at
+
+
+def read_source(path: str | os.PathLike[str]) -> tuple[dict[str, Any], DetectorModel]:
+    """Return the manifest of a model file, and the detector's model in it, on the CPU.
+
+    Raises
+    ------
+    ModelFileError
+        When the file is missing or damaged.
+    ParameterError
+        When it holds a sampler.
+    """
+    with damage_reported(path):
+        manifest, tensors = read_model(path)
+        if manifest["class"] != "GANSampler":
+            codec = read_codec(manifest, tensors)
+            config = detector_config(manifest["params"], codec)
+            parts, device = with_prefix("parts.", tensors), torch.device("cpu")
+            seed = int(manifest["seed"])
+            return manifest, DetectorModel.from_state(config, codec, seed, parts, device)
+    raise ParameterError(f"warm_start_from={shown(str(path))}: a GANSampler, and no detector")
 
 
 def take_networks(model: DetectorModel, source: DetectorModel, path: str) -> None:

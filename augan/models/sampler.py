@@ -13,7 +13,7 @@ from torch import Tensor
 
 from augan.codecs.codec import Codec
 from augan.codecs.origin import from_json, to_json
-from augan.estimators.config import SamplerConfig
+from augan.models.config import SamplerConfig
 from augan.networks import Networks, build_class_networks
 from augan.sampling.maker import RowMaker
 from augan.sampling.pool import Pool, choose

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from augan._random import numpy_stream
-from augan.codecs.image import ImageCodec
+from augan.codecs.codec import Codec
+from augan.codecs.image import MAX_SIDE, ImageCodec
 from augan.codecs.table import TableCodec
-from augan.estimators.config import for_rows
-from augan.estimators.detector_model import DetectorModel, pretext_networks
+from augan.inputs.reading import Data
+from augan.models.config import codec_values, for_rows
+from augan.models.detector import DetectorModel, pretext_networks
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.distances import Distance
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
@@ -59,6 +62,15 @@ def start_run(params: Mapping[str, Any], seed: int) -> Start:
     if resumed is not None and params["random_state"] is None:
         seed = resumed["identity"]["seed"]
     return Start(seed, Checkpointer(path, params["checkpoint_interval"], {}), resumed)
+
+
+def new_codec(params: Mapping[str, Any], data: Data) -> Codec:
+    """Return a codec that is fitted to the data."""
+    if isinstance(data, np.ndarray) and data.ndim > 2:
+        values = codec_values(params, photograph=max(data.shape[1:3]) > MAX_SIDE)
+        sizes = values["image_size"], values["standardize_images"], values["detail_size"]
+        return ImageCodec(*sizes).fit(data)
+    return TableCodec(params["max_categories"]).fit(data)
 
 
 def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:

@@ -16,12 +16,12 @@ from augan.codecs.codec import Codec
 from augan.codecs.image import ImageCodec
 from augan.codecs.spec import ImageSpec
 from augan.codecs.table import TableCodec
-from augan.estimators.config import SamplerConfig, for_rows, sampler_config
-from augan.estimators.sampler_model import SamplerModel, class_networks
-from augan.estimators.sampler_tuning import tune
 from augan.exceptions import ParameterError
 from augan.inputs.labelled import check_class_sizes, warn_of_columns
 from augan.inputs.reading import Data, is_image_array, take
+from augan.models.config import SamplerConfig, for_rows, sampler_config
+from augan.models.sampler import SamplerModel, class_networks
+from augan.models.sampler_tuning import tune
 from augan.networks import Networks
 from augan.sampling.filters import check_critic_filter
 from augan.sampling.pool import Pool

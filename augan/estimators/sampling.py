@@ -1,0 +1,149 @@
+"""New rows of a fitted sampler, and what was fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from augan._random import draw_seed, torch_stream
+from augan.codecs.codec import Codec
+from augan.estimators.checks import check_arguments
+from augan.exceptions import ParameterError, shown
+from augan.frames import given_back
+from augan.models.sampler import SamplerModel
+from augan.networks import Networks
+from augan.sampling.conditions import Conditions, read_conditions
+from augan.sampling.tuning import Trial
+
+
+class SamplingMixin:
+    """Mixin of samplers with a fitted `model_`."""
+
+    model_: SamplerModel
+    classes_: NDArray[Any]
+    refused_: dict[str, int]
+    random_state: Any
+
+    def sample(
+        self,
+        n_samples: int | Mapping[Any, int] = 1,
+        *,
+        where: Mapping[str, Any] | None = None,
+        score_range: tuple[float, float] | None = None,
+        random_state: Any = None,
+    ) -> tuple[Any, NDArray[Any]]:
+        """Return new rows, of the columns and dtypes of training, and their classes.
+
+        Parameters
+        ----------
+        n_samples : int or mapping of class to int, default=1
+            How many, exactly: of all classes as frequent as they were in training, or of each.
+        where : mapping of str to object, optional
+            What columns of a table hold: a value, None for missing, or a tuple (low, high) of
+            numbers or dates, either None for no bound.
+        score_range : tuple of float, optional
+            Keep rows whose distance to their class's nearest real rows is between these
+            quantiles of the real rows' own; (0.9, 0.99) are rows at the edge of the class.
+        random_state : int, RandomState or None, default=None
+            Seed; ``None`` takes the constructor's `random_state`.
+
+        Returns
+        -------
+        X_new : DataFrame, frame of the library of training, or ndarray
+            Rows or images.
+        y_new : ndarray of shape (n,)
+            Their classes.
+
+        Raises
+        ------
+        ParameterError
+            For a class, column or value that training has not seen.
+        DataError
+            When too few rows pass what is asked of them; the message says what refused how many.
+        """
+        check_is_fitted(self, "model_")
+        given = self.random_state if random_state is None else random_state
+        check_arguments(random_state=random_state)
+        if score_range is not None:
+            check_arguments(score_range=score_range)
+        random = torch_stream(draw_seed(given), "sample")
+        conditions = read_conditions(where, self.codec_)
+        wanted = self._wanted(n_samples, conditions, random)
+        rows, y = self._make(wanted, random, conditions=conditions, score_range=score_range)
+        frame = isinstance(rows, pd.DataFrame)
+        return (given_back(rows, self.codec_.library) if frame else rows), y
+
+    @property
+    def codec_(self) -> Codec:
+        """Rows or images to tensors, and back."""
+        return self._model().codec
+
+    @property
+    def networks_(self) -> Networks | None:
+        """The trained networks; None if no GAN was trained."""
+        return self._model().networks
+
+    @property
+    def methods_(self) -> dict[Any, str]:
+        """How new rows of each class are made."""
+        return self._model().methods
+
+    @property
+    def spread_(self) -> float:
+        """`spread`, or what cross-validation chose."""
+        return self._model().spread
+
+    @property
+    def synthetic_share_(self) -> float | None:
+        """`synthetic_share`, or what cross-validation chose."""
+        return self._model().synthetic_share
+
+    @property
+    def symmetry_(self) -> str | None:
+        """`symmetry`, or what cross-validation chose."""
+        return self._model().symmetry
+
+    @property
+    def tuning_(self) -> list[Trial] | None:
+        """The results of cross-validation."""
+        return self._model().tuning
+
+    def _model(self) -> SamplerModel:
+        if "model_" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted")
+        return self.model_
+
+    def _make(
+        self, wanted: Mapping[int, int], random: torch.Generator, **asked: Any
+    ) -> tuple[Any, NDArray[Any]]:
+        """Return new rows, one class after the other, and their classes."""
+        rows, self.refused_ = self.model_.maker.make(wanted, random, **asked)
+        return rows, np.repeat(self.classes_[list(wanted)], list(wanted.values()))
+
+    def _wanted(
+        self, n_samples: Any, conditions: Conditions | None, random: torch.Generator
+    ) -> dict[int, int]:
+        """Return how many rows of each class, by number, are asked for."""
+        if not isinstance(n_samples, Mapping):
+            check_arguments(n_samples=n_samples)
+            shares = self.model_.maker.shares(self.model_.shares, conditions)
+            drawn = torch.multinomial(shares, n_samples, replacement=True, generator=random)
+            counts = torch.bincount(drawn, minlength=len(self.classes_)).tolist()
+            return {code: n for code, n in enumerate(counts) if n}
+        known = {label: code for code, label in enumerate(self.classes_.tolist())}
+        for label, n in n_samples.items():
+            if label not in known:
+                found = ", ".join(map(shown, sorted(known, key=str)[:5]))
+                raise ParameterError(
+                    f"n_samples: no class {shown(label)} in training; it had {found}"
+                )
+            check_arguments(n_samples=n)
+        if not n_samples:
+            raise ParameterError("n_samples: no class is asked for")
+        return {known[label]: n for label, n in n_samples.items()}

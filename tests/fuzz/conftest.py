@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from augan_cli.app import app
+from filelock import FileLock
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -80,9 +81,20 @@ def base_table(n: int = 120) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Any]) -> Path:
-    """Return a folder with base.csv and base.augan, images/ and images.augan, and ONNX of both."""
-    house = tmp_path_factory.mktemp("house")
+def house(shared_folder: Path, command: Callable[..., Any]) -> Path:
+    """Return a folder with base.csv and base.augan, images/ and images.augan, and ONNX of both.
+
+    All processes of a test run share it; tests must not change it.
+    """
+    house = shared_folder / "house"
+    with FileLock(shared_folder / "house.lock"):
+        if not house.exists():
+            _build(house, command)
+    return house
+
+
+def _build(house: Path, command: Callable[..., Any]) -> None:
+    house.mkdir()
     base_table().to_csv(house / "base.csv", index=False)
     (house / "images").mkdir()
     random = np.random.default_rng(1)
@@ -96,7 +108,6 @@ def house(tmp_path_factory: pytest.TempPathFactory, command: Callable[..., Any])
         assert done.exit_code == 0, done.stderr
         done = command("export", model, model.with_suffix(".onnx"), "--quiet")
         assert done.exit_code == 0, done.stderr
-    return house
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +129,9 @@ def scores_of(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def base_scores(house: Path, scores_of: Callable[..., Any]) -> Any:
+def base_scores(
+    house: Path, scores_of: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """Return the scores of base.csv by base.augan."""
-    return scores_of(house / "base.augan", house / "base.csv", house / "base-scores.csv")[0]
+    out = tmp_path_factory.mktemp("base") / "scores.csv"
+    return scores_of(house / "base.augan", house / "base.csv", out)[0]

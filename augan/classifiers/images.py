@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augan._random import seeded_layers, torch_stream
+from augan._sklearn import BaseEstimator, ClassifierMixin
 from augan.codecs.image import ENCODED_AT_ONCE, ImageCodec
 from augan.codecs.spec import ImageSpec
 from augan.networks.augment import shifted

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
+from augan._sklearn import BaseEstimator
 from augan.assessment import Assessment
 from augan.codecs.drift import warn_of_drift
 from augan.deploy.inputs import EXPLAIN, TARGET_FPR

@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
-)
+from sklearn.base import clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from augan._sklearn import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from augan.estimators.anogan import AnoGAN
 from augan.estimators.f_anogan import FAnoGAN
 from augan.estimators.latent_space import GeneratingDetector

@@ -171,7 +171,8 @@ class GeneratingDetector(BaseDetector):
         if set(np.unique(wanted).tolist()) != {0, 1}:
             raise DataError("y: takes True (or 1) and False (or 0), both of them")
         z = self.encode(X)
-        return z[wanted == 1].mean(axis=0) - z[wanted == 0].mean(axis=0)
+        way: Floats = z[wanted == 1].mean(axis=0) - z[wanted == 0].mean(axis=0)
+        return way
 
     def edit(self, X: Any, direction: Any, strength: float = 1.0) -> Any:
         """Return rows or images, moved along a direction of the latent space.

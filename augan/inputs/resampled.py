@@ -59,7 +59,8 @@ def _only_column(y: Any) -> nw.Series[Any]:
         frame = frame.collect()
     if len(frame.columns) != 1:
         raise DataError(f"y has {len(frame.columns)} columns: one label a row is required")
-    return frame[frame.columns[0]]
+    column: nw.Series[Any] = frame[frame.columns[0]]
+    return column
 
 
 def _labels(series: nw.Series[Any], found: Any) -> nw.Series[Any]:

@@ -46,7 +46,7 @@ def _libraries() -> list[str]:
     return sorted(map(str, Path(PIL.__file__).parent.glob(".dylibs/libtiff*")))
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
+@ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)  # type: ignore[untyped-decorator]
 def _remember(source: bytes | None, text: bytes | None, arguments: int | None) -> None:
     with contextlib.suppress(AttributeError):  # outside of `caught_messages`
         _found.sources.append((source or b"libtiff").decode("ascii", "replace"))

@@ -45,11 +45,11 @@ def scored_batches(
     explain: bool = False,
 ) -> Iterator[tuple[Batch, Any]]:
     """Yield each batch of rows and its assessment."""
-    from augan.codecs.drift import one_report
+    from augan.codecs.drift import one_drift_warning
 
     done = 0
     told: set[str] = set()
-    with one_report(), progress(quiet) as display:
+    with one_drift_warning(), progress(quiet) as display:
         task = display.add_task("score", total=None, note="")
         for batch in batches:
             with data_errors(path), _scale_warned_once(told):

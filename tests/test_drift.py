@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import augan
 from augan import FAnoGAN, OnnxDetector
-from augan.codecs.drift import DriftCheck, one_report, warn_of_drift
+from augan.codecs.drift import DriftCheck, one_drift_warning, warn_of_drift
 from augan.codecs.table import TableCodec
 from augan.exceptions import DriftWarning
 
@@ -104,7 +104,7 @@ def test_many_columns_are_said_in_one_line() -> None:
 
 def test_batches_are_reported_once(codec: TableCodec) -> None:
     frame = _one("shop", "WEB")(make_mixed_frame(40, seed=1))
-    with pytest.warns(DriftWarning) as caught, one_report():
+    with pytest.warns(DriftWarning) as caught, one_drift_warning():
         for start in range(0, 40, 3):
             warn_of_drift(codec.columns, frame[start : start + 3])
     assert ["40 of 40 rows" in str(warning.message) for warning in caught] == [True]

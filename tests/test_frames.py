@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 
 from augan import FAnoGAN, GANSampler, load
 from augan.classifiers.tables import plain as classifier_table
-from augan.codecs.drift import made_up_rows
+from augan.codecs.drift import no_drift_warnings
 from augan.codecs.origin import from_json, to_json
 from augan.deploy.parity import batches_to_compare
 from augan.deploy.raw import TableForm
@@ -399,5 +399,5 @@ def test_sparse_matrices_are_refused_as_scikit_learn_does(kind: str) -> None:
 def test_rows_that_exports_are_checked_on_are_those_of_pandas(of_polars: FAnoGAN) -> None:
     for tried in batches_to_compare(of_polars, None, np.random.default_rng(0)):
         assert isinstance(tried, pd.DataFrame)
-        with made_up_rows():
+        with no_drift_warnings():
             assert np.isfinite(of_polars.anomaly_score(tried)).all()

@@ -257,7 +257,7 @@ def test_words_for_what_is_rarer():
     assert health([{**row, **strong}]).startswith("critic too strong")
     weak = {"coverage": 0.0, "critic_accuracy_real": 0.5, "critic_accuracy_fake": 0.5}
     assert health([{**row, **weak}]).startswith("critic too weak")
-    assert health([{**row, "spread": 1e-5}]).startswith("dead generator: it makes one row")
+    assert health([{**row, "spread": 1e-5}]).startswith("dead generator: all generated rows")
     event = "the gan diverged at step 80: went back to step 50 at 0.5 times the learning rate"
     back = {"phase": "gan", "step": 50, "done": 0.5, "event": event}
     assert health([row, back, row]).startswith("diverged at step 80: went back to step 50")

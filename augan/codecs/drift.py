@@ -130,7 +130,8 @@ def warn_of_drift(
 ) -> None:
     """Warn if many of the rows (n, d) differ from the training rows.
 
-    Within `one_report`, rows are only counted; within `made_up_rows`, they are not checked.
+    Within `one_drift_warning`, rows are only counted; within `no_drift_warnings`, they are not
+    checked.
     """
     if _off.get():
         return
@@ -147,7 +148,7 @@ def warn_of_drift(
 
 
 @contextmanager
-def one_report() -> Iterator[None]:
+def one_drift_warning() -> Iterator[None]:
     """Count the rows of all calls of one model, and warn once at the end."""
     collected: list[DriftCheck] = []
     token = _collecting.set(collected)
@@ -160,8 +161,8 @@ def one_report() -> Iterator[None]:
 
 
 @contextmanager
-def made_up_rows() -> Iterator[None]:
-    """Turn drift warnings off, for rows that need not resemble the training rows."""
+def no_drift_warnings() -> Iterator[None]:
+    """Turn drift warnings off, for generated rows."""
     token = _off.set(True)
     try:
         yield

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from augan._random import numpy_stream
 from augan.codecs.columns import NumericColumn
-from augan.codecs.drift import made_up_rows
+from augan.codecs.drift import no_drift_warnings
 from augan.deploy.comparison_rows import pseudo_anomalies, random_rows
 from augan.deploy.detector import OnnxDetector
 from augan.deploy.generator import OnnxGenerator
@@ -76,7 +76,7 @@ class Found:
         return text
 
 
-@made_up_rows()
+@no_drift_warnings()
 def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
     """Compare scores, decisions and explanations on random rows and on `X`."""
     random = numpy_stream(0, "parity")

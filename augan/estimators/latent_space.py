@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan._random import draw_seed, torch_stream
-from augan.codecs.drift import made_up_rows
+from augan.codecs.drift import no_drift_warnings
 from augan.estimators.checks import check_arguments
 from augan.estimators.detector import BaseDetector
 from augan.exceptions import DataError
@@ -101,7 +101,7 @@ class GeneratingDetector(BaseDetector):
         )
         return self.model_.generated(z.to(self.model_.device))
 
-    @made_up_rows()
+    @no_drift_warnings()
     def _in_band(self, rows: Tensor, score_range: tuple[float, float]) -> Tensor:
         """Return which encoded rows score between two quantiles of normal ones."""
         quantile = 1 - self.p_value(self.codec_.decode(rows))

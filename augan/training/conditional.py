@@ -1,4 +1,4 @@
-"""The GAN's and the encoder's phase where rows have classes, some of them rare."""
+"""The training phases of a class-conditional GAN and encoder, with balanced classes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from augan.networks.conditioning import ClassCritic, ClassGenerator, GivenCritic
 from augan.training.phases import EncoderPhase, GANPhase
 from augan.training.steps import TrainingConfig
 
-RAMP = (0.25, 0.5)  # shares of the phase between which the class comes to count
+CONDITIONING_PHASED_IN = (0.25, 0.5)  # shares of the phase: class conditioning begins, is complete
 
 
 class ClassRows:
-    """Rows by class, to draw from: classes as frequent as they are, or all equally.
+    """Draws rows by class: with the frequencies of the classes, or with equal ones.
 
     Parameters
     ----------
     labels : Tensor
-        Class (n,) of each row, from 0 on; every class has a row.
+        Class (n,) of each row, from 0; every class has at least one row.
     """
 
     def __init__(self, labels: Tensor) -> None:
@@ -31,7 +31,7 @@ class ClassRows:
         self.starts = self.counts.cumsum(0) - self.counts
 
     def draw(self, size: int, balance: float, random: torch.Generator) -> Tensor:
-        """Draw indices (size,) with replacement; `balance` mixes, 0 as they are, 1 equally."""
+        """Draw indices (size,) with replacement; `balance` 1 makes classes equally frequent."""
         shares = (1 - balance) * self.counts / len(self.labels) + balance / len(self.counts)
         drawn = torch.multinomial(shares, size, replacement=True, generator=random)
         place = torch.rand(
@@ -45,9 +45,10 @@ class ClassRows:
 
 
 class ClassGANPhase(GANPhase):
-    """First a GAN of all rows; then the class comes in, and the classes become equally frequent.
+    """Trains an unconditional GAN, in which class conditioning is then phased in.
 
-    Trained with classes from the start, a GAN collapses on the small ones (Shahbazi 2022).
+    The classes become equally frequent at the same time. With conditioning from the start, a GAN
+    collapses on small classes (Shahbazi 2022).
 
     Parameters
     ----------
@@ -56,13 +57,13 @@ class ClassGANPhase(GANPhase):
     train, held_out : Tensor
         Encoded rows (n, ...).
     labels, held_out_labels : Tensor
-        Their classes (n,), from 0 on.
+        Their classes (n,), from 0.
     config : TrainingConfig
-        How to train.
+        Losses, learning rates and sizes of batches.
     seed : int
         Seed of the phase's random stream.
     augmented : bool
-        Whether the critic sees augmented images.
+        Whether the critic's images are augmented.
     """
 
     def __init__(
@@ -80,17 +81,17 @@ class ClassGANPhase(GANPhase):
         super().__init__(networks, train, held_out, config, seed, augmented=augmented)
         self.rows = ClassRows(labels)
         self.held_out_conditions = _one_hot(held_out_labels[: len(self.held_out)], self.rows)
-        self.weight = 0.0  # how much the class counts, from 0 to 1
+        self.weight = 0.0  # of class conditioning, from 0 to 1
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
-        """Move both networks, the class counting by how much of the phase is over."""
-        start, end = RAMP
+        """Take a step of both networks; `done` sets the weight of class conditioning."""
+        start, end = CONDITIONING_PHASED_IN
         self.weight = min(max((done - start) / (end - start), 0.0), 1.0)
         return super().step(factor, done)
 
     @torch.no_grad()
     def preview(self, n: int) -> Tensor:
-        """Return `n` rows, one class after the other, of the same latents each time."""
+        """Return `n` rows, sorted by class; the latents are the same in every call."""
         n_classes = len(self.rows.counts)
         classes = torch.arange(n, device=self.train.device) * n_classes // n
         conditions = self.weight * F.one_hot(classes, n_classes).float()
@@ -113,7 +114,7 @@ class ClassGANPhase(GANPhase):
 
 
 class ClassEncoderPhase(EncoderPhase):
-    """The encoder, on rows of each class equally often, through the generator of their class."""
+    """Trains the encoder on equally frequent classes, with the conditional generator."""
 
     def __init__(
         self,

@@ -9,10 +9,10 @@ from torch import nn
 
 
 class ExponentialMovingAverage:
-    """The average of `module`'s weights over its training (Karras 2018).
+    """An exponential moving average of `module`'s weights during training (Karras 2018).
 
-    The decay grows from 0.1 to `decay` over the first steps, so that the initial weights are
-    forgotten however short the run.
+    The decay grows from 0.1 to `decay` over the first steps, so that initial weights have little
+    influence even in short runs.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -21,7 +21,7 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Move the average towards `module`; buffers (batch norm's) are copied."""
+        """Update the average with `module`'s weights; buffers (of batch norm) are copied."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for average, current in zip(self.module.parameters(), module.parameters(), strict=True):
             average.lerp_(current, 1 - decay)

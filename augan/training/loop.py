@@ -17,20 +17,20 @@ from torch import Tensor
 from augan.exceptions import CheckpointError, NotTrainableError, TrainingWarning
 from augan.training.checkpoint import Checkpointer
 from augan.training.health import health
-from augan.training.monitor import Callback, History, Onlooker, Row
+from augan.training.monitor import Callback, GeneratorCallback, History, Row
 from augan.training.phases import GANPhase, Phase
 
 Schedule = Literal["constant", "linear", "cosine"]
 
 LOG_EVERY = 10
-SNAPSHOT_EVERY = 50  # steps between two measures on held-out rows, which are states to go back to
+SNAPSHOT_EVERY = 50  # steps between two measures on held-out rows, each with a snapshot
 MAX_RECOVERIES = 5
-MIN_IMPROVEMENT = 1e-3  # a held-out loss has to fall by this share of itself to count
+MIN_IMPROVEMENT = 1e-3  # smallest relative decrease of a held-out loss that is an improvement
 
 
 @dataclass
 class Progress:
-    """How far a phase has come; part of every checkpoint."""
+    """Progress of a phase; part of every checkpoint."""
 
     step: int = 0
     rate_scale: float = 1.0
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass
 class Run:
-    """What the phases of one `fit` share."""
+    """Settings and state that the phases of one `fit` share."""
 
     schedule: Schedule = "cosine"
     max_time: float | None = None  # seconds
@@ -52,8 +52,8 @@ class Run:
     checkpointer: Checkpointer | None = None
     resumed: dict[str, Any] | None = None  # a checkpoint's content
     history: History = field(default_factory=History)
-    seconds_before: float = 0.0  # that earlier phases took
-    decode: Callable[[Tensor], Any] = lambda rows: rows  # what onlookers see of generated rows
+    seconds_before: float = 0.0  # duration of earlier phases
+    decode: Callable[[Tensor], Any] = lambda rows: rows  # generated rows for `GeneratorCallback`
 
     def report(self, row: Row) -> None:
         """Add a row to the history and hand it to the callbacks."""
@@ -62,34 +62,41 @@ class Run:
             callback(row)
 
     @property
-    def onlookers(self) -> list[Onlooker]:
-        """The callbacks that want to see more than rows."""
-        seeing: Sequence[Any] = self.callbacks
-        return [callback for callback in seeing if isinstance(callback, Onlooker)]
+    def generator_callbacks(self) -> list[GeneratorCallback]:
+        """The callbacks that also receive generated rows."""
+        callbacks: Sequence[Any] = self.callbacks
+        return [callback for callback in callbacks if isinstance(callback, GeneratorCallback)]
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Tell onlookers when training begins, and when it has ended."""
-        for onlooker in self.onlookers:
-            onlooker.begin((self.resumed or {}).get("history", []))
+        """Call `begin` and `close` of the generator callbacks around the training."""
+        for callback in self.generator_callbacks:
+            callback.begin((self.resumed or {}).get("history", []))
         try:
             yield
         finally:
-            for onlooker in self.onlookers:
-                onlooker.close()
+            for callback in self.generator_callbacks:
+                callback.close()
 
     def show(self, phase: Phase) -> None:
-        """Let onlookers see what the generator makes."""
+        """Give the generator callbacks a function that returns generated rows."""
         if isinstance(phase, GANPhase):
-            for onlooker in self.onlookers:
-                onlooker.look(lambda n: self.decode(phase.preview(n).cpu()))
+            for callback in self.generator_callbacks:
+                callback.look(lambda n: self.decode(phase.preview(n).cpu()))
 
 
 def run_phase(phase: Phase, run: Run, *, n_steps: int, time_share: float) -> None:
     """Train `phase` for `n_steps`, or until `time_share` of the run's time is used.
 
-    A checkpoint of this phase is taken up where it stopped; a phase that a checkpoint has left
-    behind is not run at all.
+    With a checkpoint of this phase, training continues from it; with a checkpoint of a later
+    phase, this phase is skipped.
+
+    Raises
+    ------
+    NotTrainableError
+        When training has diverged more than `MAX_RECOVERIES` times.
+    CheckpointError
+        When the state in a checkpoint does not fit the phase.
     """
     if run.resumed is not None and run.resumed["phase"] != phase.name:
         return
@@ -105,7 +112,7 @@ def run_phase(phase: Phase, run: Run, *, n_steps: int, time_share: float) -> Non
 
 
 class _Loop:
-    """State of one phase's loop; `good` is the last snapshot that is known to be sound."""
+    """The loop of one phase; `good` is the last snapshot with finite weights."""
 
     def __init__(self, phase: Phase, run: Run, n_steps: int, time_share: float) -> None:
         self.phase, self.training, self.n_steps = phase, run, n_steps
@@ -138,16 +145,16 @@ class _Loop:
         return self.training.seconds_before + self.progress.seconds
 
     def _factor(self) -> float:
-        """Return what the base learning rates are multiplied by at this step."""
+        """Return the factor of the base learning rates at this step."""
         return self.progress.rate_scale * schedule_factor(self.training.schedule, self._done())
 
     def _done(self) -> float:
-        """Return how much of the phase is over, by steps or by time."""
+        """Return the completed share of the phase, by steps or by time."""
         done = max(self.progress.step / self.n_steps, self._elapsed() / self.time_limit)
         return min(done, 1.0)
 
     def _measure(self, figures: dict[str, Tensor]) -> None:
-        """Look at held-out rows, decide on stopping, and take a snapshot if all is sound."""
+        """Measure on held-out rows, stop early if due, and take a snapshot of finite weights."""
         if not _weights_finite(self.phase.state_dict()):
             self._recover()
             return
@@ -169,10 +176,10 @@ class _Loop:
         if patience is None or progress.n_stale < patience or progress.done:
             return None
         progress.done = True
-        return f"stopped early: no better on held-out rows since {patience} measures"
+        return f"stopped early: no improvement on held-out rows in {patience} measures"
 
     def _recover(self) -> None:
-        """Go back to the last good snapshot at half the learning rate, and say so."""
+        """Restore the last good snapshot, halve the learning rate, and warn."""
         diverged_at, n_recoveries = self.progress.step, self.progress.n_recoveries + 1
         scale = self.progress.rate_scale / 2
         if n_recoveries > MAX_RECOVERIES:
@@ -230,14 +237,14 @@ class _Loop:
         }
 
     def _resume(self, content: dict[str, Any]) -> None:
-        """Go on from a checkpoint; CheckpointError for one whose state is not this phase's."""
+        """Continue from a checkpoint; CheckpointError if its state does not fit this phase."""
         try:
             self._restore(content)
             if not all(isinstance(n, (int, float)) for n in asdict(self.progress).values()):
-                raise TypeError("progress in something else than numbers")
+                raise TypeError("progress holds values that are not numbers")
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             path = self.training.checkpointer.path if self.training.checkpointer else "checkpoint"
-            message = f"{path}: damaged, its {self.phase.name} is not that of this run"
+            message = f"{path}: damaged, its state does not fit the {self.phase.name} of this run"
             raise CheckpointError(message) from error
 
     def _restore(self, snapshot: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ GAN = Literal["wgan-gp", "dcgan", "gan", "hinge"]
 
 
 def critic_loss(gan: GAN, real: Tensor, fake: Tensor) -> Tensor:
-    """Return what the critic minimises, given its outputs (n,) on real and generated rows."""
+    """Return the critic's loss, given its outputs (n,) on real and generated rows."""
     if gan == "wgan-gp":
         # Arjovsky 2017, eq. 2: E[D(x~)] - E[D(x)]
         return fake.mean() - real.mean()
@@ -25,7 +25,7 @@ def critic_loss(gan: GAN, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_loss(gan: GAN, fake: Tensor) -> Tensor:
-    """Return what the generator minimises, given the critic's outputs (n,) on its rows."""
+    """Return the generator's loss, given the critic's outputs (n,) on generated rows."""
     if gan in ("wgan-gp", "hinge"):
         # -E[D(x~)]
         return -fake.mean()
@@ -38,7 +38,7 @@ def gradient_penalty(
 ) -> Tensor:
     """Return E[(|grad D(x^)| - 1)^2] at x^ = alpha x + (1 - alpha) x~ (Gulrajani 2017, eq. 3).
 
-    `alpha` (n,) is one number a sample, however many channels the sample has.
+    `alpha` (n,) has one number for each sample, also where samples have several channels.
     """
     alpha = alpha.view(-1, *[1] * (real.ndim - 1))
     between = (alpha * real + (1 - alpha) * fake).detach().requires_grad_()

@@ -1,4 +1,4 @@
-"""What training reports: a history of rows, and measures of the generator on held-out rows."""
+"""The history of a training, and measures of generated rows against held-out rows."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from torch import Tensor
 
 Row = dict[str, Any]
 Callback = Callable[[Row], None]
-Draw = Callable[[int], Any]  # so many rows, or images, of a generator's fixed latents
+Draw = Callable[[int], Any]  # returns n generated rows or images of fixed latents
 
 N_PROJECTIONS = 64
 N_COVERAGE_NEIGHBOURS = 5
-ALIKE = 0.25  # of the usual distance of real rows, below which two generated ones are alike
+NEAR_DUPLICATE_DISTANCE = 0.25  # relative to the median distance of real rows to their nearest
 
 
 @runtime_checkable
-class Onlooker(Protocol):
-    """A callback that also sees what the generator makes."""
+class GeneratorCallback(Protocol):
+    """A callback that also receives generated rows."""
 
     def begin(self, history: Sequence[Row]) -> None:
-        """Take note of the rows that a resumed run has already reported."""
+        """Start; called before training, with the reports of the run that is resumed, if any."""
 
     def look(self, draw: Draw) -> None:
-        """Look at the generator, after each measure on held-out rows."""
+        """Process generated rows ``draw(n)``; called after each measure on held-out rows."""
 
     def close(self) -> None:
-        """Take note that training has ended, however it did."""
+        """Stop; called after training, also if it failed."""
 
 
 class History(Sequence[Row]):
-    """The rows that training reported, in order; `column` gives one figure over all steps.
+    """The reports of a training, in order; `column` returns one figure over all steps.
 
     A row has the keys `phase` ("gan", "encoder", "pretext" or "restoration"), `step`,
-    `total_steps`, `done` (share of the phase that is over, by steps or by time),
+    `total_steps`, `done` (completed share of the phase, by steps or by time),
     `learning_rate_factor`, `seconds`, `seconds_per_step`, learning rates and figures of that
-    phase, `health` where the GAN was measured on held-out rows, and `event` where something
-    happened (recovery from divergence, early stop).
+    phase, `health` after a measure of the GAN on held-out rows, and `event` after a recovery from
+    divergence or an early stop.
     """
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
@@ -73,20 +73,20 @@ def coverage(real: Tensor, fake: Tensor, k: int = N_COVERAGE_NEIGHBOURS) -> floa
 
 
 def near_duplicates(real: Tensor, fake: Tensor) -> float:
-    """Return the share of generated rows (m, D) with another one that is all but the same.
+    """Return the share of generated rows (m, D) that are near-duplicates of another one.
 
-    Nearer, that is, than a quarter of the distance that real rows (n, D) usually have to the
-    nearest of the others.
+    Near-duplicates are closer to each other than a quarter of the median distance between a real
+    row (n, D) and its nearest neighbour.
     """
     if min(len(real), len(fake)) < 2:
         return float("nan")
     usual = torch.cdist(real, real).kthvalue(2, dim=1).values.median()  # the first is itself
     nearest = torch.cdist(fake, fake).kthvalue(2, dim=1).values
-    return float((nearest < ALIKE * usual).float().mean())
+    return float((nearest < NEAR_DUPLICATE_DISTANCE * usual).float().mean())
 
 
 def spread(real: Tensor, fake: Tensor) -> float:
-    """Return how much generated rows (m, D) vary, as a share of how much real rows (n, D) do."""
+    """Return the mean standard deviation of generated rows (m, D), relative to real rows (n, D)."""
     if min(len(real), len(fake)) < 2:
         return float("nan")
     return float(fake.std(dim=0).mean() / real.std(dim=0).mean().clamp(min=1e-12))

@@ -1,4 +1,4 @@
-"""The phases of training: GAN and encoder. Each knows its step and its state."""
+"""The training phases of GAN and encoder: their steps, measures and state."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ from augan.training.steps import (
 )
 
 BETAS_ENCODER = (0.5, 0.9)  # Adam's decay rates; the other networks' are parameters
-MAX_HELD_OUT = 512  # rows that a measure on held-out normals looks at
+MAX_HELD_OUT = 512  # rows in a measure on held-out rows
 
 
 class Phase(Protocol):
-    """What the loop needs to know of a phase."""
+    """Interface of a training phase."""
 
     name: str
     stops_early: bool
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
-        """Take one step at the base learning rates times `factor`; return figures.
+        """Take one step with the base learning rates times `factor`; return figures.
 
-        `done` says how much of the phase is over, from 0 to 1.
+        `done` is the completed share of the phase, from 0 to 1.
         """
 
     def measure(self) -> dict[str, float]:
-        """Return figures on held-out normals; `held_out_loss` decides on stopping early."""
+        """Return figures on held-out rows; early stopping uses `held_out_loss`."""
 
     def rates(self) -> dict[str, float]:
         """Return the learning rates of the last step."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the next step depends on."""
+        """Return the state that the next step depends on."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to `state`."""
+        """Restore a state returned by `state_dict`."""
 
     def finish(self) -> None:
-        """Leave the networks as the next phase and scoring need them."""
+        """Prepare the networks for the next phase and for scoring."""
 
 
 class GANPhase:
-    """Critic and generator in turn; ends with the averaged generator in `networks`."""
+    """Trains critic and generator in turn; the result is the averaged generator."""
 
     name = "gan"
     stops_early = True
@@ -80,7 +80,7 @@ class GANPhase:
         self.first_sizes = self._sizes()
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
-        """Move the critic `n_critic` times and the generator once."""
+        """Take `n_critic` steps of the critic and one of the generator."""
         networks, config = self.networks, self.config
         networks.critic.train()
         networks.generator.train()
@@ -113,7 +113,7 @@ class GANPhase:
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Compare the averaged generator's rows with held-out normals."""
+        """Compare rows of the averaged generator with held-out rows."""
         random = torch_stream(self.seed, "measure", self.train.device)
         real = self.held_out.flatten(1)
         fake = self._generate(len(real), random).flatten(1)
@@ -130,7 +130,7 @@ class GANPhase:
 
     @torch.no_grad()
     def preview(self, n: int) -> Tensor:
-        """Return `n` rows of the averaged generator, of the same latents each time."""
+        """Return `n` rows of the averaged generator; the latents are the same in every call."""
         return self._generate(n, torch_stream(self.seed, "preview", self.train.device))
 
     def rates(self) -> dict[str, float]:
@@ -141,7 +141,7 @@ class GANPhase:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return networks, optimisers, average, random stream and step."""
+        """Return the state of networks, optimisers, average, random stream and step."""
         return {
             "generator": self.networks.generator.state_dict(),
             "critic": self.networks.critic.state_dict(),
@@ -153,7 +153,7 @@ class GANPhase:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to `state`."""
+        """Restore a state returned by `state_dict`."""
         self.networks.generator.load_state_dict(state["generator"])
         self.networks.critic.load_state_dict(state["critic"])
         self.average.module.load_state_dict(state["average"])
@@ -163,13 +163,13 @@ class GANPhase:
         self.n_steps = state["n_steps"]
 
     def finish(self) -> None:
-        """Take over the average; freeze both networks."""
+        """Replace the generator by its average, and freeze both networks."""
         self.networks.generator.load_state_dict(self.average.module.state_dict())
         freeze(self.networks.generator)
         freeze(self.networks.critic)
 
     def _sizes(self) -> dict[str, float]:
-        """Return the length of each network's weights."""
+        """Return the norm of each network's weights."""
         networks = {"critic": self.networks.critic, "generator": self.networks.generator}
         return {
             name: float(nn.utils.parameters_to_vector(network.parameters()).detach().norm())
@@ -177,12 +177,12 @@ class GANPhase:
         }
 
     def _draw(self) -> tuple[Critic, nn.Module, Tensor]:
-        """Return critic and generator, as they are for a batch, and its real rows."""
+        """Return critic and generator for one batch, and its real rows."""
         real = draw_rows(self.train, self.config.batch_size, self.random)
         return self._seen(self.networks.critic), self.networks.generator, real
 
     def _seen(self, critic: Critic) -> Critic:
-        """Return a critic that sees images as it should: augmented, or as they are."""
+        """Return the critic, with augmentation of its input where the phase is `augmented`."""
         return AugmentingCritic(critic, self.random) if self.augmented else critic
 
     def _generate(self, n: int, random: torch.Generator) -> Tensor:
@@ -195,8 +195,8 @@ class GANPhase:
         return torch.randn(n, dim, generator=random or self.random, device=self.train.device)
 
 
-class AfterTheGAN:
-    """State of a phase with one optimiser; it keeps the networks of earlier phases too."""
+class SingleOptimizerPhase:
+    """Base class of phases with one optimiser; their state includes the earlier networks."""
 
     name: str
     networks: Networks
@@ -208,7 +208,7 @@ class AfterTheGAN:
         return {f"{self.name}_learning_rate": _rate(self.optimizer)}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the networks (the frozen ones too), optimiser and random stream."""
+        """Return the state of all networks (also frozen ones), optimiser and random stream."""
         return {
             **{name: module.state_dict() for name, module in self.networks.modules().items()},
             "optimizer": self.optimizer.state_dict(),
@@ -216,15 +216,15 @@ class AfterTheGAN:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to `state`."""
+        """Restore a state returned by `state_dict`."""
         for name, module in self.networks.modules().items():
             module.load_state_dict(state[name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.random.set_state(state["random"].cpu())
 
 
-class EncoderPhase(AfterTheGAN):
-    """The encoder on the izi_f loss, through the frozen generator and critic."""
+class EncoderPhase(SingleOptimizerPhase):
+    """Trains the encoder on the izi_f loss (Schlegl 2019) with frozen generator and critic."""
 
     name = "encoder"
     stops_early = True
@@ -240,7 +240,7 @@ class EncoderPhase(AfterTheGAN):
         self.random = torch_stream(seed, "encoder", train.device)
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
-        """Move the encoder once."""
+        """Take one step of the encoder."""
         self.encoder.train()
         set_rate(self.optimizer, self.config.lr_encoder * factor)
         generator, real = self._draw()
@@ -249,18 +249,18 @@ class EncoderPhase(AfterTheGAN):
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Return the izi_f loss on held-out normals."""
+        """Return the izi_f loss on held-out rows."""
         self.encoder.eval()
         x_hat = self._of_held_out()(self.encoder(self.held_out))
         loss = izi_f_loss(self.held_out, x_hat, self.networks.critic, self.config.kappa)
         return {"held_out_loss": float(loss)}
 
     def _draw(self) -> tuple[nn.Module, Tensor]:
-        """Return the generator, as it is for a batch, and its real rows."""
+        """Return the generator for one batch, and its real rows."""
         return self.networks.generator, draw_rows(self.train, self.config.batch_size, self.random)
 
     def _of_held_out(self) -> nn.Module:
-        """Return the generator, as it is for the held-out rows."""
+        """Return the generator for the held-out rows."""
         return self.networks.generator
 
     def finish(self) -> None:
@@ -280,7 +280,7 @@ def _adam(module: nn.Module, rate: float, betas: tuple[float, float]) -> torch.o
 
 
 def freeze(module: nn.Module) -> None:
-    """Leave a module as scoring needs it."""
+    """Put a module in evaluation mode, without gradients."""
     module.eval()
     module.zero_grad()  # frees the gradients
     module.requires_grad_(False)

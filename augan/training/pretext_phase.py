@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from augan._random import torch_stream
 from augan.networks import Networks, PretextNetwork
-from augan.training.phases import MAX_HELD_OUT, AfterTheGAN, draw_rows, freeze, set_rate
+from augan.training.phases import MAX_HELD_OUT, SingleOptimizerPhase, draw_rows, freeze, set_rate
 from augan.training.steps import TrainingConfig, pretext_step
 
 LR_PRETEXT, DECAY_PRETEXT = 1e-3, 1e-2  # AdamW's learning rate and weight decay
 
 
-class PretextPhase(AfterTheGAN):
+class PretextPhase(SingleOptimizerPhase):
     """The pretext networks, side by side: one on all rows, and one without each fold of them.
 
     Parameters

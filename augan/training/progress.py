@@ -1,4 +1,4 @@
-"""Progress of a fit: bars and figures on a terminal, lines, and the logger `augan`."""
+"""Progress of a fit: bars and figures in a terminal, lines, and the logger `augan`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich.table import Table
 
 from augan.training.health import HEALTHY, STARTING
 
-if TYPE_CHECKING:  # that module imports torch, which scoring with ONNX does without
+if TYPE_CHECKING:  # the module imports torch, which is not needed to score with ONNX
     from augan.training.monitor import Callback, Draw, History, Row
 
 logger = logging.getLogger("augan")
 
-FIGURES = {  # of the history's rows, in pairs: critic, generator
+FIGURES = {  # keys of a report, in pairs: critic, generator
     "loss": ("critic_loss", "generator_loss"),
     "gradient norm": ("critic_gradient_norm", "generator_gradient_norm"),
     "learning rate": ("critic_learning_rate", "generator_learning_rate"),
@@ -28,7 +28,7 @@ FIGURES = {  # of the history's rows, in pairs: critic, generator
 
 
 class TrainingDisplay(Progress):
-    """Bars and, below them, the figures of the GAN's phase."""
+    """Progress bars, with the figures of the GAN below them."""
 
     def __init__(self, console: Console, *, disable: bool = False, transient: bool = True) -> None:
         self.latest: dict[str, Any] = {}
@@ -41,12 +41,12 @@ class TrainingDisplay(Progress):
         super().__init__(*columns, console=console, disable=disable, transient=transient)
 
     def show(self, row: dict[str, Any]) -> None:
-        """Take over the figures of a row."""
+        """Show the figures of a report."""
         if row["phase"] == "gan":
             self.latest = self.latest | row
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        """Give the bars and, once there are any, the figures."""
+        """Yield the bars and the figures, if there are any."""
         yield self.make_tasks_table(self.tasks)
         if self.latest:
             yield self._figures()
@@ -59,7 +59,7 @@ class TrainingDisplay(Progress):
             if any(figure in self.latest for figure in pair):
                 table.add_row(name, *(_short(self.latest.get(figure)) for figure in pair))
         seconds = self.latest.get("seconds_per_step", 0.0)
-        table.add_row("a step", f"{1000 * seconds:.0f} ms", "")
+        table.add_row("time per step", f"{1000 * seconds:.0f} ms", "")
         return table
 
 
@@ -77,7 +77,7 @@ class TrainingProgress:
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, row: Row) -> None:
-        """Move the bar of the row's phase."""
+        """Update the bar of the report's phase."""
         phase = row["phase"]
         if phase not in self.tasks:
             total = row["total_steps"]
@@ -89,21 +89,21 @@ class TrainingProgress:
         self.display.show(row)
 
 
-class _Watcher:
-    """A callback that is told when training begins and ends; it does not look at generated rows."""
+class _StartStopCallback:
+    """Base class of callbacks that act when training begins and ends, without generated rows."""
 
     def begin(self, history: Sequence[Row]) -> None:
-        """Training begins, or goes on after the rows of `history`."""
+        """Do nothing before training."""
 
     def look(self, draw: Draw) -> None:
-        """Ignore what the generator makes."""
+        """Ignore generated rows."""
 
     def close(self) -> None:
-        """Training has ended."""
+        """Do nothing after training."""
 
 
-class ProgressBars(_Watcher):
-    """``verbose=1``: bars on stderr while training runs."""
+class ProgressBars(_StartStopCallback):
+    """``verbose=1``: progress bars on stderr."""
 
     def begin(self, history: Sequence[Row]) -> None:
         """Show the display."""
@@ -112,30 +112,30 @@ class ProgressBars(_Watcher):
         self.display.start()
 
     def __call__(self, row: Row) -> None:
-        """Move a bar."""
+        """Update a bar."""
         self.bars(row)
 
     def close(self) -> None:
-        """Take the display away."""
+        """Stop the display."""
         self.display.stop()
 
 
-class ProgressLines(_Watcher):
+class ProgressLines(_StartStopCallback):
     """``verbose=2``: a line on stderr for each measure on held-out rows, and each event."""
 
     def __call__(self, row: Row) -> None:
-        """Print a row that has a measure or an event."""
+        """Print a report that has a measure or an event."""
         if "held_out_loss" in row or "event" in row:
             print(line_of(row), file=sys.stderr, flush=True)
 
 
-class TrainingLog(_Watcher):
-    """Messages to the logger: phases and events at INFO, each report at DEBUG."""
+class TrainingLog(_StartStopCallback):
+    """Logs phases and events with level INFO, each report with level DEBUG."""
 
     last: Row | None = None
 
     def __call__(self, row: Row) -> None:
-        """Log a row."""
+        """Log a report."""
         if self.last is None or self.last["phase"] != row["phase"]:
             self._end_phase()
             logger.info("training phase %r: at most %d steps", row["phase"], row["total_steps"])
@@ -155,7 +155,7 @@ class TrainingLog(_Watcher):
 
 
 def line_of(row: Row) -> str:
-    """Return a row of the history as one line."""
+    """Return a report as one line of text."""
     figures = [
         f"{name} {_short(row[name])}"
         for pair in (("loss", "loss"), *FIGURES.values(), ("held_out_loss", "held_out_loss"))
@@ -168,17 +168,17 @@ def line_of(row: Row) -> str:
 
 
 def observers(callbacks: Sequence[Callback] | None, verbose: int) -> tuple[Callback, ...]:
-    """Return the callbacks of a fit: the logger's, those that `verbose` asks for, the user's."""
+    """Return the callbacks of a fit: for the logger, for `verbose`, and those of the user."""
     shown: dict[int, Callable[[], Callback]] = {1: ProgressBars, 2: ProgressLines}
     own = [shown[verbose]()] if verbose else []
     return (TrainingLog(), *own, *(callbacks or ()))
 
 
 def warn_of_health(history: History) -> None:
-    """Log a warning where the last measure of the GAN says that something is wrong."""
+    """Log a warning if the last diagnosis of the GAN is not "healthy"."""
     found = [row["health"] for row in history if "health" in row]
     if found and found[-1] not in (HEALTHY, STARTING):
-        logger.warning("the GAN was not healthy when its training ended: %s", found[-1])
+        logger.warning("the GAN was not healthy at the end of training: %s", found[-1])
 
 
 def _short(value: float | None) -> str:

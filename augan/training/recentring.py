@@ -1,4 +1,4 @@
-"""Fine-tuning begins where a former model sees the new rows, not where its own rows were."""
+"""Fine-tuning starts with a prior that fits the latents of the new rows."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from augan._random import torch_stream
 from augan.training.monitor import sliced_wasserstein
 
-SMALLEST = 1e-6  # variance of a latent
-NEARER = 0.9  # of the former distance, at most, for a change
+RIDGE = 1e-6  # added to the variances of latents
+MAX_DISTANCE_RATIO = 0.9  # of the distances after and before, for a change
 
 
 @torch.no_grad()
 def recentre(generator: nn.Module, encoder: nn.Module, rows: Tensor, seed: int) -> bool:
-    """Give a generator the latents of new rows for its prior, where its rows come clearly nearer.
+    """Adapt the prior of a generator to new rows, if generated rows become more similar to them.
 
     With the mean m and the covariance L L' of the latents E(x) of the rows (Ledoit and Wolf 2004),
-    ``G'(z) = G(m + L z)`` and ``E'(x) = L^-1 (E(x) - m)``, both by the weights of a linear layer:
-    every reconstruction stays as it is, and z from N(0, I) gives what the rows look like to the
-    former model (Ghosh et al. 2020, section 4, draw from an autoencoder that way).
+    the networks become ``G'(z) = G(m + L z)`` and ``E'(x) = L^-1 (E(x) - m)``. Only the weights of
+    a linear layer of each change. Reconstructions stay the same, and latents from N(0, I) now give
+    rows of the new distribution (a prior fitted after training, Ghosh et al. 2020, section 4).
 
     Parameters
     ----------
@@ -29,26 +29,27 @@ def recentre(generator: nn.Module, encoder: nn.Module, rows: Tensor, seed: int) 
     rows : Tensor
         Encoded rows (n, ...).
     seed : int
-        Of the latents that are drawn.
+        Seed of the random latents.
 
     Returns
     -------
     changed : bool
-        Whether generated rows come nearer, by a tenth of the sliced Wasserstein distance.
+        Whether the networks were changed: only if the sliced Wasserstein distance between
+        generated and new rows decreases by at least a tenth.
     """
     generator.eval()
     encoder.eval()
     latents = encoder(rows)
     mean = latents.mean(dim=0)
     covariance: Tensor = torch.from_numpy(ledoit_wolf(latents.double().cpu().numpy())[0])
-    factor = torch.linalg.cholesky(covariance + SMALLEST * torch.eye(len(covariance))).to(latents)
+    factor = torch.linalg.cholesky(covariance + RIDGE * torch.eye(len(covariance))).to(latents)
     z = torch.randn(latents.shape, generator=torch_stream(seed, "recentring")).to(latents)
 
     def distance(z: Tensor) -> float:
         directions = torch_stream(seed, "directions", rows.device)
         return sliced_wasserstein(rows.flatten(1), generator(z).flatten(1), directions)
 
-    if distance(mean + z @ factor.T) > NEARER * distance(z):
+    if distance(mean + z @ factor.T) > MAX_DISTANCE_RATIO * distance(z):
         return False
     first, last = _linear_layers(generator)[0], _linear_layers(encoder)[-1]
     first.bias.add_(first.weight @ mean)

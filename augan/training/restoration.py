@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from augan._random import torch_stream
 from augan.networks import Networks
 from augan.networks.restoration import LEARNED_SIDE
-from augan.training.phases import AfterTheGAN, freeze, set_rate
+from augan.training.phases import SingleOptimizerPhase, freeze, set_rate
 from augan.training.rows import LazyRows
 from augan.training.steps import TrainingConfig, restoration_step
 
@@ -28,7 +28,7 @@ TURNS: dict[str, Turn] = {  # their compositions are all symmetries of a square
 }
 
 
-class RestorationPhase(AfterTheGAN):
+class RestorationPhase(SingleOptimizerPhase):
     """Trains the restoration network on crops of images with made-up defects.
 
     Parameters

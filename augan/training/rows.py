@@ -1,4 +1,4 @@
-"""Which training rows are trusted, which the GAN does not see, and how they are cut into folds."""
+"""Splits of the training rows: trusted rows, held-out rows and folds."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from augan._random import numpy_stream
 from augan.networks.pretext import compress
 
-CLUSTER_SHARE = 1.5  # times the share of anomalies, the largest cluster that is left out
-CLUSTERS_SHARE = 2.0  # and all of them
-CLUSTER_COMPONENTS = 20  # principal components in which clusters are sought
-SMALLEST_CLUSTER, CORE_ROWS = 5, 15  # rows of a cluster, and around each of its core points
-MIN_HELD_OUT = 64  # rows of a class, from which on a share of them is held out
-REFERENCE_ROWS = 4096  # among which clusters are sought
+MAX_CLUSTER = 1.5  # largest size of an excluded cluster, in multiples of the contamination
+MAX_CLUSTERS = 2.0  # largest size of all excluded clusters together
+CLUSTER_COMPONENTS = 20  # principal components that are clustered
+MIN_CLUSTER, CORE_ROWS = 5, 15  # min_cluster_size and min_samples of HDBSCAN
+MIN_HELD_OUT = 64  # held-out rows of a class; smaller classes have none
+MAX_CLUSTERED = 4096  # rows
 
 
 class LazyRows:
-    """Chosen rows of a tensor that is larger than memory may be: copied some at a time."""
+    """A selection of rows of a tensor that may be larger than memory; copied in batches."""
 
     def __init__(self, rows: Tensor, index: Tensor | None = None) -> None:
         self.rows = rows
@@ -34,7 +34,7 @@ class LazyRows:
         return len(self.index)
 
     def __getitem__(self, chosen: Tensor) -> LazyRows:
-        """Return the chosen rows, not copied."""
+        """Return a selection of these rows, without a copy."""
         return LazyRows(self.rows, self.index[chosen])
 
     def first(self, n: int) -> Tensor:
@@ -42,28 +42,28 @@ class LazyRows:
         return self.rows[self.index[:n]]
 
     def split(self, n: int) -> Iterator[Tensor]:
-        """Give the rows, `n` at a time."""
+        """Yield the rows, `n` at a time."""
         for part in self.index.split(n):
             yield self.rows[part]
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Raw rows (n, ...) and, for each of them (n,), what it is used for.
+    """Raw rows (n, ...) and the use of each of them (n,).
 
     Attributes
     ----------
     raw : Tensor or LazyRows
         The rows.
     trusted : Tensor
-        Whether networks and heads learn from it. Calibration has the others as well.
+        Whether networks and heads are fitted to it. Calibration uses the other rows as well.
     held_out : Tensor
-        Whether the GAN does not see it, for early stopping and calibration.
+        Whether it is held out from the GAN, for early stopping and calibration.
     folds : Tensor
-        Its part in cross-fitting.
+        Its fold in cross-fitting.
     encoders : tuple of Module, default=()
-        The encoding that goes with what is fitted without each fold, of tables with so few rows
-        that what is kept is fitted without the first one.
+        For tables with few rows, an encoding fitted without each fold. The model then keeps the
+        parts that were fitted without the first fold.
     """
 
     raw: Tensor | LazyRows
@@ -73,7 +73,7 @@ class TrainingRows:
     encoders: tuple[nn.Module, ...] = ()
 
     def __getitem__(self, chosen: Tensor) -> TrainingRows:
-        """Return the chosen rows."""
+        """Return a selection of the rows."""
         parts = (self.trusted[chosen], self.held_out[chosen], self.folds[chosen])
         return TrainingRows(self.raw[chosen], *parts, self.encoders)
 
@@ -81,7 +81,7 @@ class TrainingRows:
 def split_rows(
     raw: Tensor | LazyRows, trusted: Tensor, *, validation_fraction: float, n_folds: int, seed: int
 ) -> TrainingRows:
-    """Split raw rows at random, and those that are not trusted in the same shares."""
+    """Split raw rows at random; trusted and other rows are split in the same shares."""
     n = len(raw)
     order = torch.from_numpy(numpy_stream(seed, "split").permutation(n))
     learned, left_out = order[trusted[order]], order[~trusted[order]]
@@ -97,15 +97,16 @@ def split_rows(
 def in_small_clusters(
     standard: Tensor, contamination: float, random: np.random.Generator
 ) -> Tensor:
-    """Return which standardised rows (n, S) are in a cluster that is hardly larger than the share.
+    """Return which standardised rows (n, S) are in small clusters, which may be anomalies.
 
-    Anomalies that resemble each other are near neighbours of one another, and to whatever learns
-    from them as normal as any. Clusters are those of HDBSCAN (Campello 2013) in principal
-    components of at most `REFERENCE_ROWS` rows; the smallest are taken first.
+    Anomalies that resemble each other are near neighbours, so a model fitted to them finds them
+    normal. Clusters of about the size of the contamination are therefore excluded, the smallest
+    first. They are found by HDBSCAN (Campello 2013) in principal components of at most
+    `MAX_CLUSTERED` rows; other rows belong to the cluster of their nearest neighbour.
     """
     rows = compress(standard.flatten(1)).cpu().numpy()
-    reference = rows[random.permutation(len(rows))[:REFERENCE_ROWS]]
-    smallest = max(SMALLEST_CLUSTER, round(contamination * len(reference) / 4))
+    reference = rows[random.permutation(len(rows))[:MAX_CLUSTERED]]
+    smallest = max(MIN_CLUSTER, round(contamination * len(reference) / 4))
     if len(reference) <= 2 * max(smallest, CORE_ROWS):
         return torch.zeros(len(rows), dtype=torch.bool)
     n_components = min(CLUSTER_COMPONENTS, *reference.shape)
@@ -114,15 +115,15 @@ def in_small_clusters(
     labels = HDBSCAN(smallest, min_samples=CORE_ROWS, copy=True).fit_predict(reduced)
     sizes = np.bincount(labels[labels >= 0])
     order = np.argsort(sizes, kind="stable")
-    small = sizes[order] <= CLUSTER_SHARE * contamination * len(reference)
-    within = np.cumsum(sizes[order]) <= min(CLUSTERS_SHARE * contamination, 0.5) * len(reference)
+    small = sizes[order] <= MAX_CLUSTER * contamination * len(reference)
+    within = np.cumsum(sizes[order]) <= min(MAX_CLUSTERS * contamination, 0.5) * len(reference)
     nearest = NearestNeighbors(n_neighbors=1).fit(reduced)
     _, of = nearest.kneighbors(pca.transform(rows))
     return torch.from_numpy(np.isin(labels[of[:, 0]], order[small & within]))
 
 
 def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:
-    """Return which rows (n,) are held out from training: a share of each large class."""
+    """Return which rows (n,) are held out from training, a share of each large class."""
     random = numpy_stream(seed, "split")
     held_out = np.zeros(len(labels), dtype=bool)
     largest = np.bincount(labels).argmax()

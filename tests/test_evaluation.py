@@ -113,7 +113,7 @@ def test_figures_of_drawn_rows_equal_scikit_learns_of_weighted_ones(
     kind: str, threshold: float
 ) -> None:
     anomaly, score = make_rows(kind)
-    weights = np.random.default_rng(1).poisson(1, (20, len(score)))
+    weights = np.random.default_rng(1).poisson(1, (8, len(score)))
     weights[:, :2] += 1
     steps, n_flagged = score_steps(anomaly, score, threshold)
     counts = [

@@ -52,7 +52,8 @@ def opened(path: Path, **params: Any) -> OnnxDetector:
 
 @pytest.fixture(scope="module")
 def photograph_detector() -> FAnoGAN:
-    return FAnoGAN(**QUICK).fit(photographs(40, 0))
+    heads = ("image_neighbors", "detail_restoration")  # local_neighbors: see all heads below
+    return FAnoGAN(heads=heads, **QUICK).fit(photographs(40, 0))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .conftest import QUICK
+from .conftest import ONE_HEAD, QUICK
 
 
 def _pixels(seed: int = 0, shape: tuple[int, ...] = (12, 12), top: int = 200) -> Any:
@@ -118,7 +118,7 @@ def test_a_file_among_images_is_read_or_refused_by_name(
     path = house / model
     if not model:
         path = tmp_path / "m.augan"
-        done = command("fit", folder, "--out", path, *QUICK)
+        done = command("fit", folder, "--out", path, *QUICK, *ONE_HEAD)
         if right is not None:
             assert (done.exit_code == 0) == right, done.stderr
         if done.exit_code:

@@ -18,6 +18,7 @@ from torch import nn
 from augan import AnoGAN, FAnoGAN, GANSampler
 from augan.estimators.checks import ANYTHING
 from augan.estimators.parameters import parameters_of
+from augan.estimators.reference import reference_page
 from augan.exceptions import ParameterError, shown
 from augan.models.config import detector_config
 from augan.models.detector_training import split_training_rows
@@ -528,3 +529,10 @@ def test_fit_leaves_the_parameters_alone(usual: dict[Any, Any]) -> None:
         given = {**QUICK, **OWN[cls]}
         expected = {**cls().get_params(), **given}
         assert detector.get_params() == expected
+
+
+def test_the_reference_page_is_that_of_the_parameters() -> None:
+    page = Path(__file__).parents[1] / "docs" / "parameters.md"
+    assert page.read_text(encoding="utf-8") == reference_page()
+    for cls in (*OWN, GANSampler):
+        assert all(f"### `{name}`\n" in reference_page() for name in names_of(cls))

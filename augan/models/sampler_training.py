@@ -1,8 +1,9 @@
-"""Training of a sampler's networks, and the real rows that new ones are made from."""
+"""Fitting of a sampler: encoding, training of the networks, choice of the rows that are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ from augan.training.progress import observers, warn_of_health
 from augan.training.rows import split_held_out
 from augan.training.trainer import PlannedPhase, train
 
-MAX_KEPT = 10_000  # rows of a class that new ones are made of
-GAN_TIME = 0.75  # share of max_time by which the GAN's phase ends, where an encoder follows
+MAX_KEPT = 10_000  # rows of a class that are kept
+GAN_TIME = 0.75  # share of max_time for the GAN, the rest is for the encoder
 
 
 def fit_sampler(
@@ -45,7 +46,7 @@ def fit_sampler(
     groups: NDArray[np.intp] | None,
     seed: int,
 ) -> tuple[SamplerModel, History]:
-    """Fit codec and networks; keep what new rows of each class are made from.
+    """Fit codec and networks, and keep the real rows that new ones are made from.
 
     Parameters
     ----------
@@ -62,63 +63,117 @@ def fit_sampler(
     seed : int
         Seed of all random streams.
 
+    Returns
+    -------
+    model : SamplerModel
+        The fitted parts.
+    history : History
+        The reports of the training.
+
     Raises
     ------
     DataError
-        When the data cannot be trained on.
+        If the data cannot be used for training.
     ParameterError
-        For parameters that exclude each other, or do not suit the data.
+        If parameters exclude each other or do not suit the data.
     NotTrainableError
-        When training diverges again and again.
+        If training diverges repeatedly.
     """
     device = resolve_device(params["device"])
-    unset = "auto" if is_image_array(data) else None  # what says nothing, "auto" aside
-    if params["tune_for"] is not None and params["synthetic_share"] not in ("auto", unset):
-        raise ParameterError("tune_for and synthetic_share: give one of them")
+    _check_tuning(params, data)
     warn_of_columns(data)
-    classes, codes = np.unique(y, return_inverse=True)
-    strategy = {  # keys as those of `tolist`, dates too
-        label.item() if isinstance(label, np.generic) else label: n for label, n in strategy.items()
-    }
-    counts = np.bincount(codes)
-    check_class_sizes(classes, counts, dict(strategy))
-    codec = _new_codec(params, data).fit(data)
-    config = sampler_config(params, codec)
-    symmetry = _given_symmetry(params["symmetry"], codec)
-    encoded, labels = codec.encode(data), torch.from_numpy(codes)
-    _check_critic(config, codes, any(strategy.values()), seed)
-    networks, history, held_out = None, History(), torch.zeros(len(encoded), dtype=torch.bool)
+    rows, added = _encode(params, data, y, strategy)
+    config = rows.config
+    _check_critic(config, rows.codes, any(added.values()), seed)
+    trained = _Trained(None, History(), torch.zeros(len(rows.codes), dtype=torch.bool))
     if config.method != "data":
-        networks = class_networks(config, codec, len(classes), seed)
-        for module in networks.modules().values():
-            module.to(device)
-        parts = encoded.to(device), labels.to(device)
-        history, held_out = _train_networks(params, config, codec, networks, parts, seed)
-    kept = _at_most(codes, MAX_KEPT, numpy_stream(seed, "kept"))
-    rows, own, looked_at = (part[torch.from_numpy(kept)] for part in (encoded, labels, held_out))
+        trained = _train_networks(params, rows, device, seed)
+    kept = _at_most(rows.codes, MAX_KEPT, numpy_stream(seed, "kept"))
     model = SamplerModel(
         config=config,
-        codec=codec,
-        networks=networks,
-        pool=Pool(networks, codec.spec, rows, own, looked_at, len(classes), config.method),
-        classes=classes,
-        shares=torch.from_numpy(counts / counts.sum()),
-        strategy=dict(strategy),
+        codec=rows.codec,
+        networks=trained.networks,
+        pool=_pool(rows, trained, kept),
+        classes=rows.classes,
+        shares=torch.from_numpy(rows.counts / rows.counts.sum()),
+        strategy=added,
         spread=params["spread"],
         synthetic_share=config.synthetic_share,
-        symmetry=symmetry,
+        symmetry=rows.symmetry,
         tuning=None,
         seed=seed,
     )
-    warn_of_health(history)
+    warn_of_health(trained.history)
     if params["tune_for"] is not None:
         groups = None if groups is None else groups[kept]
-        tune(model, params, take(data, kept), counts, groups)
-    return model, history
+        tune(model, params, take(data, kept), rows.counts, groups)
+    return model, trained.history
+
+
+@dataclass(frozen=True)
+class _EncodedRows:
+    """The training rows, encoded, and what follows from them and the parameters."""
+
+    codec: Codec
+    config: SamplerConfig
+    symmetry: str | None
+    encoded: Tensor  # (n, ...)
+    classes: NDArray[Any]  # labels (n_classes,)
+    codes: NDArray[np.intp]  # number of the class of each row (n,)
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Rows of each class (n_classes,)."""
+        return np.bincount(self.codes)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """The networks, the history of their training, and a mask (n,) of the held-out rows."""
+
+    networks: Networks | None
+    history: History
+    held_out: Tensor
+
+
+def _check_tuning(params: Mapping[str, Any], data: Data) -> None:
+    """Raise ParameterError if `tune_for` is given and `synthetic_share` is not the default."""
+    default = "auto" if is_image_array(data) else None
+    if params["tune_for"] is not None and params["synthetic_share"] not in ("auto", default):
+        raise ParameterError("tune_for and synthetic_share: give one of them")
+
+
+def _encode(
+    params: Mapping[str, Any], data: Data, y: NDArray[Any], strategy: Mapping[Any, int]
+) -> tuple[_EncodedRows, dict[Any, int]]:
+    """Fit a codec and encode the rows; return them, and the rows to add of each class."""
+    classes, codes = np.unique(y, return_inverse=True)
+    added = {  # keys as those of `tolist`, dates too
+        label.item() if isinstance(label, np.generic) else label: n for label, n in strategy.items()
+    }
+    check_class_sizes(classes, np.bincount(codes), added)
+    codec = _new_codec(params, data).fit(data)
+    config = sampler_config(params, codec)
+    symmetry = _given_symmetry(params["symmetry"], codec)
+    return _EncodedRows(codec, config, symmetry, codec.encode(data), classes, codes), added
+
+
+def _pool(rows: _EncodedRows, trained: _Trained, kept: NDArray[np.intp]) -> Pool:
+    """Return the pool of the rows at `kept`, from which new rows are made."""
+    index = torch.from_numpy(kept)
+    return Pool(
+        trained.networks,
+        rows.codec.spec,
+        rows.encoded[index],
+        torch.from_numpy(rows.codes)[index],
+        trained.held_out[index],
+        len(rows.classes),
+        rows.config.method,
+    )
 
 
 def _new_codec(params: Mapping[str, Any], data: Data) -> Codec:
-    """Return what encodes the data; images that no network makes keep their size."""
+    """Return a codec for the kind of data; images keep their size if no GAN is trained."""
     if not is_image_array(data):
         return TableCodec(params["max_categories"])
     size = None if params["image_size"] == "auto" else params["image_size"]
@@ -128,7 +183,7 @@ def _new_codec(params: Mapping[str, Any], data: Data) -> Codec:
 
 
 def _given_symmetry(symmetry: str | None, codec: Codec) -> str | None:
-    """Return how images are reflected before anything is tuned; rows of a table never are."""
+    """Return the symmetry that is used before tuning; None for tables."""
     spec = codec.spec
     if not isinstance(spec, ImageSpec) or symmetry == "auto":
         return None
@@ -136,40 +191,34 @@ def _given_symmetry(symmetry: str | None, codec: Codec) -> str | None:
     if symmetry == "dihedral" and height != width:
         raise ParameterError(
             f"symmetry='dihedral': rotations by 90 degrees need square images, these are "
-            f"{height} x {width} pixels; 'flips' takes any"
+            f"{height} x {width} pixels; 'flips' works for all"
         )
     return symmetry
 
 
 def _check_critic(config: SamplerConfig, codes: NDArray[np.intp], adds: bool, seed: int) -> None:
-    """Raise, before anything is trained, where the critic is to filter new rows but cannot."""
+    """Raise an error, before training, if the filter "critic" is asked for but not possible."""
     if "critic" in config.filters and (config.synthetic_share is not None or adds):
         held_out = split_held_out(codes, config.validation_fraction, seed)
         check_critic_filter(config.method != "data", int(held_out.sum()))
 
 
 def _train_networks(
-    params: Mapping[str, Any],
-    config: SamplerConfig,
-    codec: Codec,
-    networks: Networks,
-    parts: tuple[Tensor, Tensor],
-    seed: int,
-) -> tuple[History, Tensor]:
-    """Train on encoded rows (n, ...) and their classes (n,).
+    params: Mapping[str, Any], rows: _EncodedRows, device: torch.device, seed: int
+) -> _Trained:
+    """Build and train the networks.
 
-    All rows of small classes are trained on; a share of the larger ones is held out. Returns the
-    history, and a mask (n,) of the rows that were held out.
+    All rows of small classes are trained on; a share of the larger ones is held out.
     """
-    encoded, labels = parts
-    shares = labels.cpu().numpy(), config.validation_fraction
-    held_out = split_held_out(*shares, seed).to(encoded.device)
+    config, codec = rows.config, rows.codec
+    networks = class_networks(config, codec, len(rows.classes), seed)
+    for module in networks.modules().values():
+        module.to(device)
+    encoded, labels = rows.encoded.to(device), torch.from_numpy(rows.codes).to(device)
+    held_out = split_held_out(rows.codes, config.validation_fraction, seed).to(device)
     own = encoded[~held_out], encoded[held_out], labels[~held_out], labels[held_out]
-    training = for_rows(config, len(encoded), params["batch_size"])
-    given, augmented = (
-        (networks, *own, training, seed),
-        config.diff_augment and codec.kind == "image",
-    )
+    given = (networks, *own, for_rows(config, len(encoded), params["batch_size"]), seed)
+    augmented = config.diff_augment and codec.kind == "image"
     phases = [
         PlannedPhase(lambda: ClassGANPhase(*given, augmented=augmented), config.max_steps, GAN_TIME)
     ]
@@ -185,7 +234,7 @@ def _train_networks(
         callbacks=observers(params["callbacks"], params["verbose"]),
         decode=codec.decode,
     )
-    return train(phases, run), held_out.cpu()
+    return _Trained(networks, train(phases, run), held_out.cpu())
 
 
 def _at_most(codes: NDArray[np.intp], n: int, random: np.random.Generator) -> NDArray[np.intp]:

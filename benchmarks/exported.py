@@ -36,7 +36,9 @@ from running import add_common_options, parse, run, run_missing, threads
 from sklearn.metrics import roc_auc_score
 
 from augan import FAnoGAN, OnnxDetector
+from augan.deploy.raw import form_of
 from augan.deploy.runtime import n_cuda_devices
+from augan.deploy.session import Session
 
 KEY = ("what", "set", "variant")
 VARIANTS: dict[str, dict[str, str]] = {
@@ -197,19 +199,18 @@ def _scorers(
         with torch.no_grad():
             return detector.scorer_(detector.codec_.prepare(rows))[0].numpy()
 
-    def bare(exported: OnnxDetector) -> Callable[[NDArray[Any]], Any]:
-        form, session = exported.codec_, exported.fit()._session
-        no = {"explain": np.array(False)}
+    def bare(**options: Any) -> Callable[[NDArray[Any]], Any]:
+        session = Session(path, part="scorer", **options)
+        form, no = form_of(session.metadata), {"explain": np.array(False)}
         return lambda rows: session.run(form.feeds(rows) | no)["anomaly_score"]
 
-    exported = OnnxDetector(path, providers="cpu", threads=n_threads)
+    on_cpu = {"providers": "cpu", "threads": n_threads}
     yield "torch", eager
     yield "torch, estimator", detector.anomaly_score
-    yield "ONNX Runtime", bare(exported)
-    yield "ONNX Runtime, estimator", exported.anomaly_score
+    yield "ONNX Runtime", bare(**on_cpu)
+    yield "ONNX Runtime, estimator", OnnxDetector(path, **on_cpu).anomaly_score
     for method, bound in (("ONNX Runtime, CUDA", False), ("ONNX Runtime, CUDA, bound", True)):
-        gpu = OnnxDetector(path, providers="cuda", io_binding=bound)
-        yield method, bare(gpu) if n_cuda_devices() else None
+        yield method, bare(providers="cuda", io_binding=bound) if n_cuda_devices() else None
     for name, peer in (("KNN", KNN(n_jobs=n_threads)), ("IForest", IForest(n_jobs=n_threads))):
         peer.fit(_flat(train))
         yield name, lambda rows, peer=peer: peer.decision_function(_flat(rows))

@@ -162,10 +162,10 @@ def traced_once() -> Callable[[], AbstractContextManager[None]]:
     traces: list[tuple[Any, str, Any]] = []
     trace = export.traced
 
-    def again(estimator: Any, part: str) -> Any:
-        if not any(e is estimator and p == part for e, p, _ in traces):
-            traces.append((estimator, part, trace(estimator, part)))
-        return next(copy.deepcopy(m) for e, p, m in traces if e is estimator and p == part)
+    def again(model: Any, part: str) -> Any:
+        if not any(n is model.networks and p == part for n, p, _ in traces):
+            traces.append((model.networks, part, trace(model, part)))
+        return next(copy.deepcopy(m) for n, p, m in traces if n is model.networks and p == part)
 
     @contextmanager
     def context() -> Iterator[None]:

@@ -170,10 +170,11 @@ def test_an_exported_model_says_what_is_usual_as_the_model_does(
     table_detector: FAnoGAN, mixed_frame: pd.DataFrame
 ) -> None:
     columns = table_detector.codec_.columns
-    context = context_of(table_detector, "scorer", {})
+    model = table_detector._exportable("scorer")
+    context = context_of(model, "scorer", {})
     assert context["training_rows"] == table_detector.training_rows_
     given = {"usual": usual_values(columns, mixed_frame)}
-    assert context_of(table_detector, "scorer", given)["usual"] == given["usual"]
+    assert context_of(model, "scorer", given)["usual"] == given["usual"]
     values = [column.state()[0] for column in columns]
     labels = [column.name for column in columns]
     facts = {"kind": "table", "columns": values, "labels": labels, "array_dtype": None}

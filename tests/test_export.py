@@ -418,7 +418,7 @@ def test_a_generator_of_classes_is_told_which(frame: Any, tmp_path: Path) -> Non
     quick = {"max_steps": 40, "encoder_steps": 10, "width": 32, "random_state": 0}
     sampler = GANSampler(method="gan", **quick).fit(full(frame), y)
     path = tmp_path / "c.onnx"
-    assert export.export_onnx(sampler, path, part="generator").found.agrees
+    assert sampler.export_onnx(path).found.agrees
     generator = OnnxGenerator(path, providers="cpu")
     rows, classes = generator.sample({"low": 30, "high": 5}, random_state=0)
     assert len(rows) == 35 and (classes == "low").sum() == 30
@@ -426,7 +426,7 @@ def test_a_generator_of_classes_is_told_which(frame: Any, tmp_path: Path) -> Non
     with pytest.raises(ParameterError, match="no class 'other'"):
         generator.sample({"other": 1})
     with pytest.raises(ExportError, match="does not score rows"):
-        export.export_onnx(sampler, path, part="scorer")
+        sampler.export_onnx(path, part="scorer")
 
 
 def test_what_cannot_be_exported_says_why(search_detector: Any, frame: Any, tmp_path: Path) -> None:
@@ -436,7 +436,7 @@ def test_what_cannot_be_exported_says_why(search_detector: Any, frame: Any, tmp_
     y = np.repeat(["a", "b"], len(frame) // 2)
     sampler = GANSampler(method="data", random_state=0).fit(full(frame), y)
     with pytest.raises(ExportError, match="without a generator"):
-        export.export_onnx(sampler, tmp_path / "m.onnx", part="generator")
+        sampler.export_onnx(tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
 
 

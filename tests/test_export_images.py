@@ -17,7 +17,6 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from augan import FAnoGAN, GANSampler, OnnxDetector, OnnxGenerator
-from augan.deploy.export import export_onnx
 from augan.exceptions import DataError
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, TABLE_HEADS
 
@@ -271,7 +270,7 @@ def test_generators_of_classes_of_images_are_exported(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 255, (20, 8, 8)).astype(np.uint8)
     small = {"max_steps": 1, "encoder_steps": 1, "width": 8, "latent_dim": 2, "random_state": 0}
     sampler = GANSampler(method="gan", **small).fit(images, np.repeat([0, 1], 10))
-    export_onnx(sampler, tmp_path / "g.onnx", part="generator")
+    sampler.export_onnx(tmp_path / "g.onnx")
     bound = OnnxGenerator(tmp_path / "g.onnx", providers="cpu", io_binding=True)
     new, labels = OnnxGenerator(tmp_path / "g.onnx", providers="cpu").sample(5, random_state=0)
     assert (new.shape, new.dtype, labels.dtype) == ((5, 8, 8), np.uint8, sampler.classes_.dtype)

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from augan._random import torch_stream
+from augan.codecs.codec import Codec
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
 from augan.codecs.dtypes import ARROW, DECIMAL
 from augan.codecs.image import ImageCodec
@@ -17,7 +18,7 @@ from augan.inputs.reading import Data
 from augan.networks.pseudo_defects import damage
 
 
-def random_rows(codec: Any, n: int, random: np.random.Generator) -> Any:
+def random_rows(codec: Codec, n: int, random: np.random.Generator) -> Any:
     """Return rows or images of random values, or None if `n` is not positive."""
     if n < 1:
         return None
@@ -26,7 +27,7 @@ def random_rows(codec: Any, n: int, random: np.random.Generator) -> Any:
     return _random_table(codec, n, random)
 
 
-def pseudo_anomalies(codec: Any, normal: Data, random: np.random.Generator) -> Data:
+def pseudo_anomalies(codec: Codec, normal: Data, random: np.random.Generator) -> Data:
     """Return rows with half of the columns from other rows, or images with pseudo-defects."""
     if codec.kind == "image":
         return _with_defects(codec, np.asarray(normal))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from augan.deploy.runtime import onnx_runtime
 from augan.deploy.tracing import EXPLANATION, as_input, name_of_rows, output_names, traced
 from augan.exceptions import ExportError, ParameterError, shown
 from augan.inversion import SearchInversion
+from augan.models.exportable import ExportableModel
 
 PARTS = ("scorer", "generator", "encoder")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -63,24 +65,24 @@ class ExportReport:
 
 
 def export_onnx(
-    estimator: Any,
+    model: ExportableModel,
     path: str | os.PathLike[str],
     *,
     part: str = "scorer",
     precision: str = "fp32",
     bank: str = "fp32",
     X: Any = None,
-    context: dict[str, Any] | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> ExportReport:
-    """Write a part of a fitted estimator to one ONNX file.
+    """Write a part of a fitted model to one ONNX file; the estimators' `export_onnx` calls this.
 
     The file is run with ONNX Runtime before it gets its name, and its answers are compared with
     those of torch.
 
     Parameters
     ----------
-    estimator : FAnoGAN, AnoGAN or GANSampler
-        A fitted estimator.
+    model : ExportableModel
+        The fitted estimator, with what the part needs.
     path : path-like
         The file, usually ``.onnx``.
     part : {"scorer", "generator", "encoder"}, default="scorer"
@@ -95,7 +97,7 @@ def export_onnx(
     X : DataFrame or array-like, optional
         Normal rows that were not trained on. They and random rows are scored by the file and by
         torch. Required for a `precision` or `bank` other than "fp32".
-    context : dict, optional
+    context : mapping, optional
         JSON values to store with the model, such as the name of the target column.
 
     Returns
@@ -106,22 +108,22 @@ def export_onnx(
     Raises
     ------
     ExportError
-        If the estimator cannot be exported, or a file in fp32 gives other answers than torch.
+        If the part cannot be exported, or a file in fp32 gives other answers than torch.
     ParameterError
         If `part`, `precision` or `bank` is unknown, `X` is missing or has too few rows, or ONNX
         Runtime is not installed.
     """
-    _check(estimator, part, precision, bank, X)
+    _check(model, part, precision, bank, X)
     onnx_runtime()  # the file is run before it gets its name
     with warnings.catch_warnings(action="ignore"), torch.no_grad():  # of the exporter's own
-        model = _lowered(estimator, traced(estimator, part), precision, bank, X)
-    _finish_interface(model, estimator.codec_, part)
-    facts = metadata_of(estimator, part, precision, bank, context or {})
-    graph.describe(model, facts, model_card(facts))
-    onnx.checker.check_model(model, full_check=True)
+        proto = _lowered(model, traced(model, part), precision, bank, X)
+    _finish_interface(proto, model.codec, part)
+    facts = metadata_of(model, part, precision, bank, context or {})
+    graph.describe(proto, facts, model_card(facts))
+    onnx.checker.check_model(proto, full_check=True)
     with atomic_path(path) as temporary:
-        Path(temporary).write_bytes(with_checksum(model.SerializeToString(deterministic=True)))
-        found = CHECKS[part](estimator, Path(temporary), X)
+        Path(temporary).write_bytes(with_checksum(proto.SerializeToString(deterministic=True)))
+        found = CHECKS[part](model, Path(temporary), X)
         if precision == bank == "fp32" and not found.agrees:
             raise ExportError(f"{path}: not written, it would differ from torch: {found}")
         n_bytes = Path(temporary).stat().st_size
@@ -129,15 +131,15 @@ def export_onnx(
 
 
 def _lowered(
-    estimator: Any, model: onnx.ModelProto, precision: str, bank: str, X: Any
+    model: ExportableModel, proto: onnx.ModelProto, precision: str, bank: str, X: Any
 ) -> onnx.ModelProto:
     """Return the graph with its networks and its memory in the precisions asked for."""
-    nodes = network_nodes(model, inner=precision == "int8")
+    nodes = network_nodes(proto, inner=precision == "int8")
     if bank != "fp32":
-        compress_banks(model, bank_tensors(model), bank)
+        compress_banks(proto, bank_tensors(proto), bank)
     if precision == "int8":
-        return to_int8(model, nodes, _calibration_feeds(estimator, X))
-    return to_half(model, nodes) if precision == "fp16" else model
+        return to_int8(proto, nodes, _calibration_feeds(model, X))
+    return to_half(proto, nodes) if precision == "fp16" else proto
 
 
 def _finish_interface(model: onnx.ModelProto, codec: Codec, part: str) -> None:
@@ -151,7 +153,7 @@ def _finish_interface(model: onnx.ModelProto, codec: Codec, part: str) -> None:
         graph.make_optional(model, EXPLAIN, np.array(True))
 
 
-def _check(estimator: Any, part: str, precision: str, bank: str, X: Any) -> None:
+def _check(model: ExportableModel, part: str, precision: str, bank: str, X: Any) -> None:
     for name, value, allowed in (
         ("part", part, PARTS),
         ("precision", precision, PRECISIONS),
@@ -166,29 +168,21 @@ def _check(estimator: Any, part: str, precision: str, bank: str, X: Any) -> None
     if (precision, bank) != ("fp32", "fp32") and X is None:
         lower = f"precision={shown(precision)}" if precision != "fp32" else f"bank={shown(bank)}"
         raise ParameterError(f"{lower}: needs X, normal rows to measure what is lost")
-    is_sampler = hasattr(estimator, "classes_")
-    if is_sampler and part != "generator":
+    assert part == "generator" or model.scoring is not None
+    if model.scoring is not None and isinstance(model.scoring.scorer.inversion, SearchInversion):
         raise ExportError(
-            f"part={shown(part)}: a {type(estimator).__name__} does not score rows; "
-            "part='generator' can be exported"
-        )
-    if is_sampler and estimator.networks_ is None:
-        raise ExportError(
-            "part='generator': this sampler was fitted without a generator; method='gan' trains one"
-        )
-    if part != "generator" and isinstance(estimator.scorer_.inversion, SearchInversion):
-        raise ExportError(
-            f"part={shown(part)}: {type(estimator).__name__} finds latents by gradient descent, "
+            f"part={shown(part)}: {model.method} finds latents by gradient descent, "
             "which cannot be exported; FAnoGAN has an encoder"
         )
 
 
-def _calibration_feeds(estimator: Any, X: Any) -> list[dict[str, np.ndarray]]:
+def _calibration_feeds(model: ExportableModel, X: Any) -> list[dict[str, np.ndarray]]:
     """Return batches of the traced graph's inputs, of the first half of the rows."""
-    data = halves(estimator, X)[0]
-    raw = as_input(estimator.codec_, estimator.codec_.prepare(data))
-    chunk = estimator.model_.config.chunk
-    name = name_of_rows(estimator.codec_)
+    assert model.scoring is not None
+    data = halves(model.method, X)[0]
+    raw = as_input(model.codec, model.codec.prepare(data))
+    chunk = model.scoring.chunk
+    name = name_of_rows(model.codec)
     return [
         {name: rows.numpy(), TARGET_FPR: np.array(math.nan)}
         for rows in raw[: 8 * chunk].split(chunk)

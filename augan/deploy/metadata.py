@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -9,77 +10,78 @@ from augan._version import __version__
 from augan.codecs.origin import to_json
 from augan.deploy.onnx_file import FORMAT
 from augan.deploy.operators import OPSET
+from augan.models.exportable import ExportableModel, ScoringParts
 
 LIBRARIES = ("torch", "onnx", "onnxscript", "scikit-learn", "numpy", "pandas")
 
 
 def metadata_of(
-    estimator: Any, part: str, precision: str, bank: str, context: dict[str, Any]
+    model: ExportableModel, part: str, precision: str, bank: str, context: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the metadata of a file with a part of an estimator, as JSON values.
+    """Return the metadata of a file with a part of a model, as JSON values.
 
     Parameters
     ----------
-    estimator : FAnoGAN, AnoGAN or GANSampler
-        A fitted estimator.
+    model : ExportableModel
+        The fitted estimator.
     part, precision, bank : str
         As in `export_onnx`.
-    context : dict
-        JSON values kept beside the model.
+    context : mapping
+        JSON values to store with the model.
     """
     metadata: dict[str, Any] = {
         "format": FORMAT,
         "augan": __version__,
         "libraries": {name: version(name) for name in LIBRARIES},
-        "trained": estimator.trained_,
-        "class": type(estimator).__name__,
+        "trained": model.trained,
+        "class": model.method,
         "part": part,
         "opset": OPSET,
         "precision": precision,
         "bank": bank,
-        "kind": estimator.codec_.kind,
-        "latent_dim": estimator.networks_.latent_dim,
-        "n_features_in": estimator.n_features_in_,
-        "feature_names_in": list(getattr(estimator, "feature_names_in_", [])) or None,
-        "context": context_of(estimator, part, context),
-        **estimator.codec_.facts(),
+        "kind": model.codec.kind,
+        "latent_dim": model.networks.latent_dim,
+        "n_features_in": model.n_features_in,
+        "feature_names_in": model.feature_names_in,
+        "context": context_of(model, part, context),
+        **model.codec.facts(),
     }
-    if part == "generator":
-        return {**metadata, "classes": _classes(estimator)}
-    metadata["chunk"] = estimator.model_.config.chunk
-    return metadata | (_scoring(estimator) if part == "scorer" else {})
+    if model.scoring is None:
+        return {**metadata, "classes": _classes(model)}
+    metadata["chunk"] = model.scoring.chunk
+    return metadata | (_scoring(model.scoring) if part == "scorer" else {})
 
 
-def context_of(estimator: Any, part: str, context: dict[str, Any]) -> dict[str, Any]:
+def context_of(model: ExportableModel, part: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """Return `context` with hashes of the training rows and the usual values of the columns."""
-    codec = estimator.codec_
+    codec = model.codec
     usual: dict[str, Any] = {}
     if part == "scorer" and codec.columns and "usual" not in context:
         usual = {"usual": codec.usual()}
-    return context | estimator._own_context() | usual
+    return {**context, **model.context, **usual}
 
 
-def _scoring(estimator: Any) -> dict[str, Any]:
+def _scoring(scoring: ScoringParts) -> dict[str, Any]:
     """Return how a detector scores and decides."""
-    scorer = estimator.scorer_
+    scorer = scoring.scorer
     found = {
         "score": scorer.score,
         "fusion": scorer.fusion,
         "parts": list(scorer.part_names),
         "weights": list(scorer.weights),
-        "threshold": estimator.threshold_,
+        "threshold": scoring.threshold,
         "n_calibration": len(scorer.conformal.scores),
     }
-    if estimator.codec_.kind == "image":
-        found["pixel_threshold"] = estimator.pixel_threshold_
+    if scoring.pixel_threshold is not None:
+        found["pixel_threshold"] = scoring.pixel_threshold
     return found
 
 
-def _classes(estimator: Any) -> dict[str, Any] | None:
-    if not hasattr(estimator, "classes_"):
+def _classes(model: ExportableModel) -> dict[str, Any] | None:
+    if model.classes is None:
         return None
     return {
-        "labels": to_json(estimator.classes_.tolist()),
-        "dtype": str(estimator.classes_.dtype),
-        "shares": estimator.model_.shares.tolist(),
+        "labels": to_json(model.classes.tolist()),
+        "dtype": str(model.classes.dtype),
+        "shares": model.shares,
     }

@@ -23,6 +23,7 @@ from augan.deploy.session import Session
 from augan.exceptions import ParameterError
 from augan.frames import is_frame, to_pandas
 from augan.inputs.reading import Data, read_input, take
+from augan.models.exportable import ExportableModel
 
 # Every library rounds float32 differently. If thousands of rows are close together, distances are
 # small compared with the features, and rounding alone makes a difference of 1e-4.
@@ -77,16 +78,18 @@ class Found:
 
 
 @no_drift_warnings()
-def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
+def check_scorer(model: ExportableModel, path: Path, X: Any) -> Found:
     """Compare scores, decisions and explanations on random rows and on `X`."""
+    scoring = model.scoring
+    assert scoring is not None
     random = numpy_stream(0, "parity")
     exported = OnnxDetector(path, providers="cpu")
     exported.metadata_["chunk"] = max(BATCHES)  # one run per batch
-    scale = float(estimator.scorer_.conformal.scores.std(correction=0)) or 1.0
-    limit = estimator.threshold_
+    scale = float(scoring.scorer.conformal.scores.std(correction=0)) or 1.0
+    limit = scoring.threshold
     n_rows, n_other, worst, worst_heat = 0, 0, 0.0, 0.0
-    for data in batches_to_compare(estimator, X, random):
-        ours, theirs = (model.assess(data, explain=True) for model in (estimator, exported))
+    for data in batches_to_compare(model, X, random):
+        ours, theirs = (assess(data, explain=True) for assess in (scoring.assess, exported.assess))
         size = np.maximum(scale, np.abs(ours.anomaly_score))
         gap = np.abs(ours.anomaly_score - theirs.anomaly_score) / size
         close = np.abs(ours.anomaly_score - limit) <= TOLERANCE * size  # to the threshold
@@ -97,26 +100,26 @@ def check_scorer(estimator: Any, path: Path, X: Any) -> Found:
         gap = np.abs(heat - their_heat) / np.maximum(1, np.abs(heat))
         worst_heat = max(worst_heat, _largest(gap))
         n_rows += len(ours.anomaly_score)
-    aurocs = (None, None) if X is None else _aurocs(estimator, exported, X, random)
+    aurocs = (None, None) if X is None else _aurocs(model, exported, X, random)
     agrees = worst <= TOLERANCE and worst_heat <= EXPLANATION_TOLERANCE and n_other == 0
     auroc, exported_auroc = aurocs
     return Found(n_rows, worst, worst_heat, n_other, auroc, exported_auroc, agrees)
 
 
-def check_generator(estimator: Any, path: Path, X: Any) -> Found:
+def check_generator(model: ExportableModel, path: Path, X: Any) -> Found:
     """Compare cells, or pixels, generated from the same latents."""
     del X
     random = numpy_stream(0, "parity")
-    exported, networks = OnnxGenerator(path, providers="cpu"), estimator.networks_
-    codec, worst, n_rows, n_other, n_cells = estimator.codec_, 0.0, 0, 0, 0
+    exported, networks = OnnxGenerator(path, providers="cpu"), model.networks
+    codec, worst, n_rows, n_other, n_cells = model.codec, 0.0, 0, 0, 0
     device = next(networks.generator.parameters()).device
     for n in BATCHES:
         z = random.standard_normal((n, networks.latent_dim)).astype(np.float32)
         given = [torch.from_numpy(z).to(device)]
         label = None
-        if hasattr(estimator, "classes_"):
-            label = random.integers(len(estimator.classes_), size=n)
-            one_hot = np.eye(len(estimator.classes_), dtype=np.float32)[label]
+        if model.classes is not None:
+            label = random.integers(len(model.classes), size=n)
+            one_hot = np.eye(len(model.classes), dtype=np.float32)[label]
             given.append(torch.from_numpy(one_hot).to(device))
         with torch.no_grad():
             ours = codec.decode(networks.generator(*given))
@@ -134,30 +137,38 @@ def check_generator(estimator: Any, path: Path, X: Any) -> Found:
     return Found(n_rows, worst, n_other=n_other, agrees=n_other <= allowed)
 
 
-def check_encoder(estimator: Any, path: Path, X: Any) -> Found:
+def check_encoder(model: ExportableModel, path: Path, X: Any) -> Found:
     """Compare latents of random rows and of `X`."""
+    assert model.scoring is not None
     random = numpy_stream(0, "parity")
     session = Session(path, part="encoder", providers="cpu")
     form = form_of(session.metadata)
     worst, n_rows = 0.0, 0
-    for data in batches_to_compare(estimator, X, random):
-        raw = estimator.codec_.prepare(data)
-        ours = estimator.model_.latents(raw)
+    for data in batches_to_compare(model, X, random):
+        raw = model.codec.prepare(data)
+        ours = model.scoring.latents(raw)
         theirs = session.run(form.feeds(data))["z"]
         gap = np.abs(ours.numpy() - theirs) / np.maximum(1, np.abs(ours.numpy()))
         worst, n_rows = max(worst, _largest(gap)), n_rows + len(ours)
     return Found(n_rows, worst, agrees=worst <= LATENT_TOLERANCE)
 
 
-def halves(estimator: Any, X: Any) -> tuple[Data, Data]:
+def halves(method: str, X: Any) -> tuple[Data, Data]:
     """Split normal rows into two halves: for calibration of int8, and for evaluation.
+
+    Parameters
+    ----------
+    method : str
+        Name of the estimator's class, for messages.
+    X : DataFrame or array-like
+        Normal rows.
 
     Raises
     ------
     ParameterError
         If there are fewer than `MIN_ROWS` rows.
     """
-    data = read_input(X, estimator)
+    data = read_input(X, method)
     if len(data) < MIN_ROWS:
         raise ParameterError(f"X: {len(data)} rows; at least {MIN_ROWS} are needed")
     order = numpy_stream(0, "halves").permutation(len(data))
@@ -165,14 +176,14 @@ def halves(estimator: Any, X: Any) -> tuple[Data, Data]:
     return take(data, first), take(data, second)
 
 
-def batches_to_compare(estimator: Any, X: Any, random: np.random.Generator) -> list[Data]:
+def batches_to_compare(model: ExportableModel, X: Any, random: np.random.Generator) -> list[Data]:
     """Return batches of random rows, of the sizes `BATCHES`, and a batch of rows of `X`."""
-    codec = estimator.codec_
+    codec = model.codec
     most = max(2, MAX_PIXELS // int(np.prod(codec.shape))) if codec.kind == "image" else 1000
     batches: list[Data] = []
     for n in BATCHES:
         size = min(n, most)
-        made = estimator.sample(max(1, size // 2), random_state=int(random.integers(2**31)))
+        made = model.sample(max(1, size // 2), random_state=int(random.integers(2**31)))
         made = to_pandas(made) if is_frame(made) else made
         noise_rows = random_rows(codec, size - len(made), random)
         if noise_rows is None:
@@ -182,28 +193,29 @@ def batches_to_compare(estimator: Any, X: Any, random: np.random.Generator) -> l
         else:
             batches.append(np.concatenate([made, noise_rows]))
     if X is not None:
-        data = read_input(X, estimator)
+        data = read_input(X, model.method)
         chosen = np.sort(random.permutation(len(data))[:most])
         batches.append(take(data, chosen))
     return batches
 
 
 def _aurocs(
-    estimator: Any, exported: OnnxDetector, X: Any, random: np.random.Generator
+    model: ExportableModel, exported: OnnxDetector, X: Any, random: np.random.Generator
 ) -> tuple[float, float] | tuple[None, None]:
     """Return the AUROC of pseudo-anomalies in torch, and of the file."""
-    if len(read_input(X, estimator)) < MIN_ROWS:
+    assert model.scoring is not None
+    if len(read_input(X, model.method)) < MIN_ROWS:
         return None, None
-    normal = halves(estimator, X)[1]
-    odd = pseudo_anomalies(estimator.codec_, normal, random)
+    normal = halves(model.method, X)[1]
+    odd = pseudo_anomalies(model.codec, normal, random)
     truth = np.repeat([0, 1], [len(normal), len(odd)])
     found = [
         float(
             roc_auc_score(
-                truth, np.concatenate([model.anomaly_score(rows) for rows in (normal, odd)])
+                truth, np.concatenate([assess(rows).anomaly_score for rows in (normal, odd)])
             )
         )
-        for model in (estimator, exported)
+        for assess in (model.scoring.assess, exported.assess)
     ]
     return found[0], found[1]
 

@@ -22,6 +22,7 @@ from augan.deploy.modules import (
 )
 from augan.deploy.operators import OPSET, TRANSLATIONS
 from augan.exceptions import ExportError, shown
+from augan.models.exportable import ExportableModel
 
 EXPLANATION = OUTPUTS.index("explanation")
 N_EXAMPLES = 3  # rows that the graph is traced with
@@ -29,7 +30,7 @@ SCORERS: dict[str, Any] = {"table": TableScorer, "image": ImageScorer}
 GENERATORS: dict[str, Any] = {"table": TableGenerator, "image": ImageGenerator}
 
 
-def traced(estimator: Any, part: str) -> onnx.ModelProto:
+def traced(model: ExportableModel, part: str) -> onnx.ModelProto:
     """Return the graph of a part: "scorer", "generator" or "encoder".
 
     Its input or output of rows is one array of numbers or of images.
@@ -39,7 +40,7 @@ def traced(estimator: Any, part: str) -> onnx.ModelProto:
     ExportError
         If ONNX has no operators for the part.
     """
-    module, examples, inputs, outputs = _module_of(estimator, part)
+    module, examples, inputs, outputs = _module_of(model, part)
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} if example.ndim else None for example in examples)
     try:
@@ -58,8 +59,8 @@ def traced(estimator: Any, part: str) -> onnx.ModelProto:
         reason = str(error).strip().splitlines()[-1]
         raise ExportError(f"part={shown(part)}: ONNX has no operators for it ({reason})") from error
     assert program is not None
-    model: onnx.ModelProto = program.model_proto
-    return model
+    graph: onnx.ModelProto = program.model_proto
+    return graph
 
 
 def name_of_rows(codec: Codec) -> str:
@@ -86,31 +87,30 @@ def as_input(codec: Codec, raw: Tensor) -> Tensor:
 
 
 def _module_of(
-    estimator: Any, part: str
+    model: ExportableModel, part: str
 ) -> tuple[nn.Module, tuple[Tensor, ...], list[str], list[str]]:
     """Return the module, example inputs, and the names of inputs and outputs."""
-    codec = estimator.codec_
+    codec = model.codec
     rows = name_of_rows(codec)
-    if part == "generator":
-        return _generator_of(estimator, rows)
-    scorer = copy.deepcopy(estimator.scorer_).cpu()
+    if model.scoring is None:
+        return _generator_of(model, rows)
+    scorer = copy.deepcopy(model.scoring.scorer).cpu()
     raw = as_input(codec, codec.example(N_EXAMPLES))
     if part == "encoder":
         return LatentEncoder(scorer, codec).eval(), (raw,), [rows], ["z"]
     fpr = torch.tensor(math.nan, dtype=torch.float64)
-    module = SCORERS[codec.kind](scorer, codec, estimator.threshold_).eval()
+    module = SCORERS[codec.kind](scorer, codec, model.scoring.threshold).eval()
     return module, (raw, fpr), [rows, TARGET_FPR], output_names(codec)
 
 
 def _generator_of(
-    estimator: Any, rows: str
+    model: ExportableModel, rows: str
 ) -> tuple[nn.Module, tuple[Tensor, ...], list[str], list[str]]:
-    networks = estimator.networks_
+    codec, networks = model.codec, model.networks
     examples: tuple[Tensor, ...] = (torch.zeros(N_EXAMPLES, networks.latent_dim),)
     names = ["z"]
-    if hasattr(estimator, "classes_"):
+    if model.classes is not None:
         examples = (*examples, torch.zeros(N_EXAMPLES, dtype=torch.long))
         names = ["z", "label"]
     generator = copy.deepcopy(networks.generator).cpu()
-    codec = estimator.codec_
     return GENERATORS[codec.kind](generator, codec).eval(), examples, names, [rows]

@@ -17,7 +17,7 @@ from augan.estimators.anogan import AnoGAN
 from augan.estimators.f_anogan import FAnoGAN
 from augan.estimators.latent_space import GeneratingDetector
 from augan.exceptions import ParameterError, shown
-from augan.inputs.reading import with_any_input
+from augan.inputs.reading import Data, read_like_training, with_any_input
 from augan.io.model_tensors import read_model
 from augan.models.reading import damage_reported
 from augan.scoring.view import View
@@ -99,7 +99,7 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             raise ParameterError(f"network={shown(self.network)}: must be one of {known}")
         if isinstance(self.detector, (str, os.PathLike)):
             self.detector_ = _load(self.detector)
-            self.detector_._read(X)
+            _read(X, self.detector_)
         else:
             given = FAnoGAN() if self.detector is None else clone(self.detector)
             if not isinstance(getattr(given, "estimator", given), GeneratingDetector):
@@ -118,7 +118,7 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """Return features (n, F) of rows or images like those of `fit`."""
         check_is_fitted(self, "detector_")
         model, part = self.detector_.model_, NETWORKS[self.network]
-        raw = model.codec.prepare(self.detector_._read(X))
+        raw = model.codec.prepare(_read(X, self.detector_))
 
         def features(rows: Tensor) -> tuple[Tensor]:
             view: View = model.scorer.view(rows)
@@ -138,6 +138,12 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __sklearn_tags__(self) -> Tags:
         return with_any_input(super().__sklearn_tags__())
+
+
+def _read(X: Any, detector: Any) -> Data:
+    """Return rows that have the columns, or images of the shape, that a detector was fitted to."""
+    fitted = getattr(detector, "estimator", detector)  # of a frozen detector
+    return read_like_training(X, fitted, fitted.codec_)
 
 
 def _load(path: str | os.PathLike[str]) -> GeneratingDetector:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,8 @@ from augan.codecs.codec import Codec
 from augan.codecs.seen_rows import hashes_of, hashes_of_numbers, seen_rows
 from augan.estimators.calibrated import CalibratedDetector
 from augan.estimators.dry_run import DryRunMixin
+from augan.estimators.exporting import ExportMixin
 from augan.estimators.parameters import check_params, current_names
-from augan.estimators.saving import ModelFileMixin
 from augan.exceptions import DataError, ParameterError
 from augan.frames import library_of, like
 from augan.inputs.columns import remember_columns
@@ -54,11 +54,8 @@ from augan.training.progress import logger, observers, warn_of_health
 from augan.training.rows import TrainingRows
 from augan.training.trainer import train
 
-if TYPE_CHECKING:
-    from augan.deploy.export import ExportReport
 
-
-class BaseDetector(CalibratedDetector, DryRunMixin, ModelFileMixin, BaseEstimator):
+class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
     """Base class of the detectors; subclasses add the parameters of their inversion."""
 
     model_: DetectorModel
@@ -162,40 +159,6 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ModelFileMixin, BaseEstimato
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(model.scorer.part_names))
         explanation = _like(model.codec.explanation(found[2]), X) if explain else None
         return Assessment(scores, self.p_value_of(scores), like(parts, X), explanation)
-
-    def export_onnx(
-        self, path: str | os.PathLike[str], *, part: str = "scorer", X: Any = None, **options: Any
-    ) -> ExportReport:
-        """Write one ONNX file that takes raw rows and gives scores, or makes rows, without torch.
-
-        Parameters
-        ----------
-        path : path-like
-            The file, usually ``.onnx``.
-        part : {"scorer", "generator", "encoder"}, default="scorer"
-            Raw rows to scores, p-values and decisions; latents to rows; raw rows to latents.
-        X : as in `fit`, optional
-            Real normal rows that the file is tried with, besides generated ones; lower precisions
-            need them.
-        **options
-            `precision` and `bank`, as in `augan.deploy.export.export_onnx`.
-
-        Returns
-        -------
-        report : ExportReport
-            Size, opset, and how far the file's scores lie from torch's.
-
-        Raises
-        ------
-        ExportError
-            When the model cannot be exported, or the file would score differently.
-        ParameterError
-            When an argument has a value that is not allowed.
-        """
-        from augan.deploy.export import export_onnx
-
-        check_is_fitted(self, "model_")
-        return export_onnx(self, path, part=part, X=X, **options)
 
     def save(
         self, path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None

@@ -21,6 +21,7 @@ from augan.estimators.detector import BaseDetector
 from augan.exceptions import DataError
 from augan.frames import given_back, like
 from augan.inversion import spherical_path, truncated_normal
+from augan.models.exportable import ExportableModel, ScoringParts
 from augan.sampling.conditions import read_conditions
 from augan.sampling.drawing import Check, draw_passing
 
@@ -196,6 +197,30 @@ class GeneratingDetector(BaseDetector):
         encoded = torch.cat(self.model_.in_chunks(self.codec_.prepare(data), self._encoded))
         moved = self.model_.generated(z + strength * way) - self.model_.generated(z)
         return self._like(self.codec_.decode(encoded + moved.cpu(), like=data), X)
+
+    def _exportable(self, part: str) -> ExportableModel:
+        return ExportableModel(
+            method=type(self).__name__,
+            codec=self.codec_,
+            networks=self.networks_,
+            trained=self.trained_,
+            n_features_in=self.n_features_in_,
+            feature_names_in=self._feature_names(),
+            context=self._own_context(),
+            sample=self.sample,
+            scoring=None if part == "generator" else self._scoring_parts(),
+        )
+
+    def _scoring_parts(self) -> ScoringParts:
+        """Return what scores rows, for an export."""
+        return ScoringParts(
+            scorer=self.scorer_,
+            chunk=self.model_.config.chunk,
+            threshold=self.threshold_,
+            pixel_threshold=self.pixel_threshold_ if self.model_.is_image else None,
+            assess=self.assess,
+            latents=self.model_.latents,
+        )
 
     def _like(self, rows: Any, X: Any) -> Any:
         """Return rows made of those in `X` with its index, as a frame of its library."""

@@ -22,7 +22,6 @@ from augan.estimators.dry_run import DryRunMixin
 from augan.estimators.parameters import check_params, current_names, estimator
 from augan.estimators.sampler_parameters import SamplerParameters
 from augan.estimators.sampling import SamplingMixin
-from augan.estimators.saving import ModelFileMixin
 from augan.exceptions import ParameterError, shown
 from augan.frames import library_of
 from augan.inputs.labelled import (
@@ -49,7 +48,7 @@ STRATEGIES = ("auto", "not majority", "minority", "not minority", "all")  # of i
 
 
 @estimator
-class GANSampler(SamplingMixin, DryRunMixin, ModelFileMixin, SamplerParameters, BaseOverSampler):
+class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler):
     """Over-sample rare classes with rows that a class-conditional GAN generates.
 
     A generator and a critic are trained on all rows, and class conditioning is phased in, so that
@@ -70,6 +69,8 @@ class GANSampler(SamplingMixin, DryRunMixin, ModelFileMixin, SamplerParameters, 
         How many of those are copies of real rows, in the last call of `fit_resample`.
     classes_ : ndarray of shape (n_classes,)
         Labels.
+    class_counts_ : dict
+        Number of real rows of each class that new rows are made from.
     methods_ : dict
         Source of each class's new rows: "gan", "latent" or "data".
     spread_, synthetic_share_, symmetry_ : float, float or None, str or None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,20 @@ from sklearn.utils.validation import check_is_fitted
 from augan._random import draw_seed, torch_stream
 from augan.codecs.codec import Codec
 from augan.estimators.checks import check_arguments
-from augan.exceptions import ParameterError, shown
+from augan.estimators.exporting import ExportMixin
+from augan.exceptions import ExportError, ParameterError, shown
 from augan.frames import given_back
+from augan.models.exportable import ExportableModel
 from augan.models.sampler import SamplerModel
 from augan.networks import Networks
 from augan.sampling.conditions import Conditions, read_conditions
 from augan.sampling.tuning import Trial
 
+if TYPE_CHECKING:
+    from augan.deploy.export import ExportReport
 
-class SamplingMixin:
+
+class SamplingMixin(ExportMixin):
     """Mixin of samplers with a fitted `model_`."""
 
     model_: SamplerModel
@@ -79,6 +85,73 @@ class SamplingMixin:
         frame = isinstance(rows, pd.DataFrame)
         return (given_back(rows, self.codec_.library) if frame else rows), y
 
+    def export_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        part: str = "generator",
+        X: Any = None,
+        context: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> ExportReport:
+        """Write the generator to one ONNX file, which makes rows without torch.
+
+        The file takes latents and classes; `OnnxGenerator` draws these itself. Rows of all classes
+        come from the GAN, whatever `methods_` says, and are not filtered.
+
+        Parameters
+        ----------
+        path : path-like
+            The file, usually ``.onnx``.
+        part : {"generator"}, default="generator"
+            A sampler has no other part that can be exported.
+        X : ignored
+            For the same interface as that of detectors.
+        context : mapping, optional
+            JSON values to store with the model.
+        **options
+            `precision` and `bank`, whose only value is "fp32" here.
+
+        Returns
+        -------
+        report : ExportReport
+            Size, opset, and the differences from torch's results.
+
+        Raises
+        ------
+        ExportError
+            If the sampler was fitted without a generator, another part is asked for, or the file
+            gives other results than torch.
+        ParameterError
+            If an option has a value that is not allowed, or ONNX Runtime is not installed.
+        """
+        return super().export_onnx(path, part=part, X=X, context=context, **options)
+
+    def _exportable(self, part: str) -> ExportableModel:
+        name, networks = type(self).__name__, self.networks_
+        if part != "generator":
+            raise ExportError(
+                f"part={shown(part)}: a {name} does not score rows; "
+                "part='generator' can be exported"
+            )
+        if networks is None:
+            raise ExportError(
+                "part='generator': this sampler was fitted without a generator; "
+                "method='gan' trains one"
+            )
+        return ExportableModel(
+            method=name,
+            codec=self.codec_,
+            networks=networks,
+            trained=self.trained_,
+            n_features_in=self.n_features_in_,
+            feature_names_in=self._feature_names(),
+            context=self._own_context(),
+            sample=self.sample,
+            classes=self.classes_,
+            shares=self.model_.shares.tolist(),
+        )
+
     @property
     def codec_(self) -> Codec:
         """Rows or images to tensors, and back."""
@@ -88,6 +161,11 @@ class SamplingMixin:
     def networks_(self) -> Networks | None:
         """The trained networks; None if no GAN was trained."""
         return self._model().networks
+
+    @property
+    def class_counts_(self) -> dict[Any, int]:
+        """Number of real rows of each class that new rows are made from."""
+        return self._model().counts
 
     @property
     def methods_(self) -> dict[Any, str]:

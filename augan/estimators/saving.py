@@ -55,6 +55,10 @@ class ModelFileMixin(BaseEstimator):
         """Return what an estimator itself keeps beside the model, as JSON can hold it."""
         return {}
 
+    def _feature_names(self) -> list[str] | None:
+        """Return the names of the columns of training, if they had names."""
+        return list(getattr(self, "feature_names_in_", [])) or None
+
     def _write(self, path: str | os.PathLike[str], context: Mapping[str, Any] | None) -> None:
         codec, parts, own = self._parts()
         codec_values, codec_arrays = codec.state()
@@ -69,7 +73,7 @@ class ModelFileMixin(BaseEstimator):
             "seed": self.seed_,
             "parts": parts,
             "n_features_in": self.n_features_in_,
-            "feature_names_in": list(getattr(self, "feature_names_in_", [])) or None,
+            "feature_names_in": self._feature_names(),
             "codec": codec_values,
             "history": [_without_nan(row) for row in self.history_],
             "context": {**(context or {}), **self._own_context()},

@@ -71,12 +71,15 @@ class SamplerModel:
         return names
 
     @property
+    def counts(self) -> dict[Any, int]:
+        """Number of real rows of each class that new rows are made from."""
+        counts = torch.bincount(self.pool.labels, minlength=len(self.names)).tolist()
+        return dict(zip(self.names, counts, strict=True))
+
+    @property
     def methods(self) -> dict[Any, str]:
         """How new rows of each class are made: "gan", "latent" or "data"."""
-        counts = torch.bincount(self.pool.labels, minlength=len(self.names)).tolist()
-        return {
-            name: choose(self.config.method, n) for name, n in zip(self.names, counts, strict=True)
-        }
+        return {name: choose(self.config.method, n) for name, n in self.counts.items()}
 
     @property
     def maker(self) -> RowMaker:

@@ -79,11 +79,10 @@ def export(
         set_threads(threads)
         estimator = load(model, device="cpu")
         rows = None if data is None else _rows(estimator, model, data, options)
-        from augan.deploy.export import export_onnx
         from augan.deploy.triton import write_repository
 
-        report = export_onnx(
-            *(estimator, out),
+        report = estimator.export_onnx(
+            out,
             part=part,
             precision=precision,
             bank=bank,

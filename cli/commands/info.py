@@ -100,11 +100,10 @@ def _of_detector(estimator: Any) -> dict[str, Any]:
 
 def _of_sampler(estimator: Any) -> dict[str, Any]:
     """Return how new rows of each class are made, and the tuning."""
-    pool = estimator.model_.maker.pool
     return {
         "classes": {
-            str(label): {"rows": pool.n_rows(code), "source": estimator.methods_[label]}
-            for code, label in enumerate(estimator.classes_.tolist())
+            str(label): {"rows": n, "source": estimator.methods_[label]}
+            for label, n in estimator.class_counts_.items()
         },
         "resampled": {str(label): n for label, n in estimator.sampling_strategy_.items()},
         "spread": estimator.spread_,

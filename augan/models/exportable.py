@@ -1,0 +1,86 @@
+"""What an export takes from a fitted estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from augan.assessment import Assessment
+from augan.codecs.codec import Codec
+from augan.networks import Networks
+from augan.scoring.scorer import AnomalyScorer
+
+
+@dataclass(frozen=True)
+class ScoringParts:
+    """The parts of a detector that score rows.
+
+    Attributes
+    ----------
+    scorer : AnomalyScorer
+        Raw rows to scores.
+    chunk : int
+        Number of rows that are scored at once.
+    threshold : float
+        Score above which a row is an anomaly.
+    pixel_threshold : float or None
+        Value of a heatmap above which a pixel is anomalous; None for tables.
+    assess : callable
+        ``assess(X, explain=True)`` returns an `Assessment` of rows.
+    latents : callable
+        ``latents(raw)`` returns the latents of raw rows.
+    """
+
+    scorer: AnomalyScorer
+    chunk: int
+    threshold: float
+    pixel_threshold: float | None
+    assess: Callable[..., Assessment]
+    latents: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class ExportableModel:
+    """A fitted estimator as a value, from which any of its parts can be exported.
+
+    Attributes
+    ----------
+    method : str
+        Name of the estimator's class.
+    codec : Codec
+        Rows or images to tensors, and back.
+    networks : Networks
+        Generator, critic and encoder.
+    trained : str
+        Date and time of the fit, in ISO 8601.
+    n_features_in : int
+        Number of columns, or of pixels times channels.
+    feature_names_in : list of str or None
+        Names of the columns, if the training rows had names.
+    context : dict
+        JSON values that the estimator stores with the model.
+    sample : callable
+        ``sample(n, random_state=seed)`` returns `n` new rows.
+    scoring : ScoringParts or None
+        What scores rows; None if only the generator is exported.
+    classes : ndarray of shape (n_classes,) or None
+        Labels; None for a model without classes.
+    shares : list of float
+        Shares of the classes in the training rows.
+    """
+
+    method: str
+    codec: Codec
+    networks: Networks
+    trained: str
+    n_features_in: int
+    feature_names_in: list[str] | None
+    context: dict[str, Any]
+    sample: Callable[..., Any]
+    scoring: ScoringParts | None = None
+    classes: NDArray[Any] | None = None
+    shares: list[float] | None = None

@@ -252,6 +252,7 @@ def test_a_class_of_few_rows_is_made_of_its_own_rows(rows: Any) -> None:
     sampler = GANSampler(**QUICK)
     _, y_new = sampler.fit_resample(X[kept], y[kept])
     assert sampler.methods_ == {0: "latent", 1: "data"}
+    assert sampler.class_counts_ == {0: 300, 1: 3}
     assert np.bincount(y_new).tolist() == [300, 300]
 
 

@@ -108,8 +108,13 @@ def test_exported_models_keep_index_and_library(file: Path, rows: Any) -> None:
         exported.anomaly_score(polars.select(polars.columns[::-1]))
 
 
-@pytest.mark.parametrize("missing", ["", " ", "\t\n", None, np.nan, pd.NA])
-@pytest.mark.parametrize("dtype", ["str", "object", "string", "category"])
+@pytest.mark.parametrize(
+    ("missing", "dtype"),
+    [
+        *((missing, "object") for missing in ("", " ", "\t\n", None, np.nan, pd.NA)),
+        *(("", dtype) for dtype in ("str", "string", "category")),
+    ],
+)
 def test_an_empty_text_is_missing_in_torch_and_in_the_graph(
     detector: FAnoGAN, file: Path, rows: Any, missing: Any, dtype: str
 ) -> None:
@@ -272,7 +277,12 @@ def test_the_file_says_what_it_is(detector: FAnoGAN, file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"precision": "fp16"}, {"precision": "int8"}, {"bank": "fp16"}]
+    "options",
+    [
+        {"precision": "int8"},  # each precision and bank of numbers: test_onnx_runtime.py
+        pytest.param({"precision": "fp16"}, marks=pytest.mark.slow),
+        pytest.param({"bank": "fp16"}, marks=pytest.mark.slow),
+    ],
 )
 def test_smaller_files_say_what_they_lose(
     detector: FAnoGAN,
@@ -321,7 +331,10 @@ class Ranked(torch.nn.Module):
         return tuple(torch.searchsorted(self.among, values, right=side) for side in (False, True))
 
 
-@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 1000, 1025])
+@pytest.mark.parametrize(
+    "length",
+    [*(1, 32, 1025), *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 31, 33, 1000))],
+)
 def test_places_among_sorted_numbers_are_those_of_torch(length: int, tmp_path: Path) -> None:
     random = np.random.default_rng(length)
     most = max(20, length // 2)
@@ -457,7 +470,7 @@ def test_wrong_options_are_named(
 
 
 def test_a_graph_that_would_score_otherwise_is_not_written(
-    detector: FAnoGAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    numbers_detector: FAnoGAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def off_by_one(ordered: Any, values: Any, **options: Any) -> Any:
         found = operators.searchsorted(ordered, values, **options)
@@ -466,7 +479,7 @@ def test_a_graph_that_would_score_otherwise_is_not_written(
     wrong = {torch.ops.aten.searchsorted.Tensor: off_by_one}
     monkeypatch.setattr(tracing, "TRANSLATIONS", {**operators.TRANSLATIONS, **wrong})
     with pytest.raises(ExportError, match="not written, it would differ from torch"):
-        detector.export_onnx(tmp_path / "m.onnx")
+        numbers_detector.export_onnx(tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
 
 

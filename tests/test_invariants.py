@@ -47,7 +47,7 @@ def fitted(request: pytest.FixtureRequest) -> Any:
     detector = request.getfixturevalue(request.param)
     kind = "digits" if "image" in request.param else "mixed_frame"
     rows = request.getfixturevalue(kind)
-    return detector, rows[:40] if "search" in request.param else rows[:150]
+    return detector, rows[:40] if "search" in request.param else rows[:80]
 
 
 def rows_of(X: Any, index: Any) -> Any:

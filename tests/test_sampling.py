@@ -432,7 +432,7 @@ def adult() -> tuple[pd.DataFrame, GANSampler]:
     path = Path(__file__).parents[2] / "shared" / "data" / "tabular" / "adult" / "adult-train.csv"
     if not path.exists():
         pytest.skip("the table adult is not at hand")
-    frame = pd.read_csv(path, header=None, na_values="?", skipinitialspace=True, nrows=5000)
+    frame = pd.read_csv(path, header=None, na_values="?", skipinitialspace=True, nrows=2000)
     frame.columns = pd.Index([f"c{i}" for i in range(15)])
     sampler = GANSampler(**QUICK).fit(frame.drop(columns="c14"), frame["c14"])
     return frame, sampler

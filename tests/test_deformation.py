@@ -35,13 +35,13 @@ def test_without_an_amount_nothing_changes(discs: torch.Tensor) -> None:
 def test_a_disc_stays_nearly_one_in_a_wide_frame(
     discs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("augan.sampling.deformation.BEND", 0.0)
+    monkeypatch.setattr("augan.sampling.deformation.GRID_DEVIATION", 0.0)
     found = deform(discs, 1.0, torch.Generator().manual_seed(0))[:, 0].clamp(0, 1)
     mass = found.sum(dim=(1, 2))
     scale = (mass / discs[0].sum()).sqrt()
-    assert scale.min() > 1 / (1 + deformation.ZOOM) / (1 + deformation.SHEAR) ** 0.5 - 0.02
-    assert scale.max() < (1 + deformation.ZOOM) * (1 + deformation.SHEAR) ** 0.5 + 0.02
-    assert scale.std() > 0.3 * deformation.ZOOM
+    assert scale.min() > 1 / (1 + deformation.MAX_ZOOM) / (1 + deformation.MAX_SHEAR) ** 0.5 - 0.02
+    assert scale.max() < (1 + deformation.MAX_ZOOM) * (1 + deformation.MAX_SHEAR) ** 0.5 + 0.02
+    assert scale.std() > 0.3 * deformation.MAX_ZOOM
     for axis, places in ((1, _middle(WIDTH)), (2, _middle(HEIGHT))):
         centre = (found.sum(dim=axis) * places).sum(dim=1) / mass
         assert centre.abs().max() < 0.2
@@ -49,9 +49,11 @@ def test_a_disc_stays_nearly_one_in_a_wide_frame(
         ((found.sum(dim=axis) * places**2).sum(dim=1) / mass).sqrt()
         for axis, places in ((1, _middle(WIDTH)), (2, _middle(HEIGHT)))
     )
-    limit = ((1 + deformation.STRETCH) ** 2) * (1 + deformation.SHEAR + deformation.TURN)
+    limit = ((1 + deformation.MAX_STRETCH) ** 2) * (
+        1 + deformation.MAX_SHEAR + deformation.MAX_ROTATION
+    )
     assert (wide / high).max() < limit and (high / wide).max() < limit
-    assert (wide / high).std() > 0.5 * deformation.STRETCH
+    assert (wide / high).std() > 0.5 * deformation.MAX_STRETCH
 
 
 def _text(image: torch.Tensor) -> str:
@@ -81,7 +83,7 @@ def test_noise_goes_by_the_deviation_of_each_image() -> None:
     random = torch.Generator().manual_seed(0)
     dim = torch.randn(N, 1, 20, 20, generator=random)
     images = torch.cat([dim, 4 * dim])
-    strength = (add_noise(images, 0.5 / deformation.NOISE, random) - images).std(dim=(1, 2, 3))
+    strength = (add_noise(images, 0.5 / deformation.MAX_NOISE, random) - images).std(dim=(1, 2, 3))
     for own, deviation in ((strength[:N], 1), (strength[N:], 4)):
         assert own.min() < 0.02 * deviation and own.mean() == pytest.approx(
             0.25 * deviation, rel=0.15
@@ -96,8 +98,8 @@ def test_light_changes_contrast_and_brightness_of_each_image() -> None:
     images = 3 + 2 * torch.randn(N, 3, 12, 12, generator=random)
     found = relight(images, 0.5, random)
     own, mean = images.std(dim=(1, 2, 3)), images.mean(dim=(1, 2, 3))
-    contrast = (found.std(dim=(1, 2, 3)) / own).log() / deformation.CONTRAST
-    brightness = (found.mean(dim=(1, 2, 3)) - mean) / own / deformation.BRIGHTNESS
+    contrast = (found.std(dim=(1, 2, 3)) / own).log() / deformation.MAX_CONTRAST
+    brightness = (found.mean(dim=(1, 2, 3)) - mean) / own / deformation.MAX_BRIGHTNESS
     for draws in (contrast, brightness):
         assert 0.45 < draws.max() <= 0.501 and -0.501 <= draws.min() < -0.45
         assert abs(draws.mean()) < 0.1

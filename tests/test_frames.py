@@ -324,9 +324,9 @@ def test_labels_of_other_types_are_not_normal() -> None:
         (["ok", "bad", "bad"], "fine", "normal_label='fine'; y has 'ok', 'bad'"),
         (["0", "1", "1"], 1, r"normal_label=1; y has '0', '1' \('1' is another type\)"),
         ([0, 1, 1], "1", r"normal_label='1'; y has 0, 1 \(1 is another type\)"),
-        (["ok"] * 3, float("nan"), "a missing label is no class"),
+        (["ok"] * 3, float("nan"), "a missing label is not a class"),
         (["ok"] * 3, ["ok"], "no row has the label"),
-        ("ok", "ok", "not one label a row"),
+        ("ok", "ok", "one label per row is required"),
         (None, "ok", "needs y"),
     ],
 )

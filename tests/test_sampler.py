@@ -376,7 +376,7 @@ def test_a_class_of_one_row_is_refused_before_the_training(
     trains = "augan.models.sampler_training.train"
     monkeypatch.setattr(trains, lambda *_, **__: pytest.fail("it trains"))
     for given in ({}, {"method": "gan"}, {"tune_for": "auto"}):
-        with pytest.raises(DataError, match="class 'one' has 1 row: it takes at least 2"):
+        with pytest.raises(DataError, match="class 'one' has 1 row: at least 2"):
             getattr(GANSampler(random_state=0, **given), call)(X, y)
     sampler = GANSampler(method="data", sampling_strategy={"one": 1}, random_state=0)
     sampler.fit(X, y)  # no more of it: nothing to refuse
@@ -419,7 +419,7 @@ def test_columns_that_say_nothing_of_the_class_are_named(mixed: Any) -> None:
         sampler = GANSampler(method="data", random_state=0).fit(frame.assign(**columns), y)
     said = [str(warning.message) for warning in caught]
     assert any("'policy' numbers the rows" in line for line in said)
-    assert any("'note' has another text in every row" in line for line in said)
+    assert any("'note' has a different string in each row" in line for line in said)
     assert any("'empty' is empty" in line for line in said)
     assert not any("'cents'" in line or "'items'" in line for line in said)
     rows, _ = sampler.sample(20)
@@ -544,7 +544,7 @@ def test_large_images_keep_their_detail_however_many_are_made(
     y = np.repeat([0, 1], [9, 3])
     sampler = GANSampler(spread=0.01, random_state=0)
     for pixels in (2**24, 100_000):  # all at once; three at a time
-        monkeypatch.setattr("augan.sampling.sources.PIXELS", pixels)
+        monkeypatch.setattr("augan.sampling.sources.MAX_PIXELS", pixels)
         images, labels = sampler.fit_resample(stripes, y)
         assert images.shape == (36, 96, 100, 3)
         new, own = images[18:], labels[18:]

@@ -301,8 +301,8 @@ def test_a_table_detector_refuses_images(table_detector: FAnoGAN) -> None:
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (pd.DataFrame(), "nothing to read"),
-        (pd.DataFrame({"a": []}), "nothing to read"),
+        (pd.DataFrame(), "X is empty: it has"),
+        (pd.DataFrame({"a": []}), "X is empty: it has"),
         (np.zeros((0, 3)), "0 sample"),
         (np.zeros(5), "1D array"),
         (np.zeros((2, 2, 2, 2, 2)), "dim"),

@@ -1,4 +1,4 @@
-"""The columns of a table: remembered in training, compared afterwards, by their names."""
+"""The columns of a table: stored by `fit`, and compared with those of later tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MATCH = "The feature names should match those that were passed during fit"
 
 
 def remember_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
-    """Store `n_features_in_`, and `feature_names_in_` of a table whose names are all texts."""
+    """Set `n_features_in_`, and `feature_names_in_` if all column names are strings."""
     if data.ndim == 2 and not _are_mixed(data):
         validate_data(estimator, data, skip_check_array=True)
         return
@@ -25,14 +25,14 @@ def remember_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
 
 
 def check_columns(estimator: Any, codec: Any, data: pd.DataFrame | NDArray[Any]) -> None:
-    """Raise where a table has other columns than in training, or has them in another order.
+    """Check that a table has the columns of training, in the same order.
 
-    Names are compared as texts, so that 0 is "0", as a file writes it. Where one of the tables
-    has none, or none but pandas' own 0, 1, ..., scikit-learn warns.
+    Names are compared as strings: 0 is equal to "0", as in a file. If only one of the tables has
+    column names other than pandas' default 0, 1, ..., scikit-learn issues a warning.
 
     Raises
     ------
-    DataError or ValueError
+    DataError, ValueError
         For other names, another order or another number of columns.
     """
     trained = list(codec.labels) if codec.array_dtype is None else None
@@ -59,7 +59,7 @@ def check_columns(estimator: Any, codec: Any, data: pd.DataFrame | NDArray[Any])
 
 
 def of_columns(names: Sequence[Any]) -> str:
-    """Return what a message ends with that names the columns of training."""
+    """Return the end of an error message, with the column names of training."""
     named = [name for name in names if isinstance(name, str)]
     usual = named == [f"x{i}" for i in range(len(names))]
     return f"; training had the columns {listed(names)}" if len(names) and not usual else ""
@@ -70,13 +70,13 @@ def _are_texts(names: Sequence[Any]) -> bool:
 
 
 def _are_counted(names: Sequence[Any]) -> bool:
-    """Whether names are 0, 1, ...: those that pandas gives."""
+    """Whether names are 0, 1, ..., pandas' default."""
     whole = all(isinstance(name, (int, np.integer)) for name in names)
     return whole and [int(name) for name in names] == list(range(len(names)))
 
 
 def _are_mixed(data: pd.DataFrame | NDArray[Any]) -> bool:
-    """Whether some names are texts and others are not, which scikit-learn refuses."""
+    """Whether only some names are strings, which scikit-learn does not allow."""
     if not isinstance(data, pd.DataFrame):
         return False
     texts = [isinstance(name, str) for name in data.columns]

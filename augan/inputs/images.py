@@ -1,4 +1,4 @@
-"""Arrays of images that users hand in, and whether they are like those of training."""
+"""Checks of arrays of images: shape, type, and the range of training."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from augan.exceptions import DataError, DataWarning
 
 IMAGE_CHANNELS = (1, 3, 4)
 COLOUR_CHANNELS = (3, 4)
-DARK = 0.1  # share of training's range that images of another type use more of
-DARKER = 0.01  # the same of images of the same type
-OUTSIDE = 0.01  # share of pixels that may lie outside of twice training's range
+MIN_RANGE = 0.1  # share of the range of training that images of another type should use
+MIN_RANGE_FLOATS = 0.01  # the same for floats, if training images were floats too
+MAX_OUTSIDE = 0.01  # share of pixels further outside the range of training than its width
 
 
 class ImageRange(Protocol):
@@ -26,7 +26,13 @@ class ImageRange(Protocol):
 
 
 def read_images(images: NDArray[Any]) -> NDArray[Any]:
-    """Return images (n, H, W[, C]); DataError says what is wrong with their shape or type."""
+    """Return images (n, H, W[, C]) after a check of their shape and type.
+
+    Raises
+    ------
+    DataError
+        If there are no images or no pixels, or for other types or numbers of channels.
+    """
     shape = images.shape
     if 0 in shape:
         what = "no images" if shape[0] == 0 else f"images without pixels, of shape {shape[1:]}"
@@ -34,7 +40,7 @@ def read_images(images: NDArray[Any]) -> NDArray[Any]:
     if images.dtype.kind not in "buif":
         raise DataError(f"images of dtype {images.dtype}: need integers or floats")
     if images.ndim == 4 and shape[3] not in IMAGE_CHANNELS:
-        moved = " (if they come first, X.transpose(0, 2, 3, 1) moves them)"
+        moved = " (if channels are first, use X.transpose(0, 2, 3, 1))"
         raise DataError(
             f"images of shape {shape[1:]}: the last axis must have 1, 3 or 4 channels"
             f"{moved if shape[1] in IMAGE_CHANNELS else ''}"
@@ -53,7 +59,13 @@ def is_list_of_images(X: Any) -> bool:
 
 
 def stacked(images: Any) -> NDArray[Any]:
-    """Return the images of a list as one array; DataError names one that is unlike the first."""
+    """Return the images of a list as one array.
+
+    Raises
+    ------
+    DataError
+        If an image has another shape or dtype than the first.
+    """
     first = images[0]
     for i, image in enumerate(images):
         if image.shape != first.shape:
@@ -64,23 +76,23 @@ def stacked(images: Any) -> NDArray[Any]:
 
 
 def warn_of_range(images: NDArray[Any], training: ImageRange) -> None:
-    """Warn where pixels are on another scale than those of training.
+    """Warn if pixels seem to be on another scale than those of training.
 
-    Where a model takes bytes alone, others than whole numbers are refused later, by name.
+    Fractions are left out if the model was trained on bytes only: they raise an error later.
     """
     if getattr(training, "only_bytes", False) and images.dtype.kind == "f" and (images % 1).any():
         return
     low, high = float(images.min()), float(images.max())
     width = training.high - training.low
     usual, own = np.dtype(training.dtype), images.dtype
-    share = DARKER if own.kind == usual.kind == "f" else DARK
+    share = MIN_RANGE_FLOATS if own.kind == usual.kind == "f" else MIN_RANGE
     dark = training.low < high <= training.low + share * width
     if own == usual and own.kind != "f":
-        dark = False  # whole numbers of one type are on one scale
+        dark = False  # integers of the same type have the same scale
     beyond = low < training.low - width or high > training.high + width
     if beyond:
         outside = (images < training.low - width) | (images > training.high + width)
-        beyond = bool(outside.mean() > OUTSIDE)
+        beyond = bool(outside.mean() > MAX_OUTSIDE)
     if dark or beyond:
         warnings.warn(
             f"images of {images.dtype} from {low:g} to {high:g}, in training of {training.dtype} "

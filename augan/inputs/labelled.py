@@ -1,4 +1,4 @@
-"""What a sampler is given: labels, and rows of every kind that imbalanced-learn takes."""
+"""Checks of the rows and labels of a sampler, of all kinds that imbalanced-learn supports."""
 
 from __future__ import annotations
 
@@ -21,15 +21,25 @@ from augan.exceptions import DataError, DataWarning, ParameterError, shown
 from augan.inputs.columns import remember_columns
 from augan.inputs.reading import Data, read_input
 
-ROWS = 10**9  # new rows of a class, at most
-MIN_NAMED = 30  # rows from which on distinct values are no chance
-MOSTLY_DISTINCT = 0.9  # share of distinct texts from which on they name the rows
+MAX_ADDED = 10**9  # new rows of a class
+MIN_IDENTIFIED = 30  # rows for the detection of identifiers; in fewer, values may just be distinct
+MIN_DISTINCT = 0.9  # share of distinct strings in a column of identifiers
 
 
 def read_labelled(sampler: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool]:
-    """Return X and y, checked as imbalanced-learn does, but tables and images as they are.
+    """Check X and y as imbalanced-learn does; tables and images are not converted.
 
-    Also whether the labels came as one column a class.
+    Returns
+    -------
+    X, y : DataFrame, ndarray or sparse matrix, and ndarray of shape (n,)
+        Rows and labels.
+    binarized : bool
+        Whether the labels were given with one column for each class.
+
+    Raises
+    ------
+    DataError
+        If `X` cannot be read, or `y` has another number of rows.
     """
     given = y.to_numpy() if isinstance(y, pd.DataFrame) and y.shape[1] > 1 else y
     labels, binarized = check_target_type(given, indicate_one_vs_all=True)
@@ -44,23 +54,29 @@ def read_labelled(sampler: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool
 
 
 def check_labels(y: Any) -> None:
-    """Raise DataError where a label is missing, or labels cannot be told apart as classes."""
+    """Check that labels are classes.
+
+    Raises
+    ------
+    DataError
+        If a label is missing, types are mixed, or labels are continuous.
+    """
     labels = np.asarray(y, dtype=object)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        return  # one column a class, which imbalanced-learn reads
+        return  # one column for each class; imbalanced-learn reads it
     missing = np.asarray(pd.isna(labels))
     if missing.any():
         raise DataError(f"y has no label in row {int(missing.argmax())}")
     kinds = sorted({"text" if isinstance(label, str) else "number" for label in labels})
     if len(kinds) > 1:
-        raise DataError("y has labels of several types: texts and numbers")
+        raise DataError("y has labels of several types: strings and numbers")
     if np.asarray(y).dtype == object and kinds == ["number"]:
         found = type(labels[0]).__name__
         raise DataError(
-            f"y holds Python objects, such as {shown(labels[0])} ({found}): give it a type, "
-            "such as y.astype(int) or y.astype(str)"
+            f"y holds Python objects, such as {shown(labels[0])} ({found}): convert it, for "
+            "example with y.astype(int) or y.astype(str)"
         )
     try:
         check_classification_targets(y)
@@ -71,33 +87,45 @@ def check_labels(y: Any) -> None:
 def check_class_sizes(
     classes: NDArray[Any], counts: NDArray[np.intp], strategy: dict[Any, int]
 ) -> None:
-    """Raise DataError where a class (n_classes,) of one row is to get more."""
-    for label, n in zip(classes.tolist(), counts.tolist(), strict=True):
-        if n == 1 and strategy.get(label, 0):
-            raise DataError(
-                f"class {shown(label)} has 1 row: it takes at least 2 to make more; leave the row "
-                "out, or name other classes in sampling_strategy"
-            )
-
-
-def check_amounts(added: Mapping[Any, Any], given: str) -> None:
-    """Raise ParameterError where a class is to get what is no number of rows."""
-    for label, n in added.items():
-        if not isinstance(n, Integral) or int(n) > ROWS:
-            asked = n.item() if isinstance(n, np.generic) else n
-            raise ParameterError(
-                f"{given}: class {shown(label)} cannot get {shown(asked)} new rows: a whole "
-                f"number of at most {ROWS} is required"
-            )
-
-
-def read_groups(groups: Any, n_rows: int) -> NDArray[np.intp] | None:
-    """Return which rows belong together as numbers (n,) from 0 on.
+    """Check that classes with a single row get no new ones.
 
     Raises
     ------
     DataError
-        Where there are not as many as rows, or one is missing.
+        If one does.
+    """
+    for label, n in zip(classes.tolist(), counts.tolist(), strict=True):
+        if n == 1 and strategy.get(label, 0):
+            raise DataError(
+                f"class {shown(label)} has 1 row: at least 2 are required for new ones; remove the "
+                "row, or exclude the class in sampling_strategy"
+            )
+
+
+def check_amounts(added: Mapping[Any, Any], given: str) -> None:
+    """Check the numbers of new rows of each class.
+
+    Raises
+    ------
+    ParameterError
+        If a number is not an integer, or too large.
+    """
+    for label, n in added.items():
+        if not isinstance(n, Integral) or int(n) > MAX_ADDED:
+            asked = n.item() if isinstance(n, np.generic) else n
+            raise ParameterError(
+                f"{given}: class {shown(label)} cannot get {shown(asked)} new rows: an integer of "
+                f"at most {MAX_ADDED} is required"
+            )
+
+
+def read_groups(groups: Any, n_rows: int) -> NDArray[np.intp] | None:
+    """Return the group of each row as numbers (n,) from 0.
+
+    Raises
+    ------
+    DataError
+        If `groups` has another length, or a value is missing or cannot be hashed.
     """
     if groups is None:
         return None
@@ -107,31 +135,33 @@ def read_groups(groups: Any, n_rows: int) -> NDArray[np.intp] | None:
     try:
         numbers, _ = pd.factorize(given)
     except TypeError as error:
-        raise DataError(f"groups: {error}; one text or number a row is required") from error
+        raise DataError(f"groups: {error}; a string or number for each row is required") from error
     if (numbers < 0).any():
         raise DataError(f"groups has no value in row {int((numbers < 0).argmax())}")
     return np.asarray(numbers, dtype=np.intp)
 
 
 def warn_of_columns(data: Data) -> None:
-    """Warn of columns of a table that hold nothing, or that number or name the rows."""
+    """Warn of empty columns of a table, and of columns with identifiers of the rows."""
     if not isinstance(data, pd.DataFrame):
         return
     for label, given in data.items():
         name, values = repr(str(label)), as_plain(given)
         if values.isna().all():
-            _warn(f"column {name} is empty: so it is in new rows")
+            _warn(f"column {name} is empty: it is empty in new rows too")
         elif _numbers_rows(values):
-            _warn(
-                f"column {name} numbers the rows: new ones get numbers that mean nothing; drop it"
-            )
+            _warn(f"column {name} numbers the rows: numbers of new rows have no meaning; drop it")
         elif _names_rows(values):
-            _warn(f"column {name} has another text in every row: new rows repeat them; drop it")
+            _warn(
+                f"column {name} has a different string in each row: new rows repeat them; drop it"
+            )
 
 
 def _numbers_rows(values: pd.Series) -> bool:
-    """Whether whole numbers are all distinct, and nearly all of those in their range are there."""
-    if not pdt.is_integer_dtype(values.dtype) or len(values) < MIN_NAMED or not values.is_unique:
+    """Whether values are distinct integers, at least half of those in their range."""
+    if not pdt.is_integer_dtype(values.dtype) or len(values) < MIN_IDENTIFIED:
+        return False
+    if not values.is_unique:
         return False
     return int(values.max()) - int(values.min()) < 2 * len(values)
 
@@ -140,8 +170,8 @@ def _names_rows(values: pd.Series) -> bool:
     if pdt.is_numeric_dtype(values.dtype) or pdt.is_datetime64_any_dtype(values.dtype):
         return False
     given = values.dropna()
-    texts = len(given) >= MIN_NAMED and isinstance(given.iloc[0], str)
-    return texts and given.nunique() > MOSTLY_DISTINCT * len(given)
+    texts = len(given) >= MIN_IDENTIFIED and isinstance(given.iloc[0], str)
+    return texts and given.nunique() > MIN_DISTINCT * len(given)
 
 
 def _warn(message: str) -> None:
@@ -149,14 +179,14 @@ def _warn(message: str) -> None:
 
 
 def dense(X: Any) -> Data:
-    """Return what the codecs read."""
+    """Return sparse rows as an array, others unchanged."""
     if sparse.issparse(X):
         return np.asarray(X.toarray())
     return X
 
 
 def joined(X: Any, data: Data, *added: Any) -> Any:
-    """Return the originals, as they came, and what is added below them."""
+    """Return the original rows `X` with the `added` rows below them."""
     if sparse.issparse(X):
         rows = [X, *map(sparse.csr_matrix, added)]
         return sparse.vstack(rows, format=X.format, dtype=X.dtype)

@@ -1,4 +1,4 @@
-"""What users hand in, as a DataFrame, a 2-D array or an array of images."""
+"""Reading of `X`: a DataFrame, a 2-D array or an array of images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN_LABELS = 5
 
 
 def with_any_input(tags: Tags) -> Tags:
-    """Return tags that say: tables with texts, categories and missing values, and images."""
+    """Return tags for tables with strings, categories and missing values, and for images."""
     tags.input_tags.allow_nan = True
     tags.input_tags.three_d_array = True
     tags.input_tags.categorical = True
@@ -39,14 +39,27 @@ def with_any_input(tags: Tags) -> Tags:
 def read_input(X: Any, estimator: object, *, columns: Sequence[Any] = ()) -> Data:
     """Return `X` as a DataFrame, a 2-D array (numbers or objects), or images (n, H, W[, C]).
 
-    Frames of other libraries and structured arrays become DataFrames. `columns` are those of
-    training, which messages name.
+    Frames of other libraries and structured arrays become DataFrames.
+
+    Parameters
+    ----------
+    X : frame, array-like, or images
+        Rows or images.
+    estimator : object
+        Estimator or its name, for error messages.
+    columns : sequence, default=()
+        Columns of training, for error messages.
+
+    Raises
+    ------
+    DataError
+        If `X` is not a table or an array of images, or is empty.
     """
     if is_frame(X):
         frame = to_pandas(X)
         if frame.empty:
             rows, width = frame.shape
-            raise DataError(f"X has {rows} rows and {width} columns: nothing to read")
+            raise DataError(f"X is empty: it has {rows} rows and {width} columns")
         return frame
     if is_image_array(X):
         return read_images(np.asarray(_without_mask(X)))
@@ -70,7 +83,7 @@ def read_input(X: Any, estimator: object, *, columns: Sequence[Any] = ()) -> Dat
 
 
 def read_like_training(X: Any, estimator: Any, codec: Any) -> Data:
-    """Return `X` as `read_input` does, once its columns are those of training.
+    """Return `X` as `read_input` does, after a comparison with the training data.
 
     Parameters
     ----------
@@ -79,12 +92,12 @@ def read_like_training(X: Any, estimator: Any, codec: Any) -> Data:
     estimator : object
         An estimator with `n_features_in_`, as for scikit-learn's ``validate_data``.
     codec : object
-        What the estimator knows of the training data: `kind`, and `labels` of a table.
+        The codec of the training data, with `kind`, and for tables with `labels`.
 
     Raises
     ------
     DataError, ValueError
-        If training had other columns, or images of another shape.
+        If training had other columns or another kind of data.
     """
     images = codec.kind == "image"
     data = read_input(X, estimator, columns=() if images else codec.labels)
@@ -100,13 +113,19 @@ def read_like_training(X: Any, estimator: Any, codec: Any) -> Data:
 
 
 def normal_rows(y: Any, n_rows: int, normal_label: Any) -> NDArray[np.bool_]:
-    """Return which of `n_rows` labels `y` are `normal_label`; missing labels are not."""
+    """Return a mask (n_rows,) of the labels `y` that are `normal_label`; missing ones are not.
+
+    Raises
+    ------
+    DataError
+        If there are no labels, or not one for each row, or none is `normal_label`.
+    """
     if y is None:
         raise DataError(f"normal_label={shown(normal_label)} needs y, the labels")
     if np.ndim(normal_label) == 0 and pd.isna(normal_label):
-        raise DataError(f"normal_label={shown(normal_label)}: a missing label is no class")
+        raise DataError(f"normal_label={shown(normal_label)}: a missing label is not a class")
     if np.ndim(y) == 0 or isinstance(y, str):
-        raise DataError(f"y is {shown(y)}, not one label a row")
+        raise DataError(f"y is {shown(y)}: one label per row is required")
     labels = np.asarray(column_or_1d(np.asarray(y, dtype=object)))
     if len(labels) != n_rows:
         raise DataError(f"y has {len(labels)} labels for {n_rows} rows")
@@ -138,13 +157,13 @@ def is_image_array(X: Any) -> bool:
 
 
 def _is_label(label: Any, wanted: Any) -> bool:
-    """Whether a label is the one that is wanted; of a list, which is none, never."""
+    """Whether a label equals the wanted one; False for lists."""
     same = label == wanted
     return bool(same) if isinstance(same, (bool, np.bool_)) else False
 
 
 def _check_shape(X: Any, columns: Sequence[Any]) -> None:
-    """Raise DataError where `X` is no table, such as a single row."""
+    """Raise DataError if `X` is not a table, for example a single row."""
     if sparse.issparse(X):
         raise DataTypeError("X is a sparse matrix, but dense data is required: give X.toarray()")
     wanted = of_columns(columns)
@@ -165,13 +184,15 @@ def _check_shape(X: Any, columns: Sequence[Any]) -> None:
 
 
 def _without_mask(X: Any) -> Any:
-    """Return an array whose masked cells are missing; images cannot have such."""
+    """Return an array in which masked cells are missing; images cannot have masked pixels."""
     if not isinstance(X, np.ma.MaskedArray):
         return X
     if not np.ma.is_masked(X):
         return np.asarray(X.data)
     if X.ndim > 2:
-        raise DataError(f"X has {int(np.ma.count_masked(X))} masked pixels: images need them all")
+        raise DataError(
+            f"X has {int(np.ma.count_masked(X))} masked pixels: images must be complete"
+        )
     mask, kind = np.ma.getmaskarray(X), X.dtype.kind
     wider = {"i": np.float64, "u": np.float64, "f": X.dtype, "c": X.dtype, "m": X.dtype}
     filled = np.array(X.data, dtype=wider.get(kind, object))
@@ -180,11 +201,11 @@ def _without_mask(X: Any) -> Any:
 
 
 def _of_fields(X: NDArray[Any]) -> pd.DataFrame:
-    """Return a structured array as a DataFrame, a column a field."""
+    """Return a structured array as a DataFrame with a column for each field."""
     assert X.dtype.names is not None
     columns = {}
     for name in X.dtype.names:
         if X[name].ndim != 1:
-            raise DataError(f"field {shown(name)} holds arrays, not one value a row")
+            raise DataError(f"field {shown(name)} holds arrays: one value per row is required")
         columns[name] = _without_mask(X[name])
     return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""Rows and labels of other libraries to pandas' before they are resampled, and back."""
+"""Conversion of rows and labels to pandas before resampling, and back to their library."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from augan.frames import PANDAS, given_back, is_frame, is_series, library_of, to
 
 
 def as_pandas(X: Any, y: Any) -> tuple[Any, Any, Callable[[Any, Any], tuple[Any, Any]]]:
-    """Return rows and labels as pandas', and what turns resampled ones back.
+    """Return rows and labels as pandas objects, and a function that converts resampled ones back.
 
-    The original rows of a frame of another library come back untouched, new ones below them.
+    The original rows of a frame of another library are not converted; new rows are appended.
     """
     given_y = nw.to_native(y, pass_through=True)
     is_foreign = is_series(given_y) and not isinstance(given_y, pd.Series)
@@ -58,7 +58,7 @@ def _only_column(y: Any) -> nw.Series[Any]:
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
     if len(frame.columns) != 1:
-        raise DataError(f"y has {len(frame.columns)} columns: one label a row is required")
+        raise DataError(f"y has {len(frame.columns)} columns: one label per row is required")
     column: nw.Series[Any] = frame[frame.columns[0]]
     return column
 

@@ -1,3 +1,3 @@
-"""New rows of a class: where they come from, and which of them are kept."""
+"""Synthetic rows of a class: sources, filters, and the choice of their number."""
 
-FILTERS = ("critic", "label", "copies")  # what may refuse rows; see `augan.sampling.filters`
+FILTERS = ("critic", "label", "copies")  # see `augan.sampling.filters`

@@ -1,4 +1,4 @@
-"""Conditions that new rows have to meet: a column's value, or a range of them."""
+"""Conditions on new rows: a value of a column, or a range of values."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ from augan.exceptions import ParameterError, listed, shown
 Mask = NDArray[np.bool_]
 Array = NDArray[np.float64]
 
-NEAR = 0.05  # share of the training values that count as near to a number that is asked for
-CLOSE = 1e-7  # what is no other number, as a share: single precision
-SHOWN = 5  # values that an error lists
+NEAR = 0.05  # share of the training values around a requested number that are accepted
+PRECISION = 1e-7  # relative difference of equal numbers, in single precision
+SHOWN = 5  # values in an error message
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What raw numbers of a column are allowed, and what is written in their place.
+    """A condition on a column: the raw numbers that are accepted, and their replacement.
 
     Parameters
     ----------
     place : int
-        Number of the column.
+        Index of the column.
     low, high : float
-        Least and largest raw number; NaN: missing.
+        Smallest and largest raw number; NaN: missing.
     value : object
-        What the cell becomes, where `exact`.
+        With `exact`, the value that replaces the generated one.
     exact : bool
-        Whether it does: a number between others, or a category without a channel of its own.
+        Whether accepted values are replaced: for a number within a range of accepted ones, or a
+        category without a channel of its own.
     """
 
     place: int
@@ -50,7 +51,7 @@ class Condition:
     exact: bool = False
 
     def holds(self, raw: Array) -> Mask:
-        """Return which raw rows (n, d) meet the condition."""
+        """Return a mask (n,) of the raw rows (n, d) that meet the condition."""
         cells = raw[:, self.place]
         if np.isnan(self.low):
             return np.isnan(cells)
@@ -60,7 +61,7 @@ class Condition:
 
 
 class Conditions:
-    """All conditions of a request.
+    """The conditions on several columns.
 
     Parameters
     ----------
@@ -68,12 +69,12 @@ class Conditions:
         For each column a value, or a tuple (low, high) of numbers or dates, either None for no
         bound. None or NaN: missing.
     codec : TableCodec
-        Knows the columns.
+        The codec of the training rows.
 
     Raises
     ------
     ParameterError
-        For a column or a value that training has not seen, or a range that makes no sense.
+        For a column or value that does not occur in the training rows, or an invalid range.
     """
 
     def __init__(self, where: Mapping[str, Any], codec: TableCodec) -> None:
@@ -81,7 +82,7 @@ class Conditions:
         self.codec, self.conditions = codec, []
         for name, value in where.items():
             if str(name) not in names:
-                raise ParameterError(f"where: no column {shown(name)}; there are {listed(names)}")
+                raise ParameterError(f"where: no column {shown(name)}; columns: {listed(names)}")
             place = names.index(str(name))
             self.conditions.append(_condition(codec.columns[place], place, value))
 
@@ -92,7 +93,7 @@ class Conditions:
         return torch.from_numpy(np.logical_and.reduce(met))
 
     def assign(self, rows: Any) -> Any:
-        """Write into a table the values that are asked for exactly."""
+        """Return a copy of a table with the exact values of the conditions."""
         rows = rows.copy()
         for condition in filter(lambda condition: condition.exact, self.conditions):
             if isinstance(rows, pd.DataFrame):
@@ -105,7 +106,13 @@ class Conditions:
 
 
 def read_conditions(where: Mapping[str, Any] | None, codec: Codec) -> Conditions | None:
-    """Return what `where` asks for; None where it asks for nothing."""
+    """Return the conditions of `where`, None if there are none.
+
+    Raises
+    ------
+    ParameterError
+        If `where` is not a mapping, or has invalid conditions, or the model is one of images.
+    """
     if where is not None and not isinstance(where, Mapping):
         raise ParameterError(f"where={shown(where)}: must be a mapping of columns to values")
     if not where:
@@ -124,7 +131,7 @@ def _condition(column: Column, place: int, value: Any) -> Condition:
         return Condition(place, 0.0, 0.0)
     if np.isscalar(value) is False and value is not None and not hasattr(value, "isoformat"):
         raise ParameterError(
-            f"where: column {shown(column.name)}: {shown(value)} is no value of a cell"
+            f"where: column {shown(column.name)}: {shown(value)} is not a single value"
         )
     if pd.isna(value):
         if not column.has_missing:  # type: ignore[attr-defined]
@@ -146,7 +153,7 @@ def _condition(column: Column, place: int, value: Any) -> Condition:
 
 
 def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condition:
-    """Return a condition of rows near a number, which is written over theirs."""
+    """Return a condition that accepts rows near a number, and replaces theirs by it."""
     if not column.low <= raw <= column.high:
         raise _outside(column, value)
     if raw in column.masses:
@@ -155,11 +162,11 @@ def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condit
     ends = ndtri([max(middle - NEAR / 2, 1e-9), min(middle + NEAR / 2, 1 - 1e-9)])
     low, high = np.interp(ends, column.normals, column.knots)
     cell = column.origin.from_numbers(np.array([raw]), np.array([False])).iloc[0]
-    if abs(_raw(column, cell) - raw) > CLOSE * max(column.high - column.low, abs(raw)):
+    if abs(_raw(column, cell) - raw) > PRECISION * max(column.high - column.low, abs(raw)):
         near = cell.item() if isinstance(cell, np.generic) else cell
         raise ParameterError(
-            f"where: column {shown(column.name)} cannot hold {shown(value)}: the nearest that it "
-            f"can is {shown(near)}"
+            f"where: column {shown(column.name)} cannot hold {shown(value)}: the nearest possible "
+            f"value is {shown(near)}"
         )
     return Condition(place, min(low, raw), max(high, raw), cell, exact=True)
 
@@ -167,12 +174,12 @@ def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condit
 def _range(column: Column, place: int, ends: tuple[Any, ...]) -> Condition:
     if len(ends) != 2:
         raise ParameterError(
-            f"where: column {shown(column.name)}: {shown(ends)} is no range (low, high)"
+            f"where: column {shown(column.name)}: {shown(ends)} is not a range (low, high)"
         )
     if not isinstance(column, NumericColumn):
         raise ParameterError(
-            f"where: column {shown(column.name)}: {shown(ends)} is a range, but it has no numbers "
-            "or dates"
+            f"where: column {shown(column.name)}: {shown(ends)} is a range, but the column does "
+            "not hold numbers or dates"
         )
     low, high = (
         infinite if end is None else _raw(column, end)

@@ -1,4 +1,4 @@
-"""Exactly as many rows as are asked for, however many are refused."""
+"""Rejection sampling with an exact number of rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from augan.exceptions import DataError
 
-Check = Callable[[Tensor], Tensor]  # encoded rows to a mask of those that are kept
+Check = Callable[[Tensor], Tensor]  # encoded rows to a mask of the accepted ones
 
-MAX_TRIES = 100  # rows that are drawn for one that is asked for, before giving up
-MIN_DRAWN, MAX_DRAWN = 256, 16_384  # rows at once, where some are refused
+MAX_TRIES = 100  # drawn rows for each requested one
+MIN_DRAWN, MAX_DRAWN = 256, 16_384  # rows per batch
 
 
 def draw_passing(
@@ -29,20 +29,20 @@ def draw_passing(
     Parameters
     ----------
     n : int
-        How many.
+        Number of rows.
     draw : callable
-        Returns so many new rows.
+        Function from a number to that many new rows.
     checks : mapping of str to callable
-        Each returns a mask of the rows that it keeps.
+        Functions from encoded rows to a mask of the accepted ones.
     refused : Counter
-        Where the rows that each check refuses are counted.
+        Numbers of rejected rows by check; updated.
     what : str
-        What an error begins with.
+        Start of the error message.
 
     Raises
     ------
     DataError
-        When too few of `MAX_TRIES` times as many rows pass.
+        If fewer than `n` of about ``MAX_TRIES * n`` rows pass.
     """
     if not checks:
         return draw(n)
@@ -52,8 +52,10 @@ def draw_passing(
     found, drawn = 0, 0
     while found < n:
         if drawn >= MAX_TRIES * max(n, MIN_DRAWN):
-            why = ", ".join(f"{name} refused {count}" for name, count in (refused - before).items())
-            raise DataError(f"{what}{n} rows are asked for, {found} of {drawn} passed ({why})")
+            why = ", ".join(
+                f"{name} rejected {count}" for name, count in (refused - before).items()
+            )
+            raise DataError(f"{what}{n} rows requested, {found} of {drawn} accepted ({why})")
         rate = max(found, 1) / drawn if drawn else 1.0
         rows = draw(int(np.clip(1.1 * (n - found) / rate, MIN_DRAWN, MAX_DRAWN)))
         drawn += len(rows)

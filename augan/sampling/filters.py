@@ -1,4 +1,4 @@
-"""Which new rows are kept. Each filter learns from real rows what it refuses."""
+"""Filters of new rows, each fitted to real rows."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from augan.exceptions import DataError, ParameterError
 from augan.networks.conditioning import ClassCritic
 from augan.sampling.pool import Pool
 
-BATCH = 1024  # rows that are compared at once
-MIN_HELD_OUT = 20  # real rows that the critic's outputs are calibrated on
-CEILING = 0.95  # quantile of the odds of new rows from which on all are accepted (Azadi 2019)
-N_JUDGED = 512  # new rows that this quantile is taken of
-LABEL_QUANTILE = 0.1  # of the real rows' own probabilities, below which a row is not of its class
-COPY_QUANTILE = 0.05  # of the distances between real rows, below which a row is a copy
+BATCH = 1024  # rows
+MIN_HELD_OUT = 20  # real rows for the calibration of the critic's outputs
+CEILING = 0.95  # quantile of the odds of new rows above which all are accepted (Azadi 2019)
+N_CEILING_ROWS = 512  # new rows for this quantile
+LABEL_QUANTILE = 0.1  # of the probabilities of real rows; rows below are rejected
+COPY_QUANTILE = 0.05  # of the distances between real rows; rows that are nearer are copies
 N_FOLDS, N_TREES = 3, 100
 
 
 class Filter(Protocol):
-    """Keeps some of the new rows of a class."""
+    """Accepts or rejects new rows of a class."""
 
     def keep(self, rows: Tensor, label: int, random: torch.Generator) -> Tensor:
         """Return a mask (n,) of encoded rows (n, ...) that are kept."""
 
 
 class CriticFilter:
-    """Rejection sampling by the critic (Azadi 2019), its outputs calibrated (Turner 2019).
+    """Rejection sampling by the critic (Azadi 2019) with calibrated outputs (Turner 2019).
 
-    A logistic regression tells held-out real rows from new ones by D(x, y); a new row is kept
-    with a probability in proportion to its odds of being real.
+    A logistic regression on D(x, y) separates held-out real rows from new ones. A new row is
+    accepted with a probability proportional to its odds of being real.
     """
 
     def __init__(self, pool: Pool, spread: float, seed: int) -> None:
@@ -49,8 +49,8 @@ class CriticFilter:
         counts = torch.bincount(labels, minlength=pool.n_classes)
         wanted = {label: int(n) for label, n in enumerate(counts) if n}
         fake = pool.draw(wanted, spread, random)
-        outputs = [self._judge(real[labels == label], label) for label in wanted] + [
-            self._judge(part, label)
+        outputs = [self._outputs(real[labels == label], label) for label in wanted] + [
+            self._outputs(part, label)
             for part, label in zip(fake.split(list(wanted.values())), wanted, strict=True)
         ]
         is_real = np.repeat([1, 0], [len(real), len(fake)])
@@ -61,16 +61,17 @@ class CriticFilter:
         """Return a mask (n,) of encoded rows (n, ...) that are kept."""
         if label not in self.ceilings:
             own = torch_stream(self.seed, f"ceiling {label}")
-            judged = self._log_odds(self.pool.draw({label: N_JUDGED}, self.spread, own), label)
-            self.ceilings[label] = float(np.quantile(judged, CEILING))
+            drawn = self.pool.draw({label: N_CEILING_ROWS}, self.spread, own)
+            self.ceilings[label] = float(np.quantile(self._log_odds(drawn, label), CEILING))
         excess = torch.from_numpy(self._log_odds(rows, label) - self.ceilings[label])
         return torch.rand(len(rows), generator=random) < excess.clamp(max=0).exp()
 
     def _log_odds(self, rows: Tensor, label: int) -> np.ndarray:
-        return self.odds.decision_function(self._judge(rows, label).numpy()[:, None])
+        return self.odds.decision_function(self._outputs(rows, label).numpy()[:, None])
 
     @torch.no_grad()
-    def _judge(self, rows: Tensor, label: int) -> Tensor:
+    def _outputs(self, rows: Tensor, label: int) -> Tensor:
+        """Return the critic's outputs D(x, y) (n,) for rows of a class."""
         assert self.pool.networks is not None
         critic = self.pool.networks.critic
         assert isinstance(critic, ClassCritic)
@@ -84,9 +85,9 @@ class CriticFilter:
 
 
 class LabelFilter:
-    """Keeps rows that a forest finds as typical of their class as most real ones.
+    """Rejects rows that are less typical of their class than most real ones.
 
-    The real rows' probabilities are cross-fitted.
+    Typical is a high class probability of a random forest; those of real rows are cross-fitted.
     """
 
     def __init__(self, pool: Pool, seed: int) -> None:
@@ -96,7 +97,7 @@ class LabelFilter:
             N_TREES, min_samples_leaf=3, class_weight="balanced", random_state=own
         )
         counts = np.bincount(labels, minlength=pool.n_classes)
-        self.lowest = dict.fromkeys(range(pool.n_classes), 0.0)  # too few rows to ask
+        self.lowest = dict.fromkeys(range(pool.n_classes), 0.0)  # of classes with few rows
         known = np.isin(labels, np.flatnonzero(counts >= 2 * N_FOLDS))
         if len(np.unique(labels[known])) > 1:
             folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=own)
@@ -116,7 +117,7 @@ class LabelFilter:
 
 
 class CopyFilter:
-    """Keeps rows that are no nearer to a real row than real rows are to each other."""
+    """Rejects rows that are nearer to a real row than most real rows are to each other."""
 
     def __init__(self, pool: Pool) -> None:
         self.rows = pool.rows.flatten(1)
@@ -133,9 +134,9 @@ class CopyFilter:
 
 
 class BandFilter:
-    """Keeps rows whose anomaly score lies between two quantiles of the real rows' scores.
+    """Accepts rows whose score lies between two quantiles of the real rows' scores.
 
-    The score of a row is its distance to the nearest rows of its class.
+    The score of a row is the mean distance to its `K` nearest neighbours in its class.
     """
 
     K = 5
@@ -159,26 +160,26 @@ class BandFilter:
 
 
 def check_critic_filter(has_critic: bool, n_held_out: int) -> None:
-    """Raise where rows cannot be judged by a critic.
+    """Check that the filter "critic" is possible.
 
     Raises
     ------
     ParameterError
-        Where there is no critic.
+        If there is no critic.
     DataError
-        Where it has too few rows to be calibrated on.
+        If there are too few held-out rows for its calibration.
     """
     if not has_critic:
         raise ParameterError("filters: 'critic' needs a GAN; give method='latent' or 'gan'")
     if n_held_out < MIN_HELD_OUT:
         raise DataError(
-            f"filters: 'critic' needs {MIN_HELD_OUT} held-out rows, there are {n_held_out}; a "
-            "higher validation_fraction keeps more"
+            f"filters: 'critic' needs {MIN_HELD_OUT} held-out rows, there are {n_held_out}; "
+            "increase validation_fraction"
         )
 
 
 def build_filters(names: Sequence[str], pool: Pool, spread: float, seed: int) -> dict[str, Filter]:
-    """Return the filters by name, in the order in which they are asked."""
+    """Return the filters by name, in the order in which they are applied."""
     built: dict[str, Filter] = {}
     if "copies" in names:
         built["copies"] = CopyFilter(pool)
@@ -190,7 +191,7 @@ def build_filters(names: Sequence[str], pool: Pool, spread: float, seed: int) ->
 
 
 def distances(rows: Tensor, others: Tensor, k: int) -> Tensor:
-    """Return the distances (n, k) of rows to the `k` nearest others, the nearest first."""
+    """Return the distances (n, k) of rows to their `k` nearest `others`, in ascending order."""
     found = [
         torch.cdist(part, others).topk(min(k, len(others)), largest=False).values
         for part in rows.split(BATCH)

@@ -1,4 +1,4 @@
-"""New rows, exactly as many as are asked for: drawn, filtered, decoded."""
+"""New rows in exact numbers: drawn from a pool, filtered and decoded."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class RowMaker:
     Parameters
     ----------
     pool : Pool
-        Draws encoded rows.
+        Source of encoded rows.
     codec : Codec
-        Makes rows of them.
+        Decodes them.
     names : list
-        What the classes are called.
+        Labels of the classes.
     filters : sequence of str
-        Which filters are asked.
+        Names of the filters.
     spread : float
-        How far from real rows to go.
+        Distance from real rows, as the parameter of `GANSampler`.
     seed : int
         Seed of the filters.
     """
@@ -56,7 +56,7 @@ class RowMaker:
 
     @property
     def filters(self) -> dict[str, Filter]:
-        """The filters, built when they are first asked."""
+        """The filters, fitted when they are first used."""
         if self._filters is None:
             self._filters = build_filters(self.filter_names, self.pool, self.spread, self.seed)
         return self._filters
@@ -68,14 +68,20 @@ class RowMaker:
         return conditions.hold(self.codec.decode(self.pool.rows))
 
     def shares(self, shares: Tensor, conditions: Conditions | None) -> Tensor:
-        """Return how frequent each class (k,) is among rows that meet the conditions."""
+        """Return the shares of the classes (k,) among rows that meet the conditions.
+
+        Raises
+        ------
+        DataError
+            If no training row meets the conditions.
+        """
         starts = self.starts(conditions)
         if starts is None:
             return shares
         counts = torch.bincount(self.pool.labels, minlength=self.pool.n_classes)
         met = torch.bincount(self.pool.labels[starts], minlength=self.pool.n_classes)
         if not met.any():
-            raise DataError("where: no training row is like that")
+            raise DataError("where: no training row meets the conditions")
         return shares * met / counts.clamp(min=1)
 
     def make(
@@ -86,12 +92,12 @@ class RowMaker:
         conditions: Conditions | None = None,
         score_range: tuple[float, float] | None = None,
     ) -> tuple[Any, dict[str, int]]:
-        """Return rows, one class after the other, and how many each filter refused.
+        """Return rows, sorted by class, and the number of rows that each filter rejected.
 
         Raises
         ------
         DataError
-            When a class has too few rows to start from, or too few new ones pass.
+            If a class has too few real rows, or too few new rows are accepted.
         """
         refused: Counter[str] = Counter()
         filters = dict(self.filters)
@@ -120,7 +126,7 @@ class RowMaker:
         return (rows if conditions is None else conditions.assign(rows)), dict(refused)
 
     def _source(self, label: int, starts: Tensor | None) -> Source:
-        """Return what draws rows of a class; it takes time to build, so it is kept."""
+        """Return the source of a class's rows; sources of all rows are cached."""
         if starts is not None:
             return self.pool.source(label, self.spread, starts)
         if label not in self._sources:
@@ -128,12 +134,12 @@ class RowMaker:
         return self._sources[label]
 
     def _as_decoded(self, rows: Tensor) -> Tensor:
-        """Return encoded rows as they are after rounding, within bounds: what filters judge."""
+        """Return encoded rows after rounding and clipping, as the filters take them."""
         return self.codec.as_decoded(rows)
 
     def _check(self, label: int, starts: Tensor | None) -> None:
         name, own = repr(self.names[label]), self.pool.labels == label
         if int(own.sum()) < 2:
-            raise DataError(f"class {name} has 1 row: it takes at least 2 to make more")
+            raise DataError(f"class {name} has 1 row: at least 2 are required for new ones")
         if starts is not None and not starts[own].any():
-            raise DataError(f"where: no training row of class {name} is like that")
+            raise DataError(f"where: no training row of class {name} meets the conditions")

@@ -1,4 +1,4 @@
-"""What new rows are made of: real rows of every class, and the networks that learned from them."""
+"""The pool that new rows are made from: real rows of every class, and trained networks."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from augan.sampling.sources import (
 
 Method = Literal["gan", "latent", "data"]
 
-MIN_LATENT_ROWS = 5  # below which a class has no spread in the latents to speak of
+MIN_LATENT_ROWS = 5  # rows of a class for the source "latent"
 
 
 class Pool:
-    """Real encoded rows by class, and what draws more of them.
+    """Real encoded rows by class, and sources of new ones.
 
     Parameters
     ----------
     networks : Networks or None
-        Trained; None where all sources work on the data.
+        Trained networks; None if all sources use the data alone.
     spec : VectorSpec or ImageSpec
-        What the encoded channels are.
+        Shape of the encoded rows.
     rows, labels : Tensor
-        Encoded rows (m, ...), and their classes (m,) from 0 on.
+        Encoded rows (m, ...), and their classes (m,) from 0.
     held_out : Tensor
         Mask (m,) of the rows that the networks were not trained on.
     n_classes : int
-        How many classes there are.
+        Number of classes.
     method : {"auto", "gan", "latent", "data"}
-        Where new rows come from.
+        Source of new rows.
     symmetry : {"flips", "dihedral"} or None
-        How new images are reflected.
+        Symmetry of the images.
     """
 
     def __init__(
@@ -67,16 +67,16 @@ class Pool:
         return Pool(self.networks, self.spec, *parts, *how)
 
     def reflected(self, symmetry: str | None) -> Pool:
-        """Return a pool of the same rows whose new images are reflected in another way."""
+        """Return a pool of the same rows with another symmetry of new images."""
         parts = self.rows, self.labels, self.held_out
         return Pool(self.networks, self.spec, *parts, self.n_classes, self.method, symmetry)
 
     def n_rows(self, label: int) -> int:
-        """Return how many real rows of a class there are."""
+        """Return the number of real rows of a class."""
         return int((self.labels == label).sum())
 
     def source(self, label: int, spread: float, start: Tensor | None = None) -> Source:
-        """Return what draws rows of a class; `start` (m,) masks the rows to start from."""
+        """Return the source of a class's new rows; `start` (m,) masks the rows to start from."""
         source = self._source(label, spread, start)
         if self.symmetry is None:
             return source
@@ -97,13 +97,13 @@ class Pool:
         return gan if method == "gan" else LatentNeighbourhood(gan, rows, spread, begin)
 
     def draw(self, wanted: Mapping[int, int], spread: float, random: torch.Generator) -> Tensor:
-        """Return encoded rows, one class after the other."""
+        """Return encoded rows, sorted by class."""
         drawn = [self.source(label, spread).draw(n, random) for label, n in wanted.items() if n]
         return torch.cat(drawn) if drawn else self.rows[:0]
 
 
 def choose(method: str, n_rows: int) -> Method:
-    """Return the source for a class of `n_rows`; "auto" goes by how many there are."""
+    """Return the source for a class of `n_rows`; "auto" depends on their number."""
     if method == "auto":
         return "latent" if n_rows >= MIN_LATENT_ROWS else "data"
     return method  # type: ignore[return-value]

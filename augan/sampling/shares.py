@@ -1,4 +1,4 @@
-"""How many of the rows that are added are copies, and how many new."""
+"""Numbers of copies and of synthetic rows among the added rows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Counts = NDArray[np.intp]
 
 
 def split_added(counts: Counts, added: Counts, share: float | None) -> tuple[Counts, Counts]:
-    """Return how many copies, and how many new rows, each class (k,) gets.
+    """Return the numbers of copies and of synthetic rows of each class (k,).
 
-    Without a `share` all of `added` are new. With one, copies make classes of `counts` rows as
-    large as is asked, and new rows on top of them are that share of each class.
+    Without a `share`, all `added` rows are synthetic. With one, they are copies of the `counts`
+    real rows, and further synthetic rows then make up that share of each class.
     """
     if share is None:
         return np.zeros_like(added), added
@@ -20,7 +20,7 @@ def split_added(counts: Counts, added: Counts, share: float | None) -> tuple[Cou
 
 
 def draw_copies(codes: Counts, copies: Counts, random: np.random.Generator) -> Counts:
-    """Return indices of rows of classes `codes` (n,) to repeat, each row about as often."""
+    """Return indices of rows to copy, given their classes `codes` (n,), each about as often."""
     drawn = [np.empty(0, dtype=np.intp)]
     for code, n in enumerate(copies.tolist()):
         rows = random.permutation(np.flatnonzero(codes == code))

@@ -1,7 +1,6 @@
-"""Where new rows of a class come from: the GAN, the latents of real rows, or the rows themselves.
+"""Sources of new rows of a class: the GAN, the latents of real rows, or the rows themselves.
 
-Each source draws encoded rows. Which is used is a matter of how many real ones there are; see
-`augan.sampling.pool`.
+Each source draws encoded rows. `augan.sampling.pool` chooses one by the number of real rows.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from augan.codecs.spec import ImageSpec, Spec, VectorSpec
 from augan.networks import Networks
 from augan.sampling.deformation import add_noise, deform, reflect, relight
 
-BATCH = 1024  # rows that go through a network at once
-PIXELS = 2**24  # that are deformed at once
-NEIGHBOURS = 5  # of a row in the latents, as SMOTE takes
+BATCH = 1024  # rows
+MAX_PIXELS = 2**24  # in a batch of images that are deformed
+NEIGHBOURS = 5  # of a row in the latent space, as in SMOTE
 FROM_OTHERS = 0.5  # share of the replaced cells that come from rows of any class
-REPLACED = 0.6  # share of a row's categories that are replaced, for every unit of spread
+REPLACED = 0.6  # share of a row's categories that are replaced for a spread of 2
 
 
 class Source(Protocol):
@@ -31,7 +30,7 @@ class Source(Protocol):
 
 
 class ClassGAN:
-    """Rows G(z, y) of the conditional generator, z from the prior."""
+    """Rows G(z, y) of the conditional generator, with z from the prior."""
 
     def __init__(self, networks: Networks, spec: Spec, label: int, n_classes: int) -> None:
         self.networks, self.spec = networks, spec
@@ -53,13 +52,17 @@ class ClassGAN:
 
 
 class LatentNeighbourhood:
-    """Rows near real ones along the generator's manifold.
+    """Rows near real ones on the generator's manifold.
 
-    ``x~ = G(z~, y) + r~`` with z = E(x), the residual r = x - G(z, y) that the generator cannot
-    say of a row, ``z~ = z + t (z' - z) + h s e`` and ``r~ = r + t (r' - r)``: SMOTE in the latents
-    (Chawla 2002; x' is one of the row's neighbours there, t is drawn from 0 to 1) and a smoothed
-    bootstrap (Silverman and Young 1987) whose kernel follows the data: `spread` h times the
-    class's deviations s. Below a spread of 1, t is that much smaller too.
+    SMOTE in the latent space (Chawla 2002) with a smoothed bootstrap (Silverman and Young 1987)::
+
+        x~ = G(z~, y) + r~
+        z~ = z + t (z' - z) + h s e
+        r~ = r + t (r' - r)
+
+    Here z = E(x), r = x - G(z, y) is the residual, and z' and r' are those of one of the nearest
+    neighbours of z. The factor t is uniform from 0 to 1, or to the spread h if that is smaller;
+    e is standard normal, and s are the standard deviations of the class's latents.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ class LatentNeighbourhood:
     rows : Tensor
         Real encoded rows (m, ...) of the class.
     spread : float
-        How far to go.
+        Distance from real rows (h).
     start : Tensor, optional
         Indices of the rows to start from; all if not given.
     """
@@ -104,7 +107,7 @@ class LatentNeighbourhood:
         return finished(made + residual, self.gan.spec, random)
 
     def _neighbour_of(self, start: Tensor, random: torch.Generator) -> Tensor:
-        """Return for each row (n,) one of those nearest to it in the latents."""
+        """Return a random one of the nearest neighbours of each row (n,) in the latent space."""
         k = min(NEIGHBOURS, len(self.z) - 1)
         unknown = (~self.known).logical_and(torch.zeros_like(self.known).index_fill(0, start, True))
         for rows in unknown.nonzero()[:, 0].split(BATCH):
@@ -115,20 +118,19 @@ class LatentNeighbourhood:
 
 
 class DataNeighbourhood:
-    """Rows near real ones, each column moved by itself.
+    """Rows near real ones, with independent changes of each column.
 
-    Numbers by half of `spread` times the class's deviation, in the normal units that the codec
-    maps them to; of the categories some are replaced by those of another row, of the class or of
-    any.
+    Numbers get normal noise of half of `spread` times the class's standard deviation, in encoded
+    units. Some categories are replaced by those of another row, of the same or of any class.
 
     Parameters
     ----------
     rows, others : Tensor
         Real encoded rows (m, d) of the class, and of all classes.
     spec : VectorSpec
-        What the encoded channels are.
+        Shape of the encoded rows.
     spread : float
-        How far to go.
+        Distance from real rows.
     start : Tensor, optional
         Indices of the rows to start from; all if not given.
     """
@@ -167,16 +169,16 @@ class DataNeighbourhood:
 
 
 class ImageNeighbourhood:
-    """Real images, each deformed, under another light and with white noise.
+    """Real images with random deformation, brightness, contrast and white noise.
 
     Parameters
     ----------
     images : Tensor
         Encoded images (m, C, H, W) to start from.
     spec : ImageSpec
-        What the encoded channels are.
+        Shape of the encoded images.
     spread : float
-        How far to go.
+        Distance from real images.
     """
 
     def __init__(self, images: Tensor, spec: ImageSpec, spread: float) -> None:
@@ -185,8 +187,8 @@ class ImageNeighbourhood:
     def draw(self, n: int, random: torch.Generator) -> Tensor:
         """Return `n` encoded images."""
         start = torch.randint(len(self.images), (n,), generator=random)
-        at_once = max(1, PIXELS // self.images[0].numel())
-        return torch.cat([self._near(part, random) for part in start.split(at_once)])
+        batch = max(1, MAX_PIXELS // self.images[0].numel())
+        return torch.cat([self._near(part, random) for part in start.split(batch)])
 
     def _near(self, start: Tensor, random: torch.Generator) -> Tensor:
         images = self.images[start]
@@ -196,7 +198,7 @@ class ImageNeighbourhood:
 
 
 class Reflected:
-    """Images of another source, each mirrored or turned as a symmetry of theirs allows."""
+    """Images of another source, reflected or rotated at random within a symmetry group."""
 
     def __init__(self, source: Source, symmetry: str, spec: ImageSpec) -> None:
         self.source, self.symmetry, self.spec = source, symmetry, spec
@@ -209,7 +211,7 @@ class Reflected:
 
 
 def finished(rows: Tensor, spec: Spec, random: torch.Generator) -> Tensor:
-    """Return encoded rows that could be real: categories drawn, pixels in range."""
+    """Return valid encoded rows: categories are drawn one-hot, pixels are clipped."""
     if spec.kind == "image":
         return rows.clamp(-1, 1) if spec.activation == "tanh" else rows
     rows = rows.clone()

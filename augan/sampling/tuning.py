@@ -1,7 +1,6 @@
-"""How many new rows, and how near to real ones: by cross-validation in the training rows.
+"""The number of new rows and their spread, chosen by cross-validation in the training rows.
 
-Of few real rows cross-validation says too little; then there is a number that has helped more
-often than not.
+With few real rows cross-validation is too noisy; a default is used instead.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ Codes = NDArray[np.intp]
 Decode = Callable[[torch.Tensor], Any]
 
 N_FOLDS = 3
-FEW = 100  # rows of a class, below which nothing is measured
-MAX_ROWS = 5000  # of the classes that get no new rows, to fit classifiers on
+FEW = 100  # rows of a class; cross-validation is too noisy with fewer
+MAX_ROWS = 5000  # of the classes that get no new rows, for classifiers
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """At most `times` as many rows of a class as there are real ones, `spread` times the spread."""
+    """Up to `times` as many rows of a class as real ones, with `spread` times the spread."""
 
     times: float
     spread: float
@@ -45,18 +44,18 @@ CANDIDATES = (Candidate(3, 0.25), Candidate(3, 1), Candidate(10, 1), Candidate(m
 
 @dataclass(frozen=True)
 class Trial:
-    """What a candidate is worth: average precision (F1 of images) beyond that of real rows alone.
+    """Result of a candidate: the gain in average precision (F1 for images) over real rows alone.
 
     Attributes
     ----------
     times, spread : float
-        The candidate; its spread is times the sampler's.
+        The candidate; its spread is a multiple of the sampler's.
     gain, error : float
         Mean over folds, classifiers and classes, and its standard error.
     share : float or None
-        Of images: the share of every class that is new, on top of copies.
+        For images, the share of synthetic images in every class.
     symmetry : {"flips", "dihedral"} or None
-        Of images: how new ones are reflected.
+        For images, the symmetry of new ones.
     """
 
     times: float
@@ -68,7 +67,7 @@ class Trial:
 
 
 def amounts(wanted: Mapping[int, int], counts: NDArray[np.intp], times: float) -> dict[int, int]:
-    """Return how many new rows of each class, `wanted` at most, make `times` the real ones."""
+    """Return the number of new rows of each class for `times` its real rows, at most `wanted`."""
     return {
         label: int(min(n, (times - 1) * counts[label] if math.isfinite(times) else n))
         for label, n in wanted.items()
@@ -78,9 +77,9 @@ def amounts(wanted: Mapping[int, int], counts: NDArray[np.intp], times: float) -
 def split_folds(
     codes: Codes, groups: Codes | None, seed: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return training and held-out rows of each fold; the rows of a group are on one side.
+    """Return training and held-out rows of each fold; groups are not split.
 
-    There are no folds where groups keep a class from being on both sides of each.
+    The list is empty if some fold would lack a class in its training or held-out rows.
     """
     if groups is None:
         return list(StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(codes, codes))
@@ -106,31 +105,36 @@ def try_candidates(
     groups: Codes | None,
     seed: int,
 ) -> list[Trial]:
-    """Measure each candidate on held-out real rows, if there are folds.
+    """Evaluate each candidate by cross-validation on real rows.
 
-    New rows start from those of the training folds alone, but the networks have seen the held-out
-    rows and their classes too: gains are on the high side.
+    New rows are made from the training folds only, but the networks were trained on the held-out
+    rows and their classes too, so the gains are optimistic.
 
     Parameters
     ----------
     frame : DataFrame
-        The pool's rows (m, d) as they came.
+        The pool's rows (m, d), not encoded.
     pool : Pool
-        Draws new rows.
+        Source of new rows.
     wanted : mapping of int to int
-        How many rows of each class are asked for.
+        Requested number of rows of each class.
     counts : ndarray of shape (n_classes,)
-        How many real rows of each class there are, in the pool or not.
+        Number of real rows of each class, in the pool or not.
     decode : callable
-        Makes a table of encoded rows.
+        Function from encoded rows to a table.
     classifier : "auto" or classifier
-        What the rows are for; "auto" is the mean of logistic regression, forest and boosting.
+        The classifier; "auto" is the mean of logistic regression, forest and boosting.
     spread : float
-        What a candidate's spread is times of.
+        Spread of the sampler.
     groups : ndarray of shape (m,) or None
-        Which of the pool's rows belong together.
+        Groups of the pool's rows.
     seed : int
         Seed of folds, classifiers and rows.
+
+    Returns
+    -------
+    trials : list of Trial
+        The result of each candidate; empty if there are no folds.
     """
     codes = pool.labels.numpy()
     targets = [label for label, n in wanted.items() if n]
@@ -159,7 +163,7 @@ def try_candidates(
 
 
 def means_and_errors(gains: list[list[float]]) -> list[tuple[float, float]]:
-    """Return mean and standard error of each candidate's gains, a list for each fold."""
+    """Return mean and standard error of each candidate's gains, given as a list for each fold."""
     if not gains:
         return []
     table = np.array(gains)
@@ -168,13 +172,13 @@ def means_and_errors(gains: list[list[float]]) -> list[tuple[float, float]]:
 
 
 def best_of(trials: list[Trial]) -> Trial | None:
-    """Return the trial with the highest gain, if it is above its standard error."""
+    """Return the trial with the highest gain, None if that is within its standard error."""
     best = max(trials, key=lambda trial: trial.gain)
     return best if best.gain > best.error else None
 
 
 class _Fold:
-    """Training rows, and held-out ones to score classifiers on."""
+    """Training and held-out rows of a fold, on which classifiers are evaluated."""
 
     def __init__(
         self,
@@ -198,7 +202,7 @@ class _Fold:
             self.models = [classifier]
 
     def score(self, rows: pd.DataFrame, labels: Codes) -> float:
-        """Return the mean average precision of the targets, trained with new `rows`."""
+        """Return the mean average precision of the targets after training with added `rows`."""
         X, y = self.train, self.y_train
         if len(rows):
             X = np.concatenate([X, self.encoder.transform(plain(rows))])
@@ -214,7 +218,7 @@ class _Fold:
 
 
 def _at_most(rows: Codes, codes: Codes, targets: list[int], random: np.random.Generator) -> Codes:
-    """Leave out rows of the classes that get none, where they are many."""
+    """Return rows, with at most `MAX_ROWS` of the classes that get no new ones."""
     others = rows[~np.isin(codes[rows], targets)]
     if len(others) <= MAX_ROWS:
         return rows

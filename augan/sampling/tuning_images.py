@@ -1,4 +1,4 @@
-"""Copies of images, new ones, or nothing: by cross-validation in the training images."""
+"""The choice between copies, new images or none, by cross-validation in the training images."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from augan.sampling.tuning import N_FOLDS, Trial, means_and_errors, split_folds
 Images = NDArray[Any]
 Decode = Callable[[torch.Tensor], Images]
 
-FEW = 2 * N_FOLDS  # images of a class, below which nothing is measured
-MAX_IMAGES, MAX_BYTES = 2000, 2**28  # of a class, and of all classes together
+FEW = 2 * N_FOLDS  # images of a class; fewer cannot be cross-validated
+MAX_IMAGES, MAX_BYTES = 2000, 2**28  # images of a class, memory of all classes
 
 
 @dataclass(frozen=True)
 class ImageCandidate:
-    """Classes made equal by copies; `share` of each is new then, at `spread` times the spread.
+    """Classes are made equal by copies; then new images are added until they are `share` of each.
 
-    New images are reflected as `symmetry` says.
+    New images have `spread` times the spread, and `symmetry`.
     """
 
     share: float
@@ -40,11 +40,11 @@ class ImageCandidate:
 
 DEFAULT = ImageCandidate(0.5, 1)
 CANDIDATES = (ImageCandidate(0, 1), ImageCandidate(0.25, 0.25), ImageCandidate(0.5, 0.5), DEFAULT)
-REFLECTED = ((0.75, 0.25), (0.75, 1))  # shares and spreads of those with a symmetry
+REFLECTED = ((0.75, 0.25), (0.75, 1))  # shares and spreads of candidates with a symmetry
 
 
 def candidates(symmetry: str | None, *, is_square: bool) -> tuple[ImageCandidate, ...]:
-    """Return what is tried: all with `symmetry`, or with "auto" none and the largest there is."""
+    """Return the candidates: with `symmetry`, or for "auto" without and with the largest one."""
     if symmetry != "auto":
         return tuple(replace(one, symmetry=symmetry) for one in CANDIDATES)
     largest = "dihedral" if is_square else "flips"
@@ -63,33 +63,36 @@ def try_image_candidates(
     groups: Counts | None,
     seed: int,
 ) -> list[Trial]:
-    """Measure each candidate on held-out real images, if there are folds: the classes' mean F1.
+    """Evaluate each candidate by cross-validation on real images, by the mean F1 of the classes.
 
-    New images start from those of the training folds alone. Networks of other methods than "data"
-    have seen the held-out ones too: their gains are on the high side. Of classes with very many
-    images so many take part that it stays a matter of minutes.
+    New images are made from the training folds only. With other methods than "data", networks were
+    trained on the held-out images too, so the gains are optimistic. Large classes are subsampled.
 
     Parameters
     ----------
     images : ndarray of shape (m, H, W[, C])
-        The pool's images as they came.
+        The pool's images, not encoded.
     pool : Pool
-        Draws new images.
+        Source of new images.
     sizes : ndarray of shape (n_classes,)
-        How many images each class is to have, the new ones aside.
+        Number of images and copies of each class.
     decode : callable
-        Makes images of encoded ones.
+        Function from encoded images to images.
     classifier : "auto" or classifier
-        What the images are for; "auto" is a small convolutional network. Any other sees them as
-        rows of pixels.
+        The classifier; "auto" is a small convolutional network. Others are given rows of pixels.
     spread : float
-        What a candidate's spread is times of.
+        Spread of the sampler.
     symmetry : {"auto", "flips", "dihedral"} or None
-        How new images are reflected; "auto": to be found out.
+        Symmetry of new images; "auto" tries some.
     groups : ndarray of shape (m,) or None
-        Which of the pool's images belong together.
+        Groups of the pool's images.
     seed : int
         Seed of folds, classifiers and images.
+
+    Returns
+    -------
+    trials : list of Trial
+        The result of each candidate; empty if there are no folds.
     """
     codes = pool.labels.numpy()
     share_of_memory = MAX_BYTES // (images[0].nbytes * pool.n_classes)
@@ -122,7 +125,7 @@ def try_image_candidates(
 
 
 class _Fold:
-    """Training images, and held-out ones to score a classifier on."""
+    """Training and held-out images of a fold, on which a classifier is evaluated."""
 
     def __init__(
         self,
@@ -138,14 +141,14 @@ class _Fold:
         self.classifier, self.seed = classifier, derive_seed(seed, "classifier") % 2**32
 
     def score(self, images: Images, labels: Counts) -> float:
-        """Return the mean F1 of the classes, trained with other `images` as well."""
+        """Return the mean F1 of the classes after training with added `images`."""
         model = _Rows(self.classifier, self.seed)
         model.fit(np.concatenate([self.train, images]), np.concatenate([self.y_train, labels]))
         return float(f1_score(self.y_test, model.predict(self.test), average="macro"))
 
 
 class _Rows:
-    """A classifier of images, or one of rows that sees their pixels."""
+    """A classifier of images, or a classifier of rows that is given their pixels."""
 
     def __init__(self, classifier: Any, seed: int) -> None:
         self.sees_images = isinstance(classifier, str)

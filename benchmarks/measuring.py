@@ -28,7 +28,7 @@ def measure_augan(
     calibration = {
         "p_value_rates": {str(level): float((p_values <= level).mean()) for level in LEVELS},
         "n_test_normals": len(p_values),
-        "n_calibration": _calibration_rows(detector),
+        "n_calibration": detector.n_calibration_,
     }
     return detector, quality(y, scores) | fitting | scoring | calibration
 
@@ -57,9 +57,3 @@ def sizes(train: Any, test: Any, y: NDArray[np.int64]) -> Result:
     columns = int(np.prod(train.shape[1:]))
     counts = {"n_train": len(train), "columns": columns, "n_test": len(test)}
     return counts | {"test_anomalies": int(y.sum())}
-
-
-def _calibration_rows(detector: Any) -> int | None:
-    """Return how many scores of held-out normals the p-values come from."""
-    conformal = getattr(detector.scorer_, "conformal", None)
-    return len(conformal.scores) if hasattr(conformal, "scores") else None

@@ -94,7 +94,7 @@ def _of_detector(estimator: Any) -> dict[str, Any]:
         | ({"fusion": scorer.fusion} if calibrated else {})
         | ({"weights": list(scorer.weights)} if calibrated else {}),
         "threshold": estimator.threshold_,
-        "calibration_rows": len(scorer.conformal.scores),
+        "calibration_rows": estimator.n_calibration_,
     }
 
 

@@ -24,7 +24,7 @@ DIGITS = np.clip(16 * load_digits().images, 0, 255).astype(np.uint8)
 LABELS = load_digits().target
 TABLE = load_breast_cancer(as_frame=True).data.iloc[:200, :6]
 PRETEXT = {"pretext_steps": 1, "n_folds": 2, "heads": ("data_neighbors",)}
-SIZES = {"latent_dim": 8, "width": 8, "n_critic": 2, "random_state": 0}
+SIZES = {"latent_dim": 8, "width": 8, "random_state": 0}
 
 
 def _fit(X, n_steps, **params):
@@ -36,7 +36,7 @@ def _fit(X, n_steps, **params):
 def former(tmp_path_factory):
     """A model of the digits from zero to four."""
     path = tmp_path_factory.mktemp("models") / "low.augan"
-    _fit(DIGITS[LABELS < 5], 400).save(path)
+    _fit(DIGITS[LABELS < 5], 600).save(path)
     return str(path)
 
 

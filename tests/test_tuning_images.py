@@ -90,7 +90,7 @@ def test_new_images_are_added_where_they_help(uneven: Any) -> None:
 def test_the_own_classifier_decides_the_same_again_and_a_file_keeps_it(
     uneven: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = partial(ImageClassifier, n_steps=10)
+    quick = partial(ImageClassifier, n_steps=40)
     monkeypatch.setattr("augan.sampling.tuning_images.ImageClassifier", quick)
     X, y = uneven
     sampler = GANSampler(tune_for="auto", random_state=0)
@@ -209,7 +209,7 @@ def test_the_classifier_of_images_tells_digits_apart() -> None:
     X, held_out, y, true = train_test_split(
         digits.images, np.array(list("abcdefghij"))[digits.target], random_state=0
     )
-    model = ImageClassifier(n_steps=300).fit(X, y)
+    model = ImageClassifier(n_steps=500).fit(X, y)
     assert model.score(held_out, true) > 0.93
     assert np.allclose(model.predict_proba(held_out).sum(axis=1), 1)
     first, again = (ImageClassifier(n_steps=10).fit(X, y).predict_proba(held_out) for _ in "12")

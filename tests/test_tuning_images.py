@@ -66,7 +66,7 @@ def test_nothing_is_added_for_a_classifier_that_learns_nothing(uneven: Any) -> N
     assert new.shape == (5, 8, 8) and labels.tolist() == [8] * 5
 
 
-def test_copies_are_added_where_only_they_help(uneven: Any) -> None:
+def test_copies_are_added_where_only_they_help(uneven: Any, tmp_path: Path) -> None:
     X, y = uneven
     sampler = GANSampler(tune_for=OnlyOf("copies"), random_state=0)
     X_new, y_new = sampler.fit_resample(X, y)
@@ -74,6 +74,8 @@ def test_copies_are_added_where_only_they_help(uneven: Any) -> None:
     assert len(X_new) == 180 and np.array_equal(X_new[: len(X)], X)
     real = {image.tobytes() for image in X}
     assert all(image.tobytes() in real for image in X_new)
+    sampler.save(tmp_path / "s.augan")
+    assert augan.load(tmp_path / "s.augan").synthetic_share_ == 0
 
 
 def test_new_images_are_added_where_they_help(uneven: Any) -> None:

@@ -107,7 +107,7 @@ class SamplerParts(Part):
         Field(fail_fast=True, max_length=MOST_COLUMNS),
     ]
     spread: NotNegative
-    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    share: Annotated[float, Field(ge=0, lt=1)] | None = None  # 0: copies alone
     symmetry: Literal["flips", "dihedral"] | None = None
     tuning: Annotated[list[list[Written]], Field(max_length=1000)] | None
 

@@ -15,14 +15,14 @@ CLASSES = {cls.__name__: cls for cls in (AnoGAN, FAnoGAN, GANSampler)}
 
 
 def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
-    """Return the estimator saved in a model file; it scores exactly as the one that was saved.
+    """Return the estimator in a model file; its scores are equal to those before saving.
 
     Parameters
     ----------
     path : path-like
         A file written by `save`.
     device : str, optional
-        Torch device to use instead of the one that the estimator was made with.
+        Torch device, instead of the estimator's parameter `device`.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def load(path: str | os.PathLike[str], *, device: str | None = None) -> Any:
     Raises
     ------
     ModelFileError
-        When the file is missing, damaged, unsafe or of another format version.
+        If the file is missing, damaged, unsafe or of an unsupported format version.
     """
     with damage_reported(path):
         manifest, tensors = read_model(path)

@@ -52,7 +52,7 @@ def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> An
     cls = getattr(augan, name)
     known = cls().get_params()
     for former in RENAMED.keys() & given.keys():
-        say(f"augan: warning: --set {former}: the parameter is called {RENAMED[former]} now")
+        say(f"augan: warning: --set {former}: the parameter was renamed to {RENAMED[former]}")
     given = {RENAMED.get(parameter, parameter): value for parameter, value in given.items()}
     for parameter in given:
         if parameter in own:

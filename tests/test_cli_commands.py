@@ -191,5 +191,5 @@ def test_the_former_name_of_a_parameter_works_and_warns(folder: Path) -> None:
     former = run(*words, "--set", "score=paper")
     assert former.exit_code == 0, former.stderr
     (line,) = former.stderr.splitlines()
-    assert line == "augan: warning: --set score: the parameter is called scoring now"
+    assert line == "augan: warning: --set score: the parameter was renamed to scoring"
     assert "gan: 2000" in former.stdout  # steps of the score "paper"

@@ -67,10 +67,10 @@ def test_a_former_name_of_a_head_is_the_current_head(detector: FAnoGAN) -> None:
 )
 def test_a_former_name_of_a_parameter_warns(name: str, now: str) -> None:
     value = {"score": "paper", "repair_steps": 7}[name]
-    with pytest.warns(FutureWarning, match=f"{name!r} is called {now!r} now"):
+    with pytest.warns(FutureWarning, match=f"{name!r} was renamed to {now!r}"):
         made = FAnoGAN(**{name: value})
     assert made.get_params()[now] == value
-    with pytest.warns(FutureWarning, match=f"{name!r} is called {now!r} now"):
+    with pytest.warns(FutureWarning, match=f"{name!r} was renamed to {now!r}"):
         changed = FAnoGAN().set_params(**{name: value})
     assert changed.get_params()[now] == value
     with pytest.raises(TypeError, match="unexpected keyword"):

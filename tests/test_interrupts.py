@@ -429,7 +429,7 @@ def test_when_space_runs_out_the_last_checkpoint_is_kept(
         patch.setattr(zipfile.ZipFile, "writestr", full)
         result = run("fit", folder / "d.csv", "--out", folder / "m", *SIZES, *OFTEN)
     assert result.exit_code == 1 and len(written) > 5
-    assert "the one before is kept" in result.stderr and len(said(result)) == 2
+    assert "the previous one is kept" in result.stderr and len(said(result)) == 2
     assert read_checkpoint(folder / "m.checkpoint")["progress"]["step"] == 100
     assert_ends_as(uninterrupted, folder)
 

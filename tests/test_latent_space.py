@@ -196,7 +196,7 @@ def test_a_model_without_encoder_searches():
         (lambda d: d.generate(np.full((1, 16), np.nan)), DataError, "latents: must be finite"),
         (lambda d: d.edit(DIGITS[:2], np.zeros(3)), DataError, r"must be \(n, 16\)"),
         (lambda d: d.edit(DIGITS[:2], np.zeros(16), np.inf), ParameterError, "strength=inf"),
-        (lambda d: d.direction(DIGITS[:3], [0, 0, 0]), DataError, "both of them"),
+        (lambda d: d.direction(DIGITS[:3], [0, 0, 0]), DataError, "must have both"),
         (lambda d: d.direction(DIGITS[:3], [0, 1]), DataError, r"y has shape \(2,\) for 3 rows"),
         (lambda d: d.sample(3, truncation=0), ParameterError, "truncation=0: must be"),
     ],

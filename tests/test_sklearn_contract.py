@@ -226,7 +226,7 @@ def test_a_frame_goes_through_a_pipeline(mixed_frame: pd.DataFrame) -> None:
 def test_grid_search_on_labelled_rows(scoring: str, blobs: Any) -> None:
     X, y = blobs
     detector = FAnoGAN(normal_label=1, encoder_steps=20, random_state=0, **TINY)
-    grid = {"score": ["calibrated", "paper"], "n_neighbors": [3, 9]}
+    grid = {"scoring": ["calibrated", "paper"], "n_neighbors": [3, 9]}
     search = GridSearchCV(detector, grid, scoring=scoring, cv=2, refit=True).fit(X, y)
     assert search.best_score_ > 0.95
     assert not np.isnan(search.cv_results_["mean_test_score"]).any()

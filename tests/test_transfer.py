@@ -175,7 +175,7 @@ def test_what_cannot_be_begun_with_is_said(former, X, params, error, message):
 def test_a_sampler_is_nothing_to_begin_with(tmp_path):
     sampler = GANSampler(method="data").fit(TABLE[:60], np.repeat([0, 1], 30))
     sampler.save(tmp_path / "s.augan")
-    with pytest.raises(ParameterError, match="a GANSampler, and no detector"):
+    with pytest.raises(ParameterError, match="a GANSampler, not a detector"):
         _fit(TABLE, 1, warm_start_from=tmp_path / "s.augan")
 
 
@@ -223,8 +223,8 @@ def test_features_of_a_row_do_not_depend_on_others():
 def test_wrong_parameters_of_features_are_said(former):
     for given, message in (
         ({"network": "generator"}, "network='generator': must be one of"),
-        ({"detector": LogisticRegression()}, "must be a detector of augan's"),
-        ({"detector": former, "network": "pretext"}, "the detector's heads need none"),
+        ({"detector": LogisticRegression()}, "must be a detector of augan"),
+        ({"detector": former, "network": "pretext"}, "the detector has no pretext network"),
     ):
         with pytest.raises(ParameterError, match=message):
             CriticFeatures(**given).fit(DIGITS[:60])

@@ -11,8 +11,8 @@ from augan.estimators.parameters import estimator
 class AnoGAN(InpaintingDetector, SearchParameters):
     """AnoGAN: a GAN trained on normal data, inverted by gradient search for every scored row.
 
-    Slower to score than `FAnoGAN` and without an encoder to train; use it to compare with the
-    original, or where an encoder fails.
+    Needs no encoder, but scoring is slower than with `FAnoGAN`. Use it for comparison with the
+    original method, or if an encoder fails.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Fitted parts of a detector, and thresholds and p-values from the scores of held-out rows."""
+"""Fitted attributes of a detector, thresholds and p-values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
     """Mixin of detectors with a fitted `model_`, whose scorer is calibrated."""
 
     model_: DetectorModel
-    _offset: tuple[float, float, str | float]  # with `target_fpr` and `contamination` at that time
+    _offset: tuple[float, float, str | float]  # and `target_fpr` and `contamination` in `fit`
 
     def p_value_of(self, scores: Floats) -> Floats:
         """Return the conformal p-values (n,) of scores that `anomaly_score` returned.
@@ -31,10 +31,15 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
         scores : array-like of shape (n,)
             Anomaly scores.
 
+        Returns
+        -------
+        p_values : ndarray of shape (n,)
+            Lower = more abnormal.
+
         Raises
         ------
         DataError
-            When a score is not a number.
+            If a score is not a number.
         """
         check_is_fitted(self, "model_")
         given = torch.as_tensor(check_scores(scores))
@@ -44,12 +49,17 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
         """Return the `anomaly_score` that at most `target_fpr` of new normal rows exceed.
 
         With n calibration rows no rate below 1/(n + 1) can be guaranteed: then a
-        `CalibrationWarning` is issued, and the highest of their scores is returned.
+        `CalibrationWarning` is issued, and the highest calibration score is returned.
 
         Parameters
         ----------
         target_fpr : float
             False-positive rate, above 0 and below 1.
+
+        Returns
+        -------
+        threshold : float
+            Rows with a higher `anomaly_score` are anomalies.
 
         Raises
         ------
@@ -65,7 +75,14 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
     def offset_(self) -> float:
         """The `score_samples` below which a row is an anomaly.
 
-        `fit` sets it; another `target_fpr` given after `fit` moves it.
+        Set by `fit`; changes with a `target_fpr` that is set after `fit`.
+
+        Raises
+        ------
+        AttributeError
+            Before `fit`.
+        ParameterError
+            If `contamination` was changed after `fit`.
         """
         if "_offset" not in self.__dict__:
             raise AttributeError(f"this {type(self).__name__} is not fitted: it has no offset_")
@@ -92,7 +109,7 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
 
     @property
     def n_calibration_(self) -> int:
-        """Number of held-out normal rows that p-values are computed from."""
+        """Number of held-out normal rows that p-values are computed with."""
         check_is_fitted(self, "model_")
         return len(self.model_.scorer.conformal.scores)
 
@@ -103,17 +120,17 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
         Raises
         ------
         AttributeError
-            If the model is one of tables.
+            For a model of tables.
         """
         check_is_fitted(self, "model_")
         explainer = self.model_.scorer.explainer
         if not isinstance(explainer, Heatmap):
-            raise AttributeError("pixel_threshold_: a model of tables has none")
+            raise AttributeError("pixel_threshold_: not available for tables")
         return float(explainer.limit)
 
     @property
     def codec_(self) -> Codec:
-        """Rows or images to tensors, and back."""
+        """The fitted encoder and decoder of rows or images."""
         return self._model().codec
 
     @property
@@ -123,7 +140,7 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
 
     @property
     def scorer_(self) -> AnomalyScorer:
-        """Raw rows to scores."""
+        """The fitted scorer of raw rows."""
         return self._model().scorer
 
     def _model(self) -> DetectorModel:

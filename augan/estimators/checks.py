@@ -1,4 +1,4 @@
-"""Checks of parameter values: each is a predicate and a text that says what is allowed."""
+"""Checks of parameter values: each has a predicate and a text with the allowed values."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from augan.exceptions import ParameterError, shown
 
 
 class Check(NamedTuple):
-    """Whether a value is allowed, and what is allowed in words."""
+    """A predicate, and the allowed values in words."""
 
     holds: Callable[[Any], bool]
     text: str
 
 
 STEPS = ROWS = 10**9
-SIZE = 2**14  # of a layer: larger ones need more memory than machines have
-WEIGHT = 1e6  # of a term in a loss
+SIZE = 2**14  # largest layer; more would need too much memory
+WEIGHT = 1e6  # largest weight of a term in a loss
 LARGEST = float(np.finfo(float).max)
 
 
 def one_of(*values: str) -> Check:
-    """Allow some texts."""
+    """Allow certain strings."""
     return Check(
         lambda v: isinstance(v, str) and v in values, "one of " + ", ".join(map(repr, values))
     )
 
 
 def integer(low: int, high: int) -> Check:
-    """Allow integers of a range."""
+    """Allow integers in a range."""
     return Check(
         lambda v: _is_int(v) and low <= v <= high,
         f"an integer of at least {low}, at most {high}",
@@ -41,7 +41,7 @@ def integer(low: int, high: int) -> Check:
 
 
 def real(low: float, high: float = LARGEST, *, above: bool = False) -> Check:
-    """Allow numbers of a range; with `above` without its lower end."""
+    """Allow numbers in a range; `above` excludes the lower end."""
 
     def holds(value: Any) -> bool:
         return _is_real(value) and (low < value if above else low <= value) and value <= high
@@ -52,7 +52,7 @@ def real(low: float, high: float = LARGEST, *, above: bool = False) -> Check:
 
 
 def share(*, above: bool) -> Check:
-    """Allow numbers below 1, of at least 0 or `above` it."""
+    """Allow numbers from 0 to below 1; `above` excludes 0."""
     low = "above 0" if above else "at least 0"
     return Check(
         lambda v: _is_real(v) and (0 < v < 1 if above else 0 <= v < 1),
@@ -61,7 +61,7 @@ def share(*, above: bool) -> Check:
 
 
 def or_value(word: str | None, check: Check) -> Check:
-    """Allow a text or None besides what another check allows."""
+    """Allow a string or None, and the values of another check."""
 
     def is_word(value: Any) -> bool:
         return value is None if word is None else isinstance(value, str) and value == word
@@ -70,7 +70,7 @@ def or_value(word: str | None, check: Check) -> Check:
 
 
 def distinct(known: Sequence[str], *, empty: bool = False, auto: bool = False) -> Check:
-    """Allow tuples or lists of distinct names; with `auto` the text "auto" too."""
+    """Allow tuples or lists of distinct names; with `auto` also "auto"."""
 
     def holds(value: Any) -> bool:
         if isinstance(value, str):
@@ -153,6 +153,12 @@ def check_arguments(**arguments: Any) -> None:
 
 
 def check_value(name: str, value: Any, check: Check) -> None:
-    """Raise ParameterError for a value that is not allowed."""
+    """Check a value.
+
+    Raises
+    ------
+    ParameterError
+        If it is not allowed.
+    """
     if not check.holds(value):
         raise ParameterError(f"{name}={shown(value)}: must be {check.text}")

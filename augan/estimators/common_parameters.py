@@ -67,13 +67,13 @@ class CommonParameters:
         None,
         or_value(None, checks.real(0, np.inf, above=True)),
         "float or None",
-        """Seconds that training may take.""",
+        """Time limit of training in seconds.""",
     )
     batch_size: str | int = parameter(
         "auto",
         or_value("auto", integer(2, 2**20)),
         '"auto" or int',
-        """Rows of a batch: 128 for tables, 64 for images; never more than there are.""",
+        """Rows per batch: 128 for tables, 64 for images; at most the number of training rows.""",
     )
     n_critic: str | int = parameter(
         "auto",
@@ -137,7 +137,7 @@ class CommonParameters:
         50,
         integer(1, 10**6),
         "int",
-        "Number of categories of a column that have a channel of their own.",
+        "Largest number of categories of a column that are encoded one-hot.",
     )
     callbacks: Any = parameter(
         None,

@@ -1,4 +1,4 @@
-"""CriticFeatures: what a trained detector's networks see, as features for a classifier."""
+"""CriticFeatures: features of a detector's networks for a classifier."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ NETWORKS = {"critic": "f_x", "pretext": "pretext_features", "encoder": "z"}  # p
 
 
 class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Features of rows or images, learned without labels, for a classifier that has few of them.
+    """Features of rows or images, learned without labels, for a classifier with few labels.
 
-    The critic learns from all rows what real ones look like; a classifier on its features then
-    needs fewer labels than one on the rows [1]_. Stands before it in a `Pipeline`.
+    The critic is trained on all rows, without labels. A classifier on its features needs fewer
+    labels than one on the rows [1]_. The transformer is used before it in a `Pipeline`.
 
     Parameters
     ----------
     detector : FAnoGAN, AnoGAN, path or None, default=None
-        What learns from the rows given to `fit`: a clone of this detector, None for `FAnoGAN()`.
-        A path to a model file, or scikit-learn's ``FrozenEstimator(detector)``: it has learned
-        before, from more rows perhaps, and stays as it is.
+        Detector that is cloned and fitted to the rows given to `fit`; None is `FAnoGAN()`.
+        The path of a model file, or scikit-learn's ``FrozenEstimator(detector)``, is a detector
+        that is already fitted and is not changed.
     network : {"critic", "pretext", "encoder"}, default="critic"
-        Whose features: the critic's last hidden layers, the pretext network's, or latents.
+        Source of the features: hidden layers of the critic or of the pretext network, or latents.
 
     Attributes
     ----------
     detector_ : FAnoGAN or AnoGAN
-        The fitted one.
+        The fitted detector.
     n_features_in_ : int
-        Columns, or pixels times channels.
+        Number of columns, or of pixels times channels.
     feature_names_in_ : ndarray of str
-        Column names, when `fit` saw a DataFrame.
+        Column names, if `X` is a DataFrame.
 
     References
     ----------
@@ -73,14 +73,14 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.network = network
 
     def fit(self, X: Any, y: Any = None) -> CriticFeatures:
-        """Train the detector on rows, or take one that has been trained.
+        """Fit the detector, or load a fitted one.
 
         Parameters
         ----------
         X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
-            Rows, labelled or not.
+            Training rows.
         y : array-like of shape (n,)
-            Handed to the detector, which takes it for `normal_label` alone.
+            Labels; used only if the detector has a `normal_label`.
 
         Returns
         -------
@@ -90,9 +90,11 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Raises
         ------
         ParameterError
-            When a parameter has a value that it cannot have, or the detector has no such network.
-        DataError, ModelFileError
-            When rows cannot be trained on, or the file not be read.
+            For invalid parameters, or if the detector does not have the network.
+        DataError
+            If the rows cannot be used.
+        ModelFileError
+            If the file cannot be read.
         """
         if self.network not in NETWORKS:
             known = ", ".join(map(shown, NETWORKS))
@@ -104,18 +106,34 @@ class CriticFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             given = FAnoGAN() if self.detector is None else clone(self.detector)
             if not isinstance(getattr(given, "estimator", given), GeneratingDetector):
                 raise ParameterError(
-                    f"detector={shown(self.detector)}: must be a detector of augan's"
+                    f"detector={shown(self.detector)}: must be a detector of augan"
                 )
             self.detector_ = given.fit(X, y)
         if self.network == "pretext" and self.detector_.networks_.pretext is None:
-            raise ParameterError("network='pretext': the detector's heads need none")
+            raise ParameterError("network='pretext': the detector has no pretext network")
         self.n_features_in_ = self.detector_.n_features_in_
         if hasattr(self.detector_, "feature_names_in_"):
             self.feature_names_in_ = self.detector_.feature_names_in_
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:
-        """Return features (n, F) of rows or images like those of `fit`."""
+        """Return the features of rows or images.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
+            Rows with the columns, or images of the shape, that were seen in `fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features)
+            Features.
+
+        Raises
+        ------
+        DataError
+            If the rows do not have the columns, or the images the shape, of training.
+        """
         check_is_fitted(self, "detector_")
         model, part = self.detector_.model_, NETWORKS[self.network]
         raw = model.codec.prepare(_read(X, self.detector_))
@@ -154,4 +172,4 @@ def _load(path: str | os.PathLike[str]) -> GeneratingDetector:
         cls = classes.get(manifest["class"])
         if cls is not None:
             return cls._from_file(manifest, tensors, None)
-    raise ParameterError(f"detector={shown(str(path))}: holds a {manifest['class']}, no detector")
+    raise ParameterError(f"detector={shown(str(path))}: a {manifest['class']}, not a detector")

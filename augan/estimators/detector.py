@@ -69,7 +69,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
             Training rows. Missing values are allowed in tables.
         y : array-like of shape (n,), default=None
-            Ignored, unless `normal_label` is set: then only rows with that label train.
+            Ignored, unless `normal_label` is set: then only rows with that label are used.
 
         Returns
         -------
@@ -79,11 +79,13 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         Raises
         ------
         DataError
-            When the data cannot be trained on; the message names the row or column.
+            If the data cannot be used; the message names the row or column.
         ParameterError
-            When a parameter has a value that is not allowed.
+            If a parameter has an invalid value.
         NotTrainableError
-            When training diverges again and again.
+            If training diverges repeatedly.
+        CheckpointError, ModelFileError
+            If a checkpoint to resume from, or the model of `warm_start_from`, cannot be read.
         """
         data, rows = self._train(X, y)
         logger.info("fitting heads and calibration to %d rows", len(data))
@@ -98,7 +100,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         return self
 
     def _train(self, X: Any, y: Any) -> tuple[Data, TrainingRows]:
-        """Fit the codec and train the networks; return the data that they were trained on."""
+        """Fit the codec and train the networks; return the training data."""
         params = self.get_params(deep=False)
         self._check_params(params)
         device = resolve_device(self.device)
@@ -137,13 +139,13 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         X : DataFrame, array-like of shape (n, d), or images of shape (n, H, W[, C])
             Rows, as for `score_samples`.
         explain : bool, default=False
-            Whether to explain as well, as `explain` does.
+            Whether to compute explanations, as `explain` does.
 
         Returns
         -------
         assessment : Assessment
-            Arrays (n, ...) of what `anomaly_score`, `p_value`, `score_parts` and `explain` return;
-            frames have the index of `X`, or are of its library.
+            The results of `anomaly_score`, `p_value`, `score_parts` and `explain`; frames have
+            the index of `X`, or are of its library.
 
         Raises
         ------
@@ -163,19 +165,19 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
     def save(
         self, path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None
     ) -> None:
-        """Write the model to `path` (``.augan``), whole or not at all, without pickle.
+        """Write the model to a file (``.augan``), atomically and without pickle.
 
         Parameters
         ----------
         path : path-like
             The file.
         context : mapping, optional
-            JSON values that are kept beside the model.
+            JSON values to store with the model.
 
         Raises
         ------
         OSError
-            When the file cannot be written.
+            If the file cannot be written.
         """
         check_is_fitted(self, "model_")
         self._write(path, context)
@@ -192,11 +194,11 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         if self.freeze_critic and self.warm_start_from is None:
             raise ParameterError(
                 f"freeze_critic={self.freeze_critic}: needs warm_start_from, the model whose "
-                "layers stay as they are"
+                "layers are frozen"
             )
 
     def _warm_start(self, data: Data) -> DetectorModel | None:
-        """Return the model of `warm_start_from`, once the data have its columns."""
+        """Return the model of `warm_start_from` after a check that the data have its columns."""
         if self.warm_start_from is None:
             return None
         manifest, source = read_source(self.warm_start_from)
@@ -219,7 +221,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         return read_like_training(X, self, self.codec_)
 
     def _fitted_threshold(self, data: Data) -> float:
-        """Return the threshold that `contamination` or `target_fpr` asks for."""
+        """Return the threshold for `contamination` or `target_fpr`."""
         if isinstance(self.contamination, str):
             return self.threshold_at(self.target_fpr)
         scores = self.assess(data).anomaly_score
@@ -251,5 +253,5 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
 
 
 def _like(explanation: Any, X: Any) -> Any:
-    """Return an explanation; a DataFrame with the index of `X`, or as a frame of its library."""
+    """Return an explanation; a table gets the index of `X`, or becomes a frame of its library."""
     return like(explanation, X) if isinstance(explanation, pd.DataFrame) else explanation

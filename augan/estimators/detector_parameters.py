@@ -76,19 +76,19 @@ class DetectorParameters(CommonParameters):
         "auto",
         or_value("auto", integer(1, ROWS)),
         '"auto" or int',
-        """Largest number of rows that each neighbour head keeps.
-        Of more training rows it keeps k-means centres, each of about four rows. "auto" is 1024,
-        and 4096 images or patches, without clustering, of images larger than 64 pixels.""",
+        """Largest number of rows in the memory of each neighbour head.
+        With more training rows, the memory has k-means centres, each of about four rows. "auto" is
+        1024, or 4096 images or patches without clustering for images larger than 64 pixels.""",
     )
     contamination: str | float = parameter(
         "auto",
         or_value("auto", real(0, 0.5, above=True)),
         '"auto" or float',
-        """Share of the training rows that are anomalies, in (0, 0.5].
-        This share of the training rows lies beyond the threshold. Networks and heads are not
-        fitted to small clusters of rows, nor heads and calibration to the share of the rows with
-        the highest cross-fitted scores. "auto" takes all training rows as normal, and the
-        threshold from `target_fpr`; only one of the two can be given.""",
+        """Share of anomalies in the training rows, in (0, 0.5].
+        This share of the training rows lies beyond the threshold. Small clusters of rows are
+        excluded when networks and heads are fitted, and this share of the rows, those with the
+        highest cross-fitted scores, when heads and calibration are. "auto" takes all training rows
+        as normal, and sets the threshold by `target_fpr`; only one of the two can be given.""",
     )
     target_fpr: float = parameter(
         0.05,
@@ -96,7 +96,7 @@ class DetectorParameters(CommonParameters):
         "float",
         """Share of new normal rows beyond the threshold.
         The threshold is set on cross-fitted scores; with n calibration rows no share below
-        1/(n + 1) can be guaranteed. Another value given after `fit` moves the threshold;
+        1/(n + 1) can be guaranteed. A value that is set after `fit` changes the threshold;
         `predict` takes one for a single call.""",
     )
     normal_label: Any = parameter(
@@ -124,17 +124,17 @@ class DetectorParameters(CommonParameters):
         or_value("auto", integer(2, 1000)),
         '"auto" or int',
         """Number of folds for calibration.
-        Each fold is scored by heads and a pretext network that were fitted without it. Those that
-        are kept are fitted to all rows or, with fewer than five rows a column, without the first
+        Each fold is scored by heads and a pretext network that were fitted without it. The final
+        ones are fitted to all rows or, with fewer than five rows per column, without the first
         fold. "auto" is 4 for tables, 3 for images, 10 for images larger than 64 pixels.""",
     )
     validation_fraction: float = parameter(
         0.2,
         checks.share(above=True),
         "float",
-        """Share of the rows that the GAN is not trained on, for early stopping.
-        Only these rows calibrate when `heads` holds one of the GAN's or "detail_restoration", or
-        with ``scoring="paper"``.""",
+        """Share of the rows that are held out from the GAN, for early stopping.
+        Only these rows are used for calibration if `heads` has one of the GAN or
+        "detail_restoration", or with ``scoring="paper"``.""",
     )
     n_iter_no_change: int | None = parameter(
         8,
@@ -177,10 +177,10 @@ class DetectorParameters(CommonParameters):
         or_value(None, one_of(*BACKBONES)),
         "str or None",
         """A torchvision ResNet ("resnet18", "wide_resnet50_2" ...) trained on other images.
-        Its features of the details are two more heads, "backbone_memory" (a memory of patches as
-        in PatchCore, Roth 2022) and "backbone_residual" (their change when the restoration network
-        restores a patch; larger images only). The model file keeps what it needs of the
-        network.""",
+        Its features of the details are used by two more heads, "backbone_memory" (a memory of
+        patches as in PatchCore, Roth 2022) and "backbone_residual" (their change when the
+        restoration network restores a patch; larger images only). The model file contains the
+        layers that are used.""",
     )
     backbone_weights: Any = parameter(
         None,
@@ -194,22 +194,22 @@ class DetectorParameters(CommonParameters):
         checks.PATH,
         "path or None",
         """Model file of a detector that was trained on the same columns, or the same image shape.
-        Its encoding is kept, and its networks are trained further. Where it has an encoder, the
-        generator starts from the latents that the encoder gives to the new rows, if that brings
-        its rows clearly nearer. `fit` takes as many steps as without; fewer are enough.""",
+        Its encoding is kept, and its networks are trained further. The generator's prior is first
+        adapted to the encoder's latents of the new rows, if generated rows become clearly more
+        similar to them. The number of steps does not change; fewer are usually enough.""",
     )
     freeze_critic: int = parameter(
         0,
         integer(0, 1000),
         "int",
-        """Number of the critic's layers, from the lowest, that stay as `warm_start_from` has them.
+        """Number of the critic's lowest layers that keep the weights of `warm_start_from`.
         (FreezeD, Mo 2020.)""",
     )
     checkpoint: Any = parameter(
         None,
         checks.PATH,
         "path or None",
-        "File for the state of training, to resume from; `fit` does not delete it.",
+        "File for checkpoints of the training; `fit` does not delete it.",
     )
     checkpoint_interval: float = parameter(
         30.0, real(0, np.inf), "float", "Seconds between two checkpoints."
@@ -218,7 +218,7 @@ class DetectorParameters(CommonParameters):
         False,
         checks.FLAG,
         "bool",
-        "Whether to go on from `checkpoint`; the model is the same as without interruption.",
+        "Whether to continue from `checkpoint`; the model is the same as without interruption.",
     )
 
 

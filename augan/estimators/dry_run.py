@@ -1,4 +1,4 @@
-"""What a fit would do, and about how long it would take, from a few steps of it."""
+"""Dry runs: sizes of a fit, and an estimate of its time from a few steps."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from augan.models.sampler import SamplerModel
 from augan.training.monitor import History
 
 TRIAL_STEPS = 10
-STEPS = {  # parameter with the number of steps of each phase
+STEP_PARAMETERS = {  # parameter with the number of steps of each phase
     "gan": "max_steps",
     "encoder": "encoder_steps",
     "pretext": "pretext_steps",
     "restoration": "restoration_steps",
 }
-ALONE = {
+NO_SIDE_EFFECTS = {
     "callbacks": None,
     "checkpoint": None,
     "resume": False,
@@ -34,13 +34,13 @@ ALONE = {
 
 
 class DryRunMixin(BaseEstimator):
-    """Mixin of estimators whose fits take minutes; they define `_fit_networks` and `_config`."""
+    """Mixin of estimators with dry runs; they define `_fit_networks` and `_config`."""
 
     model_: Any
     history_: History
 
     def _fit_networks(self, X: Any, y: Any) -> None:
-        """Fit the codec and train the networks, but nothing after that."""
+        """Fit the codec and train the networks, without scorer or calibration."""
         raise NotImplementedError  # pragma: no cover
 
     def _config(self, params: Mapping[str, Any], codec: Codec) -> Config:
@@ -48,21 +48,21 @@ class DryRunMixin(BaseEstimator):
         raise NotImplementedError  # pragma: no cover
 
     def dry_run(self, X: Any, y: Any = None) -> dict[str, Any]:
-        """Return the sizes of a fit to `X`, and an estimate of its time from ten steps a phase.
+        """Return the sizes of a fit to `X`, and an estimate of its time from ten steps per phase.
 
         The estimator is not changed.
 
         Parameters
         ----------
         X, y : array-like
-            What it would be fitted to.
+            Rows and labels, as for `fit`.
 
         Returns
         -------
         facts : dict
-            Method, rows, their shape as the networks see them, parameters of each network, steps
-            of each phase, batch size, estimated seconds of training, and the largest memory of the
-            process so far in megabytes. Calibration, and tuning, take time on top.
+            Method, number of rows, shape of the encoded rows, number of parameters of each network,
+            steps of each phase, batch size, estimated seconds of training, and peak memory of the
+            process in megabytes. The time of calibration and tuning is not included.
 
         Raises
         ------
@@ -70,19 +70,19 @@ class DryRunMixin(BaseEstimator):
             As in `fit`.
         """
         given = self.get_params(deep=False)
-        short = {name: TRIAL_STEPS for name in STEPS.values() if name in given}
-        alone = {name: value for name, value in ALONE.items() if name in given}
-        trial = clone(self).set_params(**short, **alone)
+        short = {name: TRIAL_STEPS for name in STEP_PARAMETERS.values() if name in given}
+        others = {name: value for name, value in NO_SIDE_EFFECTS.items() if name in given}
+        trial = clone(self).set_params(**short, **others)
         trial._fit_networks(X, y)
         model: DetectorModel | SamplerModel = trial.model_
         config = self._config(given, model.codec)
         history: History = trial.history_
         steps = {
             phase: getattr(config, name)
-            for phase, name in STEPS.items()
+            for phase, name in STEP_PARAMETERS.items()
             if history.column("seconds", phase)[0]
         }
-        seconds = {phase: n * _seconds_a_step(history, phase) for phase, n in steps.items()}
+        seconds = {phase: n * _seconds_per_step(history, phase) for phase, n in steps.items()}
         total = min(sum(seconds.values()), given["max_time"] or float("inf"))
         networks = model.networks.modules().items() if model.networks else ()
         return {
@@ -105,12 +105,12 @@ def _shape(codec: Codec) -> list[int]:
     return [len(codec.columns)]
 
 
-def _seconds_a_step(history: History, phase: str) -> float:
+def _seconds_per_step(history: History, phase: str) -> float:
     return float(history.column("seconds_per_step", phase)[1][-1])
 
 
 def _peak_megabytes() -> int | None:
-    """Return the most memory that this process has held, where the system tells."""
+    """Return the peak memory of this process, None if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows

@@ -19,18 +19,18 @@ class FAnoGAN(InpaintingDetector, ResidualParameters, EncoderParameters):
     Attributes
     ----------
     offset_ : float
-        ``decision_function = score_samples - offset_``; set by `fit`, and moved by another
-        `target_fpr` given later.
+        ``decision_function = score_samples - offset_``; set by `fit`, changes with a `target_fpr`
+        that is set after `fit`.
     threshold_ : float
-        The same threshold on `anomaly_score`.
+        The threshold of `anomaly_score`, ``-offset_``.
     history_ : History
-        What training reported.
+        The training history.
     codec_, networks_, scorer_ : object
-        The parts that were fitted.
+        Fitted encoder and decoder of rows, networks, and scorer.
     n_features_in_ : int
-        Columns, or pixels times channels.
+        Number of columns, or of pixels times channels.
     feature_names_in_ : ndarray of str
-        Column names, when `fit` saw a DataFrame.
+        Column names, if `X` is a DataFrame.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Filling of holes in images with what a detector's generator makes."""
+"""Inpainting: holes in images are filled by a detector's generator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from augan.estimators.latent_space import GeneratingDetector
 from augan.exceptions import DataError, ParameterError
 from augan.inversion import fill_latents
 
-N_FILLINGS = 3  # times that a hole is filled by reconstructions, before the search
+N_RECONSTRUCTIONS = 3  # fillings of a hole by reconstruction, before the search
 
 
 class InpaintingDetector(GeneratingDetector):
@@ -29,16 +29,16 @@ class InpaintingDetector(GeneratingDetector):
         *,
         n_steps: int = 100,
     ) -> NDArray[Any]:
-        """Return images whose holes are filled with what the generator makes there.
+        """Return images with holes filled by the generator.
 
-        A latent is searched for whose image agrees with the known pixels, those beside the hole
-        above all, and looks real to the critic [1]_. What it shows in the hole is then blended in:
-        its gradients are kept, and its edge meets the known pixels.
+        A gradient search finds a latent whose image agrees with the known pixels, with a higher
+        weight near the hole, and has a high critic output [1]_. Its pixels in the hole are then
+        blended with the image: gradients are kept, and the edge continues the known pixels.
 
         Parameters
         ----------
         X : ndarray of shape (n, H, W[, C])
-            Images; what is in the holes is not looked at.
+            Images; pixels in the holes are ignored.
         mask : ndarray of bool of shape (H, W) or (n, H, W)
             True in the holes.
         n_steps : int, default=100
@@ -52,9 +52,9 @@ class InpaintingDetector(GeneratingDetector):
         Raises
         ------
         DataError
-            When a mask has another shape, or leaves no pixel, or not one in the hole.
+            If a mask has another shape, or has all pixels or none.
         ParameterError
-            Of models of tables.
+            If the model is one of tables.
 
         References
         ----------
@@ -63,12 +63,12 @@ class InpaintingDetector(GeneratingDetector):
         check_is_fitted(self, "model_")
         check_arguments(n_steps=n_steps)
         if not isinstance(self.codec_, ImageCodec):
-            raise ParameterError("inpaint: is for images; this model is of a table")
+            raise ParameterError("inpaint: is for images, this model is one of tables")
         images: NDArray[Any] = self._read(X)
         holes = _holes(mask, images)
         known, device = self.codec_.known(holes), self.model_.device
         shown = self._filled(images, np.zeros(images.shape), holes)
-        for _ in range(N_FILLINGS):  # the encoder has only seen images without holes
+        for _ in range(N_RECONSTRUCTIONS):  # the encoder was trained on images without holes
             z = self._latents(self.encode(shown))
             encoded = self.codec_.encode(shown).to(device)
             shown = self._filled(images, self._shown(z, shown), holes)
@@ -79,13 +79,13 @@ class InpaintingDetector(GeneratingDetector):
         return self._filled(images, self._shown(found, shown), holes)
 
     def _shown(self, z: Tensor, like: NDArray[Any]) -> NDArray[Any]:
-        """Return the images of latents, as bright and rich in contrast as others."""
+        """Return the images of latents, with the brightness and contrast of others."""
         return self.codec_.decode(self.model_.generated(z), like=like)
 
     def _filled(
         self, images: NDArray[Any], made: NDArray[Any], holes: NDArray[np.bool_]
     ) -> NDArray[Any]:
-        """Return images with holes filled, of the dtype and range of training."""
+        """Return images with filled holes, in their dtype and the range of training."""
         assert isinstance(self.codec_, ImageCodec)
         filled = blend(images, made, holes).clip(self.codec_.low, self.codec_.high)
         whole = np.issubdtype(images.dtype, np.integer)

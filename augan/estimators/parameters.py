@@ -1,7 +1,7 @@
 """Constructor parameters: each is a dataclass field with its default, check and documentation.
 
-The constructors, the docstrings, `check_params` and the command line's list of parameters are made
-of these fields.
+Constructors, docstrings, `check_params` and the command line's list of parameters are generated
+from these fields.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from augan.exceptions import ParameterError, shown
 C = TypeVar("C", bound=type[Any])
 
 RENAMED = {"score": "scoring", "repair_steps": "restoration_steps"}  # former name: name
-MARK = "{parameters}"  # the line of a docstring that they take the place of
+MARK = "{parameters}"  # the line of a docstring that is replaced by the parameters
 
 
 def parameter(default: Any, check: Check, kind: str, text: str) -> Any:
@@ -31,19 +31,19 @@ def parameter(default: Any, check: Check, kind: str, text: str) -> Any:
     Parameters
     ----------
     default : object
-        Its default; not mutable.
+        The default; not mutable.
     check : Check
-        The values that are allowed.
+        The allowed values.
     kind : str
-        The type as numpydoc writes it.
+        The type in numpydoc notation.
     text : str
-        The documentation; the first line says the most.
+        The documentation; the first line is the summary.
     """
     return field(default=default, metadata={"check": check, "kind": kind, "text": text})
 
 
 def parameters_of(cls: type) -> dict[str, Field[Any]]:
-    """Return the parameters of an estimator's class by name; positional ones first."""
+    """Return the parameters of an estimator class by name; positional ones first."""
     found = [item for item in fields(cls) if "check" in item.metadata]
     return {item.name: item for item in sorted(found, key=lambda item: bool(item.kw_only))}
 
@@ -54,14 +54,14 @@ def check_params(cls: type, params: Mapping[str, Any]) -> None:
     Parameters
     ----------
     cls : type
-        The estimator's class.
+        The estimator class.
     params : mapping of str to object
         Values by name.
 
     Raises
     ------
     ParameterError
-        For the first value that is not allowed.
+        If a value is not allowed, or a parameter needs another one.
     """
     known = parameters_of(cls)
     for name, value in params.items():
@@ -86,7 +86,7 @@ def current_names(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name in RENAMED:
             warnings.warn(
-                f"the parameter {name!r} is called {RENAMED[name]!r} now; the former name will be "
+                f"the parameter {name!r} was renamed to {RENAMED[name]!r}; the former name will be "
                 "removed in version 1.0",
                 FutureWarning,
                 stacklevel=3,
@@ -97,9 +97,9 @@ def current_names(given: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(parameter,))
 def estimator(cls: C) -> C:
-    """Make a dataclass of an estimator's class: constructor and documentation of its fields.
+    """Turn an estimator class into a dataclass, with a constructor and documentation of its fields.
 
-    The constructor takes former names of parameters as well.
+    The constructor also accepts former names of parameters.
     """
     made: Any = dataclass(eq=False, repr=False, kw_only=True)(cls)
     init = made.__init__
@@ -125,5 +125,5 @@ def _documented(item: Field[Any]) -> str:
 
 
 def default_text(item: Field[Any]) -> str:
-    """Return a parameter's default as documentation writes it."""
+    """Return the default of a parameter for the documentation."""
     return f'"{item.default}"' if isinstance(item.default, str) else repr(item.default)

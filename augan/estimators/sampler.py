@@ -1,4 +1,4 @@
-"""GANSampler: new rows of rare classes, behind imbalanced-learn's interface."""
+"""GANSampler: synthetic rows of rare classes, with imbalanced-learn's interface."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ STRATEGIES = ("auto", "not majority", "minority", "not minority", "all")  # of i
 
 @estimator
 class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler):
-    """Over-sample rare classes with rows that a class-conditional GAN generates.
+    """Over-sample rare classes with synthetic rows of a class-conditional GAN.
 
-    A generator and a critic are trained on all rows, and class conditioning is phased in, so that
-    a class of twenty rows learns from the others what rows look like (Miyato 2018, Shahbazi 2022).
-    New rows of a class are then made in one of three ways, by the number of real ones; `methods_`
-    says which. New images are deformed real ones unless another `method` is given.
+    A generator and a critic are trained on all rows, and class conditioning is phased in, so small
+    classes benefit from the rows of the others (Miyato 2018, Shahbazi 2022). The source of new rows
+    of a class depends on the number of real ones; see `method` and `methods_`. New images are
+    deformed real ones, unless another `method` is given.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     Attributes
     ----------
     sampling_strategy_ : dict
-        How many rows of each class `fit_resample` adds; with `tune_for` as was chosen, with
-        `synthetic_share` copies and all.
+        Number of rows of each class that `fit_resample` adds, including copies; with `tune_for` the
+        number that was chosen.
     copies_ : dict
-        How many of those are copies of real rows, in the last call of `fit_resample`.
+        Number of copies of real rows among them, in the last call of `fit_resample`.
     classes_ : ndarray of shape (n_classes,)
         Labels.
     class_counts_ : dict
@@ -74,20 +74,20 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     methods_ : dict
         Source of each class's new rows: "gan", "latent" or "data".
     spread_, synthetic_share_, symmetry_ : float, float or None, str or None
-        `spread`, `synthetic_share` and `symmetry`, or what was chosen.
+        `spread`, `synthetic_share` and `symmetry`, or the values chosen by cross-validation.
     tuning_ : list of Trial or None
-        What each number of rows and spread is worth in cross-validation, with `tune_for` and
-        classes of at least 100 rows, or of at least 6 images; with `groups`, of 3 groups each.
+        Cross-validation results with `tune_for`, if classes have at least 100 rows or 6 images,
+        and with `groups` at least 3 groups each.
     refused_ : dict
-        How many rows each filter refused in the last call of `fit_resample` or `sample`.
+        Number of rows rejected by each filter in the last call of `fit_resample` or `sample`.
     history_ : History
-        What training reported.
+        The training history.
     codec_, networks_ : object
-        The parts that were fitted.
+        Fitted encoder and decoder of rows, and networks.
     n_features_in_ : int
-        Columns, or pixels times channels.
+        Number of columns, or of pixels times channels.
     feature_names_in_ : ndarray of str
-        Column names, when `fit` saw a DataFrame.
+        Column names, if `X` is a DataFrame.
 
     References
     ----------
@@ -130,8 +130,8 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         y : array-like of shape (n,)
             Their classes.
         groups : array-like of shape (n,), optional
-            Which rows belong together, such as photographs of one part: `tune_for` never learns
-            from some of a group and tests on others.
+            Groups of rows, for example photographs of one part; cross-validation by `tune_for`
+            does not split them.
 
         Returns
         -------
@@ -141,11 +141,11 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         Raises
         ------
         DataError
-            When the data cannot be trained on; the message names the row or column.
+            If the data cannot be used; the message names the row or column.
         ParameterError
-            When a parameter has a value that it cannot have.
+            If a parameter has an invalid value.
         NotTrainableError
-            When training goes on diverging.
+            If training diverges repeatedly.
         """
         rows, y, _ = as_pandas(X, y)
         check_labels(y)
@@ -161,7 +161,7 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         return sampler_config(params, codec)
 
     def _train(self, data: Data, y: NDArray[Any], groups: Any) -> None:
-        """Fit to rows whose labels are checked, and whose `sampling_strategy_` is set."""
+        """Fit to rows with checked labels; `sampling_strategy_` is already set."""
         params = self.get_params(deep=False)
         check_params(type(self), params)
         self.model_, self.history_ = fit_sampler(
@@ -175,13 +175,13 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         self._take_model()
 
     def _take_model(self) -> None:
-        """Set the attributes that the fitted parts decide."""
+        """Set the attributes that depend on the model."""
         self.seed_, self.classes_ = self.model_.seed, self.model_.classes
         self.sampling_strategy_ = self.model_.strategy
         self.trained_ = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
     def _strategy(self, y: Any) -> dict[Any, int]:
-        """Return how many rows each class is to get, of what `sampling_strategy` says."""
+        """Return the number of rows to add of each class, by `sampling_strategy`."""
         asked = self.sampling_strategy
         given = f"sampling_strategy={shown(asked)}"
         if isinstance(asked, Real) and not 0 < float(asked) <= 1:
@@ -198,7 +198,7 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         return added
 
     def fit_resample(self, X: Any, y: Any, groups: Any = None) -> tuple[Any, Any]:
-        """Train, and return the rows with new ones of the classes in `sampling_strategy`.
+        """Fit, and return the rows with new ones of the classes in `sampling_strategy`.
 
         Parameters
         ----------
@@ -212,8 +212,8 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         Returns
         -------
         X_resampled : same type as X
-            The rows as they came, those of a DataFrame numbered anew as in imbalanced-learn; below
-            them copies, where `synthetic_share` asks for some, and new rows, class by class.
+            The original rows, then copies (with `synthetic_share`) and new rows, sorted by class.
+            A DataFrame has a new index, as in imbalanced-learn.
         y_resampled : same type as y
             Their classes.
 
@@ -231,21 +231,21 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     def save(
         self, path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None
     ) -> None:
-        """Write the model to `path` (``.augan``), whole or not at all, without pickle.
+        """Write the model to a file (``.augan``), atomically and without pickle.
 
-        The file holds real rows, encoded: new ones are made of them.
+        The file contains encoded real rows, from which new ones are made.
 
         Parameters
         ----------
         path : path-like
             The file.
         context : mapping, optional
-            JSON values that are kept beside the model.
+            JSON values to store with the model.
 
         Raises
         ------
         OSError
-            When the file cannot be written.
+            If the file cannot be written.
         """
         check_is_fitted(self, "model_")
         self._write(path, context)
@@ -287,7 +287,7 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         self.trained_ = trained
 
     def _check_X_y(self, X: Any, y: Any, accept_sparse: Any = None) -> tuple[Any, Any, bool]:
-        """Check X and y as imbalanced-learn does, but let tables and images pass as they are."""
+        """Check X and y as imbalanced-learn does, without converting tables and images."""
         data, labels, binarized = read_labelled(self, X, y)
         self.sampling_strategy_ = self._strategy(labels)
         return data, labels, binarized

@@ -78,15 +78,14 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         None,
         checks.CLASSIFIER,
         'None, "auto" or classifier',
-        """Classifier that new rows are made for.
-        The number of rows that are added (of those that `sampling_strategy` asks for, perhaps
-        none) and their distance to real ones are then chosen by cross-validation in the training
-        rows, by the average precision of this classifier. "auto" is the mean of a logistic
-        regression, a random forest and histogram gradient boosting. With classes of fewer than 100
-        rows cross-validation is too noisy: they get up to ten times as many rows. For images it is
-        chosen whether none, copies or new ones are added, how many, at what distance and with
-        which `symmetry`, by the mean F1 score of the classes; "auto" is a small convolutional
-        network, any other classifier sees pixels.""",
+        """Classifier for which the new rows are tuned.
+        The number of added rows (at most that of `sampling_strategy`, possibly none) and their
+        distance to real ones are chosen by cross-validation in the training rows, by the average
+        precision of this classifier. "auto" is the mean of a logistic regression, a random forest
+        and histogram gradient boosting. With classes of fewer than 100 rows cross-validation is too
+        noisy: they get up to ten times as many rows. For images, the choice is between no, copied
+        and new images, their number, spread and `symmetry`, by the mean F1 score of the classes;
+        "auto" is a small convolutional network, other classifiers are given pixels.""",
     )
     validation_fraction: float = parameter(
         0.1,

@@ -1,4 +1,4 @@
-"""New rows of a fitted sampler, and what was fitted."""
+"""Sampling from a fitted sampler, and its fitted attributes."""
 
 from __future__ import annotations
 
@@ -44,20 +44,21 @@ class SamplingMixin(ExportMixin):
         score_range: tuple[float, float] | None = None,
         random_state: Any = None,
     ) -> tuple[Any, NDArray[Any]]:
-        """Return new rows, of the columns and dtypes of training, and their classes.
+        """Return new rows, with the columns and dtypes of training, and their classes.
 
         Parameters
         ----------
         n_samples : int or mapping of class to int, default=1
-            How many, exactly: of all classes as frequent as they were in training, or of each.
+            Exact number of rows: of all classes, with their frequencies in training, or of each.
         where : mapping of str to object, optional
-            What columns of a table hold: a value, None for missing, or a tuple (low, high) of
-            numbers or dates, either None for no bound.
+            Conditions on columns of a table: a value, None for missing, or a tuple (low, high) of
+            numbers or dates, in which None means no bound.
         score_range : tuple of float, optional
-            Keep rows whose distance to their class's nearest real rows is between these
-            quantiles of the real rows' own; (0.9, 0.99) are rows at the edge of the class.
+            Quantiles of the distances of real rows to their nearest neighbours in the class,
+            between which the distances of new rows lie; (0.9, 0.99) gives rows at the edge of the
+            class.
         random_state : int, RandomState or None, default=None
-            Seed; ``None`` takes the constructor's `random_state`.
+            Seed; ``None`` is the constructor's `random_state`.
 
         Returns
         -------
@@ -69,9 +70,10 @@ class SamplingMixin(ExportMixin):
         Raises
         ------
         ParameterError
-            For a class, column or value that training has not seen.
+            For a class, column or value that does not occur in the training rows.
         DataError
-            When too few rows pass what is asked of them; the message says what refused how many.
+            If too few rows meet the conditions and pass the filters; the message has the number of
+            rejected rows.
         """
         check_is_fitted(self, "model_")
         given = self.random_state if random_state is None else random_state
@@ -154,7 +156,7 @@ class SamplingMixin(ExportMixin):
 
     @property
     def codec_(self) -> Codec:
-        """Rows or images to tensors, and back."""
+        """The fitted encoder and decoder of rows or images."""
         return self._model().codec
 
     @property
@@ -169,22 +171,22 @@ class SamplingMixin(ExportMixin):
 
     @property
     def methods_(self) -> dict[Any, str]:
-        """How new rows of each class are made."""
+        """The source of each class's new rows."""
         return self._model().methods
 
     @property
     def spread_(self) -> float:
-        """`spread`, or what cross-validation chose."""
+        """`spread`, or the value chosen by cross-validation."""
         return self._model().spread
 
     @property
     def synthetic_share_(self) -> float | None:
-        """`synthetic_share`, or what cross-validation chose."""
+        """`synthetic_share`, or the value chosen by cross-validation."""
         return self._model().synthetic_share
 
     @property
     def symmetry_(self) -> str | None:
-        """`symmetry`, or what cross-validation chose."""
+        """`symmetry`, or the value chosen by cross-validation."""
         return self._model().symmetry
 
     @property
@@ -200,14 +202,14 @@ class SamplingMixin(ExportMixin):
     def _make(
         self, wanted: Mapping[int, int], random: torch.Generator, **asked: Any
     ) -> tuple[Any, NDArray[Any]]:
-        """Return new rows, one class after the other, and their classes."""
+        """Return new rows, sorted by class, and their classes."""
         rows, self.refused_ = self.model_.maker.make(wanted, random, **asked)
         return rows, np.repeat(self.classes_[list(wanted)], list(wanted.values()))
 
     def _wanted(
         self, n_samples: Any, conditions: Conditions | None, random: torch.Generator
     ) -> dict[int, int]:
-        """Return how many rows of each class, by number, are asked for."""
+        """Return the requested number of rows of each class, by the index of the class."""
         if not isinstance(n_samples, Mapping):
             check_arguments(n_samples=n_samples)
             shares = self.model_.maker.shares(self.model_.shares, conditions)
@@ -223,5 +225,5 @@ class SamplingMixin(ExportMixin):
                 )
             check_arguments(n_samples=n)
         if not n_samples:
-            raise ParameterError("n_samples: no class is asked for")
+            raise ParameterError("n_samples: the mapping is empty")
         return {known[label]: n for label, n in n_samples.items()}

@@ -1,4 +1,4 @@
-"""What a model file holds of an estimator, whatever its kind."""
+"""Writing of estimators to model files, and reading."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from augan.models.reading import read_codec, with_prefix
 from augan.training.monitor import History
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")
-NOT_SAVED = {  # parameters of one run: files and functions, which a reader must not use
+NOT_SAVED = {  # parameters of one run: files and functions, which may not exist for the reader
     *{"backbone_weights", "callbacks", "checkpoint", "freeze_critic", "resume", "verbose"},
     "warm_start_from",
 }
@@ -32,7 +32,7 @@ NOT_SAVED = {  # parameters of one run: files and functions, which a reader must
 class ModelFileMixin(BaseEstimator):
     """Writes an estimator to a model file, and rebuilds one from it.
 
-    Subclasses say what they keep, with `_parts`, and take it back, with `_take_parts`.
+    Subclasses define `_parts` and `_take_parts`.
     """
 
     seed_: int
@@ -48,11 +48,11 @@ class ModelFileMixin(BaseEstimator):
     def _take_parts(
         self, codec: Codec, values: dict[str, Any], tensors: dict[str, Tensor], device: torch.device
     ) -> None:
-        """Take back what `_parts` returned."""
+        """Restore the values that `_parts` returned."""
         raise NotImplementedError  # pragma: no cover
 
     def _own_context(self) -> dict[str, Any]:
-        """Return what an estimator itself keeps beside the model, as JSON can hold it."""
+        """Return further JSON values to store with the model."""
         return {}
 
     def _feature_names(self) -> list[str] | None:
@@ -84,7 +84,7 @@ class ModelFileMixin(BaseEstimator):
     def _from_file(
         cls, manifest: dict[str, Any], tensors: dict[str, Tensor], device: str | None
     ) -> Self:
-        """Build the estimator that a manifest describes and fill in its weights."""
+        """Return the estimator of a manifest, with stored weights."""
         estimator = cls(**_read_params(cls, manifest))
         if device is not None:
             estimator.set_params(device=device)
@@ -97,26 +97,26 @@ class ModelFileMixin(BaseEstimator):
         return estimator
 
     def _take_features(self, manifest: dict[str, Any]) -> None:
-        """Take over the columns of training."""
+        """Set the attributes for the columns of training."""
         self.n_features_in_ = int(manifest["n_features_in"])
         if manifest["feature_names_in"]:
             self.feature_names_in_ = np.array(manifest["feature_names_in"], dtype=object)
 
 
 def _read_params(cls: type, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a manifest; those of one run have their defaults."""
+    """Return the parameters of a manifest; parameters in `NOT_SAVED` have their defaults."""
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest["params"].items()}
     known = parameters_of(cls)
     unknown = set(params) - set(known)
     if unknown:
-        raise ParameterError(f"params: {min(unknown)} is no parameter of {manifest['class']}")
+        raise ParameterError(f"params: {min(unknown)} is not a parameter of {manifest['class']}")
     params |= {name: known[name].default for name in NOT_SAVED & set(params)}
     check_params(cls, params)
     return params
 
 
 def _plain_params(cls: type, params: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters as JSON values; those of one run have their defaults."""
+    """Return parameters as JSON values; parameters in `NOT_SAVED` have their defaults."""
     known = parameters_of(cls)
     return {
         name: _plain(known[name].default if name in NOT_SAVED else value, known[name].default)

@@ -24,7 +24,7 @@ T = TypeVar("T", bound=TrainingConfig)
 
 @dataclass(frozen=True, kw_only=True)
 class Config(TrainingConfig):
-    """What training takes: `TrainingConfig`, and the sizes and steps of the networks."""
+    """The configuration of training: `TrainingConfig`, and sizes and steps of the networks."""
 
     latent_dim: int
     width: int
@@ -41,7 +41,7 @@ class Config(TrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig(Config):
-    """The configuration of a detector; `chunk` is the number of rows that are scored at once."""
+    """The configuration of a detector; `chunk` is the batch size of scoring."""
 
     scoring: Literal["calibrated", "paper"]
     heads: tuple[str, ...]
@@ -54,15 +54,15 @@ class DetectorConfig(Config):
     n_folds: int
     backbone: str | None
     chunk: int
-    reconstruction_weight: float = 1.0  # of the pretext network of tables, as is the next one
-    linear_up_to: float = LINEAR_UP_TO
-    search_steps: int | None = None  # of a detector that inverts by search
+    reconstruction_weight: float = 1.0  # pretext network of tables
+    linear_up_to: float = LINEAR_UP_TO  # pretext network of tables
+    search_steps: int | None = None  # inversion by search; None with an encoder
     search_lr: float = 0.05
     feature_weight: float = 0.1
 
     @property
     def searches(self) -> bool:
-        """Whether latents are found by a search, without an encoder."""
+        """Whether latents are found by a search instead of an encoder."""
         return self.search_steps is not None
 
 
@@ -85,8 +85,8 @@ TABLE_GAN = {
 }
 NEIGHBORS = {"n_neighbors": 2, "memory_size": 1024}
 IMAGE_CODEC = {"image_size": None, "detail_size": 128, "standardize_images": False}
-# Photographs of parts are larger than the networks' images: they are scored by their coarse pixels
-# and by their details. Parts lie at the same place in each, so the nearest image alone is compared.
+# Photographs are larger than the images of the networks: they are scored by coarse pixels and by
+# details. Objects are at the same place in each photograph, so one nearest neighbour is enough.
 PHOTOGRAPH_CODEC = {"image_size": 32, "detail_size": 128, "standardize_images": True}
 IMAGE = {
     **IMAGE_GAN,
@@ -103,8 +103,8 @@ PHOTOGRAPH = {
 }
 TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors", "data_neighbors")
 PRETEXT_STEPS = 1500
-MOST_CHANNELS = 2048  # standardised channels beyond which pretext networks take fewer steps
-FROM_MANY = 5  # neighbours where training rows may be anomalies, which must not mask each other
+MAX_CHANNELS = 2048  # standardised channels; pretext networks of more take fewer steps
+CONTAMINATED_NEIGHBORS = 5  # neighbours with `contamination`, so anomalies do not mask each other
 
 
 def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:
@@ -117,7 +117,7 @@ def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:
     else:
         auto = table_values(codec, paper=given["scoring"] == "paper")
     if given["contamination"] != "auto":
-        auto["n_neighbors"] = FROM_MANY
+        auto["n_neighbors"] = CONTAMINATED_NEIGHBORS
     usual = {"chunk": auto["chunk"], "encoder_steps": auto["encoder_steps"]}
     return _config(DetectorConfig, usual | given, auto | {"contamination": "auto"})
 
@@ -128,7 +128,7 @@ def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
         auto = {**IMAGE_GAN, **image_networks(params["gan"], params["architecture"])}
         auto |= {"method": "data", "synthetic_share": 0.5}
     else:
-        # new rows have to differ in more ways than a detector's reconstructions
+        # more dimensions than in a detector: new rows should be diverse
         latent_dim = min(max(4, codec.n_varying // 2), 64)
         auto = {**TABLE_GAN, "latent_dim": latent_dim, "max_steps": 1500, "encoder_steps": 800}
         auto |= {"method": "auto", "synthetic_share": None}
@@ -142,9 +142,9 @@ def codec_values(params: Mapping[str, Any], *, photograph: bool) -> dict[str, An
 
 
 def image_networks(gan: str, architecture: str) -> dict[str, Any]:
-    """Return the networks of images that suit a loss, and their learning rates.
+    """Return the default networks of images for a loss, and their learning rates.
 
-    Dense networks lose modes at higher rates.
+    Dense networks lose modes with higher rates.
     """
     usual = {"gan": "dense", "hinge": "residual"}.get(gan, "conv")
     kind = usual if architecture == "auto" else architecture
@@ -159,12 +159,12 @@ def image_networks(gan: str, architecture: str) -> dict[str, Any]:
 
 
 def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
-    """Return what "auto" is for a detector of tables.
+    """Return the values of "auto" for a detector of tables.
 
-    With one latent dimension for every four columns the generator has to learn the dependence
-    between columns; with more it can generate anomalies too. In a table with categories rows lie on
-    a grid, and neighbours say less: there the distance from the mean counts as well, and the
-    highest head decides. The paper's score depends on the GAN alone, which is trained for longer.
+    With one latent dimension for every four columns, the generator has to learn the dependence
+    between columns; with more, it can generate anomalies too. In tables with categories, rows lie
+    on a grid, and neighbour distances carry less information: "pretext_deviation" is added, and the
+    highest head is the score. The paper's score depends on the GAN only, which is trained longer.
     """
     return {
         **TABLE_GAN,
@@ -183,21 +183,21 @@ def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
 
 def pretext_steps(n_channels: int) -> int:
     """Return the steps of the pretext networks; with many channels each step takes longer."""
-    return round(PRETEXT_STEPS * MOST_CHANNELS / max(n_channels, MOST_CHANNELS))
+    return round(PRETEXT_STEPS * MAX_CHANNELS / max(n_channels, MAX_CHANNELS))
 
 
 def for_rows(config: T, n_rows: int, asked: Any) -> T:
-    """Return a configuration whose batches are no larger than the training rows.
+    """Return a configuration with batches no larger than the number of training rows.
 
     Warns
     -----
     DataWarning
-        When more were `asked` for, the value of the parameter `batch_size`.
+        If `asked`, the value of the parameter `batch_size`, is larger.
     """
     size = min(config.batch_size, max(n_rows, 2))
     if asked != "auto" and asked > n_rows:
         warnings.warn(
-            f"batch_size={asked} is more than the {n_rows} training rows: a batch has {size}",
+            f"batch_size={asked} is more than the {n_rows} training rows: {size} is used",
             DataWarning,
             stacklevel=5,
         )
@@ -205,7 +205,7 @@ def for_rows(config: T, n_rows: int, asked: Any) -> T:
 
 
 def _image_values(params: Mapping[str, Any], auto: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what "auto" is for a detector of images."""
+    """Return the values of "auto" for a detector of images."""
     values = {**auto, **image_networks(params["gan"], params["architecture"])}
     if params["backbone"] is not None:
         restores = "detail_restoration" in values["heads"]

@@ -39,13 +39,13 @@ class DetectorModel:
     Attributes
     ----------
     config : DetectorConfig
-        How it was built and trained.
+        The configuration.
     codec : Codec
-        Rows or images to tensors, and back.
+        Encoder and decoder of rows or images.
     networks : Networks
-        Generator, critic, encoder and what the heads need.
+        Generator, critic, encoder and the networks of the heads.
     scorer : AnomalyScorer
-        Raw rows to scores.
+        Scores raw rows.
     seed : int
         Seed of all random streams.
     """
@@ -58,12 +58,12 @@ class DetectorModel:
 
     @classmethod
     def build(cls, config: DetectorConfig, codec: Codec, seed: int) -> DetectorModel:
-        """Build networks and scorer for a fitted codec, before any training.
+        """Build untrained networks and a scorer for a fitted codec.
 
         Raises
         ------
         ParameterError
-            For heads or a backbone that the kind of data, or the model, does not have.
+            For heads or a backbone that are not available for the kind of data.
         """
         check_heads(config, codec)
         networks = build_networks(
@@ -92,11 +92,11 @@ class DetectorModel:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is a model of images."""
+        """Whether the model is one of images."""
         return self.codec.kind == "image"
 
     def encoded(self, raw: Tensor | LazyRows) -> list[Tensor]:
-        """Return encoded and standardised rows; images some at a time."""
+        """Return encoded and standardised rows; images are encoded in batches."""
         at_once = ENCODED_AT_ONCE if self.is_image else len(raw)
         parts = [self.codec.module(batch) for batch in raw.split(at_once)]
         return [torch.cat(part) for part in zip(*parts, strict=True)]
@@ -105,9 +105,9 @@ class DetectorModel:
     def in_chunks(
         self, raw: Tensor, function: Callable[[Tensor], tuple[Tensor, ...]]
     ) -> list[Tensor]:
-        """Apply a function to chunks of one size, the last one padded; join each of its results.
+        """Apply a function to chunks of equal size and concatenate each of its results.
 
-        So every row goes through the same arithmetic, alone or among a million others.
+        The last chunk is padded. Results of a row therefore do not depend on the number of rows.
         """
         chunk, results = self.config.chunk, []
         for rows in raw.split(chunk):
@@ -116,7 +116,7 @@ class DetectorModel:
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
     def answers(self, raw: Tensor, *, explain: bool) -> list[Tensor]:
-        """Return scores (n,), their parts (n, H) and, with `explain`, explanations of raw rows."""
+        """Return scores (n,), score parts (n, H) and, with `explain`, explanations of raw rows."""
 
         def answer(rows: Tensor) -> tuple[Tensor, ...]:
             view = self.scorer.view(rows)
@@ -131,11 +131,11 @@ class DetectorModel:
 
     @torch.no_grad()
     def generated(self, z: Tensor) -> Tensor:
-        """Return encoded rows of latents, some at a time."""
+        """Return the encoded rows that the generator makes of latents, in batches."""
         return torch.cat([self.networks.generator(part) for part in z.split(GENERATED_AT_ONCE)])
 
     def state(self) -> dict[str, Tensor]:
-        """Return the tensors that a model file keeps, beside those of the codec."""
+        """Return the tensors of a model file, without those of the codec."""
         return dict(self.scorer.state_dict())
 
     @classmethod
@@ -147,17 +147,17 @@ class DetectorModel:
         tensors: dict[str, Tensor],
         device: torch.device,
     ) -> DetectorModel:
-        """Build networks without memory, take stored weights over, and score one row as a test.
+        """Return a model with stored weights, after a test on one row.
 
         Raises
         ------
         ValueError, KeyError, RuntimeError
-            When the parts do not fit together.
+            If the parts do not fit together.
         """
         starts = tensors.get("inversion.starts", torch.empty(0))
         if config.searches and (starts.ndim != 2 or starts.shape[1] != config.latent_dim):
-            raise ValueError(f"latent_dim={config.latent_dim} is not what the weights have")
-        with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # of odd sizes
+            raise ValueError(f"the weights do not have latent_dim={config.latent_dim}")
+        with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # about sizes
             model = cls.build(config, codec, seed)
         check_like(tensors, model.scorer, "parts.")
         model.scorer.load_state_dict(tensors, assign=True)
@@ -166,12 +166,12 @@ class DetectorModel:
         return model
 
     def score_one_row(self) -> None:
-        """Score a row of zeros; a search takes one step for it, however many it usually takes.
+        """Score an example row as a test; a search takes a single step.
 
         Raises
         ------
         ValueError
-            When it has no finite score.
+            If the score is not finite.
         """
         row, search = self.codec.example(1), self.scorer.inversion
         n_steps = search.n_steps if isinstance(search, SearchInversion) else 0
@@ -182,13 +182,13 @@ class DetectorModel:
         if isinstance(search, SearchInversion):
             search.n_steps = n_steps
         if score.shape != (1,) or not torch.isfinite(score).all():
-            raise ValueError("a test row has no score")
+            raise ValueError("a test row has no finite score")
 
 
 def pretext_networks(
     config: DetectorConfig, codec: Codec, n_networks: int, seed: int
 ) -> list[PretextNetwork]:
-    """Return untrained pretext networks; the first is always the same one."""
+    """Return untrained pretext networks; the first does not depend on their number."""
     owners = codec.owners()
     owner = None if owners is None else owners[1]
     return build_pretext(
@@ -203,12 +203,12 @@ def pretext_networks(
 
 
 def check_heads(config: DetectorConfig, codec: Codec) -> None:
-    """Check that the heads, and the backbone, are for the kind of data.
+    """Check that heads and backbone are available for the kind of data.
 
     Raises
     ------
     ParameterError
-        For the first that is not.
+        If one is not.
     """
     images, heads = codec.kind == "image", set(config.heads)
     given = f"heads={shown(config.heads)}"

@@ -29,18 +29,18 @@ from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split
 from augan.training.steps import TrainingConfig
 from augan.training.trainer import PlannedPhase
 
-WIDE = 0.2  # columns a training row, beyond which rows are few
-CALIBRATION_ROWS, SEARCHED_ROWS = 10_000, 1_000  # with an encoder, and with a search for each row
+MAX_COLUMNS_PER_ROW = 0.2  # with more, rows are few
+CALIBRATION_ROWS, SEARCHED_ROWS = 10_000, 1_000  # with an encoder, with a search for each row
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     *{"backbone", "backbone_weights", "callbacks", "checkpoint", "checkpoint_interval", "device"},
     *{"normal_label", "random_state", "resume", "target_fpr", "verbose"},
-    "warm_start_from",  # a checkpoint has its networks, trained further
+    "warm_start_from",  # the checkpoint contains its networks after further training
 }
 
 
 @dataclass
 class Start:
-    """Where a fit begins: its seed and, if it is resumed, the checkpoint's content."""
+    """The start of a fit: seed, checkpoint and, if it is resumed, the checkpoint's content."""
 
     seed: int
     checkpointer: Checkpointer | None = None
@@ -48,12 +48,12 @@ class Start:
 
 
 def start_run(params: Mapping[str, Any], seed: int) -> Start:
-    """Open the checkpoint; a resumed run goes on with the seed that it began with.
+    """Open the checkpoint; a resumed run without `random_state` keeps its seed.
 
     Raises
     ------
     CheckpointError
-        When the checkpoint cannot be read.
+        If the checkpoint cannot be read.
     """
     path = params["checkpoint"]
     if path is None:
@@ -65,7 +65,7 @@ def start_run(params: Mapping[str, Any], seed: int) -> Start:
 
 
 def new_codec(params: Mapping[str, Any], data: Data) -> Codec:
-    """Return a codec that is fitted to the data."""
+    """Return a codec fitted to the data."""
     if isinstance(data, np.ndarray) and data.ndim > 2:
         values = codec_values(params, photograph=max(data.shape[1:3]) > MAX_SIDE)
         sizes = values["image_size"], values["standardize_images"], values["detail_size"]
@@ -74,7 +74,7 @@ def new_codec(params: Mapping[str, Any], data: Data) -> Codec:
 
 
 def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
-    """Return the training rows: which are trusted, which are held out, and their folds."""
+    """Return the training rows, split into trusted rows, held-out rows and folds."""
     config, trusted = model.config, torch.ones(len(raw), dtype=torch.bool)
     if not isinstance(config.contamination, str):
         standard = model.encoded(raw)[1]
@@ -96,12 +96,12 @@ def new_run(
     callbacks: tuple[Callback, ...],
     identity: Mapping[str, Any],
 ) -> Run:
-    """Return what the phases of a fit share.
+    """Return the settings and state that the phases share.
 
     Raises
     ------
     CheckpointError
-        When the checkpoint is one of another fit, as `identity` tells.
+        If the checkpoint belongs to another fit, by its `identity`.
     """
     if start.checkpointer is not None:
         data = fingerprint(rows.raw, rows.trusted, rows.held_out, rows.folds)
@@ -121,7 +121,7 @@ def new_run(
 
 
 def identity_of(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that have to be the same for a run to be resumed."""
+    """Return the parameters that must not change when a run is resumed."""
     kept = {name: value for name, value in params.items() if name not in NOT_IDENTITY}
     plain = {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
     return {"method": method, **plain}
@@ -130,15 +130,15 @@ def identity_of(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
 def plan_phases(model: DetectorModel, rows: TrainingRows, batch_size: Any) -> list[PlannedPhase]:
     """Return the phases that train a detector's networks.
 
-    `batch_size` is the parameter as it was given.
+    `batch_size` is the constructor parameter, for a warning.
     """
     networks, config, seed, device = model.networks, model.config, model.seed, model.device
     if networks.pretext is not None:
         members = pretext_networks(config, model.codec, int(rows.folds.max()) + 2, seed)[1:]
         networks.folds = nn.ModuleList(members).to(device)
     encoded, standard = (part.to(device) for part in model.encoded(rows.raw))
-    learned, looked_at = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
-    train, held_out = encoded[learned], encoded[looked_at]
+    in_training, is_held_out = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
+    train, held_out = encoded[in_training], encoded[is_held_out]
     training = for_rows(config, len(train), batch_size)
     given = networks, train, held_out, training, seed
     augmented = config.diff_augment and model.is_image
@@ -152,7 +152,7 @@ def plan_phases(model: DetectorModel, rows: TrainingRows, batch_size: Any) -> li
         pretext = _pretext_phase(networks, rows, read, training, seed)
         phases.append(PlannedPhase(pretext, config.pretext_steps, 0.4))
     if networks.restoration is not None:
-        restoration = _restoration_phase(model, rows.raw, learned, looked_at, training)
+        restoration = _restoration_phase(model, rows.raw, in_training, is_held_out, training)
         phases.append(PlannedPhase(restoration, config.restoration_steps, 1.0))
     return phases
 
@@ -160,7 +160,7 @@ def plan_phases(model: DetectorModel, rows: TrainingRows, batch_size: Any) -> li
 def _pretext_phase(
     networks: Networks, rows: TrainingRows, read: Tensor, config: TrainingConfig, seed: int
 ) -> Any:
-    """Return what builds the phase of the pretext networks, which read rows as `read`."""
+    """Return a function that builds the phase of the pretext networks, with `read` as rows."""
     kept = rows.trusted
     parts = [encoder(rows.raw)[1][kept].to(read.device) for encoder in rows.encoders]
     return lambda: PretextPhase(networks, read[kept], rows.folds[kept], config, seed, parts)
@@ -169,32 +169,33 @@ def _pretext_phase(
 def _restoration_phase(
     model: DetectorModel,
     raw: Tensor | LazyRows,
-    learned: Tensor,
-    looked_at: Tensor,
+    in_training: Tensor,
+    is_held_out: Tensor,
     config: TrainingConfig,
 ) -> Any:
-    """Return what builds the phase of the restoration network."""
+    """Return a function that builds the phase of the restoration network."""
     assert isinstance(raw, LazyRows) and isinstance(model.codec, ImageCodec)
-    train, held_out = raw[learned], raw[looked_at]
+    train, held_out = raw[in_training], raw[is_held_out]
     seed, detail, device = model.seed, model.codec.module.detail, model.device
     return lambda: RestorationPhase(model.networks, train, held_out, config, seed, detail, device)
 
 
 def is_wide(model: DetectorModel, rows: TrainingRows) -> bool:
-    """Whether there are few trusted rows for the columns that vary, or an image's pixels.
+    """Whether there are few trusted rows for the number of varying columns or pixels.
 
-    What is fitted to all of them is then further from what was fitted without a fold than unseen
-    rows are from each other, and p-values would be too high.
+    The difference between fits with and without a fold is then large compared with the variation
+    of unseen rows, and p-values of a final fit to all rows would be too high.
     """
-    heads = model.scorer.heads.values()  # those of images look at one place at a time
+    heads = model.scorer.heads.values()  # those of images compare single places
     learns = not model.is_image or any(isinstance(head, Distance) for head in heads)
-    return learns and model.codec.n_varying > WIDE * int(rows.trusted.sum())
+    return learns and model.codec.n_varying > MAX_COLUMNS_PER_ROW * int(rows.trusted.sum())
 
 
 def without_a_fold(model: DetectorModel, rows: TrainingRows, *, fit: bool) -> TrainingRows:
-    """Return rows with the encoding of each fold, where they are few; else as they are.
+    """Return rows, with an encoding fitted without each fold if there are few of them.
 
-    The model's own encoding becomes that of the first fold. Without `fit` all are as it is.
+    The model's encoding is then the one without the first fold. Without `fit`, the present
+    encoding is used for all folds.
     """
     codec = model.codec
     if not isinstance(codec, TableCodec) or not is_wide(model, rows):
@@ -210,7 +211,7 @@ def without_a_fold(model: DetectorModel, rows: TrainingRows, *, fit: bool) -> Tr
 
 
 def fit_scorer(model: DetectorModel, rows: TrainingRows) -> None:
-    """Fit heads and calibration; the networks that only cross-fitting needs are dropped."""
+    """Fit heads and calibration, and remove the networks that only cross-fitting needs."""
     config, folds = model.config, model.networks.folds
     model.scorer.fit(
         rows,

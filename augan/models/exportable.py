@@ -1,4 +1,4 @@
-"""What an export takes from a fitted estimator."""
+"""The parts of a fitted estimator that an export needs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ScoringParts:
     Attributes
     ----------
     scorer : AnomalyScorer
-        Raw rows to scores.
+        Scores raw rows.
     chunk : int
-        Number of rows that are scored at once.
+        Batch size of scoring.
     threshold : float
         Score above which a row is an anomaly.
     pixel_threshold : float or None
@@ -45,14 +45,14 @@ class ScoringParts:
 
 @dataclass(frozen=True)
 class ExportableModel:
-    """A fitted estimator as a value, from which any of its parts can be exported.
+    """The values of a fitted estimator that are exported.
 
     Attributes
     ----------
     method : str
         Name of the estimator's class.
     codec : Codec
-        Rows or images to tensors, and back.
+        Encoder and decoder of rows or images.
     networks : Networks
         Generator, critic and encoder.
     trained : str
@@ -66,7 +66,7 @@ class ExportableModel:
     sample : callable
         ``sample(n, random_state=seed)`` returns `n` new rows.
     scoring : ScoringParts or None
-        What scores rows; None if only the generator is exported.
+        The parts that score rows; None if only the generator is exported.
     classes : ndarray of shape (n_classes,) or None
         Labels; None for a model without classes.
     shares : list of float

@@ -17,7 +17,13 @@ from augan.io.tensors import check_knots
 
 @contextmanager
 def damage_reported(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise ModelFileError for whatever shows that the parts of a file do not fit together."""
+    """Raise ModelFileError for errors that come from a damaged model file.
+
+    Raises
+    ------
+    ModelFileError
+        If the parts of the file do not fit together.
+    """
     try:
         yield
     except ParameterError as error:
@@ -40,5 +46,5 @@ def read_codec(manifest: dict[str, Any], tensors: dict[str, Tensor]) -> Codec:
 
 
 def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix, under the rest of their names."""
+    """Return the tensors whose names start with a prefix, by the rest of the name."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""A sampler's fitted parts: encoding, networks, and what new rows are made from."""
+"""A sampler's fitted parts: codec, networks, and the real rows that new ones are made from."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class SamplerModel:
     Attributes
     ----------
     config : SamplerConfig
-        How it was built and trained.
+        The configuration.
     codec : Codec
-        Rows or images to tensors, and back.
+        Encoder and decoder of rows or images.
     networks : Networks or None
-        Generator, critic and encoder; None where no GAN is trained.
+        Generator, critic and encoder; None if no GAN is trained.
     pool : Pool
         Encoded real rows by class.
     classes : ndarray of shape (n_classes,)
@@ -41,7 +41,7 @@ class SamplerModel:
     strategy : dict
         Number of rows of each class that are added.
     spread, synthetic_share, symmetry : float, float or None, str or None
-        The parameters of these names, or what cross-validation chose.
+        The parameters of these names, or the values chosen by cross-validation.
     tuning : list of Trial or None
         The results of cross-validation.
     seed : int
@@ -78,12 +78,12 @@ class SamplerModel:
 
     @property
     def methods(self) -> dict[Any, str]:
-        """How new rows of each class are made: "gan", "latent" or "data"."""
+        """The source of each class's new rows: "gan", "latent" or "data"."""
         return {name: choose(self.config.method, n) for name, n in self.counts.items()}
 
     @property
     def maker(self) -> RowMaker:
-        """What makes new rows; its filters are fitted when they are first used."""
+        """The maker of new rows; its filters are fitted when they are first used."""
         if self._maker is None:
             self._maker = RowMaker(
                 self.pool.reflected(self.symmetry),
@@ -96,7 +96,7 @@ class SamplerModel:
         return self._maker
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return JSON values, and tensors by name: the networks, and real rows, encoded."""
+        """Return JSON values, and tensors by name: networks and encoded real rows."""
         trials = self.tuning
         values = {
             "classes": to_json(self.names),
@@ -125,12 +125,12 @@ class SamplerModel:
         tensors: dict[str, Tensor],
         device: torch.device,
     ) -> SamplerModel:
-        """Build networks without memory, take stored weights over, and draw one row as a test.
+        """Return a model with stored weights, after a test that makes one row.
 
         Raises
         ------
         ValueError, KeyError, RuntimeError
-            When the parts do not fit together.
+            If the parts do not fit together.
         """
         classes = np.array(from_json(values["classes"]), dtype=values["classes_dtype"])
         largest = _largest_class(tensors, len(classes))
@@ -163,7 +163,7 @@ class SamplerModel:
 
 
 def class_networks(config: SamplerConfig, codec: Codec, n_classes: int, seed: int) -> Networks:
-    """Build the networks of a sampler whose codec and classes are known."""
+    """Return untrained networks of a sampler."""
     return build_class_networks(
         codec.spec,
         n_classes,
@@ -171,18 +171,18 @@ def class_networks(config: SamplerConfig, codec: Codec, n_classes: int, seed: in
         width=config.width,
         architecture=config.architecture,
         spectral_norm=config.spectral_norm,
-        with_encoder=config.method != "gan",  # which needs no latents of real rows
+        with_encoder=config.method != "gan",  # "gan" needs no latents of real rows
         seed=seed,
     )
 
 
 def _largest_class(tensors: dict[str, Tensor], n_classes: int) -> int:
-    """Return the number of the class with the most rows, once the rows fit together."""
+    """Return the index of the class with the most rows, after a check of the stored rows."""
     rows, labels, shares = (tensors[name] for name in ("rows", "labels", "shares"))
     if not len(rows) == len(labels) == len(tensors["held_out"]) > 0:
-        raise ValueError("as many rows as classes are missing")
+        raise ValueError("numbers of rows and of labels differ")
     if not 0 <= int(labels.min()) <= int(labels.max()) < n_classes or len(shares) != n_classes:
-        raise ValueError("a class has no name")
+        raise ValueError("a row has an unknown class")
     if not (torch.isfinite(rows).all() and torch.isfinite(shares).all()):
         raise ValueError("a row is not finite")
     return int(torch.bincount(labels, minlength=n_classes).argmax())

@@ -1,4 +1,4 @@
-"""The choice, by cross-validation, of how many new rows are added and how they are made."""
+"""The choice of the number of new rows and of their source by cross-validation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tune(
     Parameters
     ----------
     model : SamplerModel
-        A trained one.
+        A trained model.
     params : mapping of str to object
         Constructor parameters.
     data : DataFrame or ndarray
@@ -39,7 +39,7 @@ def tune(
     groups : ndarray of shape (n,) or None
         Groups of rows that are kept together.
     """
-    logger.info("measuring by cross-validation how many new rows help")
+    logger.info("choosing the number of new rows by cross-validation")
     if isinstance(data, np.ndarray) and data.ndim > 2:
         _tune_images(model, params, data, counts, groups)
     else:
@@ -54,7 +54,7 @@ def _tune_rows(
     counts: NDArray[np.intp],
     groups: NDArray[np.intp] | None,
 ) -> None:
-    """Choose how many of the rows asked for are added, and their distance to real ones."""
+    """Choose the number of new rows and their spread."""
     codes = {name: code for code, name in enumerate(model.names)}
     wanted = {codes[name]: n for name, n in model.strategy.items() if n}
     if not wanted:
@@ -86,7 +86,7 @@ def _tune_images(
     counts: NDArray[np.intp],
     groups: NDArray[np.intp] | None,
 ) -> None:
-    """Choose between copies and new images, and how these differ from real ones; or none."""
+    """Choose between copies, new images and none, and the spread and symmetry of new images."""
     if min(counts) < FEW_IMAGES:
         return
     asked = np.array([model.strategy.get(name, 0) for name in model.names])

@@ -1,4 +1,4 @@
-"""Starting from a model that was trained before: its encoding and its networks."""
+"""Warm start: encoding and networks of a trained model."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from augan.training.recentring import recentre
 from augan.training.rows import TrainingRows
 
 SIZES = ("latent_dim", "width", "architecture", "spectral_norm")
-TAKEN = ("generator", "critic", "encoder", "pretext", "restoration")
-MAX_RECENTRING = 2000  # rows whose latents are looked at
+NETWORKS = ("generator", "critic", "encoder", "pretext", "restoration")
+MAX_RECENTRING = 2000  # rows for the distribution of latents
 
 
 def read_source(path: str | os.PathLike[str]) -> tuple[dict[str, Any], DetectorModel]:
-    """Return the manifest of a model file, and the detector's model in it, on the CPU.
+    """Return the manifest and the model of a detector's file, on the CPU.
 
     Raises
     ------
     ModelFileError
-        When the file is missing or damaged.
+        If the file is missing or damaged.
     ParameterError
-        When it holds a sampler.
+        If it holds a sampler.
     """
     with damage_reported(path):
         manifest, tensors = read_model(path)
@@ -40,23 +40,23 @@ def read_source(path: str | os.PathLike[str]) -> tuple[dict[str, Any], DetectorM
             parts, device = with_prefix("parts.", tensors), torch.device("cpu")
             seed = int(manifest["seed"])
             return manifest, DetectorModel.from_state(config, codec, seed, parts, device)
-    raise ParameterError(f"warm_start_from={shown(str(path))}: a GANSampler, and no detector")
+    raise ParameterError(f"warm_start_from={shown(str(path))}: a GANSampler, not a detector")
 
 
 def take_networks(model: DetectorModel, source: DetectorModel, path: str) -> None:
-    """Take over the weights of a former model, read from `path`.
+    """Copy the weights of a former model, read from `path`.
 
-    Weights under spectral norm, which divides by their length, have grown in training: that changes
-    no output, and makes every further step of the optimiser smaller (van Laarhoven 2017,
-    section 2). They are scaled back to the length that new weights have.
+    The norm of weights with spectral normalisation grows in training. That does not change the
+    output, but reduces the effective learning rate (van Laarhoven 2017, section 2), so they are
+    rescaled to the norm of new weights.
 
     Raises
     ------
     ParameterError
-        When networks have other sizes, or fewer layers than are to be frozen.
+        If networks have other sizes, or fewer layers than `freeze_critic`.
     """
     own, former = model.networks.modules(), source.networks.modules()
-    for name in TAKEN:
+    for name in NETWORKS:
         if name not in own or name not in former:
             continue
         lengths = [float(weights.norm()) for weights in scale_invariant_weights(own[name])]
@@ -65,8 +65,8 @@ def take_networks(model: DetectorModel, source: DetectorModel, path: str) -> Non
         except RuntimeError as error:
             wanted = ", ".join(f"{size}={shown(getattr(source.config, size))}" for size in SIZES)
             raise ParameterError(
-                f"warm_start_from={shown(path)}: its {name} is of another kind; it was built with "
-                f"{wanted}"
+                f"warm_start_from={shown(path)}: its {name} has another architecture or size; it "
+                f"was built with {wanted}"
             ) from error
         for weights, length in zip(scale_invariant_weights(own[name]), lengths, strict=True):
             weights.mul_(length / weights.norm())
@@ -79,7 +79,7 @@ def take_networks(model: DetectorModel, source: DetectorModel, path: str) -> Non
 
 
 def begin_near(model: DetectorModel, source: DetectorModel, rows: TrainingRows) -> None:
-    """Start the generator from the latents that the former model's encoder gives to the rows."""
+    """Adapt the generator's prior to the latents of the new rows; see `recentre`."""
     encoder = model.networks.encoder
     encoder = encoder if encoder is not None else source.networks.encoder
     if encoder is None:

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that the rest of a run depends on, replaced atomically."""
+"""Checkpoints: the full state of a run, in a file that is replaced atomically."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class Checkpointer:
 
     def __init__(self, path: str | os.PathLike[str], interval: float, identity: dict[str, Any]):
         self.path = Path(path)
-        check_writable(self.path)  # now rather than when the first one is due
+        check_writable(self.path)  # before training, not after the first interval
         self.interval = interval
         self.identity = identity
         self._written_at = time.monotonic()
         self._has_warned = False
 
     def write(self, content: dict[str, Any], *, force: bool = False) -> None:
-        """Replace the checkpoint if it is due, or `force`.
+        """Write the checkpoint if the interval has passed, or with `force`.
 
-        Where it cannot be written (no space left), training goes on with the one before, and a
-        TrainingWarning says so once.
+        If it cannot be written (no space left), the previous one is kept, a TrainingWarning is
+        issued once, and training goes on.
         """
         if not force and time.monotonic() - self._written_at < self.interval:
             return
@@ -66,7 +66,7 @@ class Checkpointer:
     def _warn(self, error: OSError) -> None:
         if not self._has_warned:
             self._has_warned = True
-            kept = "the one before is kept" if self.path.exists() else "there is none"
+            kept = "the previous one is kept" if self.path.exists() else "there is none"
             warnings.warn(
                 f"{self.path}: the checkpoint could not be written ({error.strerror or error}); "
                 f"{kept}, and training goes on",
@@ -76,7 +76,13 @@ class Checkpointer:
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return a checkpoint's content; CheckpointError says what is wrong with the file."""
+    """Return the content of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If the file does not exist, cannot be read, or is not a checkpoint.
+    """
     check_file(path, CheckpointError)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -90,18 +96,18 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"{path}: there is no checkpoint to resume from") from error
     except PermissionError as error:
         raise CheckpointError(f"{path}: {error.strerror}") from error
-    except Exception as error:  # whatever unpickling makes of strange bytes
+    except Exception as error:  # unpickling of damaged bytes may raise any error
         raise CheckpointError(f"{path}: damaged, or not a checkpoint") from error
     known = isinstance(content, dict) and not KEYS - set(content) and content["format"] == FORMAT
     if not known or not all(isinstance(content[key], kind) for key, kind in KINDS.items()):
         raise CheckpointError(f"{path}: not a checkpoint that this version of augan can read")
     if not isinstance(content["identity"].get("seed"), int):
-        raise CheckpointError(f"{path}: damaged, it names no seed")
+        raise CheckpointError(f"{path}: damaged, it has no seed")
     return content
 
 
 def _check_sizes(path: str | os.PathLike[str], archive: zipfile.ZipFile) -> None:
-    """Refuse what would unpack to more than there is: torch stores its members as they are."""
+    """Raise CheckpointError for compressed archives: torch does not compress, an attack might."""
     members = archive.infolist()
     packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if packed or sum(member.file_size for member in members) > Path(path).stat().st_size:
@@ -109,7 +115,13 @@ def _check_sizes(path: str | os.PathLike[str], archive: zipfile.ZipFile) -> None
 
 
 def check_identity(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:
-    """Refuse a checkpoint of another run; name what differs."""
+    """Check that a checkpoint belongs to this run.
+
+    Raises
+    ------
+    CheckpointError
+        If settings or data differ; the message lists them.
+    """
     expected = _plain(expected)
     if found == expected:
         return
@@ -121,12 +133,12 @@ def check_identity(path: str | os.PathLike[str], found: Any, expected: dict[str,
 
 
 def _plain(identity: dict[str, Any]) -> dict[str, Any]:
-    """Return values that a checkpoint can be read back with: numpy's numbers as Python's."""
+    """Return values with numpy's numbers converted to Python's, which a checkpoint can hold."""
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in identity.items()}
 
 
 def fingerprint(*data: Tensor | LazyRows) -> str:
-    """Return a hash of the rows that a run learns from and is measured on."""
+    """Return a hash of training and held-out rows."""
     digest = hashlib.sha256()
     for rows in data:
         for part in [rows] if isinstance(rows, Tensor) else rows.split(HASHED_AT_ONCE):

@@ -1,4 +1,4 @@
-"""The phase in which the pretext networks learn, one on all rows and one without each fold."""
+"""The training phase of the pretext networks: one on all rows, and one without each fold."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LR_PRETEXT, DECAY_PRETEXT = 1e-3, 1e-2  # AdamW's learning rate and weight decay
 
 
 class PretextPhase(SingleOptimizerPhase):
-    """The pretext networks, side by side: one on all rows, and one without each fold of them.
+    """Trains the pretext networks together: one on all rows, and one without each fold.
 
     Parameters
     ----------
     networks : Networks
         With `pretext` and `folds`.
     rows : Tensor
-        All rows (n, ...), as the pretext networks read them.
+        All rows (n, ...), encoded for the pretext networks.
     folds : Tensor
         Fold of each row, (n,).
     config : TrainingConfig
@@ -32,8 +32,8 @@ class PretextPhase(SingleOptimizerPhase):
     seed : int
         Seed of the phase's random stream.
     by_fold : sequence of Tensor, default=()
-        The rows as the network without each fold reads them, where that differs; the network that
-        is kept is then the one without the first fold.
+        For each fold, the rows in the encoding that was fitted without it, if there is one. The
+        network without the first fold is then kept, and none is trained on all rows.
     """
 
     name = "pretext"
@@ -66,7 +66,7 @@ class PretextPhase(SingleOptimizerPhase):
         self.random = torch_stream(seed, "pretext", rows.device)
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
-        """Move every pretext network once."""
+        """Take one step of each pretext network."""
         set_rate(self.optimizer, LR_PRETEXT * factor)
         return pretext_step(
             [(network, self._batch(*rows)) for network, *rows in self.members],
@@ -77,7 +77,7 @@ class PretextPhase(SingleOptimizerPhase):
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Return the task's loss on the first fold, of the network that has not seen it."""
+        """Return the loss on the first fold, of the network that was trained without it."""
         assert self.networks.folds is not None
         network: Any = self.networks.folds[0]
         random = torch_stream(self.seed, "measure", self.rows.device)

@@ -18,7 +18,7 @@ from augan.training.steps import TrainingConfig, restoration_step
 Turn = Callable[[Tensor], Tensor]
 
 BATCH = 16
-SYMMETRY_IMAGES, SYMMETRY_SIDE = 200, 16  # images, and their side, to find symmetries with
+SYMMETRY_IMAGES, SYMMETRY_SIDE = 200, 16  # number and side of images for the test of symmetry
 MAX_DISTANCE_RATIO = 1.1  # largest distance of transformed images, relative to that of images
 LR_RESTORATION, DECAY_RESTORATION = 2e-3, 1e-2  # AdamW's learning rate and weight decay
 TURNS: dict[str, Turn] = {  # their compositions are all symmetries of a square
@@ -70,7 +70,7 @@ class RestorationPhase(SingleOptimizerPhase):
             weight_decay=DECAY_RESTORATION,
             fused=True,
         )
-        # a stream's name fixes its numbers: these two never change
+        # the names of streams determine their random numbers and must not change
         self.random = torch_stream(seed, "repair", device)
         self.picking = torch_stream(seed, "repair rows")
 
@@ -105,7 +105,7 @@ class RestorationPhase(SingleOptimizerPhase):
         self.picking.set_state(picking.cpu())
 
     def finish(self) -> None:
-        """Freeze the network; its memory format becomes that of a loaded one."""
+        """Freeze the network, in the memory format of a loaded one."""
         self.restoration.to(memory_format=torch.contiguous_format)
         freeze(self.restoration)
 
@@ -126,8 +126,8 @@ class RestorationPhase(SingleOptimizerPhase):
 def symmetries_of(images: Tensor) -> list[str]:
     """Return the names of the `TURNS` under which the distribution of images is symmetric.
 
-    It is taken to be if the mean distance between transformed images and images (n, C, h, w) is
-    at most `MAX_DISTANCE_RATIO` times the one between images.
+    The criterion: the mean distance between transformed and other images (n, C, h, w) is at most
+    `MAX_DISTANCE_RATIO` times the mean distance between images.
     """
     small = F.interpolate(
         images, size=(SYMMETRY_SIDE, SYMMETRY_SIDE), mode="bilinear", antialias=True

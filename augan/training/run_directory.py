@@ -1,4 +1,4 @@
-"""A directory in which a training can be watched: figures, curves, pictures of what is made."""
+"""A directory with the progress of a training: metrics, curves, generated images."""
 
 from __future__ import annotations
 
@@ -28,37 +28,36 @@ METRICS, CURVES, MOVIE, GRIDS, EVENTS = (
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 GRID = 64  # images
 COLUMNS = 8
-SIDE = 32  # pixels that an image of a grid has at least
-GAP, GREY = 1, 128  # pixels beside each image, and their brightness
+MIN_SIDE = 32  # pixels of an image in a grid; smaller ones are enlarged
+GAP, GREY = 1, 128  # width in pixels and brightness of the gaps between images
 MAX_FRAMES, FRAME_MS, LAST_MS = 60, 150, 2000
 CURVES_EVERY = 10.0  # seconds
 
 
 class RunDirectory:
-    """A callback that writes what can be seen of a training while it goes on.
+    """A callback that writes the progress of a training to a directory.
 
-    ``metrics.jsonl`` has a line for every row of the history, ``curves.png`` their curves;
-    ``grids/`` shows what the averaged generator makes of 64 latents, always the same, after
-    every 50 steps (a class after the other, where there are classes), and ``progress.gif`` all
-    of that in turn. Tables have no pictures but the curves. A resumed run leaves what one that
-    was not stopped does, but for the seconds. Where nothing more can be written, because the disk
-    is full, a TrainingWarning says so and training goes on.
+    ``metrics.jsonl`` has a line for each report, and ``curves.png`` shows them as curves. For
+    images, ``grids/`` has images that the averaged generator makes of 64 fixed latents, after every
+    50 steps (sorted by class in a sampler), and ``progress.gif`` shows them as an animation.
+    A resumed run has the same files as one without interruption, except for the times. If the disk
+    is full, a TrainingWarning is issued, and training goes on without further files.
 
     Parameters
     ----------
     path : path-like
-        The directory; it is made where there is none.
+        The directory; it is created if necessary.
     resume : bool, default=False
-        Go on with the run that the directory holds.
+        Continue the run in the directory.
     overwrite : bool, default=False
-        Remove the run that the directory holds. Other files stay.
+        Remove the run in the directory. Other files are kept.
     tensorboard : bool, default=False
-        Write what TensorBoard reads as well, to ``tensorboard/``.
+        Also write event files for TensorBoard, to ``tensorboard/``.
 
     Raises
     ------
     ParameterError
-        Where the directory holds a run and neither is asked for, where it is a file, or where
+        If the directory holds a run, without `resume` or `overwrite`, if `path` is a file, or if
         TensorBoard is not installed.
 
     Examples
@@ -89,32 +88,38 @@ class RunDirectory:
         self.make_writer = _tensorboard() if tensorboard else None
         self.writer: Any = None
         self.rows: list[Row] = []
-        self.drawn = -math.inf  # when the curves were
+        self.drawn = -math.inf  # time when the curves were last drawn
         self.has_failed = False
 
     def begin(self, history: Sequence[Row]) -> None:
-        """Keep the rows that a resumed run has reported, and no later ones; else begin anew."""
+        """Prepare the directory; of a resumed run, keep the reports up to the checkpoint.
+
+        Raises
+        ------
+        OSError
+            If the directory cannot be written, except for a full disk.
+        """
         try:
             self._begin(history)
         except OSError as error:
             if error.errno not in NO_SPACE:
-                raise  # before training there is time to give another directory
+                raise  # before training, so no work is lost
             self._give_up(error)
 
     def __call__(self, row: Row) -> None:
-        """Write a row."""
+        """Write a report."""
         self._unless_failed(self._add, row)
 
     def look(self, draw: Draw) -> None:
-        """Write what the generator makes, if that can be seen."""
+        """Write a grid of generated images, if they are images."""
         self._unless_failed(self._look, draw)
 
     def close(self) -> None:
-        """Write curves and film once more."""
+        """Write the final curves and the animation."""
         self._unless_failed(self._close)
 
     def _unless_failed(self, write: Callable[..., None], *given: Any) -> None:
-        """Write something; training goes on when that is no longer possible."""
+        """Call `write`; after an OSError nothing more is written, and training goes on."""
         if self.has_failed:
             return
         try:
@@ -145,7 +150,7 @@ class RunDirectory:
         self._begin_events()
 
     def _begin_events(self) -> None:
-        """Write what TensorBoard reads of a run that is resumed once more, without later rows."""
+        """Write the events of a resumed run again, up to the checkpoint, for TensorBoard."""
         if self.make_writer is None:
             return
         self._clear_events()
@@ -177,7 +182,7 @@ class RunDirectory:
         self._add_picture(picture, step)
 
     def _add_event(self, row: Row) -> None:
-        """Let TensorBoard have the figures of a row."""
+        """Write the figures of a report for TensorBoard."""
         if self.writer is None:
             return
         for name, value in row.items():
@@ -185,7 +190,7 @@ class RunDirectory:
                 self.writer.add_scalar(f"{row['phase']}/{name}", value, row["step"])
 
     def _add_picture(self, picture: NDArray[np.uint8], step: int) -> None:
-        """Let TensorBoard have a grid."""
+        """Write a grid for TensorBoard."""
         if self.writer is not None:
             formats = "HW" if picture.ndim == 2 else "HWC"
             self.writer.add_image("generated", picture, step, dataformats=formats)
@@ -224,7 +229,7 @@ class RunDirectory:
         return sorted(self._at(GRIDS).glob("[0-9]*.png"), key=_step)
 
     def _clear(self) -> None:
-        """Remove what a run has left, and nothing else."""
+        """Remove the files of a run, and no others."""
         for grid in self._grids():
             grid.unlink()
         self._clear_events()
@@ -240,14 +245,14 @@ class RunDirectory:
 
 
 def mosaic(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return images (n, H, W[, C]) side by side as bytes; floats on their own range."""
+    """Return images (n, H, W[, C]) side by side as bytes; floats are scaled to their range."""
     if images.dtype != np.uint8:
         values = images.astype(np.float64)
         low, high = float(values.min()), float(values.max())
         images = np.round(255 * (values - low) / max(high - low, 1e-9)).astype(np.uint8)
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
-    times = -(-SIDE // max(images.shape[1:3]))
+    times = -(-MIN_SIDE // max(images.shape[1:3]))
     images = images.repeat(times, axis=1).repeat(times, axis=2)
     missing, colours = -len(images) % COLUMNS, [(0, 0)] * (images.ndim - 3)
     images = np.pad(images, [(0, 0), (GAP, GAP), (GAP, GAP), *colours], constant_values=GREY)
@@ -257,7 +262,7 @@ def mosaic(images: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _append(file: Path, line: str) -> None:
-    """Add a line to a file, whole or not at all."""
+    """Append a line to a file, completely or not at all."""
     size = file.stat().st_size if file.exists() else 0
     try:
         with file.open("a") as handle:
@@ -281,11 +286,11 @@ def _step(grid: Path) -> int:
 
 
 def _tensorboard() -> Any:
-    """Return what writes for TensorBoard."""
+    """Return TensorBoard's ``SummaryWriter``."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ParameterError(
-            "tensorboard is not installed: pip install 'augan[tensorboard]' brings it"
+            "tensorboard is not installed: pip install 'augan[tensorboard]'"
         ) from None
     return SummaryWriter

@@ -22,7 +22,7 @@ from augan.training.losses import (
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the networks are trained; the estimators' docstrings say what each one means."""
+    """Losses, learning rates and batches; the estimators' docstrings document each parameter."""
 
     gan: GAN = "wgan-gp"
     batch_size: int = 128
@@ -49,7 +49,7 @@ def critic_step(
     alpha: Tensor,
     config: TrainingConfig,
 ) -> dict[str, Tensor]:
-    """Move the critic once: its loss on `real` (B, ...) and G(`z`), and the penalties."""
+    """Take one step of the critic on `real` (B, ...) and G(`z`), with penalties."""
     with torch.no_grad():
         fake = generator(z)
     on_real, on_fake = critic(real), critic(fake)
@@ -73,7 +73,7 @@ def generator_step(
     z: Tensor,
     config: TrainingConfig,
 ) -> dict[str, Tensor]:
-    """Move the generator once, against a critic that stays as it is."""
+    """Take one step of the generator; the critic is not changed."""
     moving = [weights for weights in critic.parameters() if weights.requires_grad]
     critic.requires_grad_(False)
     features = critic.features(generator(z))
@@ -96,7 +96,7 @@ def encoder_step(
     real: Tensor,
     config: TrainingConfig,
 ) -> dict[str, Tensor]:
-    """Move the encoder once, on the izi_f loss, through a frozen generator and critic."""
+    """Take one step of the encoder on the izi_f loss, with frozen generator and critic."""
     loss = izi_f_loss(real, generator(encoder(real)), critic, config.kappa)
     norm = _descend(loss, encoder, optimizer, config.gradient_clip)
     return {"encoder_loss": loss.detach(), "encoder_gradient_norm": norm}
@@ -108,7 +108,7 @@ def pretext_step(
     random: torch.Generator,
     gradient_clip: float | None,
 ) -> dict[str, Tensor]:
-    """Move each pretext network once on its own batch."""
+    """Take one step of each pretext network on its own batch."""
     losses = torch.stack([network.loss(rows, random) for network, rows in members])
     modules = nn.ModuleList(network for network, _ in members)
     norm = _descend(losses.sum(), modules, optimizer, gradient_clip)
@@ -122,7 +122,7 @@ def restoration_step(
     random: torch.Generator,
     gradient_clip: float | None,
 ) -> dict[str, Tensor]:
-    """Take a step of the restoration network on images (B, C, h, w), which are damaged first."""
+    """Take one step of the restoration network on images (B, C, h, w) with synthetic defects."""
     loss = network.loss(images, random)
     norm = _descend(loss, network, optimizer, gradient_clip)
     return {"restoration_loss": loss.detach(), "restoration_gradient_norm": norm}
@@ -150,7 +150,10 @@ def _descend(
 
 
 def _accuracy(gan: GAN, on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
-    """Return the shares of real and generated rows on the right side of the critic's midpoint."""
+    """Return the critic's accuracies on real and on generated rows.
+
+    The threshold is 0, or for "wgan-gp" the midpoint between its mean outputs for both.
+    """
     on_real, on_fake = on_real.detach(), on_fake.detach()
     middle = (on_real.mean() + on_fake.mean()) / 2 if gan == "wgan-gp" else 0.0
     return {

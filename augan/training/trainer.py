@@ -1,4 +1,4 @@
-"""Training of one model: its phases, one after the other."""
+"""Training of a model: a list of phases."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from augan.training.phases import Phase
 
 @dataclass(frozen=True)
 class PlannedPhase:
-    """A phase that is built when its turn comes.
+    """A phase that is built after the earlier phases have been trained.
 
     Attributes
     ----------
     build : callable
-        Returns the phase; networks are then as earlier phases left them.
+        Returns the phase.
     n_steps : int
         Largest number of steps.
     time_weight : float
@@ -31,26 +31,26 @@ class PlannedPhase:
 
 
 def train(phases: Sequence[PlannedPhase], run: Run) -> History:
-    """Run phases in order and return what they reported.
+    """Run phases in order and return the history.
 
     Parameters
     ----------
     phases : sequence of PlannedPhase
-        What is trained; time that a phase does not use is left to the next ones.
+        The phases; time that a phase does not use is available to the later ones.
     run : Run
-        What the phases share: schedule, limits, callbacks, checkpoint.
+        Schedule, limits, callbacks and checkpoint.
 
     Returns
     -------
     history : History
-        A row for each report.
+        The reports of all phases.
 
     Raises
     ------
     NotTrainableError
-        When training diverges again and again.
+        If training diverges repeatedly.
     CheckpointError
-        When a run is resumed from a checkpoint that is damaged.
+        If the checkpoint to resume from is damaged.
     """
     ends = list(accumulate(phase.time_weight for phase in phases))
     with run.watched():

@@ -154,5 +154,5 @@ def test_what_cannot_be_is_refused(weights: Path) -> None:
         FAnoGAN(heads=("backbone_memory",), **QUICK).fit(crops(10, 0))
     with pytest.raises(ParameterError, match="backbone='resnet18': is for images only"):
         FAnoGAN(backbone="resnet18", **QUICK).fit(np.eye(20))
-    with pytest.raises(ParameterError, match="what they are of"):
+    with pytest.raises(ParameterError, match="needs backbone, the network"):
         FAnoGAN(backbone_weights=str(weights), **QUICK).fit(crops(10, 0))

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pandas.testing import assert_frame_equal
 from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer
 
-from augan import FAnoGAN
+from augan import FAnoGAN, GANSampler
 from augan.codecs.cells import category_key
 from augan.codecs.codec import codec_from_state
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
@@ -553,7 +554,10 @@ def test_the_warning_points_to_where_fit_was_called() -> None:
     steps = {"max_steps": 1, "encoder_steps": 1, "pretext_steps": 1}
     with pytest.warns(DataWarning, match="column 'c' has 3 categories") as caught:
         FAnoGAN(**steps, n_folds=2, width=4, max_categories=2).fit(frame)
-    assert [warning.filename for warning in caught] == [__file__]
+        GANSampler(method="data", max_categories=2).fit_resample(frame, np.arange(30) % 2)
+    assert [warning.filename for warning in caught] == [__file__] * 2
+    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
+    assert all(".fit" in lines[warning.lineno - 1] for warning in caught)
 
 
 @pytest.mark.parametrize(

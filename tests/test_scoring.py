@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from augan import AnoGAN, FAnoGAN
 from augan.codecs.image import ImageCodec
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
+from augan.models.detector_training import split_training_rows
 from augan.networks import build_networks, build_pretext, build_restoration
 from augan.scoring.calibration import Conformal, RobustScale, fuse
 from augan.scoring.distances import Neighbours
@@ -307,7 +308,7 @@ def test_calibration_scores_equal_a_plain_loop_over_the_folds():
     detector = _quick(heads=("data_neighbors",), n_neighbors=1).fit(X)
     raw = detector.codec_.prepare(X)
     standard = detector.codec_.module(raw)[1].numpy()
-    folds = detector._split(raw).folds.numpy()
+    folds = split_training_rows(detector.model_, raw).folds.numpy()
     assert sorted(np.bincount(folds)) == [40, 40, 40]
     distances = np.empty(len(X))
     for i, row in enumerate(standard):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from augan._callers import caller_level
 from augan.codecs.columns import Column, NumericColumn
 from augan.exceptions import DriftWarning, shown
 
@@ -172,7 +173,7 @@ def no_drift_warnings() -> Iterator[None]:
 
 def _warn(check: DriftCheck) -> None:
     for message in check.messages():
-        warnings.warn(message, DriftWarning, stacklevel=5)
+        warnings.warn(message, DriftWarning, stacklevel=caller_level())
 
 
 def _written(value: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from augan._callers import caller_level
 from augan.exceptions import DataWarning
 
 Hashes = NDArray[np.uint64]
@@ -93,5 +94,5 @@ def warn_of_seen(seen: Any, hashes: Hashes, what: str) -> None:
             f"{what}: the model was trained on about {share:.0%} of the {len(hashes)} normal rows: "
             "the metrics are too optimistic",
             DataWarning,
-            stacklevel=3,
+            stacklevel=caller_level(),
         )

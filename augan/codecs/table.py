@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from augan._callers import caller_level
 from augan.codecs.columns import CategoryColumn, NumericColumn, column_from_state
 from augan.codecs.drift import warn_of_drift
 from augan.codecs.dtypes import as_plain
@@ -238,7 +239,7 @@ class TableCodec:
                     f"{found - self.max_categories} rarest share one (max_categories="
                     f"{self.max_categories}); drop the column if it is an identifier",
                     DataWarning,
-                    stacklevel=5,  # where the detector is fitted
+                    stacklevel=caller_level(),
                 )
 
     def _warn_of_lost_digits(self) -> None:
@@ -250,7 +251,7 @@ class TableCodec:
                     f"column {column.name!r} has integers up to {largest:.3g}: above 2**53, "
                     "the last digits are lost; drop it or make it text if it is an identifier",
                     DataWarning,
-                    stacklevel=5,  # where the detector is fitted
+                    stacklevel=caller_level(),
                 )
 
 

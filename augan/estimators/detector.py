@@ -190,7 +190,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         check_params(type(self), params)
         check_one_limit(self.contamination, self.target_fpr)
         if self.heads != "auto":
-            warn_of_former_heads(self.heads, stacklevel=5)
+            warn_of_former_heads(self.heads)
         if self.freeze_critic and self.warm_start_from is None:
             raise ParameterError(
                 f"freeze_critic={self.freeze_critic}: needs warm_start_from, the model whose "

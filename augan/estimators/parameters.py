@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar, dataclass_transform
 
+from augan._callers import caller_level
 from augan.estimators.checks import (
     Check,
     check_value,
@@ -89,7 +90,7 @@ def current_names(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"the parameter {name!r} was renamed to {RENAMED[name]!r}; the former name will be "
                 "removed in version 1.0",
                 FutureWarning,
-                stacklevel=3,
+                stacklevel=caller_level(),
             )
         renamed[RENAMED.get(name, name)] = value
     return renamed

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from augan._callers import caller_level
 from augan.exceptions import DataError, DataWarning
 
 IMAGE_CHANNELS = (1, 3, 4)
@@ -98,5 +99,5 @@ def warn_of_range(images: NDArray[Any], training: ImageRange) -> None:
             f"images of {images.dtype} from {low:g} to {high:g}, in training of {training.dtype} "
             f"from {training.low:g} to {training.high:g}: are they on another scale?",
             DataWarning,
-            stacklevel=4,
+            stacklevel=caller_level(),
         )

@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from augan._callers import caller_level
 from augan.codecs.dtypes import as_plain
 from augan.exceptions import DataError, DataWarning, ParameterError, shown
 from augan.inputs.columns import remember_columns
@@ -175,7 +176,7 @@ def _names_rows(values: pd.Series) -> bool:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, DataWarning, stacklevel=6)
+    warnings.warn(message, DataWarning, stacklevel=caller_level())
 
 
 def dense(X: Any) -> Data:

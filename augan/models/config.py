@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, TypeVar
 
+from augan._callers import caller_level
 from augan.codecs.codec import Codec
 from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
@@ -199,7 +200,7 @@ def for_rows(config: T, n_rows: int, asked: Any) -> T:
         warnings.warn(
             f"batch_size={asked} is more than the {n_rows} training rows: {size} is used",
             DataWarning,
-            stacklevel=5,
+            stacklevel=caller_level(),
         )
     return replace(config, batch_size=size)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 
+from augan._callers import caller_level
+
 FORMER_HEADS = {"detail_repair": "detail_restoration"}
 
 
@@ -13,7 +15,7 @@ def current_heads(heads: Iterable[str]) -> tuple[str, ...]:
     return tuple(FORMER_HEADS.get(name, name) for name in heads)
 
 
-def warn_of_former_heads(heads: Iterable[str], *, stacklevel: int = 2) -> None:
+def warn_of_former_heads(heads: Iterable[str]) -> None:
     """Issue a FutureWarning for each former name in `heads`."""
     for name in heads:
         if name in FORMER_HEADS:
@@ -21,5 +23,5 @@ def warn_of_former_heads(heads: Iterable[str], *, stacklevel: int = 2) -> None:
                 f"heads: {name!r} is now called {FORMER_HEADS[name]!r}; the former name will be "
                 "removed in a later version",
                 FutureWarning,
-                stacklevel=stacklevel + 1,
+                stacklevel=caller_level(),
             )

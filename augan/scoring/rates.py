@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from augan._callers import caller_level
 from augan.exceptions import CalibrationWarning, DataError, ParameterError, shown
 
 DEFAULT_FPR = 0.05  # default of the detectors' parameter target_fpr
@@ -52,7 +53,7 @@ def warn_of_few(n_calibration: int, rate: float) -> None:
             f"calibration rows: the least is 1/{n_calibration + 1} = {least:.2g}; the threshold "
             "is the highest calibration score",
             CalibrationWarning,
-            stacklevel=3,
+            stacklevel=caller_level(),
         )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augan._callers import caller_level
 from augan._files import atomic_path, check_file, check_writable
 from augan.exceptions import CheckpointError, TrainingWarning, shown
 from augan.training.rows import LazyRows
@@ -71,7 +72,7 @@ class Checkpointer:
                 f"{self.path}: the checkpoint could not be written ({error.strerror or error}); "
                 f"{kept}, and training goes on",
                 TrainingWarning,
-                stacklevel=7,
+                stacklevel=caller_level(),
             )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from augan._callers import caller_level
 from augan.exceptions import CheckpointError, NotTrainableError, TrainingWarning
 from augan.training.checkpoint import Checkpointer
 from augan.training.health import health
@@ -193,7 +194,7 @@ class _Loop:
             f"the {self.phase.name} diverged at step {diverged_at}: went back to step "
             f"{self.progress.step} at {scale:g} times the learning rate"
         )
-        warnings.warn(event, TrainingWarning, stacklevel=7)
+        warnings.warn(event, TrainingWarning, stacklevel=caller_level())
         self._report({}, event=event)
         self.good = self._snapshot()
 

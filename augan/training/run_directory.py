@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from augan._callers import caller_level
 from augan._files import atomic_path
 from augan.exceptions import ParameterError, TrainingWarning
 from augan.training.monitor import Draw, History, Row
@@ -133,7 +134,7 @@ class RunDirectory:
             f"{self.path}: nothing more is written there ({error.strerror or error}), and "
             "training goes on",
             TrainingWarning,
-            stacklevel=8,
+            stacklevel=caller_level(),
         )
 
     def _begin(self, history: Sequence[Row]) -> None:

@@ -46,8 +46,8 @@ def build_estimator(name: str, given: dict[str, Any], own: dict[str, str]) -> An
         For an unknown parameter, or one in `own`, which the command sets in another way.
     """
     import augan
-    from augan.estimators.parameters import RENAMED
     from augan.exceptions import ParameterError, shown
+    from augan.parameters import RENAMED
 
     cls = getattr(augan, name)
     known = cls().get_params()
@@ -96,8 +96,8 @@ def print_parameters(name: str, own: Collection[str]) -> None:
     from rich.table import Table
 
     import augan
-    from augan.estimators.checks import ANYTHING
-    from augan.estimators.parameters import default_text, parameters_of
+    from augan.checks import ANYTHING
+    from augan.parameters import default_text, parameters_of
 
     from ._terminal import PlainConsole
 

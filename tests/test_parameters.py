@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from augan import AnoGAN, FAnoGAN, GANSampler
-from augan.estimators.checks import ANYTHING
-from augan.estimators.parameters import parameters_of
+from augan.checks import ANYTHING
 from augan.estimators.reference import reference_page
 from augan.exceptions import ParameterError, shown
 from augan.models.config import detector_config
 from augan.models.detector_training import split_training_rows
+from augan.parameters import parameters_of
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.training.loop import schedule_factor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from augan.estimators.detector_parameters import SearchParameters
 from augan.estimators.inpainting import InpaintingDetector
-from augan.estimators.parameters import estimator
+from augan.parameters import estimator
 
 
 @estimator

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from augan.estimators import checks
-from augan.estimators.checks import SIZE, STEPS, WEIGHT, integer, one_of, or_value
-from augan.estimators.parameters import parameter
+from augan import checks
+from augan.checks import SIZE, STEPS, WEIGHT, integer, one_of, or_value
+from augan.parameters import parameter
 
 
 @dataclass(eq=False, repr=False)

@@ -23,7 +23,6 @@ from augan.codecs.seen_rows import hashes_of, hashes_of_numbers, seen_rows
 from augan.estimators.calibrated import CalibratedDetector
 from augan.estimators.dry_run import DryRunMixin
 from augan.estimators.exporting import ExportMixin
-from augan.estimators.parameters import check_params, current_names
 from augan.exceptions import DataError, ParameterError
 from augan.frames import library_of, like
 from augan.inputs.columns import remember_columns
@@ -48,6 +47,7 @@ from augan.models.detector_training import (
     without_a_fold,
 )
 from augan.models.warm_start import begin_near, read_source, take_networks
+from augan.parameters import check_params, current_names
 from augan.scoring.former_heads import warn_of_former_heads
 from augan.scoring.rates import check_one_limit
 from augan.training.progress import logger, observers, warn_of_health

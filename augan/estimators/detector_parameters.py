@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from augan.estimators import checks
-from augan.estimators.checks import ROWS, SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
+from augan import checks
+from augan.checks import ROWS, SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
 from augan.estimators.common_parameters import CommonParameters
-from augan.estimators.parameters import parameter
 from augan.networks.backbone import BACKBONES
+from augan.parameters import parameter
 from augan.scoring.former_heads import current_heads
 from augan.scoring.heads import HEADS
 

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan._random import draw_seed, torch_stream
+from augan.checks import check_arguments
 from augan.codecs.drift import no_drift_warnings
-from augan.estimators.checks import check_arguments
 from augan.estimators.detector import BaseDetector
 from augan.frames import given_back, like
 from augan.inversion import truncated_normal

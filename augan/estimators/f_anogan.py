@@ -5,7 +5,7 @@ from __future__ import annotations
 from augan.estimators.common_parameters import EncoderParameters
 from augan.estimators.detector_parameters import ResidualParameters
 from augan.estimators.inpainting import InpaintingDetector
-from augan.estimators.parameters import estimator
+from augan.parameters import estimator
 
 
 @estimator

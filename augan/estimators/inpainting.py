@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan.blending import blend
+from augan.checks import check_arguments
 from augan.codecs.image import ImageCodec
-from augan.estimators.checks import check_arguments
 from augan.estimators.latent_space import GeneratingDetector
 from augan.exceptions import DataError, ParameterError
 from augan.inversion import fill_latents

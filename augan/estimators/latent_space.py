@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from augan.estimators.checks import check_arguments
+from augan.checks import check_arguments
 from augan.estimators.detector_sampling import SamplingDetector
 from augan.exceptions import DataError
 from augan.inversion import spherical_path

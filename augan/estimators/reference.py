@@ -13,8 +13,8 @@ from augan.estimators.detector_parameters import (
     ResidualParameters,
     SearchParameters,
 )
-from augan.estimators.parameters import default_text, parameters_of
 from augan.estimators.sampler_parameters import SamplerParameters
+from augan.parameters import default_text, parameters_of
 
 SECTIONS: tuple[tuple[str, type, tuple[type, ...]], ...] = (  # without those of other sections
     ("FAnoGAN, AnoGAN and GANSampler", CommonParameters, ()),

@@ -19,7 +19,6 @@ from torch import Tensor
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs.codec import Codec
 from augan.estimators.dry_run import DryRunMixin
-from augan.estimators.parameters import check_params, current_names, estimator
 from augan.estimators.sampler_parameters import SamplerParameters
 from augan.estimators.sampling import SamplingMixin
 from augan.exceptions import ParameterError, shown
@@ -37,6 +36,7 @@ from augan.inputs.resampled import as_pandas
 from augan.models.config import SamplerConfig, sampler_config
 from augan.models.sampler import SamplerModel
 from augan.models.sampler_training import fit_sampler
+from augan.parameters import check_params, current_names, estimator
 from augan.sampling.shares import draw_copies, split_added
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from augan.estimators import checks
-from augan.estimators.checks import SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
+from augan import checks
+from augan.checks import SIZE, STEPS, WEIGHT, integer, one_of, or_value, real
 from augan.estimators.common_parameters import CommonParameters, EncoderParameters
-from augan.estimators.parameters import parameter
+from augan.parameters import parameter
 from augan.sampling import FILTERS
 
 

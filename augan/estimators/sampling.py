@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from augan._random import draw_seed, torch_stream
+from augan.checks import check_arguments
 from augan.codecs.codec import Codec
-from augan.estimators.checks import check_arguments
 from augan.estimators.exporting import ExportMixin
 from augan.exceptions import ExportError, ParameterError, shown
 from augan.frames import given_back

@@ -16,10 +16,10 @@ from augan._device import resolve_device
 from augan._sklearn import BaseEstimator
 from augan._version import __version__
 from augan.codecs.codec import Codec
-from augan.estimators.parameters import check_params, parameters_of
 from augan.exceptions import ParameterError
 from augan.io.model_tensors import write_model
 from augan.models.reading import read_codec, with_prefix
+from augan.parameters import check_params, parameters_of
 from augan.training.monitor import History
 
 LIBRARIES = ("torch", "scikit-learn", "numpy", "pandas")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from augan._random import derive_seed, numpy_stream
-from augan.estimators.checks import check_arguments
+from augan.checks import check_arguments
 from augan.evaluation.feature_extractor import (
     Array,
     FeatureExtractor,

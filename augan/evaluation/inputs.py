@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augan.estimators.checks import check_arguments
+from augan.checks import check_arguments
 from augan.exceptions import DataError, ParameterError, shown
 from augan.labels import equal_to, read_labels
 

@@ -146,7 +146,7 @@ ODD: list[Any] = [None, "", "x", -1, 0, 2.5, np.nan, np.inf, 10**12, True, [], {
 
 @pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN, GANSampler])
 def test_odd_values_of_every_parameter_are_refused_or_kept(cls: Any) -> None:
-    from augan.estimators.parameters import check_params
+    from augan.parameters import check_params
 
     defaults = cls().get_params(deep=False)
     tried = 0

@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar, dataclass_transform
 
 from augan._callers import caller_level
-from augan.estimators.checks import (
+from augan.checks import (
     Check,
     check_value,
 )

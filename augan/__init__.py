@@ -48,7 +48,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        needs = f"{name} needs {error.name}: pip install 'augan[train]' brings it"
+        needs = f"{name} requires {error.name}: pip install 'augan[train]'"
         raise ModuleNotFoundError(needs, name=error.name) from error
 
 

@@ -145,8 +145,8 @@ def measure(job: Result, rows: Split, trained: Trained) -> list[Result]:
     params = OPTIONS.get(job["method"], GAN_UNUSED)
     fitting, model = timed("fit", fit, rows.train, job["seed"], params, trained)
     raw = model.codec.prepare(rows.test)
-    scoring, answers = timed("score", lambda: model.answers(raw, explain=False))
-    scores, parts = (part.double().numpy() for part in answers)
+    scoring, found = timed("score", lambda: model.assess(raw, explain=False))
+    scores, parts = (part.double().numpy() for part in found)
     figures = quality(rows.y, scores) | fitting | scoring
     if job["method"] != WHOLE:
         return [{"kind": "option", **figures}]

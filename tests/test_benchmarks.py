@@ -247,7 +247,7 @@ def test_networks_trained_once_give_what_those_of_a_fit_give():
     for params in (quick, {"n_neighbors": 5, **quick}, quick | {"pretext_steps": 3}):
         expected = measure_augan(rows.train, rows.test, rows.y, 0, **params)[0]
         model = ablation.fit(rows.train, 0, params, trained)
-        scores = model.answers(model.codec.prepare(rows.test), explain=False)[0]
+        scores = model.assess(model.codec.prepare(rows.test), explain=False)[0]
         assert np.array_equal(scores.double().numpy(), expected.anomaly_score(rows.test))
     assert trained.n_trained == 2
 

@@ -46,7 +46,7 @@ from augan.models.detector_training import (
     start_run,
     without_a_fold,
 )
-from augan.models.warm_start import begin_near, read_source, take_networks
+from augan.models.warm_start import adapt_prior, read_source, take_networks
 from augan.parameters import check_params, current_names
 from augan.scoring.former_heads import warn_of_former_heads
 from augan.scoring.rates import check_one_limit
@@ -118,7 +118,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         rows = split_training_rows(model, codec.prepare(data))
         rows = without_a_fold(model, rows, fit=source is None)
         if source is not None:
-            begin_near(model, source, rows)
+            adapt_prior(model, source, rows)
         identity = identity_of(type(self).__name__, params)
         run = new_run(model, start, rows, observers(self.callbacks, self.verbose), identity)
         self.history_ = train(plan_phases(model, rows, self.batch_size), run)
@@ -156,7 +156,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         data, model = self._read(X), self.model_
         raw = model.codec.prepare(data)
         model.codec.warn_of_drift(data, raw)
-        found = model.answers(raw, explain=explain)
+        found = model.assess(raw, explain=explain)
         scores = found[0].double().numpy()
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(model.scorer.part_names))
         explanation = _like(model.codec.explanation(found[2]), X) if explain else None

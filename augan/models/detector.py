@@ -115,15 +115,15 @@ class DetectorModel:
             results.append([part[: len(rows)].cpu() for part in function(padded)])
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
-    def answers(self, raw: Tensor, *, explain: bool) -> list[Tensor]:
+    def assess(self, raw: Tensor, *, explain: bool) -> list[Tensor]:
         """Return scores (n,), score parts (n, H) and, with `explain`, explanations of raw rows."""
 
-        def answer(rows: Tensor) -> tuple[Tensor, ...]:
+        def chunk_results(rows: Tensor) -> tuple[Tensor, ...]:
             view = self.scorer.view(rows)
             found = self.scorer.score_of(view)
             return (*found, self.scorer.explanation_of(view)) if explain else found
 
-        return self.in_chunks(raw, answer)
+        return self.in_chunks(raw, chunk_results)
 
     def latents(self, raw: Tensor) -> Tensor:
         """Return the latents (n, latent_dim) of raw rows."""

@@ -78,7 +78,7 @@ def take_networks(model: DetectorModel, source: DetectorModel, path: str) -> Non
         raise ParameterError(f"freeze_critic={n_frozen}: the critic has {n_layers} layers")
 
 
-def begin_near(model: DetectorModel, source: DetectorModel, rows: TrainingRows) -> None:
+def adapt_prior(model: DetectorModel, source: DetectorModel, rows: TrainingRows) -> None:
     """Adapt the generator's prior to the latents of the new rows; see `recentre`."""
     encoder = model.networks.encoder
     encoder = encoder if encoder is not None else source.networks.encoder

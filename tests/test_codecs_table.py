@@ -22,6 +22,7 @@ from augan import FAnoGAN, GANSampler
 from augan.codecs.cells import category_key
 from augan.codecs.codec import codec_from_state
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
+from augan.codecs.dtypes import as_native
 from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, DataTypeError, DataWarning
 
@@ -131,7 +132,7 @@ def columns_of_every_kind() -> dict[str, pd.Series]:
         "arrow binary": arrow([b"x", b"y", b"z"] * (N // 3), pa.binary()),
         "arrow null": arrow([None] * N, pa.null()),
         "string of Python": pd.Series(text, dtype=pd.StringDtype("python")),
-        "str of Python": pd.Series(text, dtype=pd.StringDtype("python", na_value=np.nan)),
+        "str of Python": as_native(pd.Series(text), "str[python]"),
         "string of Arrow": pd.Series(text, dtype=pd.StringDtype("pyarrow")).mask(gone),
         "float16": pd.Series(small.astype("float16")),
         "uint64 at the end": pd.Series(small.astype("uint64") * np.uint64(2**60)),
@@ -150,7 +151,9 @@ def columns_of_every_kind() -> dict[str, pd.Series]:
         ),
         "open end": pd.Series(np.where(small > 6, OPEN_END, days.to_numpy("datetime64[us]"))),
         "open end as objects": pd.Series([OPEN_END.item() if i > 6 else FAR.item() for i in small]),
-        "far zoned": pd.Series(np.where(small > 6, FAR, days)).dt.tz_localize("Europe/Berlin"),
+        "far zoned": pd.Series(
+            np.where(small > 6, FAR, days.to_numpy("datetime64[us]"))
+        ).dt.tz_localize("Europe/Berlin"),
         "far dates as objects": pd.Series([FAR.item().date()] * 9 + list(date_objects[9:])),
         "before 1677": pd.Series(np.where(small > 6, OLD, days.to_numpy("datetime64[us]"))),
         "before 1677 as objects": pd.Series([OLD.item()] * 9 + list(days[9:]), dtype=object),

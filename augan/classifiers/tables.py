@@ -38,9 +38,9 @@ def plain(X: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for name, given in X.items():
         values = as_plain(given)
-        if pdt.is_datetime64_any_dtype(values):
+        if pdt.is_datetime64_any_dtype(values.dtype):
             columns[name] = pd.Series(parse_numbers(values, "time"), index=X.index)
-        elif pdt.is_timedelta64_dtype(values):
+        elif pdt.is_timedelta64_dtype(values.dtype):
             columns[name] = values.dt.total_seconds()
         elif pdt.is_numeric_dtype(values) and not pdt.is_bool_dtype(values):
             columns[name] = values.astype("float64")

@@ -25,6 +25,7 @@ CELL_TYPES = (
     *(pd.Period, pd.Interval, type(None), type(pd.NaT), type(pd.NA)),
 )
 BOOL_ALIASES = {"true": "1", "false": "0"}
+PANDAS_2 = pd.__version__.startswith("2.")  # which reads times as nanoseconds, 1677 to 2262
 YEAR_10000 = 253_402_300_800.0  # in seconds since 1970
 LAST_OF_9999 = float(np.nextafter(YEAR_10000, 0))  # the last number below it
 FURTHEST = 9.2e12  # seconds; more do not fit an int64 of microseconds
@@ -166,7 +167,7 @@ def _seconds(plain: pd.Series, quantity: Quantity, *, textual: bool) -> Array:
     if textual:  # with nanoseconds in one row, the year 9999 of another overflows
         wrong = np.isnan(seconds) & plain.notna().to_numpy(bool)
         if wrong.any():
-            again = _times(plain[wrong].map(_to_microseconds), quantity, textual=True)
+            again = _far_times(plain[wrong].map(_to_microseconds), quantity)
             if again is not None:
                 seconds[wrong] = _in_seconds(again)
     return seconds
@@ -177,11 +178,37 @@ def _times(plain: pd.Series, quantity: Quantity, *, textual: bool) -> pd.Series 
     try:
         if quantity == "duration":
             return pd.to_timedelta(plain, errors="coerce")
+        if PANDAS_2 and isinstance(plain.dtype, pd.ArrowDtype) and not textual:
+            return pd.Series(pa.chunked_array(plain.array.__arrow_array__()).to_numpy())
         # "mixed": a row is read independently of the row before
         given = {"format": "mixed"} if textual else {}
         return pd.to_datetime(plain, utc=True, errors="coerce", **given).dt.tz_localize(None)
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _far_times(cells: pd.Series, quantity: Quantity) -> pd.Series | None:
+    """Return texts and objects as `_times` does, in microseconds also with pandas 2."""
+    if not PANDAS_2:
+        return _times(cells, quantity, textual=True)
+    convert = _duration if quantity == "duration" else _date
+    return pd.Series(np.array([convert(cell) for cell in cells]))
+
+
+def _duration(value: Any) -> Any:
+    try:
+        if type(value) is datetime.timedelta:
+            value = np.timedelta64(value // datetime.timedelta(microseconds=1), "us")
+        return pd.Timedelta(value).as_unit("us").to_timedelta64()
+    except (ValueError, TypeError, OverflowError):
+        return np.timedelta64("NaT", "us")
+
+
+def _date(value: Any) -> Any:
+    try:
+        return pd.Timestamp(value).as_unit("us").to_datetime64()
+    except (ValueError, TypeError, OverflowError):
+        return np.datetime64("NaT", "us")
 
 
 def _to_microseconds(value: Any) -> Any:

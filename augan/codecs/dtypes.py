@@ -42,7 +42,8 @@ def native_name(dtype: Any) -> str | None:
             return f"utf8{ARROW}"  # pandas has another dtype "string[pyarrow]"
         return f"{kind}{ARROW}" if _is_odd(kind) else None
     if isinstance(dtype, pd.StringDtype) and pdt.pandas_dtype(str(dtype)) != dtype:
-        return f"{'str' if dtype.na_value is np.nan else 'string'}[{dtype.storage}]"
+        kind = "str" if dtype.na_value is np.nan else "string"
+        return f"{kind}[{dtype.storage.removesuffix('_numpy')}]"
     return None
 
 
@@ -57,8 +58,7 @@ def as_native(values: pd.Series, name: str | None) -> pd.Series:
     if name is None:
         return values
     if text := STRING.fullmatch(name):
-        missing = np.nan if text[1] == "str" else pd.NA
-        return values.astype(pd.StringDtype(text[2], na_value=missing))
+        return values.astype(_text_dtype(*text.groups()))
     if sparse := SPARSE.fullmatch(name):
         return values.astype(pd.SparseDtype(sparse[1], _fill_value(*sparse.groups())))
     if name.endswith(ARROW):
@@ -111,6 +111,14 @@ def _from_arrow(values: pd.Series, kind: pa.DataType) -> pd.Series:
         array = array.cast(pa.dictionary(pa.int64(), kind.value_type, kind.ordered))
     read: pd.Series = array.to_pandas()
     return read.set_axis(values.index).rename(values.name)
+
+
+def _text_dtype(kind: str, storage: str) -> pd.StringDtype:
+    """Return the dtype "str", whose missing texts are NaN, or "string", where they are NA."""
+    try:
+        return pd.StringDtype(storage, na_value=np.nan if kind == "str" else pd.NA)
+    except TypeError:  # pandas 2.2, which has one dtype with NaN, under another name
+        return pd.StringDtype("pyarrow_numpy" if kind == "str" else storage)
 
 
 def _to_arrow(values: pd.Series, kind: pa.DataType) -> pd.Series:

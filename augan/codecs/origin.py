@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types as pdt
 
-from augan.codecs.cells import Array, Quantity, check_cells, is_time
+from augan.codecs.cells import PANDAS_2, Array, Quantity, check_cells, is_time
 from augan.codecs.dtypes import as_native, as_plain, native_name
 
 # results of pandas' infer_dtype for object columns of numbers or times
@@ -112,8 +112,8 @@ class Origin:
         if self.objects is not None:
             return series
         dtype = pdt.pandas_dtype(self.dtype)
-        if dtype == np.dtype(bool) and series.isna().any():
-            return series
+        if dtype == np.dtype(str) or (dtype == np.dtype(bool) and series.isna().any()):
+            return series  # of pandas 3's "str", pandas 2 makes a type without missing texts
         return series.astype(dtype)
 
     def _from_numbers(self, numbers: Array, missing: NDArray[np.bool_]) -> pd.Series:
@@ -156,6 +156,8 @@ def _time_dtype(values: pd.Series) -> str:
     if all(getattr(value, "tzinfo", None) is None for value in present):
         return "datetime64[us]"
     try:
+        if PANDAS_2:  # only the zone matters
+            present = present.map(lambda value: value.replace(year=2000))
         return str(pd.to_datetime(present).dt.as_unit("us").dtype)
     except (ValueError, TypeError, AttributeError):
         return "datetime64[us, UTC]"
@@ -172,8 +174,8 @@ def _times(numbers: Array, dtype: Any) -> pd.Series:
     if unit == "ns":
         micros = micros.clip(-MOST_NANOSECONDS // 1000 + 1, MOST_NANOSECONDS // 1000)
     if pdt.is_timedelta64_dtype(dtype):
-        return pd.to_timedelta(micros, unit="us").astype(dtype)
-    times = pd.to_datetime(micros, unit="us", utc=True)
+        return micros.astype("timedelta64[us]").astype(dtype)
+    times = micros.astype("datetime64[us]").dt.tz_localize("UTC")
     zone = getattr(dtype, "tz", None)
     times = times.dt.tz_convert(zone) if zone else times.dt.tz_localize(None)
     return times.astype(dtype)

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from augan.codecs.cells import PANDAS_2
+
 LOOKS_LIKE_DATE = r"^\d{4}-\d\d-\d\d"
 TRAILING_OFFSET = r"\d(?P<offset>[+-]\d\d:?\d\d)$"
 TIMES = [pa.timestamp(unit, zone) for unit in ("s", "us", "ns") for zone in (None, "UTC")]
@@ -35,7 +37,6 @@ UNSURE = {  # formats to suggest for texts that may be dates or times of day
     r"^\d\d?\.\d\d?\.\d\d$": ("%d.%m.%y",),
     r"^\d\d?-\d\d?-\d\d$": ("%d-%m-%y", "%m-%d-%y"),
 }
-PANDAS = int(pd.__version__.split(".")[0])
 MOST_SHAPES = 100  # texts from which formats are derived
 WORDS = (
     *("%d{0}%b{0}%Y", "%d{0}%B{0}%Y", "%d{0}%b{0}%y", "%d.{0}%b{0}%Y", "%d.{0}%B{0}%Y"),
@@ -155,7 +156,7 @@ def _strptime(texts: pd.Series, how: str) -> pd.Series:
     """Return times, NaT for texts in another format."""
     times = pd.to_datetime(texts, format=how, errors="coerce", utc="%z" in how)
     left = times.isna() & texts.notna()
-    if PANDAS < 3 and left.any():  # nanoseconds cannot hold years before 1677 or after 2262
+    if PANDAS_2 and left.any():  # nanoseconds cannot hold years before 1677 or after 2262
         zone = "[us, UTC]" if "%z" in how else "[us]"
         times = times.astype(f"datetime64{zone}")
         times[left] = texts[left].map(lambda text: _one(text, how)).astype(times.dtype)

@@ -8,6 +8,7 @@ import json
 import warnings
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,11 @@ from scipy.special import ndtri
 from sklearn.preprocessing import QuantileTransformer
 
 from augan import FAnoGAN, GANSampler
-from augan.codecs.cells import category_key
+from augan.codecs.cells import category_key, parse_numbers
 from augan.codecs.codec import codec_from_state
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
 from augan.codecs.dtypes import as_native
+from augan.codecs.origin import Origin
 from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, DataTypeError, DataWarning
 
@@ -821,3 +823,28 @@ def test_far_dates_keep_their_milliseconds(unit: str, form: str) -> None:
     frame = pd.DataFrame({"a": column, "b": np.arange(24) * 1.5})
     codec = TableCodec().fit(frame)
     pd.testing.assert_series_equal(codec.decode(codec.encode(frame))["a"], frame["a"])
+
+
+def test_far_times_of_arrow_are_read_in_their_zone() -> None:
+    values = np.array(["1066-10-14T01:02:03", "2024-05-06", "9999-12-30", "NaT"], "datetime64[s]")
+    array = pa.array(values).cast(pa.timestamp("s", "Asia/Tokyo"))
+    column = pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([array])))
+    seconds = [*values[:3].astype(np.int64), np.nan]
+    np.testing.assert_array_equal(parse_numbers(column, "time"), seconds)
+
+
+def test_durations_beyond_microseconds_are_none() -> None:
+    cells = pd.Series([datetime.timedelta(4 * 10**6), datetime.timedelta.max, "x"], dtype=object)
+    expected = [4 * 10**6 * 86400, np.nan, np.nan]
+    np.testing.assert_array_equal(parse_numbers(cells, "duration"), expected)
+
+
+def test_far_datetimes_of_one_zone_keep_it() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    days = [datetime.datetime(year, 7, 1, tzinfo=zone) for year in (1066, 2024, 9999)]
+    assert Origin.of(pd.Series(days, dtype=object), "c").dtype == "datetime64[us, Europe/Berlin]"
+
+
+def test_missing_texts_of_a_model_of_a_newer_pandas_stay_missing() -> None:
+    column = Origin("str").from_values(np.array(["a", None], dtype=object))
+    assert column[0] == "a" and pd.isna(column[1])

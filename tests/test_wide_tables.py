@@ -17,7 +17,6 @@ from augan.models.config import pretext_steps
 from augan.models.detector import DetectorModel
 from augan.models.detector_training import is_wide
 from augan.networks.dense import DenseGenerator, softmax_runs
-from augan.scoring.cross_fitting import at_first_level
 
 QUICK: dict[str, Any] = {
     **{"max_steps": 2, "encoder_steps": 2, "pretext_steps": 40, "n_critic": 1},
@@ -79,21 +78,6 @@ def test_the_kept_model_of_a_wide_table_does_without_a_fold_as_those_that_calibr
         mahalanobis.mean, view.pretext_features.mean(dim=0), rtol=1e-5, atol=1e-5
     )
     assert detector.n_calibration_ == 48
-
-
-def test_folds_are_brought_to_the_level_of_the_first_as_far_as_it_is_no_chance() -> None:
-    random = np.random.default_rng(0)
-    folds = torch.arange(400) % 4
-    alike = torch.from_numpy(random.lognormal(0, 0.1, size=(400, 2))).float()
-    shifted = alike * torch.where(folds == 2, 2.0, 1.0)[:, None]
-    levelled = at_first_level(shifted, folds)
-    medians = torch.stack([levelled[folds == k].median(dim=0).values for k in range(4)])
-    torch.testing.assert_close(medians, torch.ones(4, 2), rtol=0.05, atol=0)
-    assert torch.equal(levelled[folds == 0], alike[folds == 0])
-    few = alike[:12]  # whose medians differ by chance
-    assert (at_first_level(few, folds[:12]) / few - 1).abs().max() < 0.15
-    zeros = torch.zeros(40, 2)
-    assert torch.equal(at_first_level(zeros, folds[:40]), zeros)
 
 
 def test_numbers_are_standardised_by_the_rows_that_were_learned() -> None:

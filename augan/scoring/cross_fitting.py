@@ -23,8 +23,6 @@ from augan.training.rows import LazyRows, TrainingRows
 # raw rows, and the pretext network and encoding to use instead of the scorer's own
 MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, nn.Module | None], View]
 
-NORMAL_MAD = 1.4826  # standard deviation of normal values in median absolute deviations
-SMALLEST = 0.01  # share of the mean score below which scores count as equally low
 TRIM_ROUNDS = 2  # of scoring the training rows and excluding the highest-scoring
 
 
@@ -46,28 +44,16 @@ class CrossFitting:
     members: Sequence[PretextNetwork]
     random: np.random.Generator
 
-    def scores(
-        self,
-        heads: nn.ModuleDict,
-        rows: TrainingRows,
-        chosen: Tensor,
-        first: nn.ModuleDict | None = None,
-    ) -> Tensor:
-        """Return the scores (n, H) of the heads for the chosen rows (n,).
-
-        Heads `first`, already fitted without the first fold, score that fold.
-        """
+    def scores(self, heads: nn.ModuleDict, rows: TrainingRows, chosen: Tensor) -> Tensor:
+        """Return the scores (n, H) of the heads for the chosen rows (n,)."""
         parts: list[Tensor] = []
         order: list[Tensor] = []
         for fold in rows.folds[chosen].unique().tolist():
+            fitted = copy.deepcopy(heads)
             pretext = self.members[fold] if self.members else None
             encoder = rows.encoders[fold] if rows.encoders else None
-            if first is not None and fold == 0:
-                fitted = first
-            else:
-                fitted = copy.deepcopy(heads)
-                learned = rows.trusted & (rows.folds != fold)
-                fit_heads(fitted, self.view(rows.raw[learned], pretext, encoder), self.random)
+            learned = rows.trusted & (rows.folds != fold)
+            fit_heads(fitted, self.view(rows.raw[learned], pretext, encoder), self.random)
             unseen = chosen[rows.folds[chosen] == fold]
             for batch in unseen.split(MAX_BATCH):
                 parts.append(score_heads(fitted, self.view(rows.raw[batch], pretext, encoder)))
@@ -85,33 +71,6 @@ class CrossFitting:
                 head.fit(learned, self.random)
             parts.append([head.map(unseen) for head in fitted])
         return [torch.cat(maps) for maps in zip(*parts, strict=True)]
-
-
-def at_first_level(scores: Tensor, folds: Tensor) -> Tensor:
-    """Return scores (n, H) with those of each fold (n,) at the level of the first fold's.
-
-    With few rows, networks that were trained without different folds give scores of different
-    levels, and the model that is kept is the one without the first fold. The logarithms of a fold
-    are shifted by the difference of the medians, as far as it is more than chance: the difference
-    is shrunk towards zero by its sampling variance (James and Stein 1961, positive part).
-    """
-    floor = SMALLEST * scores.mean(dim=0).clamp(min=torch.finfo(scores.dtype).tiny)
-    logs = scores.clamp(min=floor).log()
-    levelled = scores.clone()
-    middle, variance = _median(logs[folds == 0])
-    for fold in folds.unique().tolist():
-        own, own_variance = _median(logs[folds == fold])
-        shift = middle - own
-        kept = 1 - (variance + own_variance) / shift.square().clamp(min=1e-12)
-        levelled[folds == fold] *= (shift * kept.clamp(min=0)).exp()
-    return levelled
-
-
-def _median(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the median (H,) of values (n, H), and its variance for normal values."""
-    median = values.median(dim=0).values
-    deviation = NORMAL_MAD * (values - median).abs().median(dim=0).values
-    return median, torch.pi / 2 * deviation.square() / len(values)
 
 
 def without_highest_scoring(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from augan.codecs.image_encoder import ImageEncoder
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, RobustScale, fuse
-from augan.scoring.cross_fitting import CrossFitting, at_first_level, without_highest_scoring
+from augan.scoring.cross_fitting import CrossFitting, without_highest_scoring
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import fit_heads, heads_in, score_heads
@@ -174,11 +174,7 @@ class AnomalyScorer(nn.Module):
         once = not self.heads or any(head.needs in TRAINED_ONCE for head in heads_in(self.heads))
         calibrating = rows.held_out if once else torch.ones_like(rows.held_out)
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
-        if self.heads and rows.encoders:
-            learned = rows.trusted & (rows.folds != 0)
-            fit_heads(self.heads, self.view(rows.raw[learned]), random)
-            scores = self._cross_fitted_scores(crossed, rows, chosen, self.heads)
-        elif self.heads:
+        if self.heads:
             scores = self._cross_fitted_scores(crossed, rows, chosen)
             learned = rows.trusted & (rows.folds != 0) if leave_out else rows.trusted
             # as many rows as without a fold: among more rows, neighbours are nearer
@@ -216,21 +212,10 @@ class AnomalyScorer(nn.Module):
             self.explainer.fit(torch.cat(found))
 
     def _cross_fitted_scores(
-        self,
-        crossed: CrossFitting,
-        rows: TrainingRows,
-        chosen: Tensor,
-        first: nn.ModuleDict | None = None,
+        self, crossed: CrossFitting, rows: TrainingRows, chosen: Tensor
     ) -> Tensor:
-        """Fit the scale to cross-fitted parts of the chosen rows; return their scores (n,).
-
-        With `first`, heads that were fitted without the first fold, other folds' scores are brought
-        to the level of the first one's.
-        """
-        parts = crossed.scores(self.heads, rows, chosen, first)
-        folds = rows.folds[chosen]
-        if first is not None and (folds == 0).any():
-            parts = at_first_level(parts, folds)
+        """Fit the scale to cross-fitted parts of the chosen rows; return their scores (n,)."""
+        parts = crossed.scores(self.heads, rows, chosen)
         self.scale.fit(parts)
         return self._fused(self.scale(parts))
 

@@ -26,7 +26,7 @@ from augan.evaluation.strategy_trial import split_rows, try_strategy
 from augan.exceptions import DataError, ParameterError
 from augan.sampling import tuning
 
-QUICK = GANSampler(max_steps=30, encoder_steps=30, width=16)
+QUICK = GANSampler(max_steps=10, encoder_steps=10, width=16)
 STRATEGIES = build_strategies(QUICK)
 METRICS = ["average_precision", "recall_at_1pct_fpr", "f1", "brier"]
 
@@ -236,7 +236,7 @@ def file(tmp_path_factory: pytest.TempPathFactory, tumours: Any) -> Path:
 def test_the_command_gives_verdict_and_strategies(
     file: Path, report: AugmentationReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    quick = [w for n in ("max_steps", "encoder_steps") for w in ("--set", f"{n}=30")]
+    quick = [w for n in ("max_steps", "encoder_steps") for w in ("--set", f"{n}=10")]
     words = [file, "--target", "kind", "--splits", 2, *quick]
     words += ["--set", "width=16"]
     given = run(*words, "--json", "--positive", "malignant")

@@ -26,7 +26,7 @@ def digits():
     chosen = LABELS < 2
     return FAnoGAN(
         **{"max_steps": 300, "encoder_steps": 300, "pretext_steps": 1, "n_folds": 2},
-        n_critic=2,
+        **{"gan": "dcgan", "n_critic": 1},
         **{"heads": ("data_neighbors",), "latent_dim": 16, "width": 16, "random_state": 0},
     ).fit(DIGITS[chosen][:300])
 

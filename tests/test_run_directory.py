@@ -29,7 +29,7 @@ DIGITS = np.clip(16 * load_digits().images, 0, 255).astype(np.uint8)
 LABELS = load_digits().target
 QUICK = {
     **{"encoder_steps": 1, "pretext_steps": 1, "heads": ("data_neighbors",), "n_folds": 2},
-    **{"n_critic": 1, "width": 8, "random_state": 0},
+    **{"gan": "dcgan", "n_critic": 1, "width": 8, "random_state": 0},
 }
 
 
@@ -218,7 +218,7 @@ def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
     ids=["as it comes", "critic 50 times too slow", "100 times too fast", "hinge, too fast"],
 )
 def test_training_says_what_is_wrong_with_it(params, words):
-    given = {**QUICK, "width": 32, "max_steps": 200, **params}
+    given = {**QUICK, "gan": "wgan-gp", "width": 32, "max_steps": 200, **params}
     detector = FAnoGAN(**given).fit(DIGITS)
     said = [row["health"] for row in detector.history_ if "health" in row]
     assert said[-1].startswith(words)

@@ -261,7 +261,7 @@ def test_works_inside_a_pipeline(rows: Any, search: bool, tmp_path: Any) -> None
     X, y = rows
     steps = [
         ("scale", StandardScaler()),
-        ("balance", GANSampler(**QUICK)),
+        ("balance", GANSampler(**FEW_STEPS)),
         ("classify", LogisticRegression()),
     ]
     pipeline = Pipeline(steps, memory=str(tmp_path))

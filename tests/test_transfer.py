@@ -34,9 +34,9 @@ def _fit(X, n_steps, **params):
 
 @pytest.fixture(scope="module")
 def former(tmp_path_factory):
-    """A model of the digits from zero to four."""
+    """A model of the digits from zero to four, after a short training."""
     path = tmp_path_factory.mktemp("models") / "low.augan"
-    _fit(DIGITS[LABELS < 5], 600).save(path)
+    _fit(DIGITS[LABELS < 5], 60).save(path)
     return str(path)
 
 
@@ -50,8 +50,10 @@ def _distance(model, X):
     return sliced_wasserstein(real, fake, _stream())
 
 
-def test_a_warm_start_needs_fewer_steps(former):
-    high = DIGITS[LABELS > 4]
+@pytest.mark.slow  # that the weights are taken over: the next test
+def test_a_warm_start_needs_fewer_steps(tmp_path):
+    high, former = DIGITS[LABELS > 4], str(tmp_path / "low.augan")
+    _fit(DIGITS[LABELS < 5], 600).save(former)
     scratch, warm = (_fit(high, 100, warm_start_from=path) for path in (None, former))
     assert _distance(warm, high[:400]) < 0.8 * _distance(scratch, high[:400])
 

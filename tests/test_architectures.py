@@ -78,6 +78,7 @@ def test_another_architecture_is_taken_and_kept(architecture, tmp_path):
     assert np.array_equal(again.sample(4, 0), model.sample(4, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gan", ["hinge", pytest.param("gan", marks=pytest.mark.slow)])
 def test_other_networks_score_and_are_exported(gan, tmp_path):
     heads = ("data_residual", "feature_residual")

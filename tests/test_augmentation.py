@@ -233,6 +233,7 @@ def file(tmp_path_factory: pytest.TempPathFactory, tumours: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_command_gives_verdict_and_strategies(
     file: Path, report: AugmentationReport, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,6 +99,7 @@ def test_small_images_have_the_memory_alone(weights: Path) -> None:
     assert detector.networks_.restoration is None
 
 
+@pytest.mark.slow
 def test_weights_are_safetensors_too_and_change_the_score(
     weights: Path, detector: FAnoGAN, tmp_path: Path
 ) -> None:

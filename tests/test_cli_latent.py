@@ -36,6 +36,11 @@ def files(tmp_path_factory):
     return path
 
 
+def slow(*values):
+    """Return a case that is not run by default; files of another kind are read the same way."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def _run(path, command):
     return CliRunner().invoke(app, command.format(path).split())
 
@@ -44,9 +49,9 @@ def _run(path, command):
     ("command", "said"),
     [
         ("interpolate {0}/digits.augan {0}/digits.npz --start 3 --end 9", "10 images between two"),
-        ("interpolate {0}/digits.augan {0}/folder -n 4", "4 images between two"),
+        slow("interpolate {0}/digits.augan {0}/folder -n 4", "4 images between two"),
         ("inpaint {0}/digits.augan {0}/digits.npz --hole 2,3,4,5 --steps 3", "10 images filled"),
-        (
+        slow(
             "inpaint {0}/digits.augan {0}/folder --mask {0}/hole.png -n 3 --steps 3",
             "3 images filled",
         ),

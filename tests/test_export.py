@@ -277,6 +277,7 @@ def test_the_file_says_what_it_is(detector: FAnoGAN, file: Path) -> None:
     assert str(Path(export.__file__).parents[2]).encode() not in file.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -163,6 +163,7 @@ def run(*arguments: Any) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_the_command_line_treats_both_files_alike(tmp_path: Path) -> None:
     detector = FAnoGAN(**QUICK, heads=("image_neighbors",)).fit(photographs(40, 0))
     folder = tmp_path / "parts"
@@ -193,6 +194,7 @@ def test_the_command_line_treats_both_files_alike(tmp_path: Path) -> None:
     assert (masks[0] != masks[1]).mean() < 0.001
 
 
+@pytest.mark.slow
 def test_the_command_line_samples_from_an_exported_generator(
     small_detector: FAnoGAN, numbers_detector: FAnoGAN, tmp_path: Path
 ) -> None:
@@ -240,6 +242,7 @@ def test_mistakes_are_one_line(
     assert says in lines[-1] and lines[-1].startswith("augan: error: ") and len(lines) <= 2
 
 
+@pytest.mark.slow
 def test_a_javascript_client_gets_the_same_figures(
     default_detector: FAnoGAN, default_file: Path, mixed_frame: pd.DataFrame, tmp_path: Path
 ) -> None:

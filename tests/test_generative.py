@@ -72,6 +72,7 @@ def test_the_frechet_distance_is_that_of_torch_fidelity():
         assert frechet_distance(FEATURES[0], other) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_kernel_distance_is_that_of_torch_fidelity():
     fidelity = pytest.importorskip("torch_fidelity.metric_kid")
     for other in (FEATURES[1], FEATURES[1] + 1):
@@ -183,6 +184,7 @@ def test_few_images_have_no_frechet_distance(reports):
     json.dumps(reports["real"].to_dict(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_without_classes_features_are_learned_from_rotations_and_shifts(monkeypatch):
     monkeypatch.setattr(feature_extractor, "MAX_STEPS", 200)
     report = evaluate_generator(Maker(DIGITS[LABELS == 3]), DIGITS, n_samples=180)
@@ -295,6 +297,7 @@ def test_the_command_line_evaluates_a_detector(files, tmp_path):
         assert picture.size[0] > picture.size[1]
 
 
+@pytest.mark.slow
 def test_the_command_line_evaluates_a_sampler_by_class(files):
     given = (files / "digits.npz", "--target", "target", "--samples", 60)
     result = _run(files / "sampler.augan", *given)

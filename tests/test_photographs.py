@@ -104,6 +104,7 @@ def test_parameters_of_details_change_scores(name: str, value: int) -> None:
     assert not np.allclose(changed.anomaly_score(images), other.anomaly_score(images))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_is_resumed_in_the_restoration(tmp_path: Path) -> None:
     params = {**QUICK, "restoration_steps": 20, "detail_size": 32, "random_state": 0}
     whole = FAnoGAN(**params).fit(crops(20, 0))

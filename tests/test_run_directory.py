@@ -291,6 +291,7 @@ def _fit(folder, *words, **how):
     return CliRunner().invoke(app, ["fit", str(source), *FIT, *out, *map(str, words)], **how)
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_a_run_directory(tmp_path):
     run = tmp_path / "run"
     done = _fit(tmp_path, "--run-dir", run)

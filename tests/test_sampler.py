@@ -300,6 +300,7 @@ def test_rows_from_the_latents_teach_more_than_copies() -> None:
     assert np.mean(gains) > 0
 
 
+@pytest.mark.slow
 def test_new_images_of_every_class_teach_more_than_copies() -> None:
     """A floor on real data: two digits of which ten are known, a network, mean of five splits."""
     digits = load_digits()

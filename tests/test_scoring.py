@@ -426,6 +426,7 @@ def test_contamination_finds_anomalies_that_are_each_others_neighbours():
     assert areas[0] < 0.5 < 0.99 < areas[1]
 
 
+@pytest.mark.slow
 def test_contamination_helps_when_zeros_are_among_the_other_digits():
     """A digit is as dense as the normal ones, and a twentieth of the rows."""
     X, y = load_digits(return_X_y=True)

@@ -109,7 +109,11 @@ def estimator(cls: C) -> C:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **(current_names(kwargs) if RENAMED.keys() & kwargs.keys() else kwargs))
 
-    made.__init__ = __init__
+    @functools.wraps(made.set_params)
+    def set_params(self: Any, **params: Any) -> Any:
+        return super(made, self).set_params(**current_names(params))
+
+    made.__init__, made.set_params = __init__, set_params
     if made.__doc__ is not None:
         entries = [_documented(item) for item in parameters_of(made).values()]
         made.__doc__ = made.__doc__.replace(f"    {MARK}\n", "".join(entries))

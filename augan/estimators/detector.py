@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -47,7 +46,7 @@ from augan.models.detector_training import (
     without_a_fold,
 )
 from augan.models.warm_start import adapt_prior, read_source, take_networks
-from augan.parameters import check_params, current_names
+from augan.parameters import check_params
 from augan.scoring.former_heads import warn_of_former_heads
 from augan.scoring.rates import check_one_limit
 from augan.training.progress import logger, observers, warn_of_health
@@ -161,30 +160,6 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(model.scorer.part_names))
         explanation = _like(model.codec.explanation(found[2]), X) if explain else None
         return Assessment(scores, self.p_value_of(scores), like(parts, X), explanation)
-
-    def save(
-        self, path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write the model to a file (``.augan``), atomically and without pickle.
-
-        Parameters
-        ----------
-        path : path-like
-            The file.
-        context : mapping, optional
-            JSON values to store with the model.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self, "model_")
-        self._write(path, context)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters; see scikit-learn's ``BaseEstimator.set_params``."""
-        return super().set_params(**current_names(params))
 
     def _check_params(self, params: Mapping[str, Any]) -> None:
         check_params(type(self), params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,13 +40,13 @@ class DryRunMixin(BaseEstimator):
     model_: Any
     history_: History
 
+    @abstractmethod
     def _fit_networks(self, X: Any, y: Any) -> None:
         """Fit the codec and train the networks, without scorer or calibration."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def _config(self, params: Mapping[str, Any], codec: Codec) -> Config:
         """Return the configuration of a fit with these parameters."""
-        raise NotImplementedError  # pragma: no cover
 
     def dry_run(self, X: Any, y: Any = None) -> dict[str, Any]:
         """Return the sizes of a fit to `X`, and an estimate of its time from ten steps per phase.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,6 @@ class ExportMixin(ModelFileMixin):
         model = self._exportable(part)
         return export_onnx(model, path, part=part, X=X, context=context, **options)
 
+    @abstractmethod
     def _exportable(self, part: str) -> ExportableModel:
         """Return what an export of a part needs."""
-        raise NotImplementedError  # pragma: no cover

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Mapping
 from dataclasses import field
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from imblearn.utils import check_sampling_strategy
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan._random import draw_seed, numpy_stream, torch_stream
@@ -36,7 +34,7 @@ from augan.inputs.resampled import as_pandas
 from augan.models.config import SamplerConfig, sampler_config
 from augan.models.sampler import SamplerModel
 from augan.models.sampler_training import fit_sampler
-from augan.parameters import check_params, current_names, estimator
+from augan.parameters import check_params, estimator
 from augan.sampling.shares import draw_copies, split_added
 
 if TYPE_CHECKING:
@@ -227,32 +225,6 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         found = super().fit_resample(rows, labels, groups=groups)
         self.codec_.library = library_of(X)
         return back(*found)
-
-    def save(
-        self, path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None
-    ) -> None:
-        """Write the model to a file (``.augan``), atomically and without pickle.
-
-        The file contains encoded real rows, from which new ones are made.
-
-        Parameters
-        ----------
-        path : path-like
-            The file.
-        context : mapping, optional
-            JSON values to store with the model.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self, "model_")
-        self._write(path, context)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters; see scikit-learn's ``BaseEstimator.set_params``."""
-        return super().set_params(**current_names(params))
 
     def _fit_resample(
         self, X: Any, y: NDArray[Any], groups: Any = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+from abc import abstractmethod
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from augan._device import resolve_device
@@ -41,15 +43,15 @@ class ModelFileMixin(BaseEstimator):
     n_features_in_: int
     feature_names_in_: Any
 
+    @abstractmethod
     def _parts(self) -> tuple[Codec, dict[str, Any], dict[str, Tensor]]:
         """Return the codec, JSON values, and tensors by name."""
-        raise NotImplementedError  # pragma: no cover
 
+    @abstractmethod
     def _take_parts(
         self, codec: Codec, values: dict[str, Any], tensors: dict[str, Tensor], device: torch.device
     ) -> None:
         """Restore the values that `_parts` returned."""
-        raise NotImplementedError  # pragma: no cover
 
     def _own_context(self) -> dict[str, Any]:
         """Return further JSON values to store with the model."""
@@ -59,7 +61,28 @@ class ModelFileMixin(BaseEstimator):
         """Return the names of the columns of training, if they had names."""
         return list(getattr(self, "feature_names_in_", [])) or None
 
-    def _write(self, path: str | os.PathLike[str], context: Mapping[str, Any] | None) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write the model to a file (``.augan``), atomically and without pickle.
+
+        The file of a sampler contains encoded real rows, from which new ones are made.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        context : mapping, optional
+            JSON values to store with the model.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self, "model_")
         codec, parts, own = self._parts()
         codec_values, codec_arrays = codec.state()
         tensors = {f"parts.{name}": value for name, value in own.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import gc
 import os
 import pickle
 import subprocess
@@ -15,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import typer.testing
 from filelock import FileLock
 from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
@@ -35,6 +38,21 @@ QUICK = {
 }
 HEADS_OF_TABLES = tuple(name for name in HEADS if name not in IMAGE_HEADS)
 HEADS_OF_IMAGES = tuple(name for name in HEADS if name not in TABLE_HEADS + BACKBONE_HEADS)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going over the imported modules again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_are_built_once() -> Iterator[None]:
+    """Let Typer build the commands of an application once, not for every call."""
+    with pytest.MonkeyPatch.context() as patch:
+        build = functools.cache(typer.testing._get_command)
+        patch.setattr(typer.testing, "_get_command", build)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -42,9 +42,8 @@ def test_each_loss_has_its_usual_networks(gan):
     assert made.shape == (10, 8, 8) and made.dtype == np.uint8
 
 
-@pytest.mark.parametrize(
-    "gan", ["dcgan", *(pytest.param(n, marks=pytest.mark.slow) for n in USUAL if n != "dcgan")]
-)
+@pytest.mark.slow  # by default with points in a plane: see test_training
+@pytest.mark.parametrize("gan", USUAL)
 def test_each_loss_learns_digits_in_one_call(gan):
     model = _detector(gan=gan, max_steps=400, n_iter_no_change=None).fit(DIGITS)
     _, coverage = model.history_.column("coverage", "gan")

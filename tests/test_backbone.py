@@ -20,7 +20,7 @@ from augan.networks.backbone import Backbone
 
 QUICK: dict[str, Any] = {
     **{"max_steps": 2, "encoder_steps": 2, "pretext_steps": 2, "restoration_steps": 5},
-    **{"width": 8, "n_folds": 2, "random_state": 0, "memory_size": 500},
+    **{"width": 8, "n_folds": 2, "n_critic": 1, "random_state": 0, "memory_size": 500},
 }
 
 

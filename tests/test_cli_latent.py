@@ -13,7 +13,7 @@ from augan import FAnoGAN, GANSampler
 
 DIGITS = np.clip(16 * load_digits().images, 0, 255).astype(np.uint8)
 LABELS = load_digits().target
-QUICK = {"max_steps": 5, "encoder_steps": 5, "width": 8, "random_state": 0}
+QUICK = {"max_steps": 5, "encoder_steps": 5, "n_critic": 1, "width": 8, "random_state": 0}
 PRETEXT = {"pretext_steps": 1, "n_folds": 2, "heads": ("data_neighbors",)}
 
 

@@ -14,7 +14,14 @@ from typer.testing import CliRunner
 import augan
 
 QUICK = ["--steps", 5, "--quiet"]
-for setting in ("pretext_steps=3", "encoder_steps=3", "n_folds=2", "width=16", "latent_dim=4"):
+for setting in (
+    "pretext_steps=3",
+    "encoder_steps=3",
+    "n_folds=2",
+    "n_critic=1",
+    "width=16",
+    "latent_dim=4",
+):
     QUICK += ["--set", setting]
 
 

@@ -27,6 +27,7 @@ QUICK = {
     "restoration_steps": 10,
     "width": 8,
     "n_folds": 2,
+    "n_critic": 1,
     "random_state": 0,
 }
 CLIENT = Path(__file__).parents[1] / "examples" / "node_client"

@@ -21,7 +21,13 @@ QUICK = {
         "restoration_steps": 5,
         "n_folds": 2,
     },
-    **{"n_critic": 1, "width": 16, "latent_dim": 4, "random_state": 0},
+    **{
+        "n_critic": 1,
+        "heads": ("data_neighbors", "pretext_neighbors"),
+        "width": 16,
+        "latent_dim": 4,
+        "random_state": 0,
+    },
 }
 N = 60
 ODD_NAMES = [

@@ -25,7 +25,7 @@ def digits():
     """A detector of zeros and ones."""
     chosen = LABELS < 2
     return FAnoGAN(
-        **{"max_steps": 300, "encoder_steps": 300, "pretext_steps": 1, "n_folds": 2},
+        **{"max_steps": 150, "encoder_steps": 150, "pretext_steps": 1, "n_folds": 2},
         **{"gan": "dcgan", "n_critic": 1},
         **{"heads": ("data_neighbors",), "latent_dim": 16, "width": 16, "random_state": 0},
     ).fit(DIGITS[chosen][:300])
@@ -35,8 +35,9 @@ def digits():
 def rows():
     """A detector of a table."""
     return FAnoGAN(
-        max_steps=100,
-        encoder_steps=100,
+        max_steps=50,
+        encoder_steps=50,
+        n_critic=1,
         pretext_steps=1,
         heads=("data_neighbors",),
         random_state=0,

@@ -24,7 +24,7 @@ from augan import GANSampler
 from augan.exceptions import DataError, ParameterError
 from augan.models import sampler_training as sampler_module
 
-QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
+QUICK = {"max_steps": 60, "encoder_steps": 60, "n_critic": 1, "width": 32, "random_state": 0}
 FEW_STEPS = {**QUICK, "max_steps": 20, "encoder_steps": 20}
 METHODS = ("gan", "latent", "data")
 
@@ -469,7 +469,7 @@ OTHER = {
     "max_steps": 40,
     "encoder_steps": 30,
     "batch_size": 32,
-    "n_critic": 1,
+    "n_critic": 2,
     "gradient_penalty": 1.0,
     "r1": 1.0,
     "feature_matching": 1.0,

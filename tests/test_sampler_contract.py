@@ -10,7 +10,7 @@ from imblearn.utils.estimator_checks import estimator_checks_generator
 
 from augan import GANSampler
 
-QUICK = {"max_steps": 20, "encoder_steps": 20, "width": 16, "random_state": 0}
+QUICK = {"max_steps": 10, "encoder_steps": 10, "n_critic": 1, "width": 16, "random_state": 0}
 SAMPLERS = [GANSampler(**QUICK), GANSampler(method="data", random_state=0)]
 
 

@@ -24,7 +24,7 @@ from augan.sampling.drawing import MAX_TRIES, draw_passing
 from augan.sampling.tuning import CANDIDATES, Trial, amounts, best_of
 from augan.training.conditional import ClassGANPhase, ClassRows
 
-QUICK = {"max_steps": 60, "encoder_steps": 60, "width": 32, "random_state": 0}
+QUICK = {"max_steps": 60, "encoder_steps": 60, "n_critic": 1, "width": 32, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def mixed() -> tuple[pd.DataFrame, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def fitted(mixed: Any) -> dict[str, GANSampler]:
-    learned = {"gan": {"max_steps": 400, "width": 64}}
+    learned = {"gan": {"max_steps": 400, "n_critic": 2}}
     return {
         method: GANSampler(method=method, **QUICK | learned.get(method, {})).fit(*mixed)
         for method in ("latent", "gan", "data")
@@ -421,7 +421,7 @@ def test_the_class_counts_even_where_time_runs_out(
         return figures
 
     monkeypatch.setattr(ClassGANPhase, "step", watched)
-    GANSampler(max_steps=10**9, encoder_steps=1, max_time=1.0, width=8).fit(*tumours)
+    GANSampler(max_steps=10**9, encoder_steps=1, max_time=0.5, width=8).fit(*tumours)
     assert seen[0] == 0 and seen[-1] == 1
     assert seen == sorted(seen)
 

@@ -187,7 +187,7 @@ def test_max_time_is_shared_by_the_phases_that_there_are(cls, heads):
     X = np.random.default_rng(0).normal(size=(100, 2))
     names = ("max_steps", "encoder_steps", "pretext_steps")
     endless = {name: 10**6 for name in names if name in cls().get_params()}
-    detector = cls(heads=heads, max_time=0.8, n_iter_no_change=None, random_state=0, **endless)
+    detector = cls(heads=heads, max_time=0.5, n_iter_no_change=None, random_state=0, **endless)
     ends = {row["phase"]: row["seconds"] for row in detector.fit(X).history_}
     phases = ["gan"] + ["encoder"] * (cls is FAnoGAN) + ["pretext"] * (heads == "auto")
     assert list(ends) == phases
@@ -224,9 +224,9 @@ def _rows():
 
 def _resumable(spectral_norm):
     return {
-        "max_steps": 120,
-        "encoder_steps": 100,
-        "pretext_steps": 100,
+        "max_steps": 105,
+        "encoder_steps": 75,
+        "pretext_steps": 75,
         "n_folds": 2,
         "n_critic": 2,
         "width": 16,

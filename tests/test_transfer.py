@@ -71,7 +71,7 @@ def test_a_warm_start_takes_over_encoding_and_networks(former):
 
 def test_a_generator_begins_with_the_latents_of_the_new_rows():
     new = DIGITS[LABELS == 0]
-    model = _fit(DIGITS, 300, encoder_steps=300)
+    model = _fit(DIGITS, 300, encoder_steps=300, n_critic=1)
     generator, encoder = model.networks_.generator, model.networks_.encoder
     rows, z = model.codec_.encode(new), torch.randn(len(new), 8, generator=_stream())
 

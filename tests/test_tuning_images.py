@@ -92,7 +92,7 @@ def test_new_images_are_added_where_they_help(uneven: Any) -> None:
 def test_the_own_classifier_decides_the_same_again_and_a_file_keeps_it(
     uneven: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = partial(ImageClassifier, n_steps=40)
+    quick = partial(ImageClassifier, n_steps=15)
     monkeypatch.setattr("augan.sampling.tuning_images.ImageClassifier", quick)
     X, y = uneven
     sampler = GANSampler(tune_for="auto", random_state=0)

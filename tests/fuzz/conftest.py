@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 SMALL = ("width=8", "latent_dim=2", "encoder_steps=1", "n_critic=1", "pretext_steps=1", "n_folds=2")
 QUICK = ["--steps", "1", *(word for text in SMALL for word in ("--set", text))]
 ONE_HEAD = ["--set", "heads=('data_neighbors',)"]  # the graph of all takes long to write
+TWO_HEADS = ["--set", "heads=('data_neighbors', 'pretext_neighbors')"]
 LONGEST = 500  # characters of a message
 
 
@@ -103,7 +104,7 @@ def _build(house: Path, command: Callable[..., Any]) -> None:
         Image.fromarray(pixels).save(house / "images" / f"part{i:02}.png")
     for name in ("base.csv", "images"):
         model = house / f"{Path(name).stem}.augan"
-        heads = ONE_HEAD if name == "images" else []
+        heads = ONE_HEAD if name == "images" else TWO_HEADS
         done = command("fit", house / name, "--out", model, *QUICK, *heads)
         assert done.exit_code == 0, done.stderr
         done = command("export", model, model.with_suffix(".onnx"), "--quiet")

@@ -160,7 +160,11 @@ def test_an_array_is_trained_on_and_scored_or_refused(
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
-    "model", ["base.augan", pytest.param("images.augan", marks=pytest.mark.slow), "images.onnx"]
+    "model",
+    [
+        "base.augan",
+        *(pytest.param(f"images.{e}", marks=pytest.mark.slow) for e in ("augan", "onnx")),
+    ],
 )
 def test_an_array_for_another_model_is_refused(
     name: str, model: str, house: Path, tmp_path: Path, scores_of: Any

@@ -113,6 +113,7 @@ def test_odd_values_in_a_manifest_are_refused_or_harmless(
     assert sum(counts.values()) >= 120 and counts["refused"] > counts["loaded"]
 
 
+@pytest.mark.slow  # of a table by default: the test above
 def test_odd_values_in_a_manifest_of_images_are_refused_or_harmless(
     image_detector: Any, digits: np.ndarray, tmp_path: Path
 ) -> None:

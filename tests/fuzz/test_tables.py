@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import QUICK, base_table, sampled
+from .conftest import QUICK, TWO_HEADS, base_table, sampled
 
 Writer = Callable[[pd.DataFrame, Path], Path]
 
@@ -164,7 +164,7 @@ def test_a_table_written_another_way_trains_the_same_model(
     name: str, house: Path, tmp_path: Path, command: Any, scores_of: Any, base_scores: Any
 ) -> None:
     path = SAME[name](base_table(), tmp_path)
-    done = command("fit", path, "--out", tmp_path / "m.augan", *QUICK)
+    done = command("fit", path, "--out", tmp_path / "m.augan", *QUICK, *TWO_HEADS)
     assert done.exit_code == 0, done.stderr
     found, said = scores_of(tmp_path / "m.augan", path, tmp_path / "s.csv")
     assert found is not None, said

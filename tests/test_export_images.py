@@ -52,7 +52,7 @@ def opened(path: Path, **params: Any) -> OnnxDetector:
 
 @pytest.fixture(scope="module")
 def photograph_detector() -> FAnoGAN:
-    heads = ("image_neighbors", "detail_restoration")  # local_neighbors: see all heads below
+    heads = ("image_neighbors",)  # local_neighbors: see all heads below
     return FAnoGAN(heads=heads, **QUICK).fit(photographs(40, 0))
 
 

@@ -42,7 +42,7 @@ def table(*names: Any) -> pd.DataFrame:
     random = np.random.default_rng(0)
     texts = ["a", "b", "c d", "é"]
     columns = {
-        name: random.choice(texts, N) if i % 2 else random.normal(size=N)
+        name: random.choice(texts, N) if i % 4 == 1 else random.normal(size=N)
         for i, name in enumerate(names)
     }
     return pd.DataFrame(columns)

@@ -117,6 +117,7 @@ def test_scoring_changes_no_weight_and_no_random_stream(
     assert_array_equal(detector.anomaly_score(X), first)
 
 
+@pytest.mark.parametrize("fitted", ["default_detector", "image_detector"], indirect=True)
 def test_several_threads_score_as_one_does(fitted: Any) -> None:
     detector, X = fitted
     parts = [rows_of(X, list(range(start, len(X), 4))) for start in range(4)]

@@ -64,6 +64,7 @@ def test_bound_inputs_give_the_same_answers_in_every_precision(
     assert np.array_equal(plain.anomaly_score(numbers[:1]), bound.anomaly_score(numbers[:1]))
 
 
+@pytest.mark.slow  # by default without classes: test_export.test_a_generator_makes_rows_...
 def test_a_bound_generator_makes_the_same_rows(numbers_detector: FAnoGAN, tmp_path: Path) -> None:
     path = tmp_path / "g.onnx"
     numbers_detector.export_onnx(path, part="generator")

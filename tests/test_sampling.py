@@ -438,7 +438,9 @@ def adult() -> tuple[pd.DataFrame, GANSampler]:
     return frame, sampler
 
 
-@pytest.mark.parametrize("place", range(14))
+@pytest.mark.parametrize(
+    "place", [*range(5), *(pytest.param(i, marks=pytest.mark.slow) for i in range(5, 14))]
+)
 def test_conditions_on_every_column_of_a_real_table(adult: Any, place: int) -> None:
     """Frequent, middling and rarest values, missing ones, and ranges of numbers; both classes."""
     frame, sampler = adult

@@ -184,12 +184,12 @@ class ImageFolder:
         at_once = max(1, min(BATCH_IMAGES, BATCH_BYTES // form.n_bytes))
         names: list[str] = []
         images: list[NDArray[Any]] = []
-        coloured: list[Path] = []
+        coloured: set[Path] = set()
         ahead = max(1, READ_AHEAD_BYTES // form.n_bytes)
-        read = partial(read_image, form=form, options=self.options, on_colour=coloured.append)
+        read = partial(read_image, form=form, options=self.options, on_colour=coloured.add)
         for name, image in self._in_order(self.names, read, ahead):
-            if coloured and not self._warned:
-                self._warn_of_colour(coloured[0])
+            if not self._warned and self.path / name in coloured:
+                self._warn_of_colour(self.path / name)
             names.append(name)
             images.append(image)
             if len(names) == at_once:

@@ -31,7 +31,7 @@ SHARED = {
     "suppress_health_check": list(HealthCheck),
     "phases": (Phase.generate,),
 }
-QUICK = settings(max_examples=100, **SHARED)
+QUICK = settings(max_examples=50, **SHARED)
 LONG = settings(max_examples=5000, **SHARED)
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=5)

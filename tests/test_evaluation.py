@@ -160,6 +160,7 @@ def test_steps_merge_only_rows_that_change_no_figure() -> None:
 # Intervals
 
 
+@pytest.mark.slow  # what they are made of: the next tests
 def test_intervals_are_quantiles_of_the_figures_of_resampled_rows() -> None:
     anomaly, score = make_rows("tied", n=200)
     report = detection_metrics(anomaly, score, threshold=0.7, n_bootstrap=4000, confidence=0.8)

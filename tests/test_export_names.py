@@ -61,6 +61,7 @@ def assert_exported_alike(data: Any, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow  # some of them by default: test_export
 def test_columns_of_any_name_are_exported(tmp_path: Path) -> None:
     data = table(*ODD_NAMES)
     path = assert_exported_alike(data, tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,12 @@ def sampled(n: int, n_default: int) -> list[Any]:
     """Return seeds for `parametrize`; those from `n_default` on are for slow tests alone."""
     slow = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(n_default, n)]
     return [*range(n_default), *slow]
+
+
+def every_other(names: Iterable[str]) -> list[Any]:
+    """Return names for `parametrize`; every other one is for slow tests alone."""
+    slow = pytest.mark.slow
+    return [pytest.param(name, marks=slow) if i % 2 else name for i, name in enumerate(names)]
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +89,7 @@ def base_table(n: int = 120) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def house(shared_folder: Path, command: Callable[..., Any]) -> Path:
-    """Return a folder with base.csv and base.augan, images/ and images.augan, and ONNX of both.
+    """Return a folder with base.csv and base.augan, and images/ and images.augan.
 
     All processes of a test run share it; tests must not change it.
     """
@@ -107,8 +113,21 @@ def _build(house: Path, command: Callable[..., Any]) -> None:
         heads = ONE_HEAD if name == "images" else TWO_HEADS
         done = command("fit", house / name, "--out", model, *QUICK, *heads)
         assert done.exit_code == 0, done.stderr
-        done = command("export", model, model.with_suffix(".onnx"), "--quiet")
-        assert done.exit_code == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def model_file(house: Path, command: Callable[..., Any]) -> Callable[[str], Path]:
+    """Return what gives a model of the house by name; an ONNX file is exported when asked for."""
+
+    def found(name: str) -> Path:
+        path = house / name
+        with FileLock(house.with_suffix(".lock")):
+            if not path.exists():
+                done = command("export", path.with_suffix(".augan"), path, "--quiet")
+                assert done.exit_code == 0, done.stderr
+        return path
+
+    return found
 
 
 @pytest.fixture(scope="session")

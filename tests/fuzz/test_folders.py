@@ -109,15 +109,16 @@ def _among_others(folder: Path, name: str, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("model", ["", "images.augan", "images.onnx"])
+@pytest.mark.parametrize(
+    "model", ["", "images.augan", pytest.param("images.onnx", marks=pytest.mark.slow)]
+)
 def test_a_file_among_images_is_read_or_refused_by_name(
-    name: str, model: str, house: Path, tmp_path: Path, command: Any, scores_of: Any
+    name: str, model: str, model_file: Any, tmp_path: Path, command: Any, scores_of: Any
 ) -> None:
     ending, make, right = FILES[name]
     folder = _among_others(tmp_path / "parts", f"odd{ending}", make())
-    path = house / model
+    path = model_file(model) if model else tmp_path / "m.augan"
     if not model:
-        path = tmp_path / "m.augan"
         done = command("fit", folder, "--out", path, *QUICK, *ONE_HEAD)
         if right is not None:
             assert (done.exit_code == 0) == right, done.stderr

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from .conftest import QUICK, TWO_HEADS, base_table, sampled
+from .conftest import QUICK, TWO_HEADS, base_table, every_other, sampled
 
 Writer = Callable[[pd.DataFrame, Path], Path]
 
@@ -159,7 +159,7 @@ SAME: dict[str, Writer] = {
 PERCENT = {"percent"}  # 12 % may be read as 12 or as .12: the same rows are as unusual
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("name", every_other(SAME))
 def test_a_table_written_another_way_trains_the_same_model(
     name: str, house: Path, tmp_path: Path, command: Any, scores_of: Any, base_scores: Any
 ) -> None:
@@ -261,9 +261,11 @@ OTHER: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], bool]] = {
 
 
 @pytest.mark.parametrize("name", OTHER)
-@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl", "onnx"])
+@pytest.mark.parametrize(
+    "kind", ["csv", "parquet", "jsonl", pytest.param("onnx", marks=pytest.mark.slow)]
+)
 def test_a_table_with_other_columns_is_matched_by_name_or_refused(
-    name: str, kind: str, house: Path, tmp_path: Path, scores_of: Any, base_scores: Any
+    name: str, kind: str, model_file: Any, tmp_path: Path, scores_of: Any, base_scores: Any
 ) -> None:
     change, same = OTHER[name]
     frame = change(base_table())
@@ -274,7 +276,7 @@ def test_a_table_with_other_columns_is_matched_by_name_or_refused(
         path.write_text(frame.to_json(orient="records", lines=True, date_format="iso"))
     else:
         path = _csv()(frame, tmp_path)
-    model = house / ("base.onnx" if kind == "onnx" else "base.augan")
+    model = model_file("base.onnx" if kind == "onnx" else "base.augan")
     found, said = scores_of(model, path, tmp_path / "s.csv")
     if same:
         assert found is not None, said

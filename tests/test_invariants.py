@@ -30,7 +30,8 @@ HURRIED: dict[str, Any] = {**QUICK, "max_steps": 5, "pretext_steps": 5}
 GAN_HEADS = tuple(name for name, head in HEADS.items() if head.needs == "gan")
 DETECTORS = [
     *("table_detector", "default_detector", "search_detector"),
-    *("image_detector", "image_search_detector"),
+    "image_detector",
+    pytest.param("image_search_detector", marks=pytest.mark.slow),
 ]
 
 

@@ -202,7 +202,15 @@ def test_every_parameter_is_covered_here() -> None:
     assert free == {"normal_label", "device"}
 
 
-@pytest.mark.parametrize(("cls", "name"), [(c, n) for c, n in ALL if n in CHANGES_SCORES])
+def _slow_if_shared(cls: Any, name: str) -> Any:
+    """Return arguments of a test: parameters of both detectors are tried with one by default."""
+    shared = cls is AnoGAN and name in names_of(FAnoGAN)
+    return pytest.param(cls, name, marks=pytest.mark.slow if shared else ())
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"), [_slow_if_shared(c, n) for c, n in ALL if n in CHANGES_SCORES]
+)
 @pytest.mark.filterwarnings("ignore:column 'c' has 4 categories")
 def test_it_changes_the_scores(
     cls: Any, name: str, frame: pd.DataFrame, usual: dict[Any, Any]

@@ -181,8 +181,9 @@ def test_max_time_ends_training():
     assert last["health"] != "starting"
 
 
-@pytest.mark.parametrize("cls", [FAnoGAN, AnoGAN])
-@pytest.mark.parametrize("heads", ["auto", ("latent", "data_neighbors")])
+@pytest.mark.parametrize(
+    ("cls", "heads"), [(FAnoGAN, "auto"), (AnoGAN, ("latent", "data_neighbors"))]
+)
 def test_max_time_is_shared_by_the_phases_that_there_are(cls, heads):
     X = np.random.default_rng(0).normal(size=(100, 2))
     names = ("max_steps", "encoder_steps", "pretext_steps")

@@ -102,13 +102,14 @@ def _constant_rows(
 
 def _as_sum(rows: Rows, which: NDArray[np.int_], factor: Array, constant: float) -> Sum:
     """Return columns whose weighted sum is constant as a sum, solved for the last one."""
-    steps = [g.step for g in map(rows.grids.__getitem__, which.tolist()) if g is not None]
-    step = max(steps)
+    grids = [g for g in map(rows.grids.__getitem__, which.tolist()) if g is not None]
+    step, relative = max(g.step for g in grids), max(g.relative for g in grids)
     order = np.argsort(which[:-1])
     factors = -factor[:-1][order] / factor[-1]
     constant = constant / factor[-1]
+    error = max(step / 2, 4 * relative * np.nanmax(np.abs(rows.raw[:, which] * factor)))
     for decimals in range(10):
-        if abs(round(constant, decimals) - constant) <= max(step / 2, 1e-9 * abs(constant)):
+        if abs(round(constant, decimals) - constant) <= error:
             constant = round(constant, decimals)
             break
     terms = tuple(which[:-1][order].tolist())
@@ -156,12 +157,16 @@ def reduced(matrix: Array) -> Array:
     return m[:, ::-1]
 
 
-def find_products(rows: Rows) -> list[Formula]:
-    """Return columns that are the product or the ratio of two others."""
+def find_products(rows: Rows) -> list[list[Formula]]:
+    """Return columns that are the product or the ratio of two others.
+
+    Formulas of the same three columns are one list: those whose result is not rounded come first,
+    then products.
+    """
     numeric = [i for i in rows.numeric if rows.columns[i].origin.quantity != "time"]
     numeric = numeric[:MOST_COLUMNS]
     sample = rows.sample(numeric)
-    found: list[Formula] = []
+    found: dict[tuple[int, ...], list[Formula]] = {}
     for cls in (Product, Ratio):
         which = np.array(
             [
@@ -175,8 +180,9 @@ def find_products(rows: Rows) -> list[Formula]:
         ).reshape(-1, 3)
         for t, a, b in which[_holding(cls, rows, sample, which)[:MOST_CHECKED]].tolist():
             formula: Formula | None = checked(cls(t, (a, b)), rows, len(which))
-            found += [formula] if formula is not None else []
-    return found
+            if formula is not None:
+                found.setdefault(tuple(sorted(formula.places)), []).append(formula)
+    return [sorted(group, key=rows.is_rounded) for group in found.values()]
 
 
 def _holding(

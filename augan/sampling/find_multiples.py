@@ -58,11 +58,14 @@ def _multiple(rows: Rows, source: int, target: int) -> Sum | None:
         return None
     both = rows.raw[~np.isnan(both).any(axis=1)]
     x, y = both[:, source], both[:, target]
+    size = float(np.abs(y).max() + np.abs(slope * x).max())
     error = grid.step / np.ptp(x) if grid.step else 10 * grid.relative * abs(slope)
     few = both[:: max(1, len(both) // SAMPLE)]
     for factor in _short(slope, error):
         found = [
-            (c, down) for down in (False, True) for c in _constants(y - factor * x, grid, down)
+            (c, down)
+            for down in (False, True)
+            for c in _constants(y - factor * x, size, grid, down)
         ]
         for constant, down in sorted(found, key=lambda c: len(f"{c[0]:.15g}")):
             if down and not grid.step:
@@ -98,15 +101,15 @@ def _short(value: float, error: float) -> Iterator[float]:
     yield value
 
 
-def _constants(rest: Array, grid: Grid, down: bool) -> Iterator[float]:
-    """Yield constants that may explain the differences (n,), the shortest first."""
+def _constants(rest: Array, size: float, grid: Grid, down: bool) -> Iterator[float]:
+    """Yield constants that may explain the differences (n,) of numbers up to `size`."""
     low, high = float(rest.min()), float(rest.max())
     if down:  # floor(x + c): rest is in (c - step, c]
         middle = (high + low + grid.step) / 2
         width = low + grid.step - high
     else:
         middle, width = (low + high) / 2, max(grid.step - (high - low), 0.0)
-    error = width / 2 + 1e-9 * (grid.step + abs(middle))
+    error = width / 2 + 1e-9 * grid.step + 4 * grid.relative * size
     seen = set()
     for decimals in range(-1, 10):
         constant = 0.0 if decimals < 0 else round(middle, decimals)

@@ -16,6 +16,7 @@ from augan.sampling.relations import Array, Determined, Grid, Mask, Ordered, Rel
 from augan.sampling.training_rows import CHANCE, FEWEST, SAMPLE, Rows
 
 FEWEST_ORDERED = 50
+MOST_COPIES = 4  # equal rows, on average, that are copies; more are rows of few possible ones
 SHARED = 0.5  # share of the rows that have their source value in common with another row
 CHANCE_ORDERED = np.log(1e-6)
 OVERLAP = 0.05  # share of pairs of independent rows in the wrong order, at least
@@ -28,7 +29,8 @@ def find_relations(raw: Array, columns: Sequence[Column]) -> list[Relation]:
 
     Columns that another one determines; multiples, sums of up to five columns, products and
     ratios; orderings. Each column is computed once, and none from itself. Repeated rows count
-    once. Formulas of three or more columns are searched among the first 60 numeric columns.
+    once, unless the table has few possible rows. Formulas of three or more columns are searched
+    among the first 60 numeric columns. Computed columns may leave their range in training.
 
     Parameters
     ----------
@@ -51,11 +53,10 @@ def find_relations(raw: Array, columns: Sequence[Column]) -> list[Relation]:
     multiples = find_multiples(rows)
     copies = {formula.result for formula in multiples}
     found.add([relation] for relation in multiples)
-    found.add([relation] for relation in _determined(rows, codes[first], copies))
     kept = Rows(rows.raw, tuple(columns), _without(rows.grids, copies))
-    products: list[Sequence[Relation]] = [[relation] for relation in find_products(kept)]
-    formulas = [*find_sums(kept), *products]
+    formulas: list[Sequence[Relation]] = [*find_sums(kept), *find_products(kept)]
     found.add(sorted(formulas, key=lambda group: len(group[0].places)))
+    found.add(_determined(rows, codes[first], copies))
     return found.relations + found.can_be_kept(_ordered(kept))
 
 
@@ -100,21 +101,23 @@ class _Chosen:
 
 
 def _codes(raw: Array) -> tuple[Codes, NDArray[np.intp]]:
-    """Return an integer for each value of a column (n, d), and the first of equal rows (m,)."""
+    """Return an integer for each value of a column (n, d), and the rows to search in (m,)."""
     codes = np.empty(raw.shape, dtype=np.int64)
     for i in range(raw.shape[1]):
         codes[:, i] = np.unique(raw[:, i], return_inverse=True)[1].reshape(-1)
     random = numpy_stream(0, "relations/hash").integers(-(2**62), 2**62, raw.shape[1])
     keys = (codes * random).sum(axis=1)  # wraps around
-    return codes, np.sort(np.unique(keys, return_index=True)[1])
+    first = np.sort(np.unique(keys, return_index=True)[1])
+    is_discrete = len(first) * MOST_COPIES < len(raw)
+    return codes, np.arange(len(raw)) if is_discrete else first
 
 
 def _without(grids: Sequence[Grid | None], left_out: set[int]) -> list[Grid | None]:
     return [None if i in left_out else grid for i, grid in enumerate(grids)]
 
 
-def _determined(rows: Rows, codes: Codes, left_out: set[int]) -> list[Determined]:
-    """Return which column determines which, each target once."""
+def _determined(rows: Rows, codes: Codes, left_out: set[int]) -> list[list[Determined]]:
+    """Return what determines each column; the first is the best choice."""
     d = codes.shape[1]
     varying = np.array([not isinstance(c, ConstantColumn) for c in rows.columns])
     varying[list(left_out)] = False
@@ -122,10 +125,12 @@ def _determined(rows: Rows, codes: Codes, left_out: set[int]) -> list[Determined
     for source in np.flatnonzero(varying).tolist():
         edges[source] = _targets(rows, codes, source, varying)
     distinct = np.array([len(np.unique(codes[:, i])) for i in range(d)])
+    partial = np.array([_other(rows, i) is not None for i in range(d)])
     found = []
-    for source, target in _reduced(edges, distinct):
-        other = _other(rows, source) if _is_mixed(rows, codes, source, target) else None
-        found.append(Determined.learn(rows.raw, source, target, other))
+    for target, sources in enumerate(_sources(edges, distinct, partial)):
+        others = [_other(rows, s) if _is_mixed(rows, codes, s, target) else None for s in sources]
+        both = zip(sources, others, strict=True)
+        found.append([Determined.learn(rows.raw, s, target, other) for s, other in both])
     return found
 
 
@@ -150,7 +155,10 @@ def _targets(rows: Rows, codes: Codes, source: int, varying: Mask) -> Mask:
     if len(counts) > SHARED * len(codes) or counts[counts > 1].sum() < SHARED * len(codes):
         return none
     if (other := _other(rows, source)) is not None:
-        codes = codes[rows.raw[:, source] != other]
+        known = rows.raw[:, source] != other
+        codes = codes[known]
+        if known.mean() < SHARED:
+            return none
     candidates = np.flatnonzero(varying)
     candidates = candidates[candidates != source]
     step = max(1, len(codes) // SAMPLE)
@@ -179,21 +187,25 @@ def _log_chance(groups: Codes, values: Codes) -> float:
     return float(np.dot(times, found))
 
 
-def _reduced(edges: Mask, distinct: Codes) -> list[tuple[int, int]]:
-    """Return one (source, target) for each target; in a circle, the finest column is drawn."""
+def _sources(edges: Mask, distinct: Codes, partial: Mask) -> list[list[int]]:
+    """Return the sources of each target, the best first.
+
+    Of columns that determine each other, the one with most distinct values is drawn, the first
+    of several. Others are computed from the source with fewest distinct values; `partial` are
+    columns with rare categories that share a code, which are used where there is nothing else.
+    """
     d = len(edges)
     leader = np.arange(d)
-    for i in range(d):  # of columns that determine each other: most distinct values, then first
+    for i in range(d):
         same = np.flatnonzero((edges[i] & edges[:, i]) | (np.arange(d) == i))
         leader[i] = max(same.tolist(), key=lambda k: (distinct[k], -k))
     found = []
     for target in range(d):
-        if leader[target] != target:
-            found.append((int(leader[target]), target))
-            continue
-        sources = [s for s in np.flatnonzero(edges[:, target]).tolist() if not edges[target, s]]
-        if sources:
-            found.append((min(sources, key=lambda k: (distinct[k], leader[k] != k, k)), target))
+        sources = np.flatnonzero(edges[:, target]).tolist()
+        if leader[target] == target:
+            sources = [s for s in sources if not edges[target, s]]
+        key = [(s != leader[target], partial[s], distinct[s], leader[s] != s, s) for s in sources]
+        found.append([s for _, s in sorted(zip(key, sources, strict=True))])
     return found
 
 

@@ -45,6 +45,11 @@ class Rows:
         spread = [_varies(self.raw[:, i]) for i, _ in enumerate(self.columns)]
         return [i for i, g in enumerate(self.grids) if g is not None and spread[i]]
 
+    def is_rounded(self, formula: Formula) -> bool:
+        """Return whether the formula's result is rounded."""
+        grid = self.grids[formula.result]
+        return grid is not None and grid.step > 0
+
     def sample(self, numeric: list[int]) -> Array:
         """Return a sample of rows, those first whose numbers are least frequent in it."""
         order = numpy_stream(0, "relations/sample").permutation(len(self.raw))

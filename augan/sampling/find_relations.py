@@ -216,6 +216,8 @@ def _ordered(rows: Rows) -> list[Ordered]:
     x, p = rows.raw[:, numeric], len(numeric)
     part = x[:: max(1, len(x) // SAMPLE)]
     holds = (quantity[:, None] == quantity) & ~np.eye(p, dtype=bool)
+    if p:
+        holds &= np.fmax.reduce(x, axis=0)[:, None] > np.fmin.reduce(x, axis=0)  # ranges overlap
     for a in range(p):
         holds[a] &= ~(part[:, a, None] > part).any(axis=0)
         for b in np.flatnonzero(holds[a]).tolist():

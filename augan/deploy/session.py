@@ -150,10 +150,10 @@ class Session:
         from onnxruntime import OrtValue
 
         binding = self.session.io_binding()
-        for name, value in feeds.items():
+        kept = {name: np.require(value, requirements="C") for name, value in feeds.items()}
+        for name, value in kept.items():  # arrays that ONNX Runtime reads must outlive the run
             # `bind_cpu_input` does not support optional inputs
-            bound = OrtValue.ortvalue_from_numpy(np.require(value, requirements="C"))
-            binding.bind_ortvalue_input(name, bound)
+            binding.bind_ortvalue_input(name, OrtValue.ortvalue_from_numpy(value))
         for name in self.outputs:
             binding.bind_output(name)
         self.session.run_with_iobinding(binding)

@@ -239,7 +239,7 @@ def test_the_command_gives_verdict_and_strategies(
 ) -> None:
     quick = [w for n in ("max_steps", "encoder_steps") for w in ("--set", f"{n}=10")]
     words = [file, "--target", "kind", "--splits", 2, *quick]
-    words += ["--set", "width=16"]
+    words += ["--set", "width=16", "--set", "n_critic=1"]
     given = run(*words, "--json", "--positive", "malignant")
     assert given.exit_code == 0, given.stderr
     named = json.loads(given.stdout)

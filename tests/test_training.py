@@ -188,7 +188,7 @@ def test_max_time_is_shared_by_the_phases_that_there_are(cls, heads):
     X = np.random.default_rng(0).normal(size=(100, 2))
     names = ("max_steps", "encoder_steps", "pretext_steps")
     endless = {name: 10**6 for name in names if name in cls().get_params()}
-    detector = cls(heads=heads, max_time=0.3, n_iter_no_change=None, random_state=0, **endless)
+    detector = cls(heads=heads, max_time=0.8, n_iter_no_change=None, random_state=0, **endless)
     ends = {row["phase"]: row["seconds"] for row in detector.fit(X).history_}
     phases = ["gan"] + ["encoder"] * (cls is FAnoGAN) + ["pretext"] * (heads == "auto")
     assert list(ends) == phases

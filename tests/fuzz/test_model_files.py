@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import time
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ import pytest
 
 import augan
 from augan.exceptions import ModelFileError
+
+from .conftest import LONGEST
 
 HERE = "@@here@@"
 ODD = {
@@ -94,13 +97,15 @@ def try_mutants(
             counts["refused"] += 1
             message = str(error)
             assert message.startswith(f"{path}: ") and message.isprintable(), (place, name)
-            assert len(message) < len(str(path)) + 400, (place, name)
+            assert len(message) < len(str(path)) + LONGEST, (place, name)
         else:
             counts["loaded"] += 1
             if rows is None:
                 assert len(loaded.sample(3)[0]) == 3, (place, name)
             else:
-                assert np.isfinite(loaded.anomaly_score(rows)).all(), (place, name)
+                with warnings.catch_warnings():  # of lost names of columns, or another scale
+                    warnings.simplefilter("ignore", UserWarning)
+                    assert np.isfinite(loaded.anomaly_score(rows)).all(), (place, name)
         assert time.process_time() - started < SECONDS, (place, name)
     return counts
 

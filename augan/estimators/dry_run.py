@@ -12,7 +12,7 @@ from sklearn.base import clone
 from augan._sklearn import BaseEstimator
 from augan.codecs.codec import Codec
 from augan.codecs.spec import ImageSpec
-from augan.models.config import Config
+from augan.models.config import Config, SamplerConfig, column_steps
 from augan.models.detector import DetectorModel
 from augan.models.sampler import SamplerModel
 from augan.training.monitor import History
@@ -20,6 +20,7 @@ from augan.training.monitor import History
 TRIAL_STEPS = 10
 STEP_PARAMETERS = {  # parameter with the number of steps of each phase
     "gan": "max_steps",
+    "columns": "max_steps",
     "encoder": "encoder_steps",
     "pretext": "pretext_steps",
     "restoration": "restoration_steps",
@@ -83,14 +84,18 @@ class DryRunMixin(BaseEstimator):
             for phase, name in STEP_PARAMETERS.items()
             if history.column("seconds", phase)[0]
         }
+        if isinstance(config, SamplerConfig) and "columns" in steps:
+            steps["columns"] = column_steps(config, given["max_steps"], len(X))
         seconds = {phase: n * _seconds_per_step(history, phase) for phase, n in steps.items()}
         total = min(sum(seconds.values()), given["max_time"] or float("inf"))
-        networks = model.networks.modules().items() if model.networks else ()
         return {
             "method": type(self).__name__,
             "rows": len(X),
             "shape": _shape(model.codec),
-            "parameters": {name: sum(p.numel() for p in m.parameters()) for name, m in networks},
+            "parameters": {
+                name: sum(p.numel() for p in module.parameters())
+                for name, module in model.modules().items()
+            },
             "steps": steps,
             "batch_size": min(config.batch_size, max(len(X), 2)),
             "seconds": {name: round(value, 1) for name, value in seconds.items()}

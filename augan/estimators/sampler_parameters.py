@@ -25,13 +25,16 @@ class SamplerParameters(EncoderParameters, CommonParameters):
     )
     method: str = parameter(
         "auto",
-        one_of("auto", "gan", "latent", "data"),
-        '{"auto", "gan", "latent", "data"}',
+        one_of("auto", "columns", "gan", "latent", "data"),
+        '{"auto", "columns", "gan", "latent", "data"}',
         """How new rows are made.
-        "gan": by the generator, without an encoder. "latent": from real rows whose latents are
-        moved. "data": from real rows whose columns are moved one by one, or from real images,
-        deformed and with noise; no GAN is trained. "auto" is "data" for images; for tables it is
-        "latent" for classes with at least 5 rows, and "data" for smaller ones.""",
+        "columns", for tables: by a network that gives the distribution of a column, given any
+        others; a row is drawn column by column in a random order (Hoogeboom 2022), and the class is
+        one of the columns. Conditions are met without rejection; `spread` is not used. "gan": by
+        the generator, without an encoder. "latent": from real rows whose latents are moved. "data":
+        from real rows whose columns are moved one by one, or from real images, deformed and with
+        noise; no GAN is trained. "auto" is "data" for images; for tables it is "latent" for classes
+        with at least 5 rows, and "data" for smaller ones.""",
     )
     spread: float = parameter(
         1.0,

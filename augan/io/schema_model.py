@@ -85,7 +85,8 @@ class HistoryRow(Part):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Plain]
 
-    phase: Literal["gan", "encoder", "pretext", "restoration", "repair"]  # "repair": up to format 8
+    # "repair": up to format 8
+    phase: Literal["gan", "encoder", "pretext", "restoration", "repair", "columns"]
     step: Count
     event: str = ""
     health: str = ""
@@ -110,6 +111,7 @@ class SamplerParts(Part):
     share: Annotated[float, Field(ge=0, lt=1)] | None = None  # 0: copies alone
     symmetry: Literal["flips", "dihedral"] | None = None
     tuning: Annotated[list[list[Written]], Field(max_length=1000)] | None
+    columns: Annotated[list[bool], Field(max_length=MOST_COLUMNS)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -56,6 +56,10 @@ class DetectorModel:
     scorer: AnomalyScorer
     seed: int
 
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the networks by name."""
+        return self.networks.modules()
+
     @classmethod
     def build(cls, config: DetectorConfig, codec: Codec, seed: int) -> DetectorModel:
         """Build untrained networks and a scorer for a fitted codec.

@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from augan.codecs.codec import Codec
 from augan.codecs.origin import from_json, to_json
+from augan.codecs.table import TableCodec
 from augan.models.config import SamplerConfig
 from augan.networks import Networks, build_class_networks
+from augan.sampling.columns import ColumnModel
 from augan.sampling.maker import RowMaker
 from augan.sampling.pool import Pool, choose
 from augan.sampling.tuning import Trial
+
+WITHOUT_GAN = ("data", "columns")  # methods that train no GAN
+PREFIX = "columns."  # of the column model's tensors
 
 
 @dataclass
@@ -46,6 +51,8 @@ class SamplerModel:
         The results of cross-validation.
     seed : int
         Seed of all random streams.
+    columns : ColumnModel or None
+        The column model, for the method "columns".
     """
 
     config: SamplerConfig
@@ -60,6 +67,7 @@ class SamplerModel:
     symmetry: str | None
     tuning: list[Trial] | None
     seed: int
+    columns: ColumnModel | None = None
 
     def __post_init__(self) -> None:
         self._maker: RowMaker | None = None
@@ -70,6 +78,12 @@ class SamplerModel:
         names: list[Any] = self.classes.tolist()
         return names
 
+    def modules(self) -> dict[str, nn.Module]:
+        """Return the networks by name."""
+        if self.columns is not None:
+            return {"columns": self.columns.network}
+        return {} if self.networks is None else self.networks.modules()
+
     @property
     def counts(self) -> dict[Any, int]:
         """Number of real rows of each class that new rows are made from."""
@@ -78,7 +92,7 @@ class SamplerModel:
 
     @property
     def methods(self) -> dict[Any, str]:
-        """The source of each class's new rows: "gan", "latent" or "data"."""
+        """The source of each class's new rows: "columns", "gan", "latent" or "data"."""
         return {name: choose(self.config.method, n) for name, n in self.counts.items()}
 
     @property
@@ -113,6 +127,9 @@ class SamplerModel:
         if self.networks is not None:
             for name, module in self.networks.modules().items():
                 tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
+        if self.columns is not None:
+            values["columns"], own = self.columns.state()
+            tensors |= {f"columns.{key}": value for key, value in own.items()}
         return values, tensors
 
     @classmethod
@@ -135,20 +152,18 @@ class SamplerModel:
         classes = np.array(from_json(values["classes"]), dtype=values["classes_dtype"])
         largest = _largest_class(tensors, len(classes))
         networks = None
-        if config.method != "data":
-            with torch.device("meta"):
-                networks = class_networks(config, codec, len(classes), seed)
-            for name, module in networks.modules().items():
-                state = {key: tensors[f"{name}.{key}"] for key in module.state_dict()}
-                module.load_state_dict(state, assign=True)
-                module.requires_grad_(False).eval().to(device)
+        if config.method not in WITHOUT_GAN:
+            networks = _stored_networks(config, codec, len(classes), seed, tensors)
+            for module in networks.modules().values():
+                module.to(device)
+        columns = _stored_columns(config, codec, values, tensors)
         parts = tensors["rows"], tensors["labels"], tensors["held_out"]
         trials = values["tuning"]
         model = cls(
             config=config,
             codec=codec,
             networks=networks,
-            pool=Pool(networks, codec.spec, *parts, len(classes), config.method),
+            pool=Pool(networks, codec.spec, *parts, len(classes), config.method, columns=columns),
             classes=classes,
             shares=tensors["shares"],
             strategy={k: int(n) for k, n in map(from_json, values["strategy"])},
@@ -157,9 +172,35 @@ class SamplerModel:
             symmetry=values.get("symmetry"),
             tuning=None if trials is None else [Trial(*from_json(trial)) for trial in trials],
             seed=seed,
+            columns=columns,
         )
         model.maker.make({largest: 1}, torch.Generator().manual_seed(0))
         return model
+
+
+def _stored_networks(
+    config: SamplerConfig, codec: Codec, n_classes: int, seed: int, tensors: Mapping[str, Tensor]
+) -> Networks:
+    """Return the networks with stored weights."""
+    with torch.device("meta"):
+        networks = class_networks(config, codec, n_classes, seed)
+    for name, module in networks.modules().items():
+        state = {key: tensors[f"{name}.{key}"] for key in module.state_dict()}
+        module.load_state_dict(state, assign=True)
+        module.requires_grad_(False).eval()
+    return networks
+
+
+def _stored_columns(
+    config: SamplerConfig, codec: Codec, values: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> ColumnModel | None:
+    """Return the stored column model, for the method "columns"."""
+    if config.method != "columns":
+        return None
+    if not isinstance(codec, TableCodec) or values.get("columns") is None:
+        raise ValueError("the column model of a table is missing")
+    own = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
+    return ColumnModel.from_state(codec, values["columns"], own)
 
 
 def class_networks(config: SamplerConfig, codec: Codec, n_classes: int, seed: int) -> Networks:

@@ -20,10 +20,12 @@ from augan.codecs.table import TableCodec
 from augan.exceptions import ParameterError
 from augan.inputs.labelled import check_class_sizes, warn_of_columns
 from augan.inputs.reading import Data, is_image_array, take
+from augan.models.column_training import train_columns
 from augan.models.config import SamplerConfig, for_rows, sampler_config
-from augan.models.sampler import SamplerModel, class_networks
+from augan.models.sampler import WITHOUT_GAN, SamplerModel, class_networks
 from augan.models.sampler_tuning import tune
 from augan.networks import Networks
+from augan.sampling.columns import ColumnModel
 from augan.sampling.filters import check_critic_filter
 from augan.sampling.pool import Pool
 from augan.training.conditional import ClassEncoderPhase, ClassGANPhase
@@ -80,14 +82,12 @@ def fit_sampler(
         If training diverges repeatedly.
     """
     device = resolve_device(params["device"])
-    _check_tuning(params, data)
+    _check_method(params, data)
     warn_of_columns(data)
     rows, added = _encode(params, data, y, strategy)
     config = rows.config
     _check_critic(config, rows.codes, any(added.values()), seed)
-    trained = _Trained(None, History(), torch.zeros(len(rows.codes), dtype=torch.bool))
-    if config.method != "data":
-        trained = _train_networks(params, rows, device, seed)
+    trained = _train(params, rows, data, device, seed)
     kept = _at_most(rows.codes, MAX_KEPT, numpy_stream(seed, "kept"))
     model = SamplerModel(
         config=config,
@@ -102,6 +102,7 @@ def fit_sampler(
         symmetry=rows.symmetry,
         tuning=None,
         seed=seed,
+        columns=trained.columns,
     )
     warn_of_health(trained.history)
     if params["tune_for"] is not None:
@@ -134,10 +135,31 @@ class _Trained:
     networks: Networks | None
     history: History
     held_out: Tensor
+    columns: ColumnModel | None = None
 
 
-def _check_tuning(params: Mapping[str, Any], data: Data) -> None:
-    """Raise ParameterError if `tune_for` is given and `synthetic_share` is not the default."""
+def _train(
+    params: Mapping[str, Any], rows: _EncodedRows, data: Data, device: torch.device, seed: int
+) -> _Trained:
+    """Train what the method needs."""
+    method = rows.config.method
+    if method == "data":
+        return _Trained(None, History(), torch.zeros(len(rows.codes), dtype=torch.bool))
+    if method != "columns":
+        return _train_networks(params, rows, device, seed)
+    assert isinstance(rows.codec, TableCodec)
+    given = params, rows.config, rows.codec, data, rows.codes
+    columns, history, held_out = train_columns(*given, device=device, seed=seed)
+    return _Trained(None, history, held_out, columns)
+
+
+def _check_method(params: Mapping[str, Any], data: Data) -> None:
+    """Raise ParameterError if parameters exclude each other or do not suit the data."""
+    if params["method"] == "columns":
+        if is_image_array(data):
+            raise ParameterError("method='columns': images have no columns; use 'data' or 'gan'")
+        if params["tune_for"] is not None:
+            raise ParameterError("tune_for: not possible with method='columns'")
     default = "auto" if is_image_array(data) else None
     if params["tune_for"] is not None and params["synthetic_share"] not in ("auto", default):
         raise ParameterError("tune_for and synthetic_share: give one of them")
@@ -169,6 +191,7 @@ def _pool(rows: _EncodedRows, trained: _Trained, kept: NDArray[np.intp]) -> Pool
         trained.held_out[index],
         len(rows.classes),
         rows.config.method,
+        columns=trained.columns,
     )
 
 
@@ -200,7 +223,7 @@ def _check_critic(config: SamplerConfig, codes: NDArray[np.intp], adds: bool, se
     """Raise an error, before training, if the filter "critic" is asked for but not possible."""
     if "critic" in config.filters and (config.synthetic_share is not None or adds):
         held_out = split_held_out(codes, config.validation_fraction, seed)
-        check_critic_filter(config.method != "data", int(held_out.sum()))
+        check_critic_filter(config.method not in WITHOUT_GAN, int(held_out.sum()))
 
 
 def _train_networks(

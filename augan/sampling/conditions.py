@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,13 @@ class Conditions:
                 raise ParameterError(f"where: no column {shown(name)}; columns: {listed(names)}")
             place = names.index(str(name))
             self.conditions.append(_condition(codec.columns[place], place, value))
+
+    @property
+    def inexact(self) -> Conditions | None:
+        """The conditions whose values are not replaced by exact ones; None if there are none."""
+        kept = copy.copy(self)
+        kept.conditions = [one for one in self.conditions if not one.exact]
+        return kept if kept.conditions else None
 
     def hold(self, rows: Any) -> Tensor:
         """Return a mask (n,) of the rows of a table that meet all conditions."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from augan._random import torch_stream
 from augan.codecs.codec import Codec
 from augan.exceptions import DataError, shown
 from augan.sampling.conditions import Conditions
@@ -62,8 +63,8 @@ class RowMaker:
         return self._filters
 
     def starts(self, conditions: Conditions | None) -> Tensor | None:
-        """Return a mask (m,) of the pool's rows that meet the conditions."""
-        if conditions is None:
+        """Return a mask (m,) of the pool's rows that meet the conditions, if rows start there."""
+        if conditions is None or self.pool.columns is not None:
             return None
         return conditions.hold(self.codec.decode(self.pool.rows))
 
@@ -75,6 +76,10 @@ class RowMaker:
         DataError
             If no training row meets the conditions.
         """
+        columns = self.pool.columns
+        if columns is not None and conditions is not None:
+            random = torch_stream(self.seed, "shares")
+            return columns.label_shares(columns.given(conditions.conditions), random)
         starts = self.starts(conditions)
         if starts is None:
             return shares
@@ -105,14 +110,16 @@ class RowMaker:
             band = BandFilter(self.pool, score_range)
             filters["score_range"] = self._bands.setdefault((band.low, band.high), band)
         starts = self.starts(conditions)
+        exact = self.pool.columns is not None  # what is not replaced by exact values is as asked
+        checked_conditions = conditions.inexact if conditions and exact else conditions
         pieces = []
         for label, n in wanted.items():
             if n:
                 self._check(label, starts)
-                source = self._source(label, starts)
+                source = self._source(label, starts, conditions)
                 checks: dict[str, Check] = {}
-                if conditions is not None:
-                    checks["where"] = lambda rows: conditions.hold(self.codec.decode(rows))
+                if checked_conditions is not None:
+                    checks["where"] = lambda rows: checked_conditions.hold(self.codec.decode(rows))
                 for name, filter_ in filters.items():
                     checks[name] = partial(filter_.keep, label=label, random=random)
                 what = f"class {shown(self.names[label])}: "
@@ -125,8 +132,11 @@ class RowMaker:
         rows = self.codec.decode(torch.cat(pieces) if pieces else self.pool.rows[:0])
         return (rows if conditions is None else conditions.assign(rows)), dict(refused)
 
-    def _source(self, label: int, starts: Tensor | None) -> Source:
+    def _source(self, label: int, starts: Tensor | None, conditions: Conditions | None) -> Source:
         """Return the source of a class's rows; sources of all rows are cached."""
+        columns = self.pool.columns
+        if columns is not None and conditions is not None:
+            return columns.source(label, columns.given(conditions.conditions))
         if starts is not None:
             return self.pool.source(label, self.spread, starts)
         if label not in self._sources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Literal
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from augan.codecs.spec import Spec
 from augan.networks import Networks
+from augan.sampling.columns import ColumnModel
 from augan.sampling.sources import (
     ClassGAN,
     DataNeighbourhood,
@@ -19,7 +21,7 @@ from augan.sampling.sources import (
     Source,
 )
 
-Method = Literal["gan", "latent", "data"]
+Method = Literal["columns", "gan", "latent", "data"]
 
 MIN_LATENT_ROWS = 5  # rows of a class for the source "latent"
 
@@ -39,10 +41,12 @@ class Pool:
         Mask (m,) of the rows that the networks were not trained on.
     n_classes : int
         Number of classes.
-    method : {"auto", "gan", "latent", "data"}
+    method : {"auto", "columns", "gan", "latent", "data"}
         Source of new rows.
     symmetry : {"flips", "dihedral"} or None
         Symmetry of the images.
+    columns : ColumnModel or None
+        The trained column model, for the method "columns".
     """
 
     def __init__(
@@ -55,21 +59,25 @@ class Pool:
         n_classes: int,
         method: str,
         symmetry: str | None = None,
+        columns: ColumnModel | None = None,
     ) -> None:
         self.networks, self.spec = networks, spec
         self.rows, self.labels, self.held_out = rows, labels, held_out
         self.n_classes, self.method, self.symmetry = n_classes, method, symmetry
+        self.columns = columns
 
     def only(self, kept: Tensor) -> Pool:
         """Return a pool of some of the rows."""
-        parts = self.rows[kept], self.labels[kept], self.held_out[kept]
-        how = self.n_classes, self.method, self.symmetry
-        return Pool(self.networks, self.spec, *parts, *how)
+        pool = copy.copy(self)
+        pool.rows, pool.labels = self.rows[kept], self.labels[kept]
+        pool.held_out = self.held_out[kept]
+        return pool
 
     def reflected(self, symmetry: str | None) -> Pool:
         """Return a pool of the same rows with another symmetry of new images."""
-        parts = self.rows, self.labels, self.held_out
-        return Pool(self.networks, self.spec, *parts, self.n_classes, self.method, symmetry)
+        pool = copy.copy(self)
+        pool.symmetry = symmetry
+        return pool
 
     def n_rows(self, label: int) -> int:
         """Return the number of real rows of a class."""
@@ -84,6 +92,8 @@ class Pool:
         return Reflected(source, self.symmetry, self.spec)
 
     def _source(self, label: int, spread: float, start: Tensor | None) -> Source:
+        if self.columns is not None:
+            return self.columns.source(label)
         own = self.labels == label
         begin = None if start is None else start[own].nonzero()[:, 0]
         rows = self.rows[own]

@@ -1,0 +1,87 @@
+"""Training of the any-order column model of a table and its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from augan.codecs.table import TableCodec
+from augan.inputs.reading import Data
+from augan.models.config import SamplerConfig, column_steps, for_rows
+from augan.sampling.columns import ColumnModel
+from augan.training.columns import ColumnPhase
+from augan.training.loop import Run
+from augan.training.monitor import History
+from augan.training.progress import observers
+from augan.training.rows import split_held_out
+from augan.training.trainer import PlannedPhase, train
+
+
+def train_columns(
+    params: Mapping[str, Any],
+    config: SamplerConfig,
+    codec: TableCodec,
+    data: Data,
+    labels: NDArray[np.intp],
+    *,
+    device: torch.device,
+    seed: int,
+) -> tuple[ColumnModel, History, Tensor]:
+    """Fit the codes of the columns and train the network.
+
+    Parameters
+    ----------
+    params : mapping of str to object
+        Constructor parameters, checked.
+    config : SamplerConfig
+        The configuration.
+    codec : TableCodec
+        The codec, fitted to the rows.
+    data : DataFrame or ndarray of shape (n, d)
+        Rows.
+    labels : ndarray of shape (n,)
+        The number of the class of each row.
+    device : device
+        Where the network is trained; it is returned on the CPU.
+    seed : int
+        Seed of all random streams.
+
+    Returns
+    -------
+    model : ColumnModel
+        The trained model.
+    history : History
+        The reports of the training.
+    held_out : Tensor of shape (n,)
+        Mask of the rows that the network was not trained on: a share of each large class.
+
+    Raises
+    ------
+    NotTrainableError
+        If training diverges repeatedly.
+    """
+    raw = codec.prepare(data).numpy()
+    model = ColumnModel.untrained(codec, raw, labels, config.width, seed)
+    codes = model.encode(raw, labels).to(device)
+    held_out = split_held_out(labels, config.validation_fraction, seed).to(device)
+    batch_size = for_rows(config, len(codes), params["batch_size"]).batch_size
+    network = model.network.to(device)
+    phase = PlannedPhase(
+        lambda: ColumnPhase(network, codes[~held_out], codes[held_out], batch_size, seed),
+        column_steps(config, params["max_steps"], len(codes)),
+        1.0,
+    )
+    run = Run(
+        schedule=config.schedule,
+        max_time=config.max_time,
+        patience=config.n_iter_no_change,
+        callbacks=observers(params["callbacks"], params["verbose"]),
+    )
+    history = train([phase], run)
+    network.cpu().eval()
+    return model, history, held_out.cpu()

@@ -233,6 +233,7 @@ def test_dropped_columns_are_no_features_and_no_surprise_later(
     assert "warning" not in done("score", out, folder / "data.csv").stderr
 
 
+@pytest.mark.slow  # by default from Python: test_invariants.test_the_seed_decides_everything
 def test_the_same_seed_gives_the_same_file(folder: Path, tmp_path: Path) -> None:
     weights = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

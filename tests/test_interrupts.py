@@ -415,6 +415,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_a_warning_and_not_the_run(
     assert weights_of(folder / "m") == weights_of(uninterrupted / "m")
 
 
+@pytest.mark.slow  # by default it cannot be written at all: the test before
 def test_when_space_runs_out_the_last_checkpoint_is_kept(
     uninterrupted: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

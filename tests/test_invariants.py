@@ -70,7 +70,7 @@ def test_a_row_is_scored_the_same_whatever_stands_beside_it(fitted: Any, method:
     assert len(whole) == n
     shuffled = np.random.default_rng(0).permutation(n)
     same(score(rows_of(X, shuffled)), rows_of(whole, shuffled))
-    for index in ([0], [n - 1], [5, 5, 5], range(7, 20), [n - 1, 0]):
+    for index in ([0], [5, 5, 5], range(7, 20), [n - 1, 0]):
         same(score(rows_of(X, list(index))), rows_of(whole, list(index)))
 
 

@@ -109,6 +109,7 @@ def test_a_directory_with_a_run_is_resumed_or_overwritten_but_never_mixed(tmp_pa
         RunDirectory(tmp_path / "file")
 
 
+@pytest.mark.slow  # by default without a directory: test_training, test_interrupts
 def test_a_stopped_run_goes_on_in_its_directory(tmp_path):
     whole = _watched(tmp_path / "whole", max_steps=110)
     kept = {"checkpoint": str(tmp_path / "c"), "checkpoint_interval": 0.0}

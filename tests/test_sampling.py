@@ -58,7 +58,7 @@ def fitted(mixed: Any) -> dict[str, GANSampler]:
     }
 
 
-@pytest.mark.parametrize("method", ["latent", "data"])
+@pytest.mark.parametrize("method", ["latent", pytest.param("data", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("where", "holds"),
     [

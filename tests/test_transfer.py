@@ -69,6 +69,7 @@ def test_a_warm_start_takes_over_encoding_and_networks(former):
     assert np.abs(made - given).mean() < 2  # batch norm's running figures move
 
 
+@pytest.mark.slow  # that it may do nothing, by default: the next test
 def test_a_generator_begins_with_the_latents_of_the_new_rows():
     new = DIGITS[LABELS == 0]
     model = _fit(DIGITS, 300, encoder_steps=300, n_critic=1)

@@ -87,6 +87,7 @@ def test_other_networks_score_and_are_exported(gan, tmp_path):
     model.export_onnx(tmp_path / "g.onnx", part="generator")
 
 
+@pytest.mark.slow  # by default of dense networks: test_training
 def test_a_resumed_run_of_residual_networks_ends_in_the_same_model(tmp_path):
     class Stop:
         def __call__(self, row):

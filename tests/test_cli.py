@@ -125,6 +125,7 @@ def test_csv_and_parquet_of_one_table_get_the_same_scores(folder: Path, model: P
     assert done("score", model, folder / "data.parquet").stdout == first
 
 
+@pytest.mark.slow  # by default from Python: test_invariants
 def test_scores_do_not_depend_on_the_size_of_a_block(
     folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

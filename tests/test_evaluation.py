@@ -422,6 +422,7 @@ def test_labels_of_scikit_learn_are_not_taken_the_wrong_way_round(
     assert evaluate_detector(marked, numbers, texts, n_bootstrap=9) == reports[0]
 
 
+@pytest.mark.slow  # by default by the command line: test_cli_folders
 @pytest.mark.filterwarnings("ignore:.*was trained on about")
 def test_images_are_measured(image_detector: Any, digits: np.ndarray) -> None:
     images = np.concatenate([digits[:20], digits[:5].transpose(0, 2, 1)])

@@ -25,7 +25,7 @@ def digits():
     """A detector of zeros and ones."""
     chosen = LABELS < 2
     return FAnoGAN(
-        **{"max_steps": 150, "encoder_steps": 150, "pretext_steps": 1, "n_folds": 2},
+        **{"max_steps": 120, "encoder_steps": 120, "pretext_steps": 1, "n_folds": 2},
         **{"gan": "dcgan", "n_critic": 1},
         **{"heads": ("data_neighbors",), "latent_dim": 16, "width": 16, "random_state": 0},
     ).fit(DIGITS[chosen][:300])

@@ -180,6 +180,7 @@ def test_a_directory_that_cannot_be_made_is_an_error_before_training(tmp_path):
         watching.begin([])
 
 
+@pytest.mark.slow  # by default by the command line: see below
 def test_a_sampler_shows_a_class_after_the_other(tmp_path):
     few = np.flatnonzero(np.isin(LABELS, (0, 1)))[:200]
     sampler = GANSampler(
@@ -206,9 +207,10 @@ def test_tensorboard_is_an_extra(tmp_path, monkeypatch):
             "mode collapse: ",
             marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             {"lr_generator": 0.02, "lr_critic": 0.1, "n_critic": 5, "width": 16, "max_steps": 50},
             "diverging: the critic's weights have grown",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             {"gan": "hinge", "lr_generator": 0.02, "lr_critic": 0.1, "n_critic": 5},

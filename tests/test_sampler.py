@@ -25,7 +25,7 @@ from augan.exceptions import DataError, ParameterError
 from augan.models import sampler_training as sampler_module
 
 QUICK = {"max_steps": 60, "encoder_steps": 60, "n_critic": 1, "width": 32, "random_state": 0}
-FEW_STEPS = {**QUICK, "max_steps": 20, "encoder_steps": 20}
+FEW_STEPS = {**QUICK, "max_steps": 10, "encoder_steps": 10}
 METHODS = ("gan", "latent", "data")
 
 

@@ -89,6 +89,7 @@ def test_new_images_are_added_where_they_help(uneven: Any) -> None:
     assert sampler.copies_ == {1: 0, 7: 0, 8: 48}
 
 
+@pytest.mark.slow  # by default with other classifiers: see above
 def test_the_own_classifier_decides_the_same_again_and_a_file_keeps_it(
     uneven: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,7 +255,7 @@ def cancer() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     [
         (FAnoGAN, {}, 0.93),
         pytest.param(FAnoGAN, {"heads": GAN_HEADS}, 0.9, marks=pytest.mark.slow),
-        (FAnoGAN, {"scoring": "paper"}, 0.8),
+        pytest.param(FAnoGAN, {"scoring": "paper"}, 0.8, marks=pytest.mark.slow),
         pytest.param(AnoGAN, {}, 0.93, marks=pytest.mark.slow),
         pytest.param(AnoGAN, {"heads": GAN_HEADS}, 0.8, marks=pytest.mark.slow),
         pytest.param(AnoGAN, {"scoring": "paper"}, 0.8, marks=pytest.mark.slow),

@@ -44,7 +44,10 @@ def assert_same_answers(plain: OnnxDetector, bound: OnnxDetector, rows: Any) -> 
 SMALLER = [{}, {"precision": "fp16"}, {"precision": "int8"}, {"bank": "fp16"}, {"bank": "pq"}]
 
 
-@pytest.mark.parametrize("options", SMALLER)
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param(o, marks=pytest.mark.slow if "fp16" in o.values() else ()) for o in SMALLER],
+)
 def test_bound_inputs_give_the_same_answers_in_every_precision(
     numbers_detector: FAnoGAN,
     numbers: pd.DataFrame,

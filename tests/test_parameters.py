@@ -397,7 +397,7 @@ def test_max_time_ends_training(cls: Any, frame: pd.DataFrame) -> None:
     assert np.isfinite(detector.score_samples(frame)).all()
 
 
-@pytest.mark.parametrize("cls", OWN)
+@pytest.mark.parametrize("cls", [FAnoGAN, pytest.param(AnoGAN, marks=pytest.mark.slow)])
 def test_n_iter_no_change_ends_training(cls: Any, frame: pd.DataFrame) -> None:
     steps = {"max_steps": 200, "n_critic": 1, "lr_generator": 1e-12, "lr_critic": 1e-12}
     early = fit(cls, frame, n_iter_no_change=1, **steps)

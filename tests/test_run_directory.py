@@ -86,6 +86,7 @@ def test_a_grid_takes_any_images():
     assert mosaic(np.zeros((1, 8, 8, 1))).max() == 128  # the lines, and nothing else
 
 
+@pytest.mark.slow  # by default of images: the tests above
 def test_a_table_has_curves_and_no_pictures(tmp_path):
     _watched(tmp_path / "run", load_breast_cancer().data[:200], max_steps=50)
     assert not list((tmp_path / "run" / "grids").iterdir())

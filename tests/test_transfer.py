@@ -182,6 +182,7 @@ def test_a_sampler_is_nothing_to_begin_with(tmp_path):
         _fit(TABLE, 1, warm_start_from=tmp_path / "s.augan")
 
 
+@pytest.mark.slow  # by default of the detector: test_sklearn_contract
 @parametrize_with_checks(
     [CriticFeatures(FAnoGAN(max_steps=2, encoder_steps=1, max_categories=1000, **PRETEXT, **SIZES))]
 )

@@ -199,7 +199,7 @@ ODD_CELLS = [
 ODD_CELLS += ["9" * 400, "💥", "=1+1", "2024-13-45", "' or 1=1", "\x1b[31mred", "12,5", "1,704.62"]
 
 
-@pytest.mark.parametrize("column", ["amount", "day", "count"])
+@pytest.mark.parametrize("column", ["amount", "day", pytest.param("count", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cell", ODD_CELLS)
 def test_a_cell_that_cannot_be_read_is_named_or_means_what_it_says(
     cell: str, column: str, house: Path, tmp_path: Path, scores_of: Any

@@ -130,6 +130,7 @@ def test_p_values_of_new_rows_of_a_wide_table_are_uniform() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")
 @pytest.mark.parametrize(
     ("make", "d", "careful"), [(few_factors, 2000, False), (zeros_and_ones, 1555, True)]
 )

@@ -191,6 +191,7 @@ def test_columns_that_do_not_fit_the_file_are_refused(
     for changed in (
         (missing[1:], tensors),
         (missing, {**tensors, "0.starts": tensors["0.starts"] + 1}),
+        (missing, {**tensors, "0.members": tensors["0.members"].flip(0)}),
         (missing, {**tensors, "network.bias": tensors["network.bias"][1:]}),
         (missing, {k: v for k, v in tensors.items() if k != "0.edges"}),
     ):

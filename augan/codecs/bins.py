@@ -187,6 +187,9 @@ class ColumnBins:
         for name in ("values", "edges", "members", "positions"):
             if not np.isfinite(arrays[name]).all():
                 raise ValueError(f"{name} of a column are not finite")
+        for name in ("values", "edges", "members"):
+            if (np.diff(arrays[name]) < 0).any():
+                raise ValueError(f"{name} of a column are not in order")
         return bins
 
     def _within(self, bins: Codes, low: float, high: float) -> tuple[Codes, Codes]:

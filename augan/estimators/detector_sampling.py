@@ -95,7 +95,9 @@ class SamplingDetector(BaseDetector):
         checks: dict[str, Check] = {}
         conditions = read_conditions(where, self.codec_)
         if conditions is not None:
-            checks["where"] = lambda rows: conditions.hold(self.codec_.decode(rows))
+            checks["where"] = lambda rows: torch.from_numpy(
+                conditions.hold(self.codec_.prepare(self.codec_.decode(rows)).numpy())
+            )
         if score_range is not None:
             check_arguments(score_range=score_range)
             checks["score_range"] = partial(self._in_band, score_range=score_range)

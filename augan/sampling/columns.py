@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,14 +15,44 @@ from torch.nn import functional as F
 from augan.codecs.bins import ColumnBins, Given
 from augan.codecs.columns import NumericColumn
 from augan.codecs.table import TableCodec
-from augan.exceptions import DataError, shown
 from augan.networks.columns import ColumnNetwork
 from augan.sampling.conditions import Condition
+from augan.sampling.given import allowed_codes, given_columns, varying
 
 N_SHARES = 4096  # rows that are drawn to find the shares of the classes
 GROUP = 1024  # rows that are drawn in the same order of columns
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of a group of rows.
+
+    Attributes
+    ----------
+    order : list of int
+        The order in which the columns are drawn.
+    codes : Tensor of shape (n, k)
+        Uniform numbers from 0 to 1 that choose the codes.
+    values : ndarray of shape (n, k)
+        Uniform numbers from 0 to 1 that choose values of the codes.
+    """
+
+    order: list[int]
+    codes: Tensor
+    values: Array
+
+    @classmethod
+    def of(cls, n: int, k: int, random: torch.Generator, first: Iterable[int] = ()) -> Draws:
+        """Return the numbers of `n` rows of `k` columns, of which some are drawn `first`."""
+        first = list(first)
+        order = torch.randperm(k, generator=random).tolist()
+        order = [*first, *(place for place in order if place not in first)]
+        codes = torch.empty(n, k)
+        codes[:, order] = torch.rand(k, n, generator=random).T
+        values = torch.rand(n, k, generator=random, dtype=torch.float64).numpy()
+        return cls(order, codes, values)
 
 
 @dataclass
@@ -52,7 +81,7 @@ class ColumnModel:
         cls, codec: TableCodec, raw: Array, labels: NDArray[Any], width: int, seed: int
     ) -> ColumnModel:
         """Return a model of raw rows (n, d) and their classes (n,), with an untrained network."""
-        places = np.flatnonzero([bool(column.spans()) for column in codec.columns])
+        places = varying(codec.columns)
         numeric = [isinstance(codec.columns[place], NumericColumn) for place in places]
         bins = [
             ColumnBins.fit(raw[:, place], ordered=ordered)
@@ -89,19 +118,19 @@ class ColumnModel:
         """
         given = given or {}
         weights = _Weights(self.network)
-        allowed = {}
-        for place, known in given.items():
-            allowed[place] = torch.from_numpy(self.bins[place].allowed(known.low, known.high))
-            if not allowed[place].any():
-                raise DataError(
-                    f"where: column {shown(self.codec.columns[self.places[place]].name)} has no "
-                    "training value in the range"
-                )
+        allowed = self._allowed(given)
         rows = []
         for start in range(0, n, GROUP):
-            codes = self._codes(min(GROUP, n - start), random, weights, allowed)
-            rows.append(self._values(codes, random, given))
+            draws = Draws.of(min(GROUP, n - start), len(self.bins), random, allowed)
+            rows.append(self._values(self._codes(draws, weights, allowed), draws, given))
         return np.concatenate(rows) if rows else np.zeros((0, len(self.bins)))
+
+    @torch.no_grad()
+    def drawn(self, draws: Draws, given: Mapping[int, Given] | None = None) -> Array:
+        """Return the rows (n, k), as of `draw`, that random numbers give."""
+        given = given or {}
+        codes = self._codes(draws, _Weights(self.network), self._allowed(given))
+        return self._values(codes, draws, given)
 
     def source(self, label: int, given: Mapping[int, Given] | None = None) -> ColumnSource:
         """Return the source of a class's new rows, of which `given` is known."""
@@ -110,26 +139,12 @@ class ColumnModel:
 
     def given(self, conditions: Iterable[Condition]) -> dict[int, Given]:
         """Return what conditions on columns of the table say of the columns in `bins`."""
-        known = {}
-        for condition in conditions:
-            found = np.flatnonzero(self.places == condition.place)
-            if len(found):
-                known[int(found[0])] = self._known(condition)
-        return known
+        return given_columns(conditions, self.codec.columns, self.bins)
 
     def label_shares(self, given: Mapping[int, Given], random: torch.Generator) -> Tensor:
         """Return the shares (n_classes,) of the classes among rows of which `given` is known."""
         labels = torch.from_numpy(self.draw(N_SHARES, random, given)[:, -1]).long()
         return torch.bincount(labels, minlength=self.bins[-1].size) / N_SHARES
-
-    def _known(self, condition: Condition) -> Given:
-        """Return the range of raw numbers of a condition; of its single value, if it has one."""
-        bins = self.bins[int(np.flatnonzero(self.places == condition.place)[0])]
-        if not condition.exact:
-            return Given(condition.low, condition.high)
-        column = self.codec.columns[condition.place]
-        raw = column.to_raw(pd.Series([condition.value]))
-        return bins.around(float(raw[0]))
 
     def encoded(self, rows: Array) -> Tensor:
         """Return drawn rows (n, k), without the class, in the encoding of the codec."""
@@ -138,35 +153,35 @@ class ColumnModel:
         encoded: Tensor = self.codec.module(torch.from_numpy(raw))[0]
         return encoded
 
-    def _codes(
-        self, n: int, random: torch.Generator, weights: _Weights, allowed: Mapping[int, Tensor]
-    ) -> Tensor:
-        """Return the codes (n, k) of rows, drawn in a random order of the columns."""
-        order = torch.randperm(len(self.bins), generator=random).tolist()
-        order = [*allowed, *(place for place in order if place not in allowed)]
-        hidden = weights.masked.expand(n, -1).clone()
-        codes = torch.empty(n, len(self.bins), dtype=torch.long)
-        for place in order:
+    def _allowed(self, given: Mapping[int, Given]) -> dict[int, Tensor]:
+        """Return which codes of the given columns are allowed."""
+        allowed = allowed_codes(given, self.codec.columns, self.bins)
+        return {place: torch.from_numpy(mask) for place, mask in allowed.items()}
+
+    def _codes(self, draws: Draws, weights: _Weights, allowed: Mapping[int, Tensor]) -> Tensor:
+        """Return the codes (n, k) of rows, drawn column by column."""
+        hidden = weights.masked.expand(len(draws.codes), -1).clone()
+        codes = torch.empty(draws.codes.shape, dtype=torch.long)
+        for place in draws.order:
             logits = F.linear(
                 self.network.features(hidden), weights.outputs[place], weights.biases[place]
             )
             if place in allowed:
                 logits = logits.masked_fill(~allowed[place], -torch.inf)
-            chosen = torch.rand(n, 1, generator=random)
+            chosen = draws.codes[:, place : place + 1]
             totals = logits.double().softmax(1).cumsum(1)
             code = (totals <= chosen * totals[:, -1:]).sum(1).clamp(max=logits.shape[1] - 1)
             codes[:, place] = code
             hidden += weights.inputs[place][code]
         return codes
 
-    def _values(self, codes: Tensor, random: torch.Generator, given: Mapping[int, Given]) -> Array:
+    def _values(self, codes: Tensor, draws: Draws, given: Mapping[int, Given]) -> Array:
         """Return the raw numbers (n, k) of codes."""
-        places = torch.rand(codes.shape, generator=random, dtype=torch.float64).numpy()
         columns = []
         for j, bins in enumerate(self.bins):
             known = given.get(j)
             ends = () if known is None or np.isnan(known.low) else (known.low, known.high)
-            columns.append(bins.draw(codes[:, j].numpy(), places[:, j], *ends))
+            columns.append(bins.draw(codes[:, j].numpy(), draws.values[:, j], *ends))
         return np.stack(columns, axis=1)
 
     def state(self) -> tuple[list[bool], dict[str, Tensor]]:
@@ -187,7 +202,7 @@ class ColumnModel:
         ValueError, KeyError, RuntimeError
             If the parts do not fit together.
         """
-        places = np.flatnonzero([bool(column.spans()) for column in codec.columns])
+        places = varying(codec.columns)
         if len(has_missing) != len(places) + 1:
             raise ValueError("numbers of columns differ")
         names = ("values", "edges", "members", "starts", "positions")

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
-from torch import Tensor
 
 from augan.codecs.cells import category_key, codes_by_key
-from augan.codecs.codec import Codec
 from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
-from augan.codecs.table import TableCodec
 from augan.exceptions import ParameterError, listed, shown
 
 Mask = NDArray[np.bool_]
@@ -26,6 +22,18 @@ Array = NDArray[np.float64]
 NEAR = 0.05  # share of the training values around a requested number that are accepted
 PRECISION = 1e-7  # relative difference of equal numbers, in single precision
 SHOWN = 5  # values in an error message
+
+
+class Described(Protocol):
+    """What has columns: a codec, or the description of a table in an exported file."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the data: "table" or "image"."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """The columns of a table; none of images."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,8 @@ class Conditions:
     where : mapping of str to object
         For each column a value, or a tuple (low, high) of numbers or dates, either None for no
         bound. None or NaN: missing.
-    codec : TableCodec
-        The codec of the training rows.
+    columns : sequence of Column
+        The columns of the training rows.
 
     Raises
     ------
@@ -78,14 +86,14 @@ class Conditions:
         For a column or value that does not occur in the training rows, or an invalid range.
     """
 
-    def __init__(self, where: Mapping[str, Any], codec: TableCodec) -> None:
-        names = [str(label) for label in codec.labels]
-        self.codec, self.conditions = codec, []
+    def __init__(self, where: Mapping[str, Any], columns: Sequence[Column]) -> None:
+        names = [column.name for column in columns]
+        self.conditions = []
         for name, value in where.items():
             if str(name) not in names:
                 raise ParameterError(f"where: no column {shown(name)}; columns: {listed(names)}")
             place = names.index(str(name))
-            self.conditions.append(_condition(codec.columns[place], place, value))
+            self.conditions.append(_condition(columns[place], place, value))
 
     @property
     def inexact(self) -> Conditions | None:
@@ -94,11 +102,10 @@ class Conditions:
         kept.conditions = [one for one in self.conditions if not one.exact]
         return kept if kept.conditions else None
 
-    def hold(self, rows: Any) -> Tensor:
-        """Return a mask (n,) of the rows of a table that meet all conditions."""
-        raw = self.codec.prepare(rows).numpy()
-        met = [condition.holds(raw) for condition in self.conditions]
-        return torch.from_numpy(np.logical_and.reduce(met))
+    def hold(self, raw: Array) -> Mask:
+        """Return a mask (n,) of the raw rows (n, d) that meet all conditions."""
+        met: Mask = np.logical_and.reduce([one.holds(raw) for one in self.conditions])
+        return met
 
     def assign(self, rows: Any) -> Any:
         """Return a copy of a table with the exact values of the conditions."""
@@ -113,7 +120,7 @@ class Conditions:
         return rows
 
 
-def read_conditions(where: Mapping[str, Any] | None, codec: Codec) -> Conditions | None:
+def read_conditions(where: Mapping[str, Any] | None, table: Described) -> Conditions | None:
     """Return the conditions of `where`, None if there are none.
 
     Raises
@@ -125,9 +132,9 @@ def read_conditions(where: Mapping[str, Any] | None, codec: Codec) -> Conditions
         raise ParameterError(f"where={shown(where)}: must be a mapping of columns to values")
     if not where:
         return None
-    if codec.kind == "image":
+    if table.kind == "image":
         raise ParameterError("where: images have no columns")
-    return Conditions(where, codec)
+    return Conditions(where, table.columns)
 
 
 def _condition(column: Column, place: int, value: Any) -> Condition:
@@ -166,9 +173,7 @@ def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condit
         raise _outside(column, value)
     if raw in column.masses:
         return Condition(place, raw, raw)
-    middle = ndtr(np.interp(raw, column.knots, column.normals))
-    ends = ndtri([max(middle - NEAR / 2, 1e-9), min(middle + NEAR / 2, 1 - 1e-9)])
-    low, high = np.interp(ends, column.normals, column.knots)
+    low, high = _near(column, raw)
     cell = column.origin.from_numbers(np.array([raw]), np.array([False])).iloc[0]
     if abs(_raw(column, cell) - raw) > PRECISION * max(column.high - column.low, abs(raw)):
         near = cell.item() if isinstance(cell, np.generic) else cell
@@ -177,6 +182,16 @@ def _number(column: NumericColumn, place: int, raw: float, value: Any) -> Condit
             f"value is {shown(near)}"
         )
     return Condition(place, min(low, raw), max(high, raw), cell, exact=True)
+
+
+def _near(column: NumericColumn, raw: float) -> tuple[float, float]:
+    """Return the range of the training values near a number; in exported files the number."""
+    if not len(column.knots):
+        return raw, raw
+    middle = ndtr(np.interp(raw, column.knots, column.normals))
+    ends = ndtri([max(middle - NEAR / 2, 1e-9), min(middle + NEAR / 2, 1 - 1e-9)])
+    low, high = np.interp(ends, column.normals, column.knots)
+    return float(low), float(high)
 
 
 def _range(column: Column, place: int, ends: tuple[Any, ...]) -> Condition:

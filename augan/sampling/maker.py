@@ -66,7 +66,7 @@ class RowMaker:
         """Return a mask (m,) of the pool's rows that meet the conditions, if rows start there."""
         if conditions is None or self.pool.columns is not None:
             return None
-        return conditions.hold(self.codec.decode(self.pool.rows))
+        return self._hold(conditions, self.pool.rows)
 
     def shares(self, shares: Tensor, conditions: Conditions | None) -> Tensor:
         """Return the shares of the classes (k,) among rows that meet the conditions.
@@ -119,7 +119,7 @@ class RowMaker:
                 source = self._source(label, starts, conditions)
                 checks: dict[str, Check] = {}
                 if checked_conditions is not None:
-                    checks["where"] = lambda rows: checked_conditions.hold(self.codec.decode(rows))
+                    checks["where"] = lambda rows: self._hold(checked_conditions, rows)
                 for name, filter_ in filters.items():
                     checks[name] = partial(filter_.keep, label=label, random=random)
                 what = f"class {shown(self.names[label])}: "
@@ -146,6 +146,10 @@ class RowMaker:
     def _as_decoded(self, rows: Tensor) -> Tensor:
         """Return encoded rows after rounding and clipping, as the filters take them."""
         return self.codec.as_decoded(rows)
+
+    def _hold(self, conditions: Conditions, rows: Tensor) -> Tensor:
+        """Return a mask (n,) of the encoded rows that meet the conditions."""
+        return torch.from_numpy(conditions.hold(self.codec.prepare(self.codec.decode(rows)).numpy()))
 
     def _check(self, label: int, starts: Tensor | None) -> None:
         name, own = repr(self.names[label]), self.pool.labels == label

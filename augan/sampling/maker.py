@@ -149,7 +149,8 @@ class RowMaker:
 
     def _hold(self, conditions: Conditions, rows: Tensor) -> Tensor:
         """Return a mask (n,) of the encoded rows that meet the conditions."""
-        return torch.from_numpy(conditions.hold(self.codec.prepare(self.codec.decode(rows)).numpy()))
+        raw = self.codec.prepare(self.codec.decode(rows))
+        return torch.from_numpy(conditions.hold(raw.numpy()))
 
     def _check(self, label: int, starts: Tensor | None) -> None:
         name, own = repr(self.names[label]), self.pool.labels == label

@@ -65,6 +65,14 @@ def test_bins_are_finer_at_the_ends_and_hold_training_values() -> None:
     assert np.array_equal(bins.encode(drawn), codes)
 
 
+def test_no_bin_is_empty_if_many_smallest_values_are_equal() -> None:
+    raw = np.concatenate([np.zeros(20), np.arange(1, 20_001)])
+    bins = ColumnBins.fit(raw, ordered=True)
+    assert np.diff(bins.starts).min() > 0 and bins.encode(raw).min() == 0
+    again = ColumnBins.from_arrays(bins.arrays(), bins.has_missing)
+    assert np.array_equal(again.encode(raw), bins.encode(raw))
+
+
 def test_few_numbers_and_categories_have_codes_of_their_own() -> None:
     few = np.tile([3.0, 1.0, 7.5], 10)
     assert ColumnBins.fit(few, ordered=True).encode(np.array([1, 3, 7.5, 6])).tolist() == [

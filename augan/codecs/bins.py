@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,7 @@ class ColumnBins:
         rest = np.sort(known[~np.isin(known, values)])
         cuts = _cuts(len(rest))
         edges = np.unique(rest[cuts])
+        edges = edges[edges > rest[:1]]  # many smallest values can be equal
         bounds = np.searchsorted(rest, edges)
         parts = [_thinned(part) for part in np.split(rest, bounds)] if len(rest) else []
         starts = np.cumsum([0, *map(len, parts)]).astype(np.int64)
@@ -133,6 +134,26 @@ class ColumnBins:
             return Given(self.values[code], self.values[code])
         first, end = self.starts[code - len(self.values) :][:2]
         return Given(self.members[first], self.members[end - 1])
+
+    def table(self) -> Array:
+        """Return the values of all codes, one code after the other; NaN for missing."""
+        return np.concatenate([self.values, self.members, [np.nan] * self.has_missing])
+
+    def choices(self, given: Given | None = None) -> tuple[Codes, Codes]:
+        """Return where in `table` the values of each code (size,) start, and their number.
+
+        With `given`, only the values in its range count.
+        """
+        n, low, high = len(self.values), -np.inf, np.inf
+        allowed = np.ones(self.size, dtype=bool)
+        if given is not None:
+            allowed = self.allowed(given.low, given.high)
+            low, high = (low, high) if np.isnan(given.low) else (given.low, given.high)
+        first, end = self._within(np.arange(self.n_bins), low, high)
+        missing = np.full(int(self.has_missing), n + len(self.members))
+        starts = np.concatenate([np.arange(n), n + first, missing])
+        counts = np.concatenate([np.ones(n, int), end - first, np.ones(int(self.has_missing), int)])
+        return np.where(allowed, starts, 0), np.where(allowed, counts, 0)
 
     def draw(
         self, codes: Codes, random: Array, low: float = -np.inf, high: float = np.inf
@@ -198,6 +219,19 @@ class ColumnBins:
         most = np.searchsorted(self.members, high, side="right")
         first = np.clip(self.starts[bins], least, None)
         return first, np.clip(self.starts[bins + 1], None, most)
+
+
+def all_choices(
+    bins: Sequence[ColumnBins], given: Mapping[int, Given] | None = None
+) -> tuple[Codes, Codes]:
+    """Return `ColumnBins.choices` of all columns, of their tables one after the other."""
+    firsts, counts, start = [], [], 0
+    for j, own in enumerate(bins):
+        first, count = own.choices((given or {}).get(j))
+        firsts.append(first + start)
+        counts.append(count)
+        start += len(own.table())
+    return np.concatenate(firsts), np.concatenate(counts)
 
 
 def _cuts(n: int) -> Codes:

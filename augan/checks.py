@@ -98,6 +98,12 @@ def _is_classifier(value: Any) -> bool:
     return value is None or (hasattr(value, "fit") and hasattr(value, "predict_proba"))
 
 
+def _is_relations(value: Any) -> bool:
+    if value is None or isinstance(value, str):
+        return value is None or value == "auto"
+    return isinstance(value, (tuple, list)) and all(isinstance(text, str) for text in value)
+
+
 def _is_range(value: Any) -> bool:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         return False
@@ -127,6 +133,9 @@ FLAG = Check(lambda v: isinstance(v, (bool, np.bool_)), "True or False")
 PATH = Check(lambda v: v is None or isinstance(v, (str, os.PathLike)), "None or a path")
 CALLBACKS = Check(_is_callbacks, "None or a list of functions")
 CLASSIFIER = Check(_is_classifier, "None, 'auto' or a classifier with predict_proba")
+RELATIONS = Check(
+    _is_relations, "'auto', None or a list of texts such as 'total = price * quantity'"
+)
 BETAS = Check(_is_betas, "two numbers of at least 0 and below 1")
 RANDOM_STATE = Check(_is_random_state, "None, an integer in [0, 2**32) or a numpy RandomState")
 VERBOSE = Check(lambda v: _is_int(v) and 0 <= v <= 2, "0, 1 or 2")

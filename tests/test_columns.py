@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 import augan
 from augan import GANSampler
-from augan.codecs.bins import MAX_MEMBERS, N_BINS, ColumnBins
+from augan.codecs.bins import MAX_MEMBERS, N_BINS, ColumnBins, Given
 from augan.exceptions import DataError, ModelFileError, ParameterError
 from augan.networks.columns import ColumnNetwork
 from augan.training.columns import ColumnPhase, random_masks
@@ -86,12 +86,13 @@ def test_few_numbers_and_categories_have_codes_of_their_own() -> None:
 def test_values_of_a_range_lie_in_it() -> None:
     raw = np.random.default_rng(0).normal(size=3000)
     bins = ColumnBins.fit(raw, ordered=True)
-    allowed = bins.allowed(0.11, 0.37)
+    allowed = bins.allowed(Given(0.11, 0.37))
     assert 0 < allowed.sum() < 20
     codes = np.repeat(np.flatnonzero(allowed), 50)
     drawn = bins.draw(codes, np.random.default_rng(1).random(len(codes)), 0.11, 0.37)
     assert drawn.min() >= 0.11 and drawn.max() <= 0.37
-    assert not bins.allowed(9, 10).any() and not bins.allowed(np.nan, np.nan).any()
+    assert not bins.allowed(Given(9, 10)).any()
+    assert not bins.allowed(Given(np.nan, np.nan)).any()
 
 
 def test_masks_are_of_every_size_alike() -> None:
@@ -131,8 +132,10 @@ def test_new_rows_have_the_types_values_and_dependences_of_training(
     frame, y = payments
     rows, labels = sampler.sample(800, random_state=1)
     assert rows.dtypes.equals(frame.dtypes) and list(rows) == list(frame)
-    for name in ("amount", "items", "shop", "day", "price"):
+    for name in ("items", "shop", "day", "price"):
         assert rows[name].isin(frame[name]).all(), name
+    assert sampler.relations_ == ["'amount' = 'items' × 'price'"]
+    assert np.allclose(rows["amount"], (rows["items"] * rows["price"]).round(2))
     assert abs(rows["age"].isna().mean() - frame["age"].isna().mean()) < 0.08
     assert abs((labels == "fraud").mean() - (y == "fraud").mean()) < 0.08
     assert ((rows["amount"] > 40) == (labels == "fraud")).mean() > 0.85
@@ -194,7 +197,7 @@ def test_a_file_keeps_the_model(sampler: GANSampler, tmp_path: Path) -> None:
 def test_columns_that_do_not_fit_the_file_are_refused(
     sampler: GANSampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = sampler.model_.columns.state
+    own = sampler.model_.columns.model.state
     missing, tensors = own()
     for changed in (
         (missing[1:], tensors),
@@ -204,7 +207,7 @@ def test_columns_that_do_not_fit_the_file_are_refused(
         (missing, {k: v for k, v in tensors.items() if k != "0.edges"}),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(sampler.model_.columns, "state", lambda changed=changed: changed)
+            patch.setattr(sampler.model_.columns.model, "state", lambda changed=changed: changed)
             sampler.save(tmp_path / "s.augan")
         with pytest.raises(ModelFileError, match=r"s\.augan"):
             augan.load(tmp_path / "s.augan")

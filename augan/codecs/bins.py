@@ -24,16 +24,19 @@ MAX_MEMBERS = 200  # values that a bin keeps
 
 @dataclass(frozen=True)
 class Given:
-    """What is known of a column: the range of its raw numbers.
+    """What is known of a column: the range of its raw numbers, or the possible ones.
 
     Attributes
     ----------
     low, high : float
         Smallest and largest value, equal for a single one; NaN: missing.
+    values : tuple of float or None
+        The values, NaN for missing; None: all of the range.
     """
 
     low: float
     high: float
+    values: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,13 @@ class ColumnBins:
         codes[known] = found
         return codes
 
-    def allowed(self, low: float, high: float) -> Mask:
-        """Return which codes (size,) have a value from `low` to `high`; NaN: missing."""
+    def allowed(self, given: Given) -> Mask:
+        """Return which codes (size,) have a value of a range or one of the given values."""
+        low, high = given.low, given.high
         allowed = np.zeros(self.size, dtype=bool)
+        if given.values is not None:
+            allowed[self.encode(np.array(given.values))] = True
+            return allowed
         if np.isnan(low):
             allowed[-1] = self.has_missing
             return allowed

@@ -103,7 +103,10 @@ class TableCodec:
 
         If `like` is a DataFrame, the result has its index.
         """
-        raw = self.decoder(encoded.detach().cpu()).numpy()
+        return self.from_raw(self.decoder(encoded.detach().cpu()).numpy(), like)
+
+    def from_raw(self, raw: NDArray[np.float64], like: Any = None) -> pd.DataFrame | NDArray[Any]:
+        """Return rows with the columns and dtypes of training for raw numbers (n, d)."""
         series = {i: column.from_raw(raw[:, i]) for i, column in enumerate(self.columns)}
         frame = pd.DataFrame(series)
         if self.array_dtype is not None:

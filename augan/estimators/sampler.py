@@ -22,10 +22,12 @@ from augan.estimators.sampling import SamplingMixin
 from augan.exceptions import ParameterError, shown
 from augan.frames import library_of
 from augan.inputs.labelled import (
+    USUAL_NAME,
     check_amounts,
     check_labels,
     dense,
     joined,
+    name_of,
     read_groups,
     read_labelled,
 )
@@ -76,6 +78,8 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     tuning_ : list of Trial or None
         Cross-validation results with `tune_for`, if classes have at least 100 rows or 6 images,
         and with `groups` at least 3 groups each.
+    relations_ : list of str
+        Relations between columns that new rows obey, such as "'start' ≤ 'end'".
     refused_ : dict
         Number of rows rejected by each filter in the last call of `fit_resample` or `sample`.
     history_ : History
@@ -147,8 +151,9 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         """
         rows, y, _ = as_pandas(X, y)
         check_labels(y)
+        label = name_of(y)
         rows, y, _ = self._check_X_y(rows, y)
-        self._train(dense(rows), y, groups)
+        self._train(dense(rows), y, groups, label)
         self.codec_.library = library_of(X)
         return self
 
@@ -158,7 +163,7 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     def _config(self, params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
         return sampler_config(params, codec)
 
-    def _train(self, data: Data, y: NDArray[Any], groups: Any) -> None:
+    def _train(self, data: Data, y: NDArray[Any], groups: Any, label: str) -> None:
         """Fit to rows with checked labels; `sampling_strategy_` is already set."""
         params = self.get_params(deep=False)
         check_params(type(self), params)
@@ -168,6 +173,7 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
             y,
             strategy=self.sampling_strategy_,
             groups=read_groups(groups, len(y)),
+            label=label,
             seed=draw_seed(self.random_state),
         )
         self._take_model()
@@ -222,15 +228,15 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         """
         rows, labels, back = as_pandas(X, y)
         check_labels(labels)
-        found = super().fit_resample(rows, labels, groups=groups)
+        found = super().fit_resample(rows, labels, groups=groups, label=name_of(labels))
         self.codec_.library = library_of(X)
         return back(*found)
 
     def _fit_resample(
-        self, X: Any, y: NDArray[Any], groups: Any = None
+        self, X: Any, y: NDArray[Any], groups: Any = None, label: str = USUAL_NAME
     ) -> tuple[Any, NDArray[Any]]:
         data = dense(X)
-        self._train(data, y, groups)
+        self._train(data, y, groups, label)
         codes, labels = np.searchsorted(self.classes_, y), self.classes_.tolist()
         asked = np.array([self.sampling_strategy_.get(label, 0) for label in labels])
         share = self.synthetic_share_

@@ -36,6 +36,19 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         noise; no GAN is trained. "auto" is "data" for images; for tables it is "latent" for classes
         with at least 5 rows, and "data" for smaller ones.""",
     )
+    relations: Any = parameter(
+        "auto",
+        checks.RELATIONS,
+        '"auto", None or list of str',
+        """Relations between columns that new rows obey, with method="columns".
+        "auto": those that all training rows obey, and not by chance: columns that another one
+        determines, sums, multiples, products and ratios, orderings. The class, named as `y` or "y",
+        may be determined too. A list has the relations as texts: "model -> make", "start <= end",
+        "total = price * quantity", "rate = tax / total", "due = total + tax - 5",
+        "days = floor(seconds / 86400)"; an error says which of them a training row breaks. A column
+        on the left of "=", or on the right of "->", is computed from the others. `relations_` has
+        those that are used. None: none.""",
+    )
     spread: float = parameter(
         1.0,
         real(0, WEIGHT),

@@ -190,6 +190,12 @@ class SamplingMixin(ExportMixin):
         return self._model().symmetry
 
     @property
+    def relations_(self) -> list[str]:
+        """The relations between columns that new rows obey, in words."""
+        columns = self._model().columns
+        return [] if columns is None else columns.relations.describe()
+
+    @property
     def tuning_(self) -> list[Trial] | None:
         """The results of cross-validation."""
         return self._model().tuning

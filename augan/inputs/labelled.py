@@ -22,6 +22,7 @@ from augan.exceptions import DataError, DataWarning, ParameterError, shown
 from augan.inputs.columns import remember_columns
 from augan.inputs.reading import Data, read_input
 
+USUAL_NAME = "y"  # of labels without a name
 MAX_ADDED = 10**9  # new rows of a class
 MIN_IDENTIFIED = 30  # rows for the detection of identifiers; in fewer, values may just be distinct
 MIN_DISTINCT = 0.9  # share of distinct strings in a column of identifiers
@@ -83,6 +84,14 @@ def check_labels(y: Any) -> None:
         check_classification_targets(y)
     except ValueError as error:
         raise DataError(f"y: {error}") from error
+
+
+def name_of(y: Any) -> str:
+    """Return the name of labels, "y" if they have none."""
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    name = y.name if isinstance(y, pd.Series) else None
+    return USUAL_NAME if name is None else str(name)
 
 
 def check_class_sizes(

@@ -98,6 +98,13 @@ class DetectorParts(Part):
     offset: Finite
 
 
+class RelationsPart(Part):
+    """Relations between the columns of a table and its class, without their tensors."""
+
+    label: str
+    relations: Annotated[list[dict[Word, PlainOrList]], Field(max_length=MOST_COLUMNS)]
+
+
 class SamplerParts(Part):
     """State of a sampler, without its tensors."""
 
@@ -112,6 +119,7 @@ class SamplerParts(Part):
     symmetry: Literal["flips", "dihedral"] | None = None
     tuning: Annotated[list[list[Written]], Field(max_length=1000)] | None
     columns: Annotated[list[bool], Field(max_length=MOST_COLUMNS)] | None = None
+    relations: RelationsPart | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augan.codecs.table import TableCodec
-from augan.inputs.reading import Data
 from augan.models.config import SamplerConfig, column_steps, for_rows
 from augan.sampling.columns import ColumnModel
 from augan.training.columns import ColumnPhase
@@ -26,7 +25,7 @@ def train_columns(
     params: Mapping[str, Any],
     config: SamplerConfig,
     codec: TableCodec,
-    data: Data,
+    raw: Tensor,
     labels: NDArray[np.intp],
     *,
     device: torch.device,
@@ -42,8 +41,8 @@ def train_columns(
         The configuration.
     codec : TableCodec
         The codec, fitted to the rows.
-    data : DataFrame or ndarray of shape (n, d)
-        Rows.
+    raw : Tensor of shape (n, d)
+        Rows, as the codec prepares them.
     labels : ndarray of shape (n,)
         The number of the class of each row.
     device : device
@@ -65,9 +64,8 @@ def train_columns(
     NotTrainableError
         If training diverges repeatedly.
     """
-    raw = codec.prepare(data).numpy()
-    model = ColumnModel.untrained(codec, raw, labels, config.width, seed)
-    codes = model.encode(raw, labels).to(device)
+    model = ColumnModel.untrained(codec, raw.numpy(), labels, config.width, seed)
+    codes = model.encode(raw.numpy(), labels).to(device)
     held_out = split_held_out(labels, config.validation_fraction, seed).to(device)
     batch_size = for_rows(config, len(codes), params["batch_size"]).batch_size
     network = model.network.to(device)

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from augan.codecs.codec import Codec
 from augan.codecs.origin import from_json, to_json
 from augan.codecs.table import TableCodec
+from augan.models.column_relations import relations_state, stored_relations
 from augan.models.config import SamplerConfig
 from augan.networks import Networks, build_class_networks
+from augan.sampling.column_rows import ColumnRows
 from augan.sampling.columns import ColumnModel
 from augan.sampling.maker import RowMaker
 from augan.sampling.pool import Pool, choose
@@ -23,6 +25,7 @@ from augan.sampling.tuning import Trial
 
 WITHOUT_GAN = ("data", "columns")  # methods that train no GAN
 PREFIX = "columns."  # of the column model's tensors
+OF_RELATIONS = "relations."  # prefix of the relations' tensors
 
 
 @dataclass
@@ -51,8 +54,8 @@ class SamplerModel:
         The results of cross-validation.
     seed : int
         Seed of all random streams.
-    columns : ColumnModel or None
-        The column model, for the method "columns".
+    columns : ColumnRows or None
+        The column model and the relations that its rows obey, for the method "columns".
     """
 
     config: SamplerConfig
@@ -67,7 +70,7 @@ class SamplerModel:
     symmetry: str | None
     tuning: list[Trial] | None
     seed: int
-    columns: ColumnModel | None = None
+    columns: ColumnRows | None = None
 
     def __post_init__(self) -> None:
         self._maker: RowMaker | None = None
@@ -81,7 +84,7 @@ class SamplerModel:
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks by name."""
         if self.columns is not None:
-            return {"columns": self.columns.network}
+            return {"columns": self.columns.model.network}
         return {} if self.networks is None else self.networks.modules()
 
     @property
@@ -128,8 +131,10 @@ class SamplerModel:
             for name, module in self.networks.modules().items():
                 tensors |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
         if self.columns is not None:
-            values["columns"], own = self.columns.state()
-            tensors |= {f"columns.{key}": value for key, value in own.items()}
+            values["columns"], own = self.columns.model.state()
+            tensors |= {f"{PREFIX}{key}": value for key, value in own.items()}
+            values["relations"], own = relations_state(self.columns.relations)
+            tensors |= {f"{OF_RELATIONS}{key}": value for key, value in own.items()}
         return values, tensors
 
     @classmethod
@@ -156,7 +161,7 @@ class SamplerModel:
             networks = _stored_networks(config, codec, len(classes), seed, tensors)
             for module in networks.modules().values():
                 module.to(device)
-        columns = _stored_columns(config, codec, values, tensors)
+        columns = _stored_columns(config, codec, classes, values, tensors)
         parts = tensors["rows"], tensors["labels"], tensors["held_out"]
         trials = values["tuning"]
         model = cls(
@@ -192,15 +197,24 @@ def _stored_networks(
 
 
 def _stored_columns(
-    config: SamplerConfig, codec: Codec, values: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> ColumnModel | None:
-    """Return the stored column model, for the method "columns"."""
+    config: SamplerConfig,
+    codec: Codec,
+    classes: NDArray[Any],
+    values: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+) -> ColumnRows | None:
+    """Return the stored column model and relations, for the method "columns"."""
     if config.method != "columns":
         return None
     if not isinstance(codec, TableCodec) or values.get("columns") is None:
         raise ValueError("the column model of a table is missing")
-    own = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
-    return ColumnModel.from_state(codec, values["columns"], own)
+    own, of_relations = (
+        {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        for prefix in (PREFIX, OF_RELATIONS)
+    )
+    model = ColumnModel.from_state(codec, values["columns"], own)
+    stored = values.get("relations")
+    return ColumnRows(model, stored_relations(stored, of_relations, codec.columns, classes))
 
 
 def class_networks(config: SamplerConfig, codec: Codec, n_classes: int, seed: int) -> Networks:

@@ -17,15 +17,16 @@ from augan.codecs.codec import Codec
 from augan.codecs.image import ImageCodec
 from augan.codecs.spec import ImageSpec
 from augan.codecs.table import TableCodec
-from augan.exceptions import ParameterError
+from augan.exceptions import ParameterError, shown
 from augan.inputs.labelled import check_class_sizes, warn_of_columns
 from augan.inputs.reading import Data, is_image_array, take
+from augan.models.column_relations import relations_of
 from augan.models.column_training import train_columns
 from augan.models.config import SamplerConfig, for_rows, sampler_config
 from augan.models.sampler import WITHOUT_GAN, SamplerModel, class_networks
 from augan.models.sampler_tuning import tune
 from augan.networks import Networks
-from augan.sampling.columns import ColumnModel
+from augan.sampling.column_rows import ColumnRows
 from augan.sampling.filters import check_critic_filter
 from augan.sampling.pool import Pool
 from augan.training.conditional import ClassEncoderPhase, ClassGANPhase
@@ -46,6 +47,7 @@ def fit_sampler(
     *,
     strategy: Mapping[Any, int],
     groups: NDArray[np.intp] | None,
+    label: str,
     seed: int,
 ) -> tuple[SamplerModel, History]:
     """Fit codec and networks, and keep the real rows that new ones are made from.
@@ -62,6 +64,8 @@ def fit_sampler(
         Number of rows of each class to add.
     groups : ndarray of shape (n,) or None
         Groups of rows that cross-validation keeps together.
+    label : str
+        Name of the labels, in relations.
     seed : int
         Seed of all random streams.
 
@@ -87,7 +91,7 @@ def fit_sampler(
     rows, added = _encode(params, data, y, strategy)
     config = rows.config
     _check_critic(config, rows.codes, any(added.values()), seed)
-    trained = _train(params, rows, data, device, seed)
+    trained = _train(params, rows, data, device, label, seed)
     kept = _at_most(rows.codes, MAX_KEPT, numpy_stream(seed, "kept"))
     model = SamplerModel(
         config=config,
@@ -135,11 +139,16 @@ class _Trained:
     networks: Networks | None
     history: History
     held_out: Tensor
-    columns: ColumnModel | None = None
+    columns: ColumnRows | None = None
 
 
 def _train(
-    params: Mapping[str, Any], rows: _EncodedRows, data: Data, device: torch.device, seed: int
+    params: Mapping[str, Any],
+    rows: _EncodedRows,
+    data: Data,
+    device: torch.device,
+    label: str,
+    seed: int,
 ) -> _Trained:
     """Train what the method needs."""
     method = rows.config.method
@@ -148,9 +157,12 @@ def _train(
     if method != "columns":
         return _train_networks(params, rows, device, seed)
     assert isinstance(rows.codec, TableCodec)
-    given = params, rows.config, rows.codec, data, rows.codes
+    raw = rows.codec.prepare(data)
+    own = rows.codec.columns, raw, rows.classes, rows.codes
+    relations = relations_of(params["relations"], *own, label)
+    given = params, rows.config, rows.codec, raw, rows.codes
     columns, history, held_out = train_columns(*given, device=device, seed=seed)
-    return _Trained(None, history, held_out, columns)
+    return _Trained(None, history, held_out, ColumnRows(columns, relations))
 
 
 def _check_method(params: Mapping[str, Any], data: Data) -> None:
@@ -160,6 +172,10 @@ def _check_method(params: Mapping[str, Any], data: Data) -> None:
             raise ParameterError("method='columns': images have no columns; use 'data' or 'gan'")
         if params["tune_for"] is not None:
             raise ParameterError("tune_for: not possible with method='columns'")
+    elif params["relations"] not in ("auto", None):
+        raise ParameterError(
+            f"relations={shown(params['relations'])}: only method='columns' obeys relations"
+        )
     default = "auto" if is_image_array(data) else None
     if params["tune_for"] is not None and params["synthetic_share"] not in ("auto", default):
         raise ParameterError("tune_for and synthetic_share: give one of them")

@@ -19,7 +19,6 @@ from augan.networks.columns import ColumnNetwork
 from augan.sampling.conditions import Condition
 from augan.sampling.given import allowed_codes, given_columns, varying
 
-N_SHARES = 4096  # rows that are drawn to find the shares of the classes
 GROUP = 1024  # rows that are drawn in the same order of columns
 
 Array = NDArray[np.float64]
@@ -132,26 +131,9 @@ class ColumnModel:
         codes = self._codes(draws, _Weights(self.network), self._allowed(given))
         return self._values(codes, draws, given)
 
-    def source(self, label: int, given: Mapping[int, Given] | None = None) -> ColumnSource:
-        """Return the source of a class's new rows, of which `given` is known."""
-        own = {len(self.bins) - 1: Given(float(label), float(label))}
-        return ColumnSource(self, own | dict(given or {}))
-
     def given(self, conditions: Iterable[Condition]) -> dict[int, Given]:
         """Return what conditions on columns of the table say of the columns in `bins`."""
         return given_columns(conditions, self.codec.columns, self.bins)
-
-    def label_shares(self, given: Mapping[int, Given], random: torch.Generator) -> Tensor:
-        """Return the shares (n_classes,) of the classes among rows of which `given` is known."""
-        labels = torch.from_numpy(self.draw(N_SHARES, random, given)[:, -1]).long()
-        return torch.bincount(labels, minlength=self.bins[-1].size) / N_SHARES
-
-    def encoded(self, rows: Array) -> Tensor:
-        """Return drawn rows (n, k), without the class, in the encoding of the codec."""
-        raw = np.zeros((len(rows), self.codec.width))
-        raw[:, self.places] = rows[:, :-1]
-        encoded: Tensor = self.codec.module(torch.from_numpy(raw))[0]
-        return encoded
 
     def _allowed(self, given: Mapping[int, Given]) -> dict[int, Tensor]:
         """Return which codes of the given columns are allowed."""
@@ -217,17 +199,6 @@ class ColumnModel:
         network.load_state_dict(own)
         network.requires_grad_(False).eval()
         return cls(codec, bins, places, network)
-
-
-class ColumnSource:
-    """New rows of a column model, of which something is known."""
-
-    def __init__(self, model: ColumnModel, given: Mapping[int, Given]) -> None:
-        self.model, self.given = model, given
-
-    def draw(self, n: int, random: torch.Generator) -> Tensor:
-        """Return `n` encoded rows."""
-        return self.model.encoded(self.model.draw(n, random, self.given))
 
 
 class _Weights:

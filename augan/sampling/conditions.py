@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -94,13 +93,6 @@ class Conditions:
                 raise ParameterError(f"where: no column {shown(name)}; columns: {listed(names)}")
             place = names.index(str(name))
             self.conditions.append(_condition(columns[place], place, value))
-
-    @property
-    def inexact(self) -> Conditions | None:
-        """The conditions whose values are not replaced by exact ones; None if there are none."""
-        kept = copy.copy(self)
-        kept.conditions = [one for one in self.conditions if not one.exact]
-        return kept if kept.conditions else None
 
     def hold(self, raw: Array) -> Mask:
         """Return a mask (n,) of the raw rows (n, d) that meet all conditions."""

@@ -44,7 +44,7 @@ def allowed_codes(
         If no training value of a column is in its range.
     """
     places = varying(columns)
-    allowed = {place: bins[place].allowed(known.low, known.high) for place, known in given.items()}
+    allowed = {place: bins[place].allowed(known) for place, known in given.items()}
     for place, mask in allowed.items():
         if not mask.any():
             raise DataError(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from augan._random import torch_stream
 from augan.codecs.codec import Codec
+from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, shown
 from augan.sampling.conditions import Conditions
 from augan.sampling.drawing import Check, draw_passing
@@ -79,7 +80,7 @@ class RowMaker:
         columns = self.pool.columns
         if columns is not None and conditions is not None:
             random = torch_stream(self.seed, "shares")
-            return columns.label_shares(columns.given(conditions.conditions), random)
+            return columns.label_shares(conditions.conditions, random)
         starts = self.starts(conditions)
         if starts is None:
             return shares
@@ -110,42 +111,53 @@ class RowMaker:
             band = BandFilter(self.pool, score_range)
             filters["score_range"] = self._bands.setdefault((band.low, band.high), band)
         starts = self.starts(conditions)
-        exact = self.pool.columns is not None  # what is not replaced by exact values is as asked
-        checked_conditions = conditions.inexact if conditions and exact else conditions
+        raw = self.pool.columns is not None  # as raw rows, which meet the conditions
         pieces = []
         for label, n in wanted.items():
             if n:
                 self._check(label, starts)
                 source = self._source(label, starts, conditions)
                 checks: dict[str, Check] = {}
-                if checked_conditions is not None:
-                    checks["where"] = lambda rows: self._hold(checked_conditions, rows)
+                if conditions is not None and not raw:
+                    checks["where"] = lambda rows: self._hold(conditions, rows)
                 for name, filter_ in filters.items():
-                    checks[name] = partial(filter_.keep, label=label, random=random)
+                    checks[name] = partial(self._keep, filter_, label=label, random=random)
                 what = f"class {shown(self.names[label])}: "
 
-                def draw(n: int, source: Source = source, checked: bool = bool(checks)) -> Tensor:
+                def draw(
+                    n: int, source: Source = source, as_decoded: bool = bool(checks) and not raw
+                ) -> Tensor:
                     rows = source.draw(n, random)
-                    return self._as_decoded(rows) if checked else rows
+                    return self.codec.as_decoded(rows) if as_decoded else rows
 
                 pieces.append(draw_passing(n, draw, checks, refused, what))
-        rows = self.codec.decode(torch.cat(pieces) if pieces else self.pool.rows[:0])
+        rows = self._decode(pieces)
         return (rows if conditions is None else conditions.assign(rows)), dict(refused)
+
+    def _keep(self, filter_: Filter, rows: Tensor, label: int, random: torch.Generator) -> Tensor:
+        """Return a mask (n,) of encoded or raw rows that a filter keeps."""
+        if self.pool.columns is not None:
+            assert isinstance(self.codec, TableCodec)
+            rows = self.codec.module(rows)[0]
+        return filter_.keep(rows, label, random)
+
+    def _decode(self, pieces: list[Tensor]) -> Any:
+        """Return decoded rows for parts of encoded or raw ones."""
+        if self.pool.columns is None or not pieces:
+            return self.codec.decode(torch.cat(pieces) if pieces else self.pool.rows[:0])
+        assert isinstance(self.codec, TableCodec)
+        return self.codec.from_raw(torch.cat(pieces).numpy())
 
     def _source(self, label: int, starts: Tensor | None, conditions: Conditions | None) -> Source:
         """Return the source of a class's rows; sources of all rows are cached."""
         columns = self.pool.columns
         if columns is not None and conditions is not None:
-            return columns.source(label, columns.given(conditions.conditions))
+            return columns.source(label, conditions.conditions)
         if starts is not None:
             return self.pool.source(label, self.spread, starts)
         if label not in self._sources:
             self._sources[label] = self.pool.source(label, self.spread)
         return self._sources[label]
-
-    def _as_decoded(self, rows: Tensor) -> Tensor:
-        """Return encoded rows after rounding and clipping, as the filters take them."""
-        return self.codec.as_decoded(rows)
 
     def _hold(self, conditions: Conditions, rows: Tensor) -> Tensor:
         """Return a mask (n,) of the encoded rows that meet the conditions."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from augan.codecs.spec import Spec
 from augan.networks import Networks
-from augan.sampling.columns import ColumnModel
+from augan.sampling.column_rows import ColumnRows
 from augan.sampling.sources import (
     ClassGAN,
     DataNeighbourhood,
@@ -45,8 +45,9 @@ class Pool:
         Source of new rows.
     symmetry : {"flips", "dihedral"} or None
         Symmetry of the images.
-    columns : ColumnModel or None
-        The trained column model, for the method "columns".
+    columns : ColumnRows or None
+        The trained column model and the relations that its rows obey, for the method "columns".
+        Its sources draw raw rows instead of encoded ones.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Pool:
         n_classes: int,
         method: str,
         symmetry: str | None = None,
-        columns: ColumnModel | None = None,
+        columns: ColumnRows | None = None,
     ) -> None:
         self.networks, self.spec = networks, spec
         self.rows, self.labels, self.held_out = rows, labels, held_out

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augan.codecs.columns import Column
+from augan.codecs.columns import Column, NumericColumn
 from augan.exceptions import ParameterError, shown
 from augan.sampling.formulas import Formula, Product, Ratio, Sum
 from augan.sampling.relations import (
@@ -204,7 +204,8 @@ class Relations:
         """Give a relation a column to compute; others may have to take another one (Kuhn)."""
         targets = {r.target for r in self.computing}
         own = [p for p in relation.solvable if p not in fixed]
-        for place in sorted(own, key=lambda p: (p != relation.target, p in targets)):
+        key = {p: (p != relation.target, p in targets, self._coarseness(p)) for p in own}
+        for place in sorted(own, key=key.__getitem__):
             if place in tried:
                 continue
             tried.add(place)
@@ -212,6 +213,13 @@ class Relations:
                 owner[place] = relation
                 return True
         return False
+
+    def _coarseness(self, place: int) -> float:
+        """Return the step of a column relative to its range: finer ones are easier to solve for."""
+        column, grid = self.columns[place], self.grids[place]
+        if grid is None or not isinstance(column, NumericColumn) or column.low == column.high:
+            return 0.0
+        return grid.step / (column.high - column.low)
 
     def _sorted(self, steps: list[Step]) -> list[Step]:
         """Return the steps so that columns are computed before they are used."""

@@ -228,7 +228,8 @@ class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         """
         rows, labels, back = as_pandas(X, y)
         check_labels(labels)
-        found = super().fit_resample(rows, labels, groups=groups, label=name_of(labels))
+        resample: Any = super().fit_resample  # hands other arguments to _fit_resample
+        found = resample(rows, labels, groups=groups, label=name_of(labels))
         self.codec_.library = library_of(X)
         return back(*found)
 

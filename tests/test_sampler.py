@@ -488,6 +488,7 @@ ELSEWHERE = {
     "symmetry",
     "tune_for",
     "max_categories",
+    "relations",
     "image_size",
     "diff_augment",
     "max_time",

@@ -154,7 +154,7 @@ class ColumnBins:
         n, low, high = len(self.values), -np.inf, np.inf
         allowed = np.ones(self.size, dtype=bool)
         if given is not None:
-            allowed = self.allowed(given.low, given.high)
+            allowed = self.allowed(given)
             low, high = (low, high) if np.isnan(given.low) else (given.low, given.high)
         first, end = self._within(np.arange(self.n_bins), low, high)
         missing = np.full(int(self.has_missing), n + len(self.members))

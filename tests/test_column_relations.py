@@ -209,6 +209,18 @@ def test_arrays_and_labels_without_a_name() -> None:
     assert "'y' determines 'y_'" in named.relations_
 
 
+def test_sums_that_a_dtype_cannot_hold_are_drawn_again() -> None:
+    random = np.random.default_rng(0)
+    a = random.integers(0, 200, 400)
+    b = (random.random(400) * (256 - a)).astype(int)
+    frame = pd.DataFrame({"a": a, "b": b, "c": a + b}).astype(np.uint8)
+    sampler = GANSampler(**QUICK).fit(frame, np.arange(400) % 2)
+    assert sampler.relations_ == ["'c' = 'a' + 'b'"]
+    rows = sampler.sample(3000, random_state=0)[0]
+    assert (rows.dtypes == np.uint8).all()
+    assert (rows["c"].astype(int) == rows["a"].astype(int) + rows["b"].astype(int)).all()
+
+
 def test_a_file_keeps_the_relations(sampler: GANSampler, tmp_path: Path) -> None:
     sampler.save(tmp_path / "s.augan")
     loaded = augan.load(tmp_path / "s.augan")

@@ -72,7 +72,18 @@ class RowPlan:
             if one.low == one.high:
                 raw[:, one.place] = one.low
         raw = self.relations.complete(raw, self.fixed)
-        return raw if self.refined == self.fixed else self.relations.complete(raw, self.refined)
+        if self.refined != self.fixed:
+            raw = self.relations.complete(raw, self.refined)
+        return self._held(raw)
+
+    def _held(self, raw: Array) -> Array:
+        """Return raw rows (n, d) with the computed numbers that the dtypes of columns can hold."""
+        numeric = [r for r in self.relations.relations if not isinstance(r, Determined)]
+        for place in {place for relation in numeric for place in relation.places}:
+            column = self.relations.columns[place]
+            finite = np.where(np.isinf(raw[:, place]), 0.0, raw[:, place])
+            raw[:, place] = column.to_raw(column.from_raw(finite))
+        return raw
 
     def faults(self, raw: Array) -> dict[str, Mask]:
         """Return which of the raw rows (n, d) are not as asked, by what is wrong with them."""

@@ -44,9 +44,8 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
     estimator = _load(model, device, request)
     codec, labelled = estimator.codec_, hasattr(estimator, "classes_")
     parts = _parts(estimator, model, request)
-    asked: dict[str, Any] = {}
+    asked: dict[str, Any] = {"where": read_where(request.where, codec)}
     if not is_onnx(model):
-        asked["where"] = read_where(request.where, codec)
         asked["score_range"] = read_range(request.score_range)
         if request.truncation is not None:
             if labelled:
@@ -85,7 +84,6 @@ def _load(model: Path, device: str, request: Request) -> Any:
 
         return load(model, device=device)
     given = {
-        "--where": request.where or None,
         "--score-range": request.score_range,
         "--truncation": request.truncation,
     }
@@ -93,7 +91,12 @@ def _load(model: Path, device: str, request: Request) -> Any:
         raise ParameterError(f"{option}: {model} is an exported generator; use the .augan file")
     from augan.deploy.generator import OnnxGenerator
 
-    return OnnxGenerator(model, providers=providers(device))
+    generator = OnnxGenerator(model, providers=providers(device))
+    if request.where and generator.latent_dim is not None:
+        raise ParameterError(
+            f"--where: {model} is an exported generator of rows from latents; use the .augan file"
+        )
+    return generator
 
 
 def _parts(estimator: Any, model: Path, request: Request) -> list[tuple[Any, int]]:

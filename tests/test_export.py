@@ -444,6 +444,9 @@ def test_a_generator_of_classes_is_told_which(frame: Any, tmp_path: Path) -> Non
     assert set(generator.sample(100, random_state=0)[1]) == {"high", "low"}
     with pytest.raises(ParameterError, match="no class 'other'"):
         generator.sample({"other": 1})
+    with pytest.raises(ParameterError, match=r"where: .*c.onnx makes rows from latents"):
+        generator.sample(2, where={"shop": "a"})
+    assert set(generator.sample(5, label="high")[1]) == {"high"}
     with pytest.raises(ExportError, match="does not score rows"):
         sampler.export_onnx(path, part="scorer")
 

@@ -25,7 +25,7 @@ def model_card(facts: dict[str, Any]) -> str:
         + ", ".join(f"{name} {number}" for name, number in facts["libraries"].items()),
         f"- ONNX opset {facts['opset']}; networks in {facts['precision']}, "
         f"memory in {facts['bank']}",
-        f"- Latents: {facts['latent_dim']} dimensions",
+        _drawn_from(facts),
         "",
         "## Inputs",
         "",
@@ -57,6 +57,8 @@ def code(text: str) -> str:
 
 
 def _inputs(facts: dict[str, Any]) -> list[str]:
+    if facts.get("codes") is not None:
+        return _of_columns(facts)
     if facts["part"] == "generator":
         lines = [f"- `z`: float32 (batch, {facts['latent_dim']}), standard normal"]
         if facts["classes"]:
@@ -73,13 +75,34 @@ def _inputs(facts: dict[str, Any]) -> list[str]:
     )
 
 
+def _drawn_from(facts: dict[str, Any]) -> str:
+    if facts.get("codes") is None:
+        return f"- Latents: {facts['latent_dim']} dimensions"
+    sizes = [one["values"] + len(one["members"]) + one["missing"] for one in facts["codes"]]
+    return f"- Codes: {sum(sizes)}, of {len(sizes)} columns that vary, the class last"
+
+
+def _of_columns(facts: dict[str, Any]) -> list[str]:
+    k = len(facts["codes"])
+    return [
+        f"- `uniform`: float64 (batch, {k}, 2), uniform from 0 to 1: code and value of each "
+        "column that varies, the class last",
+        f"- `given`: int64 (batch, {k}), codes that are known, -1 for those to draw",
+        f"- `order` (optional): int64 ({k},), the order in which the columns are drawn",
+        "- `first`, `count` (optional): int64, one for each code: where its values start in "
+        "`values`, and how many of them may be drawn; 0: the code is not drawn",
+    ]
+
+
 def _where(facts: dict[str, Any]) -> str:
     return "heatmap" if facts["kind"] == "image" else "explanation"
 
 
 def _outputs(facts: dict[str, Any]) -> list[str]:
     if facts["part"] == "generator":
-        return _rows(facts)
+        labels = facts["classes"] and code(json.dumps(facts["classes"]["labels"]))
+        more = [f"- `label`: int64 (batch,), indices into {labels}", "- `values`: of all codes"]
+        return _rows(facts) + (more if facts.get("codes") is not None else [])
     if facts["part"] == "encoder":
         return [f"- `z`: float32 (batch, {facts['latent_dim']})"]
     image = facts["kind"] == "image"

@@ -15,11 +15,12 @@ import onnx
 import torch
 
 from augan._files import atomic_path
-from augan.codecs.codec import Codec
+from augan.codecs.bins import all_choices
 from augan.deploy import graph
 from augan.deploy.card import model_card
 from augan.deploy.checksum import with_checksum
-from augan.deploy.inputs import EXPLAIN, TARGET_FPR
+from augan.deploy.column_parity import check_columns
+from augan.deploy.inputs import COUNT, EXPLAIN, FIRST, OF_COLUMNS, ORDER, RESERVED, TARGET_FPR
 from augan.deploy.metadata import metadata_of
 from augan.deploy.operators import OPSET
 from augan.deploy.parity import Found, check_encoder, check_generator, check_scorer, halves
@@ -117,13 +118,14 @@ def export_onnx(
     onnx_runtime()  # the file is run before it gets its name
     with warnings.catch_warnings(action="ignore"), torch.no_grad():  # of the exporter's own
         proto = _lowered(model, traced(model, part), precision, bank, X)
-    _finish_interface(proto, model.codec, part)
+    _finish_interface(proto, model, part)
     facts = metadata_of(model, part, precision, bank, context or {})
     graph.describe(proto, facts, model_card(facts))
     onnx.checker.check_model(proto, full_check=True)
     with atomic_path(path) as temporary:
         Path(temporary).write_bytes(with_checksum(proto.SerializeToString(deterministic=True)))
-        found = CHECKS[part](model, Path(temporary), X)
+        check = CHECKS[part] if model.columns is None else check_columns
+        found = check(model, Path(temporary), X)
         if precision == bank == "fp32" and not found.agrees:
             raise ExportError(f"{path}: not written, it would differ from torch: {found}")
         n_bytes = Path(temporary).stat().st_size
@@ -142,15 +144,24 @@ def _lowered(
     return to_half(proto, nodes) if precision == "fp16" else proto
 
 
-def _finish_interface(model: onnx.ModelProto, codec: Codec, part: str) -> None:
+def _finish_interface(proto: onnx.ModelProto, model: ExportableModel, part: str) -> None:
     """Give the graph one input or output a column, and inputs that may be left out."""
-    graph.tidy(model)
-    if name_of_rows(codec) == graph.RAW:
-        (graph.columns_out if part == "generator" else graph.columns_in)(model, codec.columns)
+    codec = model.codec
+    graph.tidy(proto)
+    if name_of_rows(codec) == graph.RAW and part == "generator":
+        reserved = RESERVED if model.columns is None else (*RESERVED, *OF_COLUMNS)
+        graph.columns_out(proto, codec.columns, reserved)
+    elif name_of_rows(codec) == graph.RAW:
+        graph.columns_in(proto, codec.columns)
     if part == "scorer":
-        graph.compute_if(model, output_names(codec)[EXPLANATION], EXPLAIN)
-        graph.make_optional(model, TARGET_FPR, np.array(math.nan))
-        graph.make_optional(model, EXPLAIN, np.array(True))
+        graph.compute_if(proto, output_names(codec)[EXPLANATION], EXPLAIN)
+        graph.make_optional(proto, TARGET_FPR, np.array(math.nan))
+        graph.make_optional(proto, EXPLAIN, np.array(True))
+    if model.columns is not None:
+        first, count = all_choices(model.columns.bins)
+        for name, default in ((ORDER, np.arange(len(model.columns.bins))), (FIRST, first)):
+            graph.make_optional(proto, name, default)
+        graph.make_optional(proto, COUNT, count)
 
 
 def _check(model: ExportableModel, part: str, precision: str, bank: str, X: Any) -> None:

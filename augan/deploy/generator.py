@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from augan.codecs.origin import from_json
+from augan.deploy.column_draws import ColumnDraws
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.exceptions import ParameterError, shown
 from augan.frames import PANDAS, given_back
+from augan.sampling.conditions import Conditions, read_conditions
 
 CHUNK = 1024  # rows per run of the graph
 MAX_ROWS = 10**9  # per call of `sample`
@@ -33,8 +35,8 @@ class OnnxGenerator:
 
     Attributes
     ----------
-    latent_dim : int
-        Dimensions of a latent.
+    latent_dim : int or None
+        Dimensions of a latent; None for a column model, which has none.
     metadata_ : dict
         The metadata in the file.
 
@@ -62,39 +64,65 @@ class OnnxGenerator:
             io_binding=io_binding,
         )
         self.metadata_ = self._session.metadata
-        self.latent_dim = int(self.metadata_["latent_dim"])
+        self.latent_dim: int | None = self.metadata_.get("latent_dim")
         self.codec_: TableForm | ImageForm = form_of(self.metadata_)
         classes = self.metadata_.get("classes")
         if classes is not None:
             self.classes_ = np.array(from_json(classes["labels"]), dtype=classes["dtype"])
             self._shares = np.array(classes["shares"])
+        self._columns: ColumnDraws | None = None
+        if isinstance(self.codec_, TableForm) and self.metadata_.get("codes") is not None:
+            self._columns = ColumnDraws(self._session, self.codec_)
 
-    def sample(self, n_samples: int | Mapping[Any, int] = 1, *, random_state: Any = None) -> Any:
+    def sample(
+        self,
+        n_samples: int | Mapping[Any, int] = 1,
+        *,
+        where: Mapping[str, Any] | None = None,
+        label: Any = None,
+        random_state: Any = None,
+    ) -> Any:
         """Return new rows with the columns and dtypes of training, and their classes if any.
 
         Parameters
         ----------
         n_samples : int or mapping of class to int, default=1
-            Number of rows, with classes as frequent as in training, or of each class.
+            Exact number of rows, with classes as frequent as in training, or of each class.
+        where : mapping of str to object, optional
+            Conditions on columns, as in `GANSampler.sample`; for a column model only.
+        label : object, optional
+            The class of all rows.
         random_state : int, RandomState or None, default=None
             Seed.
 
         Returns
         -------
         rows : DataFrame, frame of the library of training, or ndarray
-            New rows. They are the generator's output: filters, conditions and sampling near
-            real rows need the model file.
+            New rows. They are the generator's output: filters, sampling near real rows and
+            conditions on a GAN's rows need the model file.
         classes : ndarray of shape (n,)
             Classes of the rows; only returned if the model has classes.
 
         Raises
         ------
         ParameterError
-            If a class was not seen in training, or a number is not positive.
+            If a class, column or value was not seen in training, or a number is not positive.
+        DataError
+            If no training value of a column is in its range.
         ModelFileError
             If the file cannot be run.
         """
         random = check_random_state(random_state)
+        if label is not None:
+            if isinstance(n_samples, Mapping):
+                raise ParameterError("n_samples: give numbers of each class, or a label")
+            n_samples = {label: n_samples}
+        if self._columns is not None:
+            return self._from_columns(self._columns, n_samples, where, random)
+        if where:
+            raise ParameterError(
+                f"where: {self._session.path} makes rows from latents; use the model file"
+            )
         labels = self._labels(n_samples, random)
         n = len(labels) if labels is not None else _checked(n_samples)
         z = random.standard_normal((n, self.latent_dim)).astype(np.float32)
@@ -119,21 +147,47 @@ class OnnxGenerator:
         Raises
         ------
         ParameterError
-            If `z` has another shape.
+            If `z` has another shape, or the file holds a column model, which has no latents.
         ModelFileError
             If the file cannot be run.
         """
+        if self._columns is not None:
+            raise ParameterError(f"z: {self._session.path} draws columns and has no latents")
         feeds: dict[str, NDArray[Any]] = {"z": np.asarray(z, dtype=np.float32)}
         if feeds["z"].ndim != 2 or feeds["z"].shape[1] != self.latent_dim:
             shape = feeds["z"].shape
             raise ParameterError(f"z of shape {shape}: need (n, {self.latent_dim})")
         if label is not None:
             feeds["label"] = np.asarray(label, dtype=np.int64)
-        rows = self.codec_.rows_of(self._session.run_in_chunks(feeds, CHUNK))
+        return self._given_back(self._session.run_in_chunks(feeds, CHUNK))
+
+    def _from_columns(
+        self, columns: ColumnDraws, n_samples: Any, where: Any, random: Any
+    ) -> tuple[Any, NDArray[Any]]:
+        """Return rows that meet the conditions, sorted by class, and their classes."""
+        conditions = read_conditions(where, self.codec_)
+        given = columns.given(conditions.conditions) if conditions else {}
+        shares = None
+        if given and not isinstance(n_samples, Mapping):
+            _checked(n_samples)
+            shares = columns.label_shares(given, len(self.classes_))
+        labels = self._labels(n_samples, random, shares)
+        assert labels is not None
+        outputs = columns.draw(labels, random, given)
+        return self._given_back(outputs, conditions), self.classes_[labels]
+
+    def _given_back(
+        self, outputs: dict[str, NDArray[Any]], conditions: Conditions | None = None
+    ) -> Any:
+        """Return the rows in the graph's outputs in the form of training."""
+        rows = self.codec_.rows_of(outputs)
+        rows = rows if conditions is None else conditions.assign(rows)
         library = self.metadata_.get("library", PANDAS)
         return given_back(rows, library) if isinstance(rows, pd.DataFrame) else rows
 
-    def _labels(self, n_samples: Any, random: Any) -> NDArray[np.int64] | None:
+    def _labels(
+        self, n_samples: Any, random: Any, shares: NDArray[np.float64] | None = None
+    ) -> NDArray[np.int64] | None:
         """Return the index of the class of each row, sorted; None without classes."""
         if self.metadata_.get("classes") is None:
             if isinstance(n_samples, Mapping):
@@ -141,7 +195,8 @@ class OnnxGenerator:
             return None
         known = {label: code for code, label in enumerate(self.classes_.tolist())}
         if not isinstance(n_samples, Mapping):
-            counts = random.multinomial(_checked(n_samples), self._shares / self._shares.sum())
+            shares = self._shares if shares is None else shares
+            counts = random.multinomial(_checked(n_samples), shares / shares.sum())
             return np.repeat(np.arange(len(known)), counts)
         for label in n_samples:
             if label not in known:

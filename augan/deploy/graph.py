@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from augan.codecs.cells import category_key
 from augan.codecs.columns import CategoryColumn, Column
-from augan.deploy.inputs import INNER, is_text, text_codes, value_names
+from augan.deploy.inputs import INNER, RESERVED, is_text, text_codes, value_names
 from augan.deploy.onnx_file import PREFIX
 
 RAW = "raw"  # input or output of all columns, which is replaced by one per column
@@ -120,12 +120,15 @@ def columns_in(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
     _use_ml(model)
 
 
-def columns_out(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
+def columns_out(
+    model: onnx.ModelProto, columns: Sequence[Column], reserved: Sequence[str] = RESERVED
+) -> None:
     """Replace the output of raw rows (B, d) by one (B, 1) of numbers or strings per column."""
     graph, rows = model.graph, f"{INNER}{RAW}"
     _rename(graph.node, RAW, rows)
     nodes, outputs = [], []
-    for i, (column, name) in enumerate(zip(columns, value_names(columns), strict=True)):
+    names = value_names(columns, reserved)
+    for i, (column, name) in enumerate(zip(columns, names, strict=True)):
         place = f"{INNER}{name}/place"
         graph.initializer.append(numpy_helper.from_array(np.array([i]), place))
         text = is_text(column)
@@ -137,8 +140,9 @@ def columns_out(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
             nodes += _texts(graph, column, part, name)
         outputs.append(helper.make_tensor_value_info(name, kind, ["batch", 1]))
     graph.node.extend(nodes)
+    others = [value for value in graph.output if value.name != RAW]
     del graph.output[:]
-    graph.output.extend(outputs)
+    graph.output.extend([*outputs, *others])
     _use_ml(model)
 
 

@@ -25,6 +25,10 @@ IMAGES = "images"
 OUTPUTS = ("anomaly_score", "p_value", "is_anomaly", "score_parts", "explanation", "threshold")
 TARGET_FPR, EXPLAIN = "target_fpr", "explain"  # optional inputs
 RESERVED = (MATRIX, IMAGES, *OUTPUTS, "heatmap", TARGET_FPR, EXPLAIN, "z", "label")
+UNIFORM, GIVEN, ORDER = "uniform", "given", "order"  # inputs of a column model
+FIRST, COUNT = "first", "count"
+LABEL, VALUES = "label", "values"  # outputs of a column model, besides its rows
+OF_COLUMNS = (UNIFORM, GIVEN, ORDER, FIRST, COUNT, VALUES)  # reserved beside `RESERVED`
 MISSING_MARKS = ("", "<missing>", "<NA>")  # the first that is not a category is used
 
 
@@ -38,12 +42,12 @@ def takes_matrix(columns: Sequence[Column], array_dtype: str | None) -> bool:
     return array_dtype is not None and not any(map(is_text, columns))
 
 
-def value_names(columns: Sequence[Column]) -> list[str]:
+def value_names(columns: Sequence[Column], reserved: Sequence[str] = RESERVED) -> list[str]:
     """Return the names of the columns' inputs or outputs: their own, made unique."""
     names: dict[str, None] = {}
     for column in columns:
         name = portable(column.name)
-        while name in RESERVED or name in names or not name or name.startswith(INNER):
+        while name in reserved or name in names or not name or name.startswith(INNER):
             name = f"column:{name}"
         names[name] = None
     return list(names)

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augan.deploy.inputs import EXPLAIN, IMAGES, MATRIX, OUTPUTS, TARGET_FPR, is_text
+from augan.deploy.inputs import (
+    COUNT,
+    EXPLAIN,
+    FIRST,
+    GIVEN,
+    IMAGES,
+    LABEL,
+    MATRIX,
+    ORDER,
+    OUTPUTS,
+    TARGET_FPR,
+    UNIFORM,
+    VALUES,
+    is_text,
+)
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.exceptions import ModelFileError, shown
 
@@ -19,18 +34,26 @@ MAX_DUPLICATES = 100  # column names; each one makes an input's name longer
 
 
 class Value(NamedTuple):
-    """Type of an input or output, and its sizes after the batch; None for a scalar."""
+    """Type of an input or output, and its sizes after the batch; None for a scalar.
+
+    With `alone` there is no batch, and the sizes are all.
+    """
 
     type: str
     sizes: tuple[int, ...] | None = ()
+    alone: bool = False
 
 
 class Interface(NamedTuple):
-    """Required inputs, optional inputs and outputs, by name and in order."""
+    """Required inputs, optional inputs and outputs, by name and in order.
+
+    `constants` are outputs that do not depend on inputs; a run does not return them.
+    """
 
     inputs: dict[str, Value]
     optional: dict[str, Value]
     outputs: dict[str, Value]
+    constants: Mapping[str, Value] = MappingProxyType({})
 
 
 def interface_of(metadata: dict[str, Any], path: Path) -> Interface:
@@ -46,7 +69,10 @@ def interface_of(metadata: dict[str, Any], path: Path) -> Interface:
         names = [column.name for column in form.columns]
         if len(names) - len(set(names)) > MAX_DUPLICATES:
             raise ModelFileError(f"{path}: more than {MAX_DUPLICATES} columns have duplicate names")
-    rows, z = _rows(form), {"z": Value(FLOAT, (metadata["latent_dim"],))}
+    rows = _rows(form)
+    if metadata.get("codes") is not None:
+        return _of_columns(metadata, rows)
+    z = {"z": Value(FLOAT, (metadata["latent_dim"],))}
     if metadata["part"] == "generator":
         labels = {} if metadata.get("classes") is None else {"label": Value(LONG)}
         return Interface(z | labels, {}, rows)
@@ -76,7 +102,7 @@ def check_interface(session: Any, wanted: Interface, path: Path) -> None:
     for side, values, found in (
         ("input", wanted.inputs, session.get_inputs()),
         ("optional input", wanted.optional, session.get_overridable_initializers()),
-        ("output", wanted.outputs, session.get_outputs()),
+        ("output", wanted.outputs | dict(wanted.constants), session.get_outputs()),
     ):
         own = {value.name: value for value in found}
         for name in [*values, *own]:
@@ -99,7 +125,7 @@ def check_answers(
     ModelFileError
         If an output has another shape than `wanted`, or is NaN.
     """
-    for name, (_, sizes) in wanted.outputs.items():
+    for name, (_, sizes, _) in wanted.outputs.items():
         value = answers[name]
         shape = () if sizes is None else (n, *sizes)
         left_out = name in ("explanation", "heatmap") and len(value) == 0
@@ -121,10 +147,28 @@ def _rows(form: TableForm | ImageForm) -> dict[str, Value]:
     return {name: Value(TEXT if is_text(c) else DOUBLE, (1,)) for name, c in columns}
 
 
+def _of_columns(metadata: dict[str, Any], rows: dict[str, Value]) -> Interface:
+    """Return the interface of a column model: random numbers and given codes to rows."""
+    codes = metadata["codes"]
+    k, single = len(codes), sum(one["values"] + one["missing"] for one in codes)
+    n_codes = single + sum(len(one["members"]) for one in codes)
+    n_members = sum(sum(one["members"]) for one in codes)
+    n_values = single + n_members + len(metadata["columns"]) - (k - 1)  # and of constant columns
+    of_codes = Value(LONG, (n_codes,), alone=True)
+    return Interface(
+        {UNIFORM: Value(DOUBLE, (k, 2)), GIVEN: Value(LONG, (k,))},
+        {ORDER: Value(LONG, (k,), alone=True), FIRST: of_codes, COUNT: of_codes},
+        rows | {LABEL: Value(LONG)},
+        {VALUES: Value(DOUBLE, (n_values,), alone=True)},
+    )
+
+
 def _fits(found: Any, wanted: Value) -> bool:
     """Return whether a value has the type and, where they are fixed, the sizes."""
     if found.type != wanted.type:
         return False
+    if wanted.alone:
+        return tuple(found.shape) == wanted.sizes
     rank = 0 if wanted.sizes is None else 1 + len(wanted.sizes)
     if len(found.shape) != rank:
         return False

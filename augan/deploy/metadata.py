@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from augan._version import __version__
 from augan.codecs.origin import to_json
 from augan.deploy.onnx_file import FORMAT
@@ -40,11 +42,11 @@ def metadata_of(
         "precision": precision,
         "bank": bank,
         "kind": model.codec.kind,
-        "latent_dim": model.networks.latent_dim,
         "n_features_in": model.n_features_in,
         "feature_names_in": model.feature_names_in,
         "context": context_of(model, part, context),
         **model.codec.facts(),
+        **_drawn_from(model),
     }
     if model.scoring is None:
         return {**metadata, "classes": _classes(model)}
@@ -59,6 +61,24 @@ def context_of(model: ExportableModel, part: str, context: Mapping[str, Any]) ->
     if part == "scorer" and codec.columns and "usual" not in context:
         usual = {"usual": codec.usual()}
     return {**context, **model.context, **usual}
+
+
+def _drawn_from(model: ExportableModel) -> dict[str, Any]:
+    """Return the dimensions of the latents, or the codes of the columns."""
+    if model.columns is None:
+        assert model.networks is not None
+        return {"latent_dim": model.networks.latent_dim}
+    return {
+        "codes": [
+            {
+                "values": len(bins.values),
+                "members": np.diff(bins.starts).tolist(),
+                "edges": bins.edges.tolist(),
+                "missing": bins.has_missing,
+            }
+            for bins in model.columns.bins
+        ]
+    }
 
 
 def _scoring(scoring: ScoringParts) -> dict[str, Any]:

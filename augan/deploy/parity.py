@@ -111,6 +111,7 @@ def check_generator(model: ExportableModel, path: Path, X: Any) -> Found:
     del X
     random = numpy_stream(0, "parity")
     exported, networks = OnnxGenerator(path, providers="cpu"), model.networks
+    assert networks is not None
     codec, worst, n_rows, n_other, n_cells = model.codec, 0.0, 0, 0, 0
     device = next(networks.generator.parameters()).device
     for n in BATCHES:
@@ -128,7 +129,7 @@ def check_generator(model: ExportableModel, path: Path, X: Any) -> Found:
             gap = np.abs(ours.astype(float) - theirs.astype(float)) / (codec.high - codec.low)
         else:
             theirs = to_pandas(theirs) if is_frame(theirs) else theirs
-            gap = _cell_differences(codec, ours, theirs)
+            gap = cell_differences(codec, ours, theirs)
         n_other += int((gap > CELL_TOLERANCE).sum())
         n_cells += gap.size
         worst = max(worst, float(np.quantile(gap, 1 - CELL_TOLERANCE)))
@@ -220,7 +221,7 @@ def _aurocs(
     return found[0], found[1]
 
 
-def _cell_differences(codec: Any, ours: Any, theirs: Any) -> NDArray[np.float64]:
+def cell_differences(codec: Any, ours: Any, theirs: Any) -> NDArray[np.float64]:
     """Return differences of cells (n, d): of numbers relative to their range, of texts 0 or 1."""
     raw, other = (codec.prepare(rows).numpy() for rows in (ours, theirs))
     both_missing = np.isnan(raw) & np.isnan(other)

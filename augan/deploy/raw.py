@@ -15,6 +15,8 @@ from augan.codecs.origin import from_json
 from augan.deploy.inputs import (
     IMAGES,
     MATRIX,
+    OF_COLUMNS,
+    RESERVED,
     is_text,
     mark_of,
     raw_of,
@@ -34,6 +36,7 @@ class TableForm:
     columns: list[Column]
     labels: tuple[Any, ...]
     array_dtype: str | None
+    reserved: tuple[str, ...] = RESERVED  # names of other inputs and outputs
     kind: ClassVar[Literal["table"]] = "table"
     explanation_name: ClassVar[str] = "explanation"
 
@@ -45,7 +48,7 @@ class TableForm:
     @cached_property
     def names(self) -> list[str]:
         """Names of the columns' inputs and outputs."""
-        return value_names(self.columns)
+        return value_names(self.columns, self.reserved)
 
     def feeds(self, X: pd.DataFrame | NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the graph's inputs.
@@ -162,7 +165,9 @@ def form_of(metadata: dict[str, Any]) -> TableForm | ImageForm:
         else column_from_state(values, {})
         for values in metadata["columns"]
     ]
-    return TableForm(columns, from_json(metadata["labels"]), metadata.get("array_dtype"))
+    reserved = RESERVED if metadata.get("codes") is None else (*RESERVED, *OF_COLUMNS)
+    labels = from_json(metadata["labels"])
+    return TableForm(columns, labels, metadata.get("array_dtype"), reserved)
 
 
 def _check_bytes(images: NDArray[Any]) -> None:

@@ -145,6 +145,23 @@ class Session:
         check_answers(answers, self.interface, n, self.path)
         return answers
 
+    def constant(self, name: str, feeds: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Return an output that does not depend on the inputs, which are fed all the same.
+
+        Raises
+        ------
+        ModelFileError
+            If ONNX Runtime fails, or the output has an unexpected shape.
+        """
+        try:
+            found: NDArray[Any] = self.session.run([name], dict(feeds))[0]
+        except Exception as error:
+            reason = _reason(error)
+            raise ModelFileError(f"{self.path}: ONNX Runtime failed ({reason})") from error
+        if found.shape != self.interface.constants[name].sizes:
+            raise ModelFileError(f"{self.path}: {shown(name)} has the shape {found.shape}")
+        return found
+
     def _bound(self, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Return the outputs, computed with I/O binding."""
         from onnxruntime import OrtValue

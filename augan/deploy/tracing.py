@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.codec import Codec
+from augan.deploy.column_graph import column_graph
 from augan.deploy.graph import RAW
 from augan.deploy.inputs import IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
 from augan.deploy.modules import (
@@ -33,13 +34,16 @@ GENERATORS: dict[str, Any] = {"table": TableGenerator, "image": ImageGenerator}
 def traced(model: ExportableModel, part: str) -> onnx.ModelProto:
     """Return the graph of a part: "scorer", "generator" or "encoder".
 
-    Its input or output of rows is one array of numbers or of images.
+    Its input or output of rows is one array of numbers or of images. The graph of a column model is
+    not traced, but written node by node.
 
     Raises
     ------
     ExportError
         If ONNX has no operators for the part.
     """
+    if model.columns is not None:
+        return column_graph(model.columns, name_of_rows(model.codec))
     module, examples, inputs, outputs = _module_of(model, part)
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} if example.ndim else None for example in examples)
@@ -107,6 +111,7 @@ def _generator_of(
     model: ExportableModel, rows: str
 ) -> tuple[nn.Module, tuple[Tensor, ...], list[str], list[str]]:
     codec, networks = model.codec, model.networks
+    assert networks is not None
     examples: tuple[Tensor, ...] = (torch.zeros(N_EXAMPLES, networks.latent_dim),)
     names = ["z"]
     if model.classes is not None:

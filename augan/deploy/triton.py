@@ -8,7 +8,6 @@ from pathlib import Path
 
 import onnx
 
-from augan.deploy.inputs import EXPLAIN, TARGET_FPR
 from augan.io.images import new_folder
 
 TYPES: dict[int, str] = {
@@ -26,7 +25,8 @@ def write_repository(model: Path, folder: Path) -> None:
     """Write ``folder/NAME/config.pbtxt`` and ``folder/NAME/1/model.onnx``.
 
     Triton batches requests dynamically, so inputs and outputs that have no batch dimension are not
-    served: `threshold`, `target_fpr` and `explain`.
+    served: `threshold`, `target_fpr` and `explain`; of a column model the optional inputs and
+    `values`.
 
     Raises
     ------
@@ -44,9 +44,9 @@ def write_repository(model: Path, folder: Path) -> None:
 
 def triton_config(model: onnx.ModelProto, name: str) -> str:
     """Return the text of a model's ``config.pbtxt``."""
-    optional = (TARGET_FPR, EXPLAIN)
+    optional = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in optional]
-    outputs = [value for value in model.graph.output if value.type.tensor_type.shape.dim]
+    outputs = [value for value in model.graph.output if _has_batch(value)]
     lines = [
         f"name: {quoted(name)}",
         'platform: "onnxruntime_onnx"',
@@ -56,6 +56,11 @@ def triton_config(model: onnx.ModelProto, name: str) -> str:
         "dynamic_batching { max_queue_delay_microseconds: 100 }",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _has_batch(value: onnx.ValueInfoProto) -> bool:
+    dims = value.type.tensor_type.shape.dim
+    return bool(dims) and not dims[0].dim_value
 
 
 def _tensor(side: str, value: onnx.ValueInfoProto) -> str:

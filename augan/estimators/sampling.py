@@ -98,8 +98,9 @@ class SamplingMixin(ExportMixin):
     ) -> ExportReport:
         """Write the generator to one ONNX file, which makes rows without torch.
 
-        The file takes latents and classes; `OnnxGenerator` draws these itself. Rows of all classes
-        come from the GAN, whatever `methods_` says, and are not filtered.
+        The file takes latents and classes, or with ``method="columns"`` uniform numbers, the order
+        of the columns and given codes; `OnnxGenerator` draws these itself. Rows of all classes come
+        from the GAN or the column model, whatever `methods_` says, and are not filtered.
 
         Parameters
         ----------
@@ -130,16 +131,16 @@ class SamplingMixin(ExportMixin):
         return super().export_onnx(path, part=part, X=X, context=context, **options)
 
     def _exportable(self, part: str) -> ExportableModel:
-        name, networks = type(self).__name__, self.networks_
+        name, networks, columns = type(self).__name__, self.networks_, self._model().columns
         if part != "generator":
             raise ExportError(
                 f"part={shown(part)}: a {name} does not score rows; "
                 "part='generator' can be exported"
             )
-        if networks is None:
+        if networks is None and columns is None:
             raise ExportError(
                 "part='generator': this sampler was fitted without a generator; "
-                "method='gan' trains one"
+                "method='gan' and method='columns' train one"
             )
         return ExportableModel(
             method=name,
@@ -152,6 +153,7 @@ class SamplingMixin(ExportMixin):
             sample=self.sample,
             classes=self.classes_,
             shares=self.model_.shares.tolist(),
+            columns=None if columns is None else columns.model,
         )
 
     @property

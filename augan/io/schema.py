@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from augan._version import __version__
 from augan.exceptions import ModelFileError, shown
 from augan.io.bounded_json import JsonError, named, read_json
-from augan.io.schema_model import DetectorParts, Facts, Manifest, SamplerParts
+from augan.io.schema_facts import Facts
+from augan.io.schema_model import DetectorParts, Manifest, SamplerParts
 from augan.io.schema_types import Part
 
 TAGS = ("table", "image", "numeric", "category", "constant", "AnyCodec")  # not part of a path

@@ -1,4 +1,4 @@
-"""Schemas of a model file's manifest and of an ONNX file's metadata."""
+"""Schemas of a model file's manifest, and parts that an ONNX file's metadata have too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import (
 
 from augan.codecs.origin import from_json
 from augan.exceptions import shown
-from augan.io.schema_codec import AnyCodec, Columns, ImageForm, TableState, check_labels
+from augan.io.schema_codec import AnyCodec, TableState
 from augan.io.schema_types import (
     MOST_COLUMNS,
     AtLeastOne,
@@ -23,7 +23,6 @@ from augan.io.schema_types import (
     Dtype,
     Finite,
     Hash,
-    Label,
     Line,
     NotNegative,
     Part,
@@ -163,79 +162,6 @@ class Manifest(Part):
         check_features(self.n_features_in, self.feature_names_in, self.codec.n_features)
         if isinstance(self.codec, TableState):
             check_names(self.feature_names_in, self.codec.labels, self.codec.array_dtype)
-        return self
-
-
-class Classes(Part):
-    """Classes of an exported generator."""
-
-    labels: Labels
-    dtype: Dtype
-    shares: Annotated[list[NotNegative], Field(fail_fast=True)]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        check_classes(self.labels, self.dtype)
-        if len(self.shares) != len(self.labels) or not 0.99 < sum(self.shares) < 1.01:
-            raise ValueError("shares are not one for each class that sum to 1")
-        return self
-
-
-class Facts(Part):
-    """Metadata that every ONNX file has; other entries are plain JSON."""
-
-    model_config = ConfigDict(extra="allow")
-
-    format: Count
-    augan: Word
-    libraries: Libraries
-    trained: Line
-    class_: Annotated[ClassName, Field(alias="class")]
-    part: Literal["scorer", "generator", "encoder"]
-    opset: Count
-    precision: Literal["fp32", "fp16", "int8"]
-    bank: Literal["fp32", "fp16", "pq"]
-    latent_dim: AtLeastOne
-    n_features_in: AtLeastOne
-    feature_names_in: Names | None
-    context: Context
-    kind: Literal["table", "image"]
-    columns: Columns | None = None
-    labels: Label | None = None
-    array_dtype: Dtype | None = None
-    library: Literal["pandas", "polars", "pyarrow", "modin", "cudf"] = "pandas"
-    image: ImageForm | None = None
-    classes: Classes | None = None
-    chunk: Annotated[int, Field(ge=1, le=2**20)] | None = None
-    score: Literal["calibrated", "paper"] | None = None
-    fusion: Literal["top2", "mean", "max"] | None = None
-    parts: Annotated[list[Word], Field(min_length=1, max_length=MOST_PARTS)] | None = None
-    weights: Annotated[list[NotNegative], Field(max_length=MOST_PARTS)] | None = None
-    threshold: Finite | None = None
-    n_calibration: AtLeastOne | None = None
-    pixel_threshold: Finite | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        found = dict(self)
-        table, scores = self.kind == "table", self.part == "scorer"
-        needed = ["columns", "labels"] if table else ["image"]
-        needed += ["chunk"] if self.part != "generator" else []
-        needed += ["score", "fusion", "parts", "weights", "threshold"] if scores else []
-        needed += ["n_calibration"] if scores else []
-        needed += ["pixel_threshold"] if scores and not table else []
-        for name in needed:
-            if found[name] is None:
-                raise ValueError(f"{name} is missing")
-        if table:
-            assert self.columns is not None and self.labels is not None
-            check_labels(self.labels, self.columns)
-            check_names(self.feature_names_in, self.labels, self.array_dtype)
-            n_features = len(self.columns)
-        else:
-            assert self.image is not None
-            n_features = self.image.n_features
-        check_features(self.n_features_in, self.feature_names_in, n_features)
         return self
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from augan.assessment import Assessment
 from augan.codecs.codec import Codec
 from augan.networks import Networks
+from augan.sampling.columns import ColumnModel
 from augan.scoring.scorer import AnomalyScorer
 
 
@@ -53,8 +54,8 @@ class ExportableModel:
         Name of the estimator's class.
     codec : Codec
         Encoder and decoder of rows or images.
-    networks : Networks
-        Generator, critic and encoder.
+    networks : Networks or None
+        Generator, critic and encoder; None with a column model.
     trained : str
         Date and time of the fit, in ISO 8601.
     n_features_in : int
@@ -71,11 +72,13 @@ class ExportableModel:
         Labels; None for a model without classes.
     shares : list of float
         Shares of the classes in the training rows.
+    columns : ColumnModel or None
+        The any-order column model, which is exported as the generator.
     """
 
     method: str
     codec: Codec
-    networks: Networks
+    networks: Networks | None
     trained: str
     n_features_in: int
     feature_names_in: list[str] | None
@@ -84,3 +87,4 @@ class ExportableModel:
     scoring: ScoringParts | None = None
     classes: NDArray[Any] | None = None
     shares: list[float] | None = None
+    columns: ColumnModel | None = None

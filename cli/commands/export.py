@@ -19,10 +19,11 @@ MOST_ROWS = 4096  # of --data, that the export is tested with
 Source = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file written by augan fit.")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="File to write (.onnx).")]
 Part = Annotated[
-    Literal["scorer", "generator", "encoder"],
+    Literal["scorer", "generator", "encoder"] | None,
     typer.Option(
         metavar="NAME",
-        help="scorer (rows to scores), generator (latents to rows) or encoder (rows to latents).",
+        help="scorer (rows to scores), generator (to new rows) or encoder (rows to latents); "
+        "by default the scorer, of samplers the generator.",
     ),
 ]
 Precision = Annotated[
@@ -55,7 +56,7 @@ Triton = Annotated[
 def export(
     model: Source,
     out: Out,
-    part: Part = "scorer",
+    part: Part = None,
     precision: Precision = "fp32",
     bank: Bank = "fp32",
     data: Trial = None,
@@ -66,6 +67,8 @@ def export(
     options: Any = None,
 ) -> None:
     """Write MODEL as an ONNX file: raw columns or pixels in, scores and decisions out.
+
+    Of samplers: random numbers in, new rows out.
 
     The file is kept only if its results equal those of MODEL, on generated rows and on --data.
     """
@@ -83,7 +86,7 @@ def export(
 
         report = estimator.export_onnx(
             out,
-            part=part,
+            part=part or ("scorer" if hasattr(estimator, "anomaly_score") else "generator"),
             precision=precision,
             bank=bank,
             X=rows,

@@ -39,10 +39,13 @@ def _of_onnx(path: Path) -> dict[str, Any]:
         data = {"columns": {c.name: f"{c.kind} ({c.dtype})" for c in form.columns}}
     names = (
         *("format", "augan", "libraries", "class", "columns", "labels", "image", "chunk", "kind"),
-        *("n_features_in", "feature_names_in", "array_dtype"),
+        *("n_features_in", "feature_names_in", "array_dtype", "codes"),
     )
     rest = {name: value for name, value in facts.items() if name not in names}
     rest |= _context(facts["context"])
+    if facts.get("codes") is not None:
+        sizes = [one["values"] + len(one["members"]) + one["missing"] for one in facts["codes"]]
+        rest["codes"] = {"columns": len(sizes), "codes": sum(sizes)}  # the class is one of them
     made_by = {"augan": facts["augan"], **facts["libraries"]}
     method = {"method": facts["class"], "made_by": made_by, "bytes": path.stat().st_size}
     return {**method, **data, **rest}

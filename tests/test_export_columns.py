@@ -70,7 +70,7 @@ def generator(report: Any) -> OnnxGenerator:
 
 def test_the_file_gives_the_rows_of_torch(sampler: GANSampler, generator: OnnxGenerator) -> None:
     """All cells, but for at most one row of 500, where rounding may choose another code."""
-    columns, exported = sampler.model_.columns, generator._columns
+    columns, exported = sampler.model_.columns.model, generator._columns
     k = len(columns.bins)
     for known in ({}, {k - 1: Given(1.0, 1.0)}, {0: Given(20.0, 45.5), 5: Given(np.nan, np.nan)}):
         draws = Draws.of(500, k, torch.Generator().manual_seed(2), known)
@@ -92,7 +92,7 @@ def test_codes_may_be_given_row_by_row_and_drawn_in_any_order(
     sampler: GANSampler, generator: OnnxGenerator
 ) -> None:
     """A plain loop over the columns, with the network's own forward pass, gives the same."""
-    columns, random = sampler.model_.columns, np.random.default_rng(1)
+    columns, random = sampler.model_.columns.model, np.random.default_rng(1)
     sizes = np.array([bins.size for bins in columns.bins])
     n, k = 60, len(sizes)
     given = np.where(random.random((n, k)) < 0.4, random.integers(sizes, size=(n, k)), -1)

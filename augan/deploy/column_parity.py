@@ -26,8 +26,8 @@ def check_columns(model: ExportableModel, path: Path, X: Any) -> Found:
     after it, so a few cells may differ.
     """
     del X
-    columns = model.columns
-    assert columns is not None
+    assert model.columns is not None
+    columns = model.columns.model
     random, torch_random = numpy_stream(0, "parity"), torch_stream(0, "parity")
     session = Session(path, part="generator", providers="cpu")
     form = form_of(session.metadata)

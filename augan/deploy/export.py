@@ -158,8 +158,9 @@ def _finish_interface(proto: onnx.ModelProto, model: ExportableModel, part: str)
         graph.make_optional(proto, TARGET_FPR, np.array(math.nan))
         graph.make_optional(proto, EXPLAIN, np.array(True))
     if model.columns is not None:
-        first, count = all_choices(model.columns.bins)
-        for name, default in ((ORDER, np.arange(len(model.columns.bins))), (FIRST, first)):
+        bins = model.columns.model.bins
+        first, count = all_choices(bins)
+        for name, default in ((ORDER, np.arange(len(bins))), (FIRST, first)):
             graph.make_optional(proto, name, default)
         graph.make_optional(proto, COUNT, count)
 

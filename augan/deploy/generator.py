@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.exceptions import ParameterError, shown
 from augan.frames import PANDAS, given_back
-from augan.sampling.conditions import Conditions, read_conditions
+from augan.sampling.conditions import read_conditions
 
 CHUNK = 1024  # rows per run of the graph
 MAX_ROWS = 10**9  # per call of `sample`
@@ -159,29 +161,32 @@ class OnnxGenerator:
             raise ParameterError(f"z of shape {shape}: need (n, {self.latent_dim})")
         if label is not None:
             feeds["label"] = np.asarray(label, dtype=np.int64)
-        return self._given_back(self._session.run_in_chunks(feeds, CHUNK))
+        return self._given_back(self.codec_.rows_of(self._session.run_in_chunks(feeds, CHUNK)))
 
     def _from_columns(
         self, columns: ColumnDraws, n_samples: Any, where: Any, random: Any
     ) -> tuple[Any, NDArray[Any]]:
-        """Return rows that meet the conditions, sorted by class, and their classes."""
+        """Return rows that meet the conditions, one class after the other, and their classes."""
         conditions = read_conditions(where, self.codec_)
-        given = columns.given(conditions.conditions) if conditions else {}
+        asked = conditions.conditions if conditions else []
+        drawer = partial(columns.cells, random)
         shares = None
-        if given and not isinstance(n_samples, Mapping):
+        if asked and not isinstance(n_samples, Mapping):
             _checked(n_samples)
-            shares = columns.label_shares(given, len(self.classes_))
+            first = partial(columns.cells, np.random.RandomState(0))
+            shares = columns.source(asked).label_shares(len(self.classes_), first)
         labels = self._labels(n_samples, random, shares)
-        assert labels is not None
-        outputs = columns.draw(labels, random, given)
-        return self._given_back(outputs, conditions), self.classes_[labels]
-
-    def _given_back(
-        self, outputs: dict[str, NDArray[Any]], conditions: Conditions | None = None
-    ) -> Any:
-        """Return the rows in the graph's outputs in the form of training."""
-        rows = self.codec_.rows_of(outputs)
+        assert labels is not None and isinstance(self.codec_, TableForm)
+        parts = [
+            columns.source(asked, label).draw(n, drawer)
+            for label, n in Counter(labels.tolist()).items()
+        ]
+        rows = self.codec_.typed(np.concatenate(parts)[:, :-1])
         rows = rows if conditions is None else conditions.assign(rows)
+        return self._given_back(rows), self.classes_[labels]
+
+    def _given_back(self, rows: Any) -> Any:
+        """Return rows as a frame of the library of training."""
         library = self.metadata_.get("library", PANDAS)
         return given_back(rows, library) if isinstance(rows, pd.DataFrame) else rows
 

@@ -13,6 +13,7 @@ from augan.codecs.origin import to_json
 from augan.deploy.onnx_file import FORMAT
 from augan.deploy.operators import OPSET
 from augan.models.exportable import ExportableModel, ScoringParts
+from augan.sampling.stored_relations import relations_state
 
 LIBRARIES = ("torch", "onnx", "onnxscript", "scikit-learn", "numpy", "pandas")
 
@@ -68,7 +69,10 @@ def _drawn_from(model: ExportableModel) -> dict[str, Any]:
     if model.columns is None:
         assert model.networks is not None
         return {"latent_dim": model.networks.latent_dim}
+    relations, arrays = relations_state(model.columns.relations)
+    relations["arrays"] = {name: array.tolist() for name, array in arrays.items()}
     return {
+        "relations": relations,
         "codes": [
             {
                 "values": len(bins.values),
@@ -76,8 +80,8 @@ def _drawn_from(model: ExportableModel) -> dict[str, Any]:
                 "edges": bins.edges.tolist(),
                 "missing": bins.has_missing,
             }
-            for bins in model.columns.bins
-        ]
+            for bins in model.columns.model.bins
+        ],
     }
 
 

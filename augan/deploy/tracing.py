@@ -43,7 +43,7 @@ def traced(model: ExportableModel, part: str) -> onnx.ModelProto:
         If ONNX has no operators for the part.
     """
     if model.columns is not None:
-        return column_graph(model.columns, name_of_rows(model.codec))
+        return column_graph(model.columns.model, name_of_rows(model.codec))
     module, examples, inputs, outputs = _module_of(model, part)
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} if example.ndim else None for example in examples)

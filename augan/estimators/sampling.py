@@ -153,7 +153,7 @@ class SamplingMixin(ExportMixin):
             sample=self.sample,
             classes=self.classes_,
             shares=self.model_.shares.tolist(),
-            columns=None if columns is None else columns.model,
+            columns=columns,
         )
 
     @property

@@ -15,6 +15,7 @@ from augan.io.schema_model import (
     Labels,
     Libraries,
     Names,
+    RelationsPart,
     check_classes,
     check_features,
     check_names,
@@ -66,6 +67,12 @@ class CodesState(Part):
         return self
 
 
+class RelationsState(RelationsPart):
+    """Relations between the columns of an exported column model, with their arrays."""
+
+    arrays: dict[Word, Annotated[list[float | bool], Field(fail_fast=True)]]
+
+
 class Facts(Part):
     """Metadata that every ONNX file has; other entries are plain JSON."""
 
@@ -81,6 +88,7 @@ class Facts(Part):
     precision: Literal["fp32", "fp16", "int8"]
     bank: Literal["fp32", "fp16", "pq"]
     latent_dim: AtLeastOne | None = None
+    relations: RelationsState | None = None
     n_features_in: AtLeastOne
     feature_names_in: Names | None
     context: Context

@@ -12,7 +12,7 @@ from torch import Tensor
 from augan.assessment import Assessment
 from augan.codecs.codec import Codec
 from augan.networks import Networks
-from augan.sampling.columns import ColumnModel
+from augan.sampling.column_rows import ColumnRows
 from augan.scoring.scorer import AnomalyScorer
 
 
@@ -72,8 +72,8 @@ class ExportableModel:
         Labels; None for a model without classes.
     shares : list of float
         Shares of the classes in the training rows.
-    columns : ColumnModel or None
-        The any-order column model, which is exported as the generator.
+    columns : ColumnRows or None
+        The any-order column model, which is exported as the generator, and relations.
     """
 
     method: str
@@ -87,4 +87,4 @@ class ExportableModel:
     scoring: ScoringParts | None = None
     classes: NDArray[Any] | None = None
     shares: list[float] | None = None
-    columns: ColumnModel | None = None
+    columns: ColumnRows | None = None

@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from augan.codecs.codec import Codec
 from augan.codecs.origin import from_json, to_json
 from augan.codecs.table import TableCodec
-from augan.models.column_relations import relations_state, stored_relations
+from augan.inputs.labelled import USUAL_NAME
 from augan.models.config import SamplerConfig
 from augan.networks import Networks, build_class_networks
 from augan.sampling.column_rows import ColumnRows
 from augan.sampling.columns import ColumnModel
 from augan.sampling.maker import RowMaker
 from augan.sampling.pool import Pool, choose
+from augan.sampling.relation_set import Relations
+from augan.sampling.stored_relations import class_column, relations_state, stored_relations
 from augan.sampling.tuning import Trial
 
 WITHOUT_GAN = ("data", "columns")  # methods that train no GAN
@@ -133,8 +135,9 @@ class SamplerModel:
         if self.columns is not None:
             values["columns"], own = self.columns.model.state()
             tensors |= {f"{PREFIX}{key}": value for key, value in own.items()}
-            values["relations"], own = relations_state(self.columns.relations)
-            tensors |= {f"{OF_RELATIONS}{key}": value for key, value in own.items()}
+            values["relations"], arrays = relations_state(self.columns.relations)
+            own = {f"{OF_RELATIONS}{key}": torch.from_numpy(a) for key, a in arrays.items()}
+            tensors |= own
         return values, tensors
 
     @classmethod
@@ -214,7 +217,11 @@ def _stored_columns(
     )
     model = ColumnModel.from_state(codec, values["columns"], own)
     stored = values.get("relations")
-    return ColumnRows(model, stored_relations(stored, of_relations, codec.columns, classes))
+    if stored is None:
+        own_columns = (*codec.columns, class_column(USUAL_NAME, classes, codec.columns))
+        return ColumnRows(model, Relations((), own_columns))
+    arrays = {name: tensor.numpy() for name, tensor in of_relations.items()}
+    return ColumnRows(model, stored_relations(stored, arrays, codec.columns, classes))
 
 
 def class_networks(config: SamplerConfig, codec: Codec, n_classes: int, seed: int) -> Networks:

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from augan.exceptions import DataError
+from augan.sampling.asked_rows import MAX_DRAWN, MAX_TRIES, MIN_DRAWN
 
 Check = Callable[[Tensor], Tensor]  # encoded rows to a mask of the accepted ones
-
-MAX_TRIES = 100  # drawn rows for each requested one
-MIN_DRAWN, MAX_DRAWN = 256, 16_384  # rows per batch
 
 
 def draw_passing(

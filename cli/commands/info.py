@@ -28,6 +28,7 @@ def info(
 
 def _of_onnx(path: Path) -> dict[str, Any]:
     """Return the metadata of an exported file."""
+    from augan.deploy.column_draws import relations_in
     from augan.deploy.raw import ImageForm, form_of
     from augan.deploy.session import read_metadata
 
@@ -43,9 +44,10 @@ def _of_onnx(path: Path) -> dict[str, Any]:
     )
     rest = {name: value for name, value in facts.items() if name not in names}
     rest |= _context(facts["context"])
-    if facts.get("codes") is not None:
+    if not isinstance(form, ImageForm) and facts.get("codes") is not None:
         sizes = [one["values"] + len(one["members"]) + one["missing"] for one in facts["codes"]]
         rest["codes"] = {"columns": len(sizes), "codes": sum(sizes)}  # the class is one of them
+        rest["relations"] = relations_in(facts, form, path).describe()
     made_by = {"augan": facts["augan"], **facts["libraries"]}
     method = {"method": facts["class"], "made_by": made_by, "bytes": path.stat().st_size}
     return {**method, **data, **rest}

@@ -14,8 +14,9 @@ from augan_cli.app import app
 from typer.testing import CliRunner
 
 from augan import GANSampler, OnnxGenerator
+from augan.deploy import export
 from augan.deploy.checksum import with_checksum
-from augan.exceptions import DataError, ModelFileError
+from augan.exceptions import DataError, ExportError, ModelFileError
 
 CITIES = {"Paris": "FR", "Lyon": "FR", "Rome": "IT"}
 RELATIONS = ["total = unit * count", "city -> country", "start <= end"]
@@ -75,6 +76,15 @@ def test_shares_of_classes_follow_from_conditions(path: Path) -> None:
     assert (rows["total"] >= 300).all() and (classes == "large").mean() > 0.6
     with pytest.raises(DataError, match="where: no training row meets the conditions, as 'city'"):
         generator.sample(2, where={"country": "FR", "city": "Rome"})
+
+
+def test_too_many_columns_for_a_graph_are_an_error(
+    sampler: GANSampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "MAX_NODES", 100)
+    with pytest.raises(ExportError, match="part='generator': 8 columns are too many"):
+        sampler.export_onnx(tmp_path / "g.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_file_tells_its_relations_and_wrong_ones_are_refused(

@@ -20,6 +20,7 @@ from augan.deploy import graph
 from augan.deploy.card import model_card
 from augan.deploy.checksum import with_checksum
 from augan.deploy.column_parity import check_columns
+from augan.deploy.contents import MAX_NODES
 from augan.deploy.inputs import COUNT, EXPLAIN, FIRST, OF_COLUMNS, ORDER, RESERVED, TARGET_FPR
 from augan.deploy.metadata import metadata_of
 from augan.deploy.operators import OPSET
@@ -163,6 +164,11 @@ def _finish_interface(proto: onnx.ModelProto, model: ExportableModel, part: str)
         for name, default in ((ORDER, np.arange(len(bins))), (FIRST, first)):
             graph.make_optional(proto, name, default)
         graph.make_optional(proto, COUNT, count)
+        if len(proto.graph.node) > MAX_NODES:
+            raise ExportError(
+                f"part={shown(part)}: {len(bins)} columns are too many, their graph would have "
+                f"{len(proto.graph.node)} operators, more than {MAX_NODES}"
+            )
 
 
 def _check(model: ExportableModel, part: str, precision: str, bank: str, X: Any) -> None:

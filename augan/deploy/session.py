@@ -107,6 +107,9 @@ class Session:
         """Return ONNX Runtime's session; on the CPU if `may_fall_back` and the provider fails."""
         options = ort.SessionOptions()
         options.log_severity_level = SILENT
+        # its planning takes time that grows with the square of the nodes: half a minute for 200
+        # columns, whose steps follow each other
+        options.enable_mem_reuse = self.metadata.get("codes") is None
         if threads is not None:
             options.intra_op_num_threads = int(threads)
         reason = ""

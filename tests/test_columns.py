@@ -247,8 +247,6 @@ def test_small_tables_take_fewer_steps_and_can_be_planned(payments: Any) -> None
 def test_what_cannot_be_is_said_before_training(payments: Any) -> None:
     with pytest.raises(ParameterError, match="tune_for: not possible with method='columns'"):
         GANSampler(method="columns", tune_for="auto").fit(*payments)
-    with pytest.raises(ParameterError, match="filters: 'critic'"):
-        GANSampler(method="columns", filters=("critic",)).fit(*payments)
     digits = load_digits()
     with pytest.raises(ParameterError, match="images have no columns"):
         GANSampler(method="columns").fit(digits.images, digits.target)

@@ -608,7 +608,7 @@ def test_a_critic_that_cannot_judge_is_said_before_the_training(rows: Any) -> No
     few = GANSampler(filters=("critic",), validation_fraction=0.01, callbacks=[fail], **QUICK)
     with pytest.raises(DataError, match=r"'critic' needs 20 held-out rows, there are 3"):
         few.fit_resample(*rows)
-    with pytest.raises(ParameterError, match="'critic' needs a GAN"):
+    with pytest.raises(ParameterError, match="'critic' is not possible with method='data'"):
         GANSampler(filters=("critic",), method="data").fit(*rows)
 
 

@@ -84,7 +84,8 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         checks.distinct(list(FILTERS), empty=True),
         'sequence of {"critic", "label", "copies"}',
         """Filters that reject new rows.
-        "critic": rejection sampling by the critic, calibrated on held-out rows (Azadi 2019).
+        "critic": rejection sampling by the critic, calibrated on held-out rows (Azadi 2019); with
+        method="columns" by critics that are trained on drawn rows when the filter is first used.
         "label": rows that a random forest finds less typical of their class than 90 % of the real
         ones. "copies": rows nearer to a real one than 95 % of the real rows are to each other.
         There are as many rows as asked for, or an error; `refused_` has the number of rejected

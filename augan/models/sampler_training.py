@@ -23,7 +23,7 @@ from augan.inputs.reading import Data, is_image_array, take
 from augan.models.column_relations import relations_of
 from augan.models.column_training import train_columns
 from augan.models.config import SamplerConfig, for_rows, sampler_config
-from augan.models.sampler import WITHOUT_GAN, SamplerModel, class_networks
+from augan.models.sampler import SamplerModel, class_networks
 from augan.models.sampler_tuning import tune
 from augan.networks import Networks
 from augan.sampling.column_rows import ColumnRows
@@ -239,7 +239,7 @@ def _check_critic(config: SamplerConfig, codes: NDArray[np.intp], adds: bool, se
     """Raise an error, before training, if the filter "critic" is asked for but not possible."""
     if "critic" in config.filters and (config.synthetic_share is not None or adds):
         held_out = split_held_out(codes, config.validation_fraction, seed)
-        check_critic_filter(config.method not in WITHOUT_GAN, int(held_out.sum()))
+        check_critic_filter(config.method != "data", int(held_out.sum()))
 
 
 def _train_networks(

@@ -76,8 +76,8 @@ class ColumnNetwork(nn.Module):
         """Return features (n, width) of the first layer's outputs."""
         hidden = F.silu(hidden)
         for layer in self.hidden:
-            hidden = hidden + _dropout(F.silu(layer(hidden)), random)
-        return _dropout(hidden, random)
+            hidden = hidden + dropout(F.silu(layer(hidden)), DROPOUT, random)
+        return dropout(hidden, DROPOUT, random)
 
     def embeddings(self) -> Tensor:
         """Return the embeddings of the codes of all columns, each column with "masked" last."""
@@ -125,9 +125,9 @@ class ColumnNetwork(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
 
-def _dropout(values: Tensor, random: torch.Generator | None) -> Tensor:
+def dropout(values: Tensor, share: float, random: torch.Generator | None) -> Tensor:
     """Return the values, with a share of them set to 0 if there is a random stream."""
     if random is None:
         return values
-    kept = torch.empty_like(values).bernoulli_(1 - DROPOUT, generator=random)
-    return values * kept / (1 - DROPOUT)
+    kept = torch.empty_like(values).bernoulli_(1 - share, generator=random)
+    return values * kept / (1 - share)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -170,24 +169,15 @@ def check_critic_filter(has_critic: bool, n_held_out: int) -> None:
         If there are too few held-out rows for its calibration.
     """
     if not has_critic:
-        raise ParameterError("filters: 'critic' needs a GAN; give method='latent' or 'gan'")
+        raise ParameterError(
+            "filters: 'critic' is not possible with method='data'; give method='columns', 'latent' "
+            "or 'gan'"
+        )
     if n_held_out < MIN_HELD_OUT:
         raise DataError(
             f"filters: 'critic' needs {MIN_HELD_OUT} held-out rows, there are {n_held_out}; "
             "increase validation_fraction"
         )
-
-
-def build_filters(names: Sequence[str], pool: Pool, spread: float, seed: int) -> dict[str, Filter]:
-    """Return the filters by name, in the order in which they are applied."""
-    built: dict[str, Filter] = {}
-    if "copies" in names:
-        built["copies"] = CopyFilter(pool)
-    if "label" in names:
-        built["label"] = LabelFilter(pool, seed)
-    if "critic" in names:
-        built["critic"] = CriticFilter(pool, spread, seed)
-    return built
 
 
 def distances(rows: Tensor, others: Tensor, k: int) -> Tensor:

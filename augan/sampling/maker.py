@@ -14,9 +14,10 @@ from augan._random import torch_stream
 from augan.codecs.codec import Codec
 from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, shown
+from augan.sampling.build_filters import build_filters
 from augan.sampling.conditions import Conditions
 from augan.sampling.drawing import Check, draw_passing
-from augan.sampling.filters import BandFilter, Filter, build_filters
+from augan.sampling.filters import BandFilter, Filter
 from augan.sampling.pool import Pool
 from augan.sampling.sources import Source
 

@@ -20,6 +20,7 @@ from augan.networks import Networks, build_class_networks
 from augan.sampling.column_rows import ColumnRows
 from augan.sampling.columns import ColumnModel
 from augan.sampling.maker import RowMaker
+from augan.sampling.packed_rows import pack, unpack
 from augan.sampling.pool import Pool, choose
 from augan.sampling.relation_set import Relations
 from augan.sampling.stored_relations import class_column, relations_state, stored_relations
@@ -127,7 +128,7 @@ class SamplerModel:
             "tuning": None if trials is None else [to_json(astuple(trial)) for trial in trials],
         }
         pool = self.pool
-        tensors = {"rows": pool.rows, "labels": pool.labels, "held_out": pool.held_out}
+        tensors = {**pack(pool.rows), "labels": pool.labels, "held_out": pool.held_out}
         tensors["shares"] = self.shares
         if self.networks is not None:
             for name, module in self.networks.modules().items():
@@ -165,7 +166,7 @@ class SamplerModel:
             for module in networks.modules().values():
                 module.to(device)
         columns = _stored_columns(config, codec, classes, values, tensors)
-        parts = tensors["rows"], tensors["labels"], tensors["held_out"]
+        parts = unpack(tensors), tensors["labels"], tensors["held_out"]
         trials = values["tuning"]
         model = cls(
             config=config,

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from augan._random import torch_stream
 from augan.networks.row_critic import RowCritic
-from augan.sampling.filters import check_critic_filter
+from augan.sampling.filters import CEILING, N_CEILING_ROWS, check_critic_filter
 from augan.sampling.pool import Pool
 
 N_CRITICS = 2  # trained from different seeds; their logits are averaged
@@ -22,8 +22,6 @@ LR, DECAY = 1e-3, 0.05  # AdamW's first learning rate and weight decay
 WIDTH = 256
 DRAWN = 5  # drawn rows for each real one
 MAX_DRAWN = 20_000
-CEILING = 0.99  # quantile of the odds of drawn rows above which all are accepted
-N_CEILING_ROWS = 2048  # drawn rows for this quantile
 MAX_SCALE = 1.5  # of the logits, by calibration
 CHUNK = 4096  # rows
 

@@ -168,7 +168,7 @@ class ColumnModel:
 
     def state(self) -> tuple[list[bool], dict[str, Tensor]]:
         """Return which columns have missing values, and tensors by name."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors = {f"network.{k}": v.half() for k, v in self.network.state_dict().items()}
         for j, bins in enumerate(self.bins):
             tensors |= {f"{j}.{k}": torch.from_numpy(v) for k, v in bins.arrays().items()}
         return [bins.has_missing for bins in self.bins], tensors

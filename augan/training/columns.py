@@ -89,8 +89,10 @@ class ColumnPhase:
         self.random.set_state(state["random"].cpu())
 
     def finish(self) -> None:
-        """Freeze the network."""
+        """Freeze the network, its weights rounded to half precision, as they are stored."""
         freeze(self.network)
+        for weights in self.network.parameters():
+            weights.copy_(weights.half())
 
 
 def masked_loss(

@@ -122,7 +122,7 @@ def _csv_writer(handle: TextIO, *, neutral: bool, delimiter: str = ",") -> Write
         if neutral:
             batch = _mapped(batch, texts, _no_formula)
             batch.columns = [_no_formula(name) for name in batch.columns]
-        returns = any("\r" in str(cell) for i in texts for cell in batch.iloc[:, i])
+        returns = any("\r" in str(cell) for i in texts for cell in _distinct(batch.iloc[:, i]))
         batch.to_csv(
             handle,
             index=False,
@@ -138,8 +138,10 @@ def _csv_writer(handle: TextIO, *, neutral: bool, delimiter: str = ",") -> Write
 
 def _jsonl_writer(handle: TextIO) -> Write:
     def write(batch: pd.DataFrame) -> None:
-        for record in batch.to_dict("records"):
-            handle.write(json.dumps({str(k): plain(v) for k, v in record.items()}) + "\n")
+        names = [str(name) for name in batch.columns]
+        cells = [_each(batch.iloc[:, i], plain) for i in range(batch.shape[1])]
+        for row in zip(*cells, strict=True):
+            handle.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")
 
     return write
 
@@ -189,8 +191,30 @@ def _mapped(batch: pd.DataFrame, places: list[int], function: Callable[[Any], An
     """Return a table with a function applied to the cells of some columns."""
     batch = batch.copy(deep=False)
     for i in places:
-        batch.isetitem(i, batch.iloc[:, i].map(function))
+        column = batch.iloc[:, i]
+        if _is_text(column):
+            batch.isetitem(i, column.map({cell: function(cell) for cell in _distinct(column)}))
+        else:
+            batch.isetitem(i, column.map(function))
     return batch
+
+
+def _each(column: pd.Series[Any], function: Callable[[Any], Any]) -> list[Any]:
+    """Return the results of a function for the cells of a column (n,)."""
+    if not _is_text(column):
+        return [function(cell) for cell in column]
+    codes, texts = pd.factorize(column)
+    known = [*map(function, texts), None]  # code -1: missing
+    return [known[code] for code in codes.tolist()]
+
+
+def _distinct(column: pd.Series[Any]) -> Any:
+    """Return the distinct texts of a column of texts, else all cells."""
+    return column.dropna().unique() if _is_text(column) else column
+
+
+def _is_text(column: pd.Series[Any]) -> bool:
+    return isinstance(column.dtype, pd.StringDtype)
 
 
 def _no_formula(value: Any) -> Any:

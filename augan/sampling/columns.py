@@ -18,6 +18,7 @@ from augan.codecs.table import TableCodec
 from augan.networks.columns import ColumnNetwork
 from augan.sampling.conditions import Condition
 from augan.sampling.given import allowed_codes, given_columns, varying
+from augan.sampling.prefixes import Prefixes
 
 GROUP = 1024  # rows that are drawn in the same order of columns
 
@@ -142,19 +143,19 @@ class ColumnModel:
 
     def _codes(self, draws: Draws, weights: _Weights, allowed: Mapping[int, Tensor]) -> Tensor:
         """Return the codes (n, k) of rows, drawn column by column."""
-        hidden = weights.masked.expand(len(draws.codes), -1).clone()
+        rows = Prefixes(weights.masked, len(draws.codes))
         codes = torch.empty(draws.codes.shape, dtype=torch.long)
         for place in draws.order:
             logits = F.linear(
-                self.network.features(hidden), weights.outputs[place], weights.biases[place]
+                self.network.features(rows.hidden), weights.outputs[place], weights.biases[place]
             )
             if place in allowed:
                 logits = logits.masked_fill(~allowed[place], -torch.inf)
-            chosen = draws.codes[:, place : place + 1]
-            totals = logits.double().softmax(1).cumsum(1)
-            code = (totals <= chosen * totals[:, -1:]).sum(1).clamp(max=logits.shape[1] - 1)
-            codes[:, place] = code
-            hidden += weights.inputs[place][code]
+            chosen = draws.codes[:, place : place + 1].double()
+            totals = rows.spread(logits.double().softmax(1).cumsum(1))
+            code = torch.searchsorted(totals, chosen * totals[:, -1:], right=True)[:, 0]
+            codes[:, place] = code.clamp_(max=logits.shape[1] - 1)
+            rows.extend(codes[:, place], weights.inputs[place])
         return codes
 
     def _values(self, codes: Tensor, draws: Draws, given: Mapping[int, Given]) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from ._models import is_onnx, model_context, providers
 from ._reading import stored_reading
 
 BATCH_ROWS = 16_384  # written at a time
+BATCH_PIXELS = 2**24  # in a batch of images
 RANGE = ".."  # between the two ends of a range
 
 
@@ -122,18 +124,39 @@ def _batches(
     estimator: Any, parts: list[tuple[Any, int]], asked: dict[str, Any], seed: int, *, quiet: bool
 ) -> Iterator[tuple[Any, Any]]:
     """Yield rows, and their classes if there are any."""
+    size = _batch_rows(estimator.codec_)
+    if hasattr(estimator, "sample_batches"):
+        wanted = dict(parts) if parts[0][0] is not None else parts[0][1]
+        batches = estimator.sample_batches(wanted, batch_size=size, random_state=seed, **asked)
+    else:
+        batches = _sampled(estimator, parts, asked, seed, size)
+    with progress(quiet) as display:
+        task = display.add_task("sample", total=sum(n for _, n in parts), note="")
+        for rows, classes in batches:
+            yield rows, classes
+            display.advance(task, len(rows))
+
+
+def _batch_rows(codec: Any) -> int:
+    """Return the number of rows or images of a batch."""
+    if codec.kind != "image":
+        return BATCH_ROWS
+    return max(1, min(BATCH_ROWS, BATCH_PIXELS // math.prod(codec.shape)))
+
+
+def _sampled(
+    estimator: Any, parts: list[tuple[Any, int]], asked: dict[str, Any], seed: int, size: int
+) -> Iterator[tuple[Any, Any]]:
+    """Yield batches of an estimator that only makes rows all at once."""
     import numpy as np
 
     random = np.random.RandomState(seed)
-    with progress(quiet) as display:
-        task = display.add_task("sample", total=sum(n for _, n in parts), note="")
-        for label, n in parts:
-            for start in range(0, n, BATCH_ROWS):
-                size = min(BATCH_ROWS, n - start)
-                number: Any = size if label is None else {label: size}
-                made = estimator.sample(number, random_state=random, **asked)
-                yield made if isinstance(made, tuple) else (made, None)
-                display.advance(task, size)
+    for label, n in parts:
+        for start in range(0, n, size):
+            number: Any = min(size, n - start)
+            number = number if label is None else {label: number}
+            made = estimator.sample(number, random_state=random, **asked)
+            yield made if isinstance(made, tuple) else (made, None)
 
 
 def _as_table(rows: Any, classes: Any, codec: Any, context: dict[str, Any]) -> Any:

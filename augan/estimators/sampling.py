@@ -7,34 +7,24 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
-from augan._random import draw_seed, torch_stream
-from augan.checks import check_arguments
 from augan.codecs.codec import Codec
+from augan.estimators.batches import BatchesMixin
 from augan.estimators.exporting import ExportMixin
-from augan.exceptions import ExportError, ParameterError, shown
-from augan.frames import given_back
+from augan.exceptions import ExportError, shown
 from augan.models.exportable import ExportableModel
 from augan.models.sampler import SamplerModel
 from augan.networks import Networks
-from augan.sampling.conditions import Conditions, read_conditions
 from augan.sampling.tuning import Trial
 
 if TYPE_CHECKING:
     from augan.deploy.export import ExportReport
 
 
-class SamplingMixin(ExportMixin):
+class SamplingMixin(BatchesMixin, ExportMixin):
     """Mixin of samplers with a fitted `model_`."""
-
-    model_: SamplerModel
-    classes_: NDArray[Any]
-    refused_: dict[str, int]
-    random_state: Any
 
     def sample(
         self,
@@ -75,17 +65,10 @@ class SamplingMixin(ExportMixin):
             If too few rows meet the conditions and pass the filters; the message has the number of
             rejected rows.
         """
-        check_is_fitted(self, "model_")
-        given = self.random_state if random_state is None else random_state
-        check_arguments(random_state=random_state)
-        if score_range is not None:
-            check_arguments(score_range=score_range)
-        random = torch_stream(draw_seed(given), "sample")
-        conditions = read_conditions(where, self.codec_)
-        wanted = self._wanted(n_samples, conditions, random)
-        rows, y = self._make(wanted, random, conditions=conditions, score_range=score_range)
-        frame = isinstance(rows, pd.DataFrame)
-        return (given_back(rows, self.codec_.library) if frame else rows), y
+        random, wanted, asked = self._asked(n_samples, where, score_range, random_state)
+        self.model_.maker.check_memory(sum(wanted.values()))
+        rows, y = self._make(wanted, random, **asked)
+        return self._as_trained(rows), y
 
     def export_onnx(
         self,
@@ -213,25 +196,3 @@ class SamplingMixin(ExportMixin):
         """Return new rows, sorted by class, and their classes."""
         rows, self.refused_ = self.model_.maker.make(wanted, random, **asked)
         return rows, np.repeat(self.classes_[list(wanted)], list(wanted.values()))
-
-    def _wanted(
-        self, n_samples: Any, conditions: Conditions | None, random: torch.Generator
-    ) -> dict[int, int]:
-        """Return the requested number of rows of each class, by the index of the class."""
-        if not isinstance(n_samples, Mapping):
-            check_arguments(n_samples=n_samples)
-            shares = self.model_.maker.shares(self.model_.shares, conditions)
-            drawn = torch.multinomial(shares, n_samples, replacement=True, generator=random)
-            counts = torch.bincount(drawn, minlength=len(self.classes_)).tolist()
-            return {code: n for code, n in enumerate(counts) if n}
-        known = {label: code for code, label in enumerate(self.classes_.tolist())}
-        for label, n in n_samples.items():
-            if label not in known:
-                found = ", ".join(map(shown, sorted(known, key=str)[:5]))
-                raise ParameterError(
-                    f"n_samples: no class {shown(label)} in training; it had {found}"
-                )
-            check_arguments(n_samples=n)
-        if not n_samples:
-            raise ParameterError("n_samples: the mapping is empty")
-        return {known[label]: n for label, n in n_samples.items()}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from augan._random import torch_stream
 from augan.codecs.codec import Codec
 from augan.codecs.table import TableCodec
 from augan.exceptions import DataError, shown
+from augan.sampling.batches import Block, block_rows, blocks_of, check_memory, rebatched
 from augan.sampling.build_filters import build_filters
 from augan.sampling.conditions import Conditions
 from augan.sampling.drawing import Check, draw_passing
@@ -91,6 +94,17 @@ class RowMaker:
             raise DataError("where: no training row meets the conditions")
         return shares * met / counts.clamp(min=1)
 
+    def check_memory(self, n: int) -> None:
+        """Check that `n` rows, drawn and decoded, fit into the computer's memory.
+
+        Raises
+        ------
+        ParameterError
+            If they do not.
+        """
+        drawn = 8 * self.codec.width if isinstance(self.codec, TableCodec) else 0
+        check_memory(n, 2 * max(drawn, self.pool.rows[:1].nbytes))
+
     def make(
         self,
         wanted: Mapping[int, int],
@@ -107,33 +121,67 @@ class RowMaker:
             If a class has too few real rows, or too few new rows are accepted.
         """
         refused: Counter[str] = Counter()
+        blocks = self._blocks(wanted, random, refused, conditions, score_range)
+        rows = self._decode([rows for _, rows in blocks])
+        return (rows if conditions is None else conditions.assign(rows)), dict(refused)
+
+    def batches(
+        self,
+        wanted: Mapping[int, int],
+        random: torch.Generator,
+        size: int,
+        refused: Counter[str],
+        *,
+        conditions: Conditions | None = None,
+        score_range: tuple[float, float] | None = None,
+    ) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+        """Yield the rows of `make`, `size` at a time, and their classes; update `refused`.
+
+        Raises
+        ------
+        DataError
+            As `make` does.
+        """
+        blocks = self._blocks(wanted, random, refused, conditions, score_range)
+        for raw, labels in rebatched(blocks, size):
+            rows = self._decode([raw])
+            yield (rows if conditions is None else conditions.assign(rows)), labels
+
+    def _blocks(
+        self,
+        wanted: Mapping[int, int],
+        random: torch.Generator,
+        refused: Counter[str],
+        conditions: Conditions | None,
+        score_range: tuple[float, float] | None,
+    ) -> Iterator[Block]:
+        """Yield encoded or raw rows that pass the filters, a block of one class at a time."""
         filters = dict(self.filters)
         if score_range is not None:
             band = BandFilter(self.pool, score_range)
             filters["score_range"] = self._bands.setdefault((band.low, band.high), band)
         starts = self.starts(conditions)
         raw = self.pool.columns is not None  # as raw rows, which meet the conditions
-        pieces = []
+        size = block_rows(self.pool.rows[:1].numel())
         for label, n in wanted.items():
-            if n:
-                self._check(label, starts)
-                source = self._source(label, starts, conditions)
-                checks: dict[str, Check] = {}
-                if conditions is not None and not raw:
-                    checks["where"] = lambda rows: self._hold(conditions, rows)
-                for name, filter_ in filters.items():
-                    checks[name] = partial(self._keep, filter_, label=label, random=random)
-                what = f"class {shown(self.names[label])}: "
+            if not n:
+                continue
+            self._check(label, starts)
+            source = self._source(label, starts, conditions)
+            checks: dict[str, Check] = {}
+            if conditions is not None and not raw:
+                checks["where"] = partial(self._hold, conditions)
+            for name, filter_ in filters.items():
+                checks[name] = partial(self._keep, filter_, label=label, random=random)
+            what = f"class {shown(self.names[label])}: "
+            draw = partial(self._draw, source, random, as_decoded=bool(checks) and not raw)
+            for part in blocks_of(n, size):
+                yield label, draw_passing(part, draw, checks, refused, what)
 
-                def draw(
-                    n: int, source: Source = source, as_decoded: bool = bool(checks) and not raw
-                ) -> Tensor:
-                    rows = source.draw(n, random)
-                    return self.codec.as_decoded(rows) if as_decoded else rows
-
-                pieces.append(draw_passing(n, draw, checks, refused, what))
-        rows = self._decode(pieces)
-        return (rows if conditions is None else conditions.assign(rows)), dict(refused)
+    def _draw(self, source: Source, random: torch.Generator, n: int, *, as_decoded: bool) -> Tensor:
+        """Return `n` rows of a source, as they are after decoding if asked for."""
+        rows = source.draw(n, random)
+        return self.codec.as_decoded(rows) if as_decoded else rows
 
     def _keep(self, filter_: Filter, rows: Tensor, label: int, random: torch.Generator) -> Tensor:
         """Return a mask (n,) of encoded or raw rows that a filter keeps."""

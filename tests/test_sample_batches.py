@@ -12,10 +12,11 @@ import torch
 from augan_cli.app import app
 from typer.testing import CliRunner
 
+import augan.sampling.batches
 import augan.sampling.maker
 from augan import GANSampler
 from augan.codecs.bins import Given
-from augan.exceptions import DataError, ParameterError
+from augan.exceptions import ParameterError
 from augan.io.results import open_results
 from augan.sampling.batches import block_rows, label_counts, rebatched
 from augan.sampling.columns import Draws
@@ -74,13 +75,17 @@ def test_wrong_requests_are_said_at_once(sampler: GANSampler) -> None:
         sampler.sample_batches(10, batch_size=0)
     with pytest.raises(ParameterError, match="no class 'x'"):
         sampler.sample_batches({"x": 1})
-    with pytest.raises(DataError, match="amount"):
+    with pytest.raises(ParameterError, match="amount"):
         sampler.sample_batches(5, where={"amount": (1e7, 2e7)})
 
 
-def test_more_rows_than_memory_are_refused(sampler: GANSampler) -> None:
-    with pytest.raises(ParameterError, match=r"n_samples=\d+: .*memory.*sample_batches"):
-        sampler.sample({"fraud": 10**12 // 8})
+def test_more_rows_than_memory_are_refused(
+    sampler: GANSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 2**20}
+    monkeypatch.setattr(augan.sampling.batches.os, "sysconf", pages.get, raising=False)
+    with pytest.raises(ParameterError, match=r"n_samples=1000000000: \d\d GB.*\(4 GB\).*batches"):
+        sampler.sample({"fraud": 10**9})
     rows, y = next(sampler.sample_batches({"fraud": 10**9}, batch_size=3))
     assert len(rows) == 3 and (y == "fraud").all()
 

@@ -143,6 +143,7 @@ ARGUMENTS = {  # of methods
     "score_range": Check(_is_range, "two quantiles, the lower one first, from 0 to 1"),
     "n_samples": integer(1, ROWS),
     "batch_size": integer(1, ROWS),
+    "max_copies": real(0, 1),
     "truncation": or_value(None, real(0, np.inf, above=True)),
     "n_steps": integer(2, 10**6),
     "strength": Check(lambda v: _is_real(v) and bool(np.isfinite(v)), "a finite number"),

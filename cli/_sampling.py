@@ -27,6 +27,7 @@ class Request:
     where: list[str]
     score_range: str | None
     truncation: float | None
+    max_copies: float | None
     seed: int
 
 
@@ -46,13 +47,7 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
     estimator = _load(model, device, request)
     codec, labelled = estimator.codec_, hasattr(estimator, "classes_")
     parts = _parts(estimator, model, request)
-    asked: dict[str, Any] = {"where": read_where(request.where, codec)}
-    if not is_onnx(model):
-        asked["score_range"] = read_range(request.score_range)
-        if request.truncation is not None:
-            if labelled:
-                raise ParameterError(f"--truncation: {model} is a sampler, not a detector")
-            asked["truncation"] = request.truncation
+    asked = _asked(estimator, model, request)
     batches = _batches(estimator, parts, asked, request.seed, quiet=quiet)
     suffix = out.suffix.lower()
     if codec.kind != "image":
@@ -88,6 +83,7 @@ def _load(model: Path, device: str, request: Request) -> Any:
     given = {
         "--score-range": request.score_range,
         "--truncation": request.truncation,
+        "--max-copies": request.max_copies,
     }
     for option in (name for name, value in given.items() if value is not None):
         raise ParameterError(f"{option}: {model} is an exported generator; use the .augan file")
@@ -99,6 +95,26 @@ def _load(model: Path, device: str, request: Request) -> Any:
             f"--where: {model} is an exported generator of rows from latents; use the .augan file"
         )
     return generator
+
+
+def _asked(estimator: Any, model: Path, request: Request) -> dict[str, Any]:
+    """Return what `sample` of an estimator is asked for, beside the number of rows."""
+    from augan.exceptions import ParameterError
+
+    labelled = hasattr(estimator, "classes_")
+    asked: dict[str, Any] = {"where": read_where(request.where, estimator.codec_)}
+    if is_onnx(model):
+        return asked
+    asked["score_range"] = read_range(request.score_range)
+    if request.truncation is not None:
+        if labelled:
+            raise ParameterError(f"--truncation: {model} is a sampler, not a detector")
+        asked["truncation"] = request.truncation
+    if request.max_copies is not None:
+        if not labelled:
+            raise ParameterError(f"--max-copies: {model} is a detector, not a sampler")
+        asked["max_copies"] = request.max_copies
+    return asked
 
 
 def _parts(estimator: Any, model: Path, request: Request) -> list[tuple[Any, int]]:

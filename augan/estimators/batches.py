@@ -35,6 +35,7 @@ class BatchesMixin:
         batch_size: int = 16_384,
         where: Mapping[str, Any] | None = None,
         score_range: tuple[float, float] | None = None,
+        max_copies: float | None = None,
         random_state: Any = None,
     ) -> Iterator[tuple[Any, NDArray[Any]]]:
         """Return an iterator over the rows of `sample`, in batches of constant memory.
@@ -48,7 +49,7 @@ class BatchesMixin:
             Exact number of rows: of all classes, with their frequencies in training, or of each.
         batch_size : int, default=16384
             Rows of a batch; the last one has the rest.
-        where, score_range, random_state
+        where, score_range, max_copies, random_state
             As in `sample`.
 
         Returns
@@ -71,7 +72,7 @@ class BatchesMixin:
         [100, 100, 50]
         """
         check_arguments(batch_size=batch_size)
-        random, wanted, asked = self._asked(n_samples, where, score_range, random_state)
+        random, wanted, asked = self._asked(n_samples, where, score_range, max_copies, random_state)
         return self._batches(wanted, random, batch_size, asked)
 
     def _batches(
@@ -84,7 +85,7 @@ class BatchesMixin:
         self.refused_ = dict(refused)
 
     def _asked(
-        self, n_samples: Any, where: Any, score_range: Any, random_state: Any
+        self, n_samples: Any, where: Any, score_range: Any, max_copies: Any, random_state: Any
     ) -> tuple[torch.Generator, dict[int, int], dict[str, Any]]:
         """Return the random stream, the rows of each class, and what else is asked of them."""
         check_is_fitted(self, "model_")
@@ -92,10 +93,13 @@ class BatchesMixin:
         check_arguments(random_state=random_state)
         if score_range is not None:
             check_arguments(score_range=score_range)
+        if max_copies is not None:
+            check_arguments(max_copies=max_copies)
         random = torch_stream(draw_seed(given), "sample")
         conditions = read_conditions(where, self.model_.codec)
         wanted = self._wanted(n_samples, conditions, random)
-        return random, wanted, {"conditions": conditions, "score_range": score_range}
+        asked = {"conditions": conditions, "score_range": score_range, "max_copies": max_copies}
+        return random, wanted, asked
 
     def _as_trained(self, rows: Any) -> Any:
         """Return new rows as a frame of the library of the training rows."""

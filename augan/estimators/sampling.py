@@ -32,6 +32,7 @@ class SamplingMixin(BatchesMixin, ExportMixin):
         *,
         where: Mapping[str, Any] | None = None,
         score_range: tuple[float, float] | None = None,
+        max_copies: float | None = None,
         random_state: Any = None,
     ) -> tuple[Any, NDArray[Any]]:
         """Return new rows, with the columns and dtypes of training, and their classes.
@@ -47,6 +48,9 @@ class SamplingMixin(BatchesMixin, ExportMixin):
             Quantiles of the distances of real rows to their nearest neighbours in the class,
             between which the distances of new rows lie; (0.9, 0.99) gives rows at the edge of the
             class.
+        max_copies : float, optional
+            Largest share of near copies among new rows of a table, from 0 to 1: rows closer to a
+            training row than 95 % of the held-out rows are. Others are drawn again.
         random_state : int, RandomState or None, default=None
             Seed; ``None`` is the constructor's `random_state`.
 
@@ -65,7 +69,7 @@ class SamplingMixin(BatchesMixin, ExportMixin):
             If too few rows meet the conditions and pass the filters; the message has the number of
             rejected rows.
         """
-        random, wanted, asked = self._asked(n_samples, where, score_range, random_state)
+        random, wanted, asked = self._asked(n_samples, where, score_range, max_copies, random_state)
         self.model_.maker.check_memory(sum(wanted.values()))
         rows, y = self._make(wanted, random, **asked)
         return self._as_trained(rows), y

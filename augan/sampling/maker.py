@@ -21,6 +21,7 @@ from augan.sampling.build_filters import build_filters
 from augan.sampling.conditions import Conditions
 from augan.sampling.drawing import Check, draw_passing
 from augan.sampling.filters import BandFilter, Filter
+from augan.sampling.near_copies import NearCopyLimit
 from augan.sampling.pool import Pool
 from augan.sampling.sources import Source
 
@@ -112,6 +113,7 @@ class RowMaker:
         *,
         conditions: Conditions | None = None,
         score_range: tuple[float, float] | None = None,
+        max_copies: float | None = None,
     ) -> tuple[Any, dict[str, int]]:
         """Return rows, sorted by class, and the number of rows that each filter rejected.
 
@@ -121,7 +123,7 @@ class RowMaker:
             If a class has too few real rows, or too few new rows are accepted.
         """
         refused: Counter[str] = Counter()
-        blocks = self._blocks(wanted, random, refused, conditions, score_range)
+        blocks = self._blocks(wanted, random, refused, conditions, score_range, max_copies)
         rows = self._decode([rows for _, rows in blocks])
         return (rows if conditions is None else conditions.assign(rows)), dict(refused)
 
@@ -134,6 +136,7 @@ class RowMaker:
         *,
         conditions: Conditions | None = None,
         score_range: tuple[float, float] | None = None,
+        max_copies: float | None = None,
     ) -> Iterator[tuple[Any, NDArray[np.intp]]]:
         """Yield the rows of `make`, `size` at a time, and their classes; update `refused`.
 
@@ -142,7 +145,7 @@ class RowMaker:
         DataError
             As `make` does.
         """
-        blocks = self._blocks(wanted, random, refused, conditions, score_range)
+        blocks = self._blocks(wanted, random, refused, conditions, score_range, max_copies)
         for raw, labels in rebatched(blocks, size):
             rows = self._decode([raw])
             yield (rows if conditions is None else conditions.assign(rows)), labels
@@ -154,12 +157,15 @@ class RowMaker:
         refused: Counter[str],
         conditions: Conditions | None,
         score_range: tuple[float, float] | None,
+        max_copies: float | None,
     ) -> Iterator[Block]:
         """Yield encoded or raw rows that pass the filters, a block of one class at a time."""
         filters = dict(self.filters)
         if score_range is not None:
             band = BandFilter(self.pool, score_range)
             filters["score_range"] = self._bands.setdefault((band.low, band.high), band)
+        if max_copies is not None:  # last, as it counts the rows that are kept
+            filters["max_copies"] = NearCopyLimit(self.pool, max_copies)
         starts = self.starts(conditions)
         raw = self.pool.columns is not None  # as raw rows, which meet the conditions
         size = block_rows(self.pool.rows[:1].numel())

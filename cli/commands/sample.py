@@ -48,6 +48,13 @@ ScoreRange = Annotated[
         help="Only rows with scores between these training quantiles.",
     ),
 ]
+MaxCopies = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Largest share of near copies.",
+    ),
+]
 Truncation = Annotated[
     float | None,
     typer.Option(
@@ -66,6 +73,7 @@ def sample(
     where: Where = None,
     score_range: ScoreRange = None,
     truncation: Truncation = None,
+    max_copies: MaxCopies = None,
     seed: Seed = 0,
     quiet: Quiet = False,
     device: Device = "auto",
@@ -75,5 +83,8 @@ def sample(
     with plain_errors():
         set_threads(threads, model=model)
         check_sample(out, model)
-        request = Request(number, class_, balanced, where or [], score_range, truncation, seed)
+        conditions = where or []
+        request = Request(
+            number, class_, balanced, conditions, score_range, truncation, max_copies, seed
+        )
         say(write_sample(model, out, request, device, quiet=quiet), quiet=quiet)

@@ -144,6 +144,7 @@ ARGUMENTS = {  # of methods
     "n_samples": integer(1, ROWS),
     "batch_size": integer(1, ROWS),
     "max_copies": real(0, 1),
+    "n": integer(1, 1000),
     "truncation": or_value(None, real(0, np.inf, above=True)),
     "n_steps": integer(2, 10**6),
     "strength": Check(lambda v: _is_real(v) and bool(np.isfinite(v)), "a finite number"),

@@ -17,8 +17,8 @@ from torch import Tensor
 from augan._random import draw_seed, numpy_stream, torch_stream
 from augan.codecs.codec import Codec
 from augan.estimators.dry_run import DryRunMixin
+from augan.estimators.imputing import ImputingMixin
 from augan.estimators.sampler_parameters import SamplerParameters
-from augan.estimators.sampling import SamplingMixin
 from augan.exceptions import ParameterError, shown
 from augan.frames import library_of
 from augan.inputs.labelled import (
@@ -48,7 +48,7 @@ STRATEGIES = ("auto", "not majority", "minority", "not minority", "all")  # of i
 
 
 @estimator
-class GANSampler(SamplingMixin, DryRunMixin, SamplerParameters, BaseOverSampler):
+class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler):
     """Over-sample rare classes with synthetic rows of a class-conditional GAN.
 
     A generator and a critic are trained on all rows, and class conditioning is phased in, so small

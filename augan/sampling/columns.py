@@ -117,7 +117,7 @@ class ColumnModel:
             If no training value of a column is in its range.
         """
         given = given or {}
-        weights = _Weights(self.network)
+        weights = ColumnWeights(self.network)
         allowed = self._allowed(given)
         rows = []
         for start in range(0, n, GROUP):
@@ -129,7 +129,7 @@ class ColumnModel:
     def drawn(self, draws: Draws, given: Mapping[int, Given] | None = None) -> Array:
         """Return the rows (n, k), as of `draw`, that random numbers give."""
         given = given or {}
-        codes = self._codes(draws, _Weights(self.network), self._allowed(given))
+        codes = self._codes(draws, ColumnWeights(self.network), self._allowed(given))
         return self._values(codes, draws, given)
 
     def given(self, conditions: Iterable[Condition]) -> dict[int, Given]:
@@ -141,7 +141,7 @@ class ColumnModel:
         allowed = allowed_codes(given, self.codec.columns, self.bins)
         return {place: torch.from_numpy(mask) for place, mask in allowed.items()}
 
-    def _codes(self, draws: Draws, weights: _Weights, allowed: Mapping[int, Tensor]) -> Tensor:
+    def _codes(self, draws: Draws, weights: ColumnWeights, allowed: Mapping[int, Tensor]) -> Tensor:
         """Return the codes (n, k) of rows, drawn column by column."""
         rows = Prefixes(weights.masked, len(draws.codes))
         codes = torch.empty(draws.codes.shape, dtype=torch.long)
@@ -151,10 +151,8 @@ class ColumnModel:
             )
             if place in allowed:
                 logits = logits.masked_fill(~allowed[place], -torch.inf)
-            chosen = draws.codes[:, place : place + 1].double()
             totals = rows.spread(logits.double().softmax(1).cumsum(1))
-            code = torch.searchsorted(totals, chosen * totals[:, -1:], right=True)[:, 0]
-            codes[:, place] = code.clamp_(max=logits.shape[1] - 1)
+            codes[:, place] = chosen_codes(totals, draws.codes[:, place])
             rows.extend(codes[:, place], weights.inputs[place])
         return codes
 
@@ -202,7 +200,7 @@ class ColumnModel:
         return cls(codec, bins, places, network)
 
 
-class _Weights:
+class ColumnWeights:
     """The network's weights by column, so that a column that is drawn costs one addition.
 
     The first layer is linear in the embeddings: `masked` is its output if all columns are masked,
@@ -218,6 +216,12 @@ class _Weights:
         self.masked = network.project.bias + sum(table[-1] for table in tables)
         self.outputs = network.outputs().split(sizes)
         self.biases = network.bias.split(sizes)
+
+
+def chosen_codes(totals: Tensor, uniform: Tensor) -> Tensor:
+    """Return the codes (n,) that uniform numbers (n,) choose by cumulative shares (n, size)."""
+    chosen = uniform[:, None].double() * totals[:, -1:]
+    return torch.searchsorted(totals, chosen, right=True)[:, 0].clamp_(max=totals.shape[1] - 1)
 
 
 def _network(bins: Sequence[ColumnBins], width: int, seed: int) -> ColumnNetwork:

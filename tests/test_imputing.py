@@ -181,8 +181,9 @@ def test_other_dtypes_and_libraries_keep_theirs(sampler: GANSampler, gaps: pd.Da
     assert (found.astype(object).where(known, 0) == typed.astype(object).where(known, 0)).all(
         axis=None
     )
+    shops = [shop if isinstance(shop, str) else None for shop in gaps["shop"]]
     polar = pl.from_pandas(typed.drop(columns=["shop"])).with_columns(
-        shop=pl.Series([v if isinstance(v, str) else None for v in gaps["shop"]], dtype=pl.Categorical)
+        shop=pl.Series(shops, dtype=pl.Categorical)
     )
     polar = polar.select(list(gaps))
     made = sampler.impute(polar, random_state=1)

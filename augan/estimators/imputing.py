@@ -151,8 +151,7 @@ def _absent(data: Data, raw: Array, columns: list[Column]) -> Mask:
 
 def _warn_of_empty(columns: list[Column], absent: Mask) -> None:
     """Warn of missing values in columns that had no value in training."""
-    found = absent.any(0).tolist()
-    empty = [c.name for c, gone in zip(columns, found, strict=True) if gone and _is_empty(c)]
+    empty = [c.name for i, c in enumerate(columns) if _is_empty(c) and absent[:, i].any()]
     if empty:
         warnings.warn(
             f"column {listed(map(shown, empty))} had no value in training: its missing values stay",

@@ -246,7 +246,9 @@ class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
         if share is not None:
             self.sampling_strategy_ = dict(zip(labels, (copies + added).tolist(), strict=True))
         wanted = {code: n for code, n in enumerate(added.tolist()) if n}
-        new, y_new = self._make(wanted, torch_stream(self.seed_, "sample"))
+        random = torch_stream(self.seed_, "sample")
+        new, self.refused_ = self.model_.added_maker.make(wanted, random)
+        y_new = self._labels(wanted)
         copied = draw_copies(codes, copies, numpy_stream(self.seed_, "copies"))
         if not wanted and not len(copied):
             return X, y

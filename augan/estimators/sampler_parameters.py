@@ -30,10 +30,10 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         """How new rows are made.
         "columns", for tables: by a network that gives the distribution of a column, given any
         others; a row is drawn column by column in a random order (Hoogeboom 2022), and the class is
-        one of the columns. Conditions are met without rejection; `spread` is not used. "gan": by
-        the generator, without an encoder. "latent": from real rows whose latents are moved. "data":
-        from real rows whose columns are moved one by one, or from real images, deformed and with
-        noise; no GAN is trained. "auto" is "data" for images; for tables it is "latent" for classes
+        one of the columns. Conditions are met without rejection. "gan": by the generator, without
+        an encoder. "latent": from real rows whose latents are moved. "data": from real rows whose
+        columns are moved one by one, or from real images, deformed and with noise; no GAN is
+        trained. "auto" is "data" for images; for tables it is "latent" for classes
         with at least 5 rows, and "data" for smaller ones.""",
     )
     relations: Any = parameter(
@@ -49,15 +49,24 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         on the left of "=", or on the right of "->", is computed from the others. `relations_` has
         those that are used. None: none.""",
     )
-    spread: float = parameter(
-        1.0,
-        real(0, WEIGHT),
-        "float",
+    spread: str | float = parameter(
+        "auto",
+        or_value("auto", real(0, WEIGHT)),
+        '"auto" or float',
         """Distance of new rows from the real ones that they are made from.
         In standard deviations of the class's latents for "latent", in half standard deviations of
         a column for "data". Images of "data" are rotated by up to a fifth of a radian times this,
         zoomed by up to 15 % and so on (Simard 2003), and get another brightness and contrast and
-        white noise of up to 0.3 standard deviations of their pixels times this.""",
+        white noise of up to 0.3 standard deviations of their pixels times this.
+
+        For "columns", the share of a new row's cells that are drawn, as a mean over rows. The
+        others have the categories, frequent values and bins of a real row of the class, in random
+        columns. With 1 or more all cells are drawn: no row then shows which values a single real
+        row had.
+
+        "auto" is 1, and for "columns" 0.5 in `fit_resample`, whose rows are added to the real ones;
+        in `sample` it is the smallest of 0.5, 0.6, ..., 1 with which new rows are no nearer to
+        training rows than held-out rows are (`sample_spread_`).""",
     )
     synthetic_share: str | float | None = parameter(
         "auto",

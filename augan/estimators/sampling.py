@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from augan.codecs.codec import Codec
@@ -71,8 +70,8 @@ class SamplingMixin(BatchesMixin, ExportMixin):
         """
         random, wanted, asked = self._asked(n_samples, where, score_range, max_copies, random_state)
         self.model_.maker.check_memory(sum(wanted.values()))
-        rows, y = self._make(wanted, random, **asked)
-        return self._as_trained(rows), y
+        rows, self.refused_ = self.model_.maker.make(wanted, random, **asked)
+        return self._as_trained(rows), self._labels(wanted)
 
     def export_onnx(
         self,
@@ -165,8 +164,13 @@ class SamplingMixin(BatchesMixin, ExportMixin):
 
     @property
     def spread_(self) -> float:
-        """`spread`, or the value chosen by cross-validation."""
+        """The spread of the rows of `fit_resample`: `spread`, or what cross-validation chose."""
         return self._model().spread
+
+    @property
+    def sample_spread_(self) -> float:
+        """The spread of the rows of `sample`."""
+        return self._model().sample_spread
 
     @property
     def synthetic_share_(self) -> float | None:
@@ -194,9 +198,7 @@ class SamplingMixin(BatchesMixin, ExportMixin):
             raise AttributeError(f"this {type(self).__name__} is not fitted")
         return self.model_
 
-    def _make(
-        self, wanted: Mapping[int, int], random: torch.Generator, **asked: Any
-    ) -> tuple[Any, NDArray[Any]]:
-        """Return new rows, sorted by class, and their classes."""
-        rows, self.refused_ = self.model_.maker.make(wanted, random, **asked)
-        return rows, np.repeat(self.classes_[list(wanted)], list(wanted.values()))
+    def _labels(self, wanted: Mapping[int, int]) -> NDArray[Any]:
+        """Return the classes of rows in the numbers `wanted` of each class."""
+        labels: NDArray[Any] = np.repeat(self.classes_[list(wanted)], list(wanted.values()))
+        return labels

@@ -114,6 +114,7 @@ class SamplerParts(Part):
         Field(fail_fast=True, max_length=MOST_COLUMNS),
     ]
     spread: NotNegative
+    sample_spread: NotNegative | None = None
     share: Annotated[float, Field(ge=0, lt=1)] | None = None  # 0: copies alone
     symmetry: Literal["flips", "dihedral"] | None = None
     tuning: Annotated[list[list[Written]], Field(max_length=1000)] | None

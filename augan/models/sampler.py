@@ -52,7 +52,10 @@ class SamplerModel:
     strategy : dict
         Number of rows of each class that are added.
     spread, synthetic_share, symmetry : float, float or None, str or None
-        The parameters of these names, or the values chosen by cross-validation.
+        The parameters of these names, or the values chosen by cross-validation; the spread of rows
+        that are added to the real ones.
+    sample_spread : float
+        The spread of rows that stand alone.
     tuning : list of Trial or None
         The results of cross-validation.
     seed : int
@@ -69,6 +72,7 @@ class SamplerModel:
     shares: Tensor
     strategy: dict[Any, int]
     spread: float
+    sample_spread: float
     synthetic_share: float | None
     symmetry: str | None
     tuning: list[Trial] | None
@@ -76,7 +80,7 @@ class SamplerModel:
     columns: ColumnRows | None = None
 
     def __post_init__(self) -> None:
-        self._maker: RowMaker | None = None
+        self._makers: dict[float, RowMaker] = {}
 
     @property
     def names(self) -> list[Any]:
@@ -103,17 +107,25 @@ class SamplerModel:
 
     @property
     def maker(self) -> RowMaker:
-        """The maker of new rows; its filters are fitted when they are first used."""
-        if self._maker is None:
-            self._maker = RowMaker(
+        """The maker of rows that stand alone; its filters are fitted when they are first used."""
+        return self._maker(self.sample_spread)
+
+    @property
+    def added_maker(self) -> RowMaker:
+        """The maker of rows that are added to the real ones."""
+        return self._maker(self.spread)
+
+    def _maker(self, spread: float) -> RowMaker:
+        if spread not in self._makers:
+            self._makers[spread] = RowMaker(
                 self.pool.reflected(self.symmetry),
                 self.codec,
                 self.names,
                 filters=self.config.filters,
-                spread=self.spread,
+                spread=spread,
                 seed=self.seed,
             )
-        return self._maker
+        return self._makers[spread]
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return JSON values, and tensors by name: networks and encoded real rows."""
@@ -123,6 +135,7 @@ class SamplerModel:
             "classes_dtype": str(self.classes.dtype),
             "strategy": [to_json([k, int(n)]) for k, n in self.strategy.items()],
             "spread": float(self.spread),
+            "sample_spread": float(self.sample_spread),
             "share": self.synthetic_share,
             "symmetry": self.symmetry,
             "tuning": None if trials is None else [to_json(astuple(trial)) for trial in trials],
@@ -177,6 +190,7 @@ class SamplerModel:
             shares=tensors["shares"],
             strategy={k: int(n) for k, n in map(from_json, values["strategy"])},
             spread=float(values["spread"]),
+            sample_spread=float(values.get("sample_spread") or values["spread"]),
             synthetic_share=values.get("share", config.synthetic_share),
             symmetry=values.get("symmetry"),
             tuning=None if trials is None else [Trial(*from_json(trial)) for trial in trials],

@@ -27,6 +27,7 @@ from augan.models.sampler import SamplerModel, class_networks
 from augan.models.sampler_tuning import tune
 from augan.networks import Networks
 from augan.sampling.column_rows import ColumnRows
+from augan.sampling.column_spread import RESAMPLING, usual_spread
 from augan.sampling.filters import check_critic_filter
 from augan.sampling.pool import Pool
 from augan.training.conditional import ClassEncoderPhase, ClassGANPhase
@@ -93,6 +94,7 @@ def fit_sampler(
     _check_critic(config, rows.codes, any(added.values()), seed)
     trained = _train(params, rows, data, device, label, seed)
     kept = _at_most(rows.codes, MAX_KEPT, numpy_stream(seed, "kept"))
+    spread = _added_spread(params["spread"], config.method)
     model = SamplerModel(
         config=config,
         codec=rows.codec,
@@ -101,7 +103,8 @@ def fit_sampler(
         classes=rows.classes,
         shares=torch.from_numpy(rows.counts / rows.counts.sum()),
         strategy=added,
-        spread=params["spread"],
+        spread=spread,
+        sample_spread=spread,
         synthetic_share=config.synthetic_share,
         symmetry=rows.symmetry,
         tuning=None,
@@ -112,6 +115,9 @@ def fit_sampler(
     if params["tune_for"] is not None:
         groups = None if groups is None else groups[kept]
         tune(model, params, take(data, kept), rows.counts, groups)
+    model.sample_spread = model.spread
+    if config.method == "columns" and params["spread"] == "auto":
+        model.sample_spread = usual_spread(model.pool, model.shares, seed)
     return model, trained.history
 
 
@@ -163,6 +169,13 @@ def _train(
     given = params, rows.config, rows.codec, raw, rows.codes
     columns, history, held_out = train_columns(*given, device=device, seed=seed)
     return _Trained(None, history, held_out, ColumnRows(columns, relations))
+
+
+def _added_spread(asked: Any, method: str) -> float:
+    """Return the spread of rows that are added to the real ones."""
+    if asked != "auto":
+        return float(asked)
+    return RESAMPLING if method == "columns" else 1.0
 
 
 def _check_method(params: Mapping[str, Any], data: Data) -> None:

@@ -17,8 +17,6 @@ def build_filters(names: Sequence[str], pool: Pool, spread: float, seed: int) ->
     if "label" in names:
         built["label"] = LabelFilter(pool, seed)
     if "critic" in names:
-        of_columns = pool.columns is not None
-        built["critic"] = (
-            ColumnCriticFilter(pool, seed) if of_columns else CriticFilter(pool, spread, seed)
-        )
+        own = ColumnCriticFilter if pool.columns is not None else CriticFilter
+        built["critic"] = own(pool, spread, seed)
     return built

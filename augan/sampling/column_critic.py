@@ -40,6 +40,8 @@ class ColumnCriticFilter:
     ----------
     pool : Pool
         Real rows, and the column model.
+    spread : float
+        Share of its cells that a new row does not take from a real row.
     seed : int
         Seed of the drawn rows and the critics.
 
@@ -51,9 +53,9 @@ class ColumnCriticFilter:
         What calibration multiplies the logits by; 0: all rows are accepted.
     """
 
-    def __init__(self, pool: Pool, seed: int) -> None:
+    def __init__(self, pool: Pool, spread: float, seed: int) -> None:
         check_critic_filter(pool.columns is not None, int(pool.held_out.sum()))
-        self.pool, self.seed = pool, seed
+        self.pool, self.spread, self.seed = pool, spread, seed
         held_out = pool.held_out
         real = pool.rows[~held_out], pool.labels[~held_out]
         drawn = self._drawn(_counts(real[1], pool.n_classes), "drawn")
@@ -81,7 +83,7 @@ class ColumnCriticFilter:
         columns = self.pool.columns
         assert columns is not None
         random = torch_stream(self.seed, f"critic filter {name}")
-        raw = torch.cat([columns.source(k).draw(n, random) for k, n in wanted.items()])
+        raw = self.pool.draw(wanted, self.spread, random)
         labels = torch.tensor(list(wanted)).repeat_interleave(torch.tensor([*wanted.values()]))
         return columns.model.codec.module(raw)[0], labels
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from augan.codecs.bins import Array, Given
 from augan.sampling.asked_rows import AskedRows
-from augan.sampling.columns import ColumnModel
+from augan.sampling.columns import ColumnModel, Start
 from augan.sampling.conditions import Condition
 from augan.sampling.relation_set import Relations
 
@@ -24,8 +24,12 @@ class ColumnRows:
     model: ColumnModel
     relations: Relations
 
-    def source(self, label: int, conditions: Iterable[Condition] = ()) -> ColumnSource:
+    def source(
+        self, label: int, conditions: Iterable[Condition] = (), start: Start | None = None
+    ) -> ColumnSource:
         """Return the source of a class's new rows that meet conditions.
+
+        They start from real rows if these are given.
 
         Raises
         ------
@@ -33,7 +37,7 @@ class ColumnRows:
             If no training row meets conditions on columns that determine each other.
         """
         own = Condition(self.model.codec.width, float(label), float(label))
-        return ColumnSource(self, (*conditions, own))
+        return ColumnSource(self, (*conditions, own), start)
 
     def label_shares(self, conditions: Iterable[Condition], random: torch.Generator) -> Tensor:
         """Return the shares (n_classes,) of the classes among rows that meet conditions.
@@ -51,8 +55,10 @@ class ColumnRows:
 class ColumnSource:
     """New rows of a column model that meet conditions, as raw numbers."""
 
-    def __init__(self, rows: ColumnRows, conditions: tuple[Condition, ...]) -> None:
-        self.model = rows.model
+    def __init__(
+        self, rows: ColumnRows, conditions: tuple[Condition, ...], start: Start | None = None
+    ) -> None:
+        self.model, self.start = rows.model, start
         self.rows = AskedRows(rows.relations, conditions, rows.model.bins)
 
     def draw(self, n: int, random: torch.Generator) -> Tensor:
@@ -63,9 +69,15 @@ class ColumnSource:
         DataError
             If too few of the rows that are drawn are as asked; the message names what is not.
         """
-        rows = self.rows.draw(n, partial(_drawn, self.model, random))
+        rows = self.rows.draw(n, partial(_drawn, self.model, random, start=self.start))
         return torch.from_numpy(np.ascontiguousarray(rows[:, :-1]))
 
 
-def _drawn(model: ColumnModel, random: torch.Generator, n: int, given: dict[int, Given]) -> Array:
-    return model.draw(n, random, given)
+def _drawn(
+    model: ColumnModel,
+    random: torch.Generator,
+    n: int,
+    given: dict[int, Given],
+    start: Start | None = None,
+) -> Array:
+    return model.draw(n, random, given, start)

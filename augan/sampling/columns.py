@@ -21,6 +21,7 @@ from augan.sampling.given import allowed_codes, given_columns, varying
 from augan.sampling.prefixes import Prefixes
 
 GROUP = 1024  # rows that are drawn in the same order of columns
+MASKED = -1  # in place of a code
 
 Array = NDArray[np.float64]
 
@@ -53,6 +54,28 @@ class Draws:
         codes[:, order] = torch.rand(k, n, generator=random).T
         values = torch.rand(n, k, generator=random, dtype=torch.float64).numpy()
         return cls(order, codes, values)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Real rows that new ones start from.
+
+    Attributes
+    ----------
+    codes : Tensor of shape (m, k)
+        Codes of the rows.
+    spread : float
+        Share of a row's cells that are drawn; the others keep their codes.
+    """
+
+    codes: Tensor
+    spread: float
+
+    def known(self, n: int, random: torch.Generator) -> Tensor:
+        """Return the codes (n, k) of random rows, with `MASKED` in the cells that are drawn."""
+        picked = torch.randint(len(self.codes), (n,), generator=random)
+        drawn = torch.rand(n, self.codes.shape[1], generator=random) < self.spread
+        return self.codes[picked].masked_fill(drawn, MASKED)
 
 
 @dataclass
@@ -98,7 +121,11 @@ class ColumnModel:
 
     @torch.no_grad()
     def draw(
-        self, n: int, random: torch.Generator, given: Mapping[int, Given] | None = None
+        self,
+        n: int,
+        random: torch.Generator,
+        given: Mapping[int, Given] | None = None,
+        start: Start | None = None,
     ) -> Array:
         """Return new rows (n, k) of raw numbers, the class last.
 
@@ -110,6 +137,8 @@ class ColumnModel:
             Random stream.
         given : mapping of int to Given, optional
             What is known of columns, by their place in `bins`. These columns are drawn first.
+        start : Start, optional
+            Real rows that the new ones start from; by default, all cells are drawn.
 
         Raises
         ------
@@ -120,9 +149,14 @@ class ColumnModel:
         weights = ColumnWeights(self.network)
         allowed = self._allowed(given)
         rows = []
-        for start in range(0, n, GROUP):
-            draws = Draws.of(min(GROUP, n - start), len(self.bins), random, allowed)
-            rows.append(self._values(self._codes(draws, weights, allowed), draws, given))
+        for first in range(0, n, GROUP):
+            draws = Draws.of(min(GROUP, n - first), len(self.bins), random, allowed)
+            if start is None:
+                codes = self._codes(draws, weights, allowed)
+            else:
+                known = start.known(len(draws.codes), random)
+                codes = self._completed(known, draws, weights, allowed)
+            rows.append(self._values(codes, draws, given))
         return np.concatenate(rows) if rows else np.zeros((0, len(self.bins)))
 
     @torch.no_grad()
@@ -146,15 +180,38 @@ class ColumnModel:
         rows = Prefixes(weights.masked, len(draws.codes))
         codes = torch.empty(draws.codes.shape, dtype=torch.long)
         for place in draws.order:
-            logits = F.linear(
-                self.network.features(rows.hidden), weights.outputs[place], weights.biases[place]
-            )
-            if place in allowed:
-                logits = logits.masked_fill(~allowed[place], -torch.inf)
-            totals = rows.spread(logits.double().softmax(1).cumsum(1))
+            totals = rows.spread(self.totals(rows.hidden, place, weights, allowed))
             codes[:, place] = chosen_codes(totals, draws.codes[:, place])
             rows.extend(codes[:, place], weights.inputs[place])
         return codes
+
+    def _completed(
+        self, known: Tensor, draws: Draws, weights: ColumnWeights, allowed: Mapping[int, Tensor]
+    ) -> Tensor:
+        """Return codes (n, k) of which those that are `MASKED`, or are given, have been drawn."""
+        codes = known.clone()
+        codes[:, list(allowed)] = MASKED
+        hidden = weights.hidden(codes)
+        for place in draws.order:
+            rows = (codes[:, place] == MASKED).nonzero()[:, 0]
+            totals = self.totals(hidden[rows], place, weights, allowed)
+            codes[rows, place] = chosen_codes(totals, draws.codes[rows, place])
+            hidden[rows] += weights.inputs[place][codes[rows, place]]
+        return codes
+
+    def totals(
+        self, hidden: Tensor, place: int, weights: ColumnWeights, allowed: Mapping[int, Tensor]
+    ) -> Tensor:
+        """Return the cumulative shares (n, size) of a column's codes, by the first layer's outputs.
+
+        Columns in `allowed` have only the codes of their masks (size,).
+        """
+        logits = F.linear(
+            self.network.features(hidden), weights.outputs[place], weights.biases[place]
+        )
+        if place in allowed:
+            logits = logits.masked_fill(~allowed[place], -torch.inf)
+        return logits.double().softmax(1).cumsum(1)
 
     def _values(self, codes: Tensor, draws: Draws, given: Mapping[int, Given]) -> Array:
         """Return the raw numbers (n, k) of codes."""
@@ -216,6 +273,14 @@ class ColumnWeights:
         self.masked = network.project.bias + sum(table[-1] for table in tables)
         self.outputs = network.outputs().split(sizes)
         self.biases = network.bias.split(sizes)
+        self._with_masked = [F.pad(table, (0, 0, 0, 1)) for table in self.inputs]
+
+    def hidden(self, codes: Tensor) -> Tensor:
+        """Return the first layer's outputs (n, width) for codes (n, k), some of them `MASKED`."""
+        total = self.masked.expand(len(codes), -1).clone()
+        for j, table in enumerate(self._with_masked):
+            total += table[codes[:, j]]  # the last row is 0, and is that of `MASKED`
+        return total
 
 
 def chosen_codes(totals: Tensor, uniform: Tensor) -> Tensor:

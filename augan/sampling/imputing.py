@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from augan.codecs.bins import Array, ColumnBins, Mask
-from augan.sampling.columns import GROUP, ColumnModel, ColumnWeights, chosen_codes
+from augan.codecs.bins import Array, Mask
+from augan.sampling.columns import GROUP, MASKED, ColumnModel, ColumnWeights, chosen_codes
 from augan.sampling.known_relations import KnownRelations
 
 TRIES = 5  # draws of a row that breaks a relation
@@ -33,6 +31,11 @@ class Imputer:
 
     def __post_init__(self) -> None:
         self.places = np.append(self.model.places, self.model.codec.width)
+        self.allowed = {  # a drawn cell is not missing
+            j: torch.arange(bins.size) < bins.size - 1
+            for j, bins in enumerate(self.model.bins)
+            if bins.has_missing
+        }
 
     def impute(self, raw: Array, missing: Mask, random: torch.Generator) -> Array:
         """Return the rows with their missing cells drawn; known cells stay.
@@ -53,14 +56,14 @@ class Imputer:
         filled = raw.copy()
         rows = np.flatnonzero(missing[:, self.model.places].any(1))
         with torch.inference_mode():
-            weights = _Known(ColumnWeights(self.model.network), self.model.bins)
+            weights = ColumnWeights(self.model.network)
             for start in range(0, len(rows), GROUP):
                 group = rows[start : start + GROUP]
                 filled[group] = self._obeying(raw[group], missing[group], weights, random)
         return filled
 
     def _obeying(
-        self, raw: Array, missing: Mask, weights: _Known, random: torch.Generator
+        self, raw: Array, missing: Mask, weights: ColumnWeights, random: torch.Generator
     ) -> Array:
         """Return a group of rows with their missing cells, by the relations where it can be."""
         filled, open_ = raw.copy(), np.arange(len(raw))
@@ -75,7 +78,9 @@ class Imputer:
         filled[open_] = self.relations.complete(filled[open_], missing[open_], nearest=True)
         return filled
 
-    def _drawn(self, raw: Array, missing: Mask, weights: _Known, random: torch.Generator) -> Array:
+    def _drawn(
+        self, raw: Array, missing: Mask, weights: ColumnWeights, random: torch.Generator
+    ) -> Array:
         """Return the cells (n, k) of the model's columns, of which missing ones are drawn."""
         model, cells, gaps = self.model, raw[:, self.places], missing[:, self.places]
         n, k = cells.shape
@@ -84,7 +89,7 @@ class Imputer:
         within = torch.rand(n, k, generator=random, dtype=torch.float64).numpy()
         codes = model.encode(raw[:, :-1], raw[:, -1])
         known = torch.from_numpy(~gaps & ~self._unknown(cells))
-        hidden = weights.hidden(codes, known)
+        hidden = weights.hidden(codes.masked_fill(~known, MASKED))
         for step, place in enumerate(order):
             needed = gaps[:, place]
             if place == k - 1:  # a class that no column is drawn after says nothing
@@ -93,7 +98,8 @@ class Imputer:
             if not len(rows):
                 continue
             own = hidden[rows]
-            code = chosen_codes(weights.totals(model, own, place), uniform[rows, place])
+            totals = model.totals(own, place, weights, self.allowed)
+            code = chosen_codes(totals, uniform[rows, place])
             hidden[rows] = own + weights.inputs[place][code]
             picked = rows.numpy()
             cells[picked, place] = model.bins[place].draw(code.numpy(), within[picked, place])
@@ -107,26 +113,3 @@ class Imputer:
             if columns[place].kind == "category":
                 unknown[:, j] = ~np.isin(cells[:, j], self.model.bins[j].values)
         return unknown
-
-
-class _Known:
-    """The weights by column; no code is "missing", as that is masked."""
-
-    def __init__(self, weights: ColumnWeights, bins: list[ColumnBins]) -> None:
-        self.weights, self.bins = weights, bins
-        self.inputs = [F.pad(table, (0, 0, 0, 1)) for table in weights.inputs]  # last: masked
-
-    def hidden(self, codes: Tensor, known: Tensor) -> Tensor:
-        """Return the first layer's outputs (n, width) for codes (n, k), of which some are known."""
-        total = self.weights.masked.expand(len(codes), -1).clone()
-        for j, table in enumerate(self.inputs):
-            total += table[torch.where(known[:, j], codes[:, j], len(table) - 1)]
-        return total
-
-    def totals(self, model: ColumnModel, hidden: Tensor, place: int) -> Tensor:
-        """Return the cumulative shares (n, size) of a column's codes, of which "missing" has 0."""
-        weights, bias = self.weights.outputs[place], self.weights.biases[place]
-        logits = F.linear(model.network.features(hidden), weights, bias)
-        if self.bins[place].has_missing:
-            logits = logits[:, :-1]
-        return logits.double().softmax(1).cumsum(1)

@@ -205,9 +205,8 @@ class RowMaker:
 
     def _source(self, label: int, starts: Tensor | None, conditions: Conditions | None) -> Source:
         """Return the source of a class's rows; sources of all rows are cached."""
-        columns = self.pool.columns
-        if columns is not None and conditions is not None:
-            return columns.source(label, conditions.conditions)
+        if self.pool.columns is not None and conditions is not None:
+            return self.pool.column_source(label, self.spread, conditions.conditions)
         if starts is not None:
             return self.pool.source(label, self.spread, starts)
         if label not in self._sources:

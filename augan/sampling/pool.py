@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor
 
 from augan.codecs.spec import Spec
 from augan.networks import Networks
-from augan.sampling.column_rows import ColumnRows
+from augan.sampling.column_rows import ColumnRows, ColumnSource
+from augan.sampling.columns import Start
+from augan.sampling.conditions import Condition
 from augan.sampling.sources import (
     ClassGAN,
     DataNeighbourhood,
@@ -94,7 +96,7 @@ class Pool:
 
     def _source(self, label: int, spread: float, start: Tensor | None) -> Source:
         if self.columns is not None:
-            return self.columns.source(label)
+            return self.column_source(label, spread)
         own = self.labels == label
         begin = None if start is None else start[own].nonzero()[:, 0]
         rows = self.rows[own]
@@ -106,6 +108,22 @@ class Pool:
         assert self.networks is not None
         gan = ClassGAN(self.networks, self.spec, label, self.n_classes)
         return gan if method == "gan" else LatentNeighbourhood(gan, rows, spread, begin)
+
+    def column_source(
+        self, label: int, spread: float, conditions: Iterable[Condition] = ()
+    ) -> ColumnSource:
+        """Return the source of a class's raw new rows that meet conditions.
+
+        With a spread below 1, they start from the real rows of the class.
+        """
+        assert self.columns is not None
+        if spread >= 1:
+            return self.columns.source(label, conditions)
+        model = self.columns.model
+        own = self.labels == label
+        raw = model.codec.prepare(model.codec.decode(self.rows[own]))
+        start = Start(model.encode(raw.numpy(), self.labels[own].numpy()), spread)
+        return self.columns.source(label, conditions, start)
 
     def draw(self, wanted: Mapping[int, int], spread: float, random: torch.Generator) -> Tensor:
         """Return encoded rows, sorted by class."""

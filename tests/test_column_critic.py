@@ -14,7 +14,7 @@ import augan.sampling.column_critic as column_critic
 from augan import GANSampler, load
 from augan.networks.row_critic import RowCritic
 
-QUICK = {"method": "columns", "width": 16, "random_state": 0}
+QUICK = {"method": "columns", "spread": 1.0, "width": 16, "random_state": 0}
 
 
 @pytest.fixture(scope="module")

@@ -564,7 +564,8 @@ def test_a_sampler_makes_the_same_rows_after_loading(
 def saved_sampler(tmp_path_factory: pytest.TempPathFactory) -> Any:
     random = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("sampler") / "s.augan"
-    sampler = GANSampler(max_steps=2, encoder_steps=2, width=8, random_state=0)
+    few = {"max_steps": 2, "encoder_steps": 2, "width": 8}
+    sampler = GANSampler(method="latent", random_state=0, **few)
     return parts_of(sampler.fit(random.normal(size=(40, 3)), np.arange(40) % 4 == 0), path)
 
 

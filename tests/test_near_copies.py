@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from augan_cli.app import app
 from sklearn.datasets import load_breast_cancer
+from sklearn.neighbors import NearestNeighbors
 from typer.testing import CliRunner
 
 import augan.sampling.drawing
 import augan.sampling.near_copies
 from augan import GANSampler
-from augan.evaluation.prdc import near_copies
 from augan.exceptions import DataError, ParameterError
 
 
@@ -24,14 +24,14 @@ def sampler() -> GANSampler:
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     X = X[["mean radius", "mean texture", "mean smoothness"]]
     settings: dict[str, Any] = {"max_steps": 300, "width": 32, "random_state": 0}
-    given = {"method": "columns", "validation_fraction": 0.3}
-    return GANSampler(**settings, **given).fit(X, y)
+    return GANSampler(**settings, spread=1).fit(X, y)
 
 
 def share(sampler: GANSampler, rows: Any) -> float:
-    pool = sampler.model_.pool  # type: ignore[union-attr]
-    encoded = sampler.codec_.encode(rows).numpy()
-    return near_copies(pool.rows[~pool.held_out].numpy(), pool.rows[pool.held_out].numpy(), encoded)
+    real = sampler.model_.pool.rows.numpy()  # type: ignore[union-attr]
+    own, _ = NearestNeighbors(n_neighbors=1).fit(real).kneighbors()  # to another one
+    near, _ = NearestNeighbors(n_neighbors=1).fit(real).kneighbors(sampler.codec_.encode(rows))
+    return float((near < np.quantile(own, 0.05)).mean())
 
 
 @pytest.mark.parametrize("most", [0, 0.01, 1])
@@ -60,10 +60,10 @@ def test_the_command_limits_them_too(sampler: GANSampler, tmp_path: Path) -> Non
 def test_what_cannot_be_is_one_error(sampler: GANSampler) -> None:
     with pytest.raises(ParameterError, match="max_copies=2"):
         sampler.sample(3, max_copies=2)
-    X = np.random.default_rng(0).integers(0, 2, (90, 2)).astype(float)
+    X = np.random.default_rng(0).integers(0, 2, (19, 2)).astype(float)
     given: dict[str, Any] = {"max_steps": 5, "width": 8, "random_state": 0}
-    small = GANSampler(method="columns", validation_fraction=0.1, **given).fit(X, X[:, 0])
-    with pytest.raises(DataError, match="max_copies: needs 20 held-out rows"):
+    small = GANSampler(**given).fit(X, X[:, 0])
+    with pytest.raises(DataError, match="max_copies: needs 20 training rows, there are 19"):
         small.sample(3, max_copies=0)
 
 

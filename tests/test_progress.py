@@ -53,9 +53,8 @@ def test_a_wrong_verbose_is_refused(cls: Any, verbose: Any) -> None:
 def test_the_logger_is_told_of_phases_and_measures(caplog: pytest.LogCaptureFixture) -> None:
     X = pd.DataFrame(ROWS, columns=["a", "b"])
     with caplog.at_level(logging.DEBUG, logger="augan"):
-        GANSampler(max_steps=10, encoder_steps=10, width=8, verbose=0, random_state=0).fit(
-            X, np.arange(60) % 6 == 0
-        )
+        few = {"max_steps": 10, "encoder_steps": 10, "width": 8, "random_state": 0}
+        GANSampler(method="latent", verbose=0, **few).fit(X, np.arange(60) % 6 == 0)
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert told[0] == "training phase 'gan': at most 10 steps"
     assert any(text.startswith("training phase 'encoder' ended: encoder 10/10") for text in told)

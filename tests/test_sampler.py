@@ -26,7 +26,7 @@ from augan.models import sampler_training as sampler_module
 
 QUICK = {"max_steps": 60, "encoder_steps": 60, "n_critic": 1, "width": 32, "random_state": 0}
 FEW_STEPS = {**QUICK, "max_steps": 10, "encoder_steps": 10}
-METHODS = ("gan", "latent", "data")
+METHODS = ("columns", "gan", "latent", "data")
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,8 @@ def trained_gan(rows: Any) -> GANSampler:
 def test_new_rows_are_of_their_class(rows: Any, trained_gan: GANSampler, method: str) -> None:
     """Two well separated classes: a linear rule of the real rows knows the new ones."""
     X, y = rows
-    sampler = trained_gan if method == "gan" else GANSampler(method=method, **QUICK).fit(X, y)
+    given = {"method": method, "spread": 1.0} | QUICK | {"max_steps": 300}
+    sampler = trained_gan if method == "gan" else GANSampler(**given).fit(X, y)
     X_new, y_new = sampler.sample({0: 200, 1: 200})
     rule = LogisticRegression().fit(X, y)
     assert rule.score(X_new, y_new) > 0.95
@@ -249,7 +250,7 @@ def test_sample_takes_a_number_or_counts_by_class(rows: Any) -> None:
 def test_a_class_of_few_rows_is_made_of_its_own_rows(rows: Any) -> None:
     X, y = rows
     kept = np.r_[0:300, 300:303]
-    sampler = GANSampler(**QUICK)
+    sampler = GANSampler(method="latent", **QUICK)
     _, y_new = sampler.fit_resample(X[kept], y[kept])
     assert sampler.methods_ == {0: "latent", 1: "data"}
     assert sampler.class_counts_ == {0: 300, 1: 3}
@@ -459,7 +460,7 @@ def test_rows_of_the_generator_alone_need_no_encoder(trained_gan: GANSampler, ro
 OTHER = {
     "sampling_strategy": 0.5,
     "method": "data",
-    "spread": 0.5,
+    "spread": 0.75,
     "synthetic_share": 0.3,
     "filters": ("copies",),
     "gan": "hinge",
@@ -483,6 +484,23 @@ OTHER = {
     "validation_fraction": 0.3,
     "random_state": 7,
 }
+OF_GANS = {
+    "gan",
+    "latent_dim",
+    "spectral_norm",
+    "encoder_steps",
+    "n_critic",
+    "gradient_penalty",
+    "r1",
+    "feature_matching",
+    "lr_generator",
+    "lr_critic",
+    "lr_encoder",
+    "betas",
+    "gradient_clip",
+    "ema_decay",
+    "validation_fraction",
+}
 ELSEWHERE = {
     "architecture",
     "symmetry",
@@ -500,15 +518,19 @@ ELSEWHERE = {
 
 
 @pytest.fixture(scope="module")
-def usual(rows: Any) -> np.ndarray:
-    """What a few steps make."""
-    return GANSampler(**FEW_STEPS).fit_resample(*rows)[0]
+def usual(rows: Any) -> dict[str, np.ndarray]:
+    """What a few steps make, by method."""
+    samplers = {name: GANSampler(method=name, **FEW_STEPS) for name in ("auto", "latent")}
+    return {name: sampler.fit_resample(*rows)[0] for name, sampler in samplers.items()}
 
 
 @pytest.mark.parametrize("name", OTHER)
-def test_every_parameter_changes_something(rows: Any, usual: np.ndarray, name: str) -> None:
-    changed = GANSampler(**FEW_STEPS | {name: OTHER[name]}).fit_resample(*rows)[0]
-    assert changed.shape != usual.shape or not np.array_equal(changed, usual)
+def test_every_parameter_changes_something(
+    rows: Any, usual: dict[str, np.ndarray], name: str
+) -> None:
+    method = "latent" if name in OF_GANS else "auto"
+    changed = GANSampler(**{"method": method} | FEW_STEPS | {name: OTHER[name]}).fit_resample(*rows)
+    assert changed[0].shape != usual[method].shape or not np.array_equal(changed[0], usual[method])
 
 
 def test_no_parameter_is_forgotten() -> None:
@@ -517,11 +539,12 @@ def test_no_parameter_is_forgotten() -> None:
 
 def test_training_stops_when_told_and_reports(rows: Any) -> None:
     seen: list[dict[str, Any]] = []
-    timed = GANSampler(max_steps=10**6, encoder_steps=10**6, max_time=0.5, callbacks=[seen.append])
+    endless = {"method": "latent", "max_steps": 10**6, "encoder_steps": 10**6}
+    timed = GANSampler(max_time=0.5, callbacks=[seen.append], **endless)
     timed.fit(*rows)
     assert seen == list(timed.history_)
     assert seen[-1]["step"] < 10**6
-    still = {"lr_generator": 1e-12, "lr_critic": 1e-12, "lr_encoder": 1e-12}
+    still = {"method": "latent", "lr_generator": 1e-12, "lr_critic": 1e-12, "lr_encoder": 1e-12}
     stopped = GANSampler(**QUICK | still | {"max_steps": 400, "n_iter_no_change": 1}).fit(*rows)
     assert max(row["step"] for row in stopped.history_ if row["phase"] == "gan") < 400
 

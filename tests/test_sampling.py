@@ -421,7 +421,8 @@ def test_the_class_counts_even_where_time_runs_out(
         return figures
 
     monkeypatch.setattr(ClassGANPhase, "step", watched)
-    GANSampler(max_steps=10**9, encoder_steps=1, max_time=0.5, width=8).fit(*tumours)
+    endless = {"method": "latent", "max_steps": 10**9, "encoder_steps": 1}
+    GANSampler(max_time=0.5, width=8, **endless).fit(*tumours)
     assert seen[0] == 0 and seen[-1] == 1
     assert seen == sorted(seen)
 

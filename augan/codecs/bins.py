@@ -189,6 +189,22 @@ class ColumnBins:
         raw[binned] = self.members[first + (random[binned] * (end - first)).astype(np.int64)]
         return raw
 
+    def moved(self, codes: Codes, steps: Array) -> Codes:
+        """Return codes (n,) near those given, by steps (n,) of their place in the order of values.
+
+        Steps beyond an end are reflected. Codes without a place stay.
+        """
+        places = self.positions
+        ordered = codes < len(places)
+        if not len(places) or not ordered.any():
+            return codes
+        order = np.argsort(places, kind="stable")
+        inner = (places[order][1:] + places[order][:-1]) / 2
+        aims = np.abs(places[codes[ordered]] + steps[ordered])
+        moved = codes.copy()
+        moved[ordered] = order[np.searchsorted(inner, np.where(aims > 1, 2 - aims, aims))]
+        return moved
+
     def arrays(self) -> dict[str, Any]:
         """Return the arrays by name."""
         names = ("values", "edges", "members", "starts", "positions")

@@ -49,12 +49,14 @@ STRATEGIES = ("auto", "not majority", "minority", "not minority", "all")  # of i
 
 @estimator
 class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler):
-    """Over-sample rare classes with synthetic rows of a class-conditional GAN.
+    """Over-sample rare classes with synthetic rows or images.
 
-    A generator and a critic are trained on all rows, and class conditioning is phased in, so small
-    classes benefit from the rows of the others (Miyato 2018, Shahbazi 2022). The source of new rows
-    of a class depends on the number of real ones; see `method` and `methods_`. New images are
-    deformed real ones, unless another `method` is given.
+    On tables a network learns the distribution of each column, given any others and the class, from
+    the rows of all classes (an any-order autoregressive model [8]_, [9]_). New rows are drawn from
+    it column by column; in `fit_resample` they keep some of the cells of a real row (`spread`).
+    With ``method="gan"`` or ``"latent"`` they come from a class-conditional GAN, whose
+    conditioning is phased in, so that small classes benefit from the rows of the others [1]_,
+    [2]_. New images are deformed real ones [7]_, unless another `method` is given.
 
     Parameters
     ----------
@@ -72,9 +74,12 @@ class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     class_counts_ : dict
         Number of real rows of each class that new rows are made from.
     methods_ : dict
-        Source of each class's new rows: "gan", "latent" or "data".
+        Source of each class's new rows: "columns", "gan", "latent" or "data".
     spread_, synthetic_share_, symmetry_ : float, float or None, str or None
-        `spread`, `synthetic_share` and `symmetry`, or the values chosen by cross-validation.
+        `spread`, `synthetic_share` and `symmetry` of `fit_resample`, or the values chosen by
+        cross-validation.
+    sample_spread_ : float
+        `spread` of `sample`.
     tuning_ : list of Trial or None
         Cross-validation results with `tune_for`, if classes have at least 100 rows or 6 images,
         and with `groups` at least 3 groups each.
@@ -104,6 +109,11 @@ class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
        training." NeurIPS, 2020.
     .. [7] Simard, Steinkraus and Platt. "Best practices for convolutional neural networks applied
        to visual document analysis." ICDAR, 2003.
+    .. [8] Hoogeboom, Gritsenko, Bastings, Poole, van den Berg and Salimans. "Autoregressive
+       diffusion models." ICLR, 2022.
+    .. [9] Tiwald, Krchova, Sidorenko, Vargas Vieyra, Scriminaci and Platzer. "TabularARGN: a
+       flexible and efficient auto-regressive framework for generating high-fidelity synthetic
+       data." 2025.
 
     Examples
     --------
@@ -111,12 +121,12 @@ class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     >>> from augan import GANSampler
     >>> X = np.random.default_rng(0).normal(size=(120, 2))
     >>> y = np.repeat(["normal", "fraud"], [100, 20])
-    >>> sampler = GANSampler(max_steps=20, encoder_steps=20, random_state=0)
+    >>> sampler = GANSampler(max_steps=20, random_state=0)
     >>> X_new, y_new = sampler.fit_resample(X, y)
     >>> np.unique(y_new, return_counts=True)
     (array(['fraud', 'normal'], dtype='<U6'), array([100, 100]))
     >>> sampler.methods_["fraud"]
-    'latent'
+    'columns'
     """
 
     sampling_strategy_: dict[Any, int] = field(init=False)

@@ -33,8 +33,8 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         one of the columns. Conditions are met without rejection. "gan": by the generator, without
         an encoder. "latent": from real rows whose latents are moved. "data": from real rows whose
         columns are moved one by one, or from real images, deformed and with noise; no GAN is
-        trained. "auto" is "data" for images; for tables it is "latent" for classes
-        with at least 5 rows, and "data" for smaller ones.""",
+        trained, and classes of fewer than 5 rows are always made in this way with "latent".
+        "auto" is "columns" for tables and "data" for images.""",
     )
     relations: Any = parameter(
         "auto",
@@ -61,12 +61,13 @@ class SamplerParameters(EncoderParameters, CommonParameters):
 
         For "columns", the share of a new row's cells that are drawn, as a mean over rows. The
         others have the categories, frequent values and bins of a real row of the class, in random
-        columns. With 1 or more all cells are drawn: no row then shows which values a single real
-        row had.
+        columns; in `fit_resample` its numbers are moved, by normal steps of 0.2 times `spread` of
+        the range of their ranks, so that classifiers see more than the few real values. With 1 or
+        more all cells are drawn: no row then shows which values a single real row had.
 
         "auto" is 1, and for "columns" 0.5 in `fit_resample`, whose rows are added to the real ones;
-        in `sample` it is the smallest of 0.5, 0.6, ..., 1 with which new rows are no nearer to
-        training rows than held-out rows are (`sample_spread_`).""",
+        in `sample` it is the smallest of 0.5, 0.6, ..., 1 with which new rows are no nearer to real
+        ones than these are to each other (`sample_spread_`).""",
     )
     synthetic_share: str | float | None = parameter(
         "auto",
@@ -109,7 +110,8 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         distance to real ones are chosen by cross-validation in the training rows, by the average
         precision of this classifier. "auto" is the mean of a logistic regression, a random forest
         and histogram gradient boosting. With classes of fewer than 100 rows cross-validation is too
-        noisy: they get up to ten times as many rows. For images, the choice is between no, copied
+        noisy: they get as many rows as `sampling_strategy` asks for, or with "latent" and "data" at
+        most ten times as many as they have. For images, the choice is between no, copied
         and new images, their number, spread and `symmetry`, by the mean F1 score of the classes;
         "auto" is a small convolutional network, other classifiers are given pixels.""",
     )
@@ -117,7 +119,8 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         0.1,
         checks.share(above=True),
         "float",
-        "Share of the rows of large classes that are held out from training.",
+        """Share of the rows of large classes that are held out from training.
+        With method="columns" only if `n_iter_no_change` or the filter "critic" needs them.""",
     )
     n_iter_no_change: int | None = parameter(
         None,

@@ -49,7 +49,7 @@ class SamplingMixin(BatchesMixin, ExportMixin):
             class.
         max_copies : float, optional
             Largest share of near copies among new rows of a table, from 0 to 1: rows closer to a
-            training row than 95 % of the held-out rows are. Others are drawn again.
+            training row than 95 % of these are to another one. Others are drawn again.
         random_state : int, RandomState or None, default=None
             Seed; ``None`` is the constructor's `random_state`.
 

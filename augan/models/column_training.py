@@ -57,7 +57,8 @@ def train_columns(
     history : History
         The reports of the training.
     held_out : Tensor of shape (n,)
-        Mask of the rows that the network was not trained on: a share of each large class.
+        Mask of the rows that the network was not trained on: none, or a share of each large class
+        if training may stop early or there is a critic.
 
     Raises
     ------
@@ -66,7 +67,9 @@ def train_columns(
     """
     model = ColumnModel.untrained(codec, raw.numpy(), labels, config.width, seed)
     codes = model.encode(raw.numpy(), labels).to(device)
-    held_out = split_held_out(labels, config.validation_fraction, seed).to(device)
+    held_out = torch.zeros(len(labels), dtype=torch.bool, device=device)
+    if config.n_iter_no_change is not None or "critic" in config.filters:
+        held_out = split_held_out(labels, config.validation_fraction, seed).to(device)
     batch_size = for_rows(config, len(codes), params["batch_size"]).batch_size
     network = model.network.to(device)
     phase = PlannedPhase(

@@ -107,7 +107,7 @@ TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors", "
 PRETEXT_STEPS = 1500
 MAX_CHANNELS = 2048  # standardised channels; pretext networks of more take fewer steps
 MAX_COLUMN_STEPS = 1500  # steps of a column network
-COLUMN_PASSES = 100  # passes over the rows of a small table, with fewer steps
+COLUMN_PASSES = 400  # passes over the rows of a small table, with fewer steps
 CONTAMINATED_NEIGHBORS = 5  # neighbours with `contamination`, so anomalies do not mask each other
 
 
@@ -135,14 +135,14 @@ def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
         # more dimensions than in a detector: new rows should be diverse
         latent_dim = min(max(4, codec.n_varying // 2), 64)
         auto = {**TABLE_GAN, "latent_dim": latent_dim, "max_steps": 1500, "encoder_steps": 800}
-        auto |= {"method": "auto", "synthetic_share": None}
-        if params["method"] == "columns":
+        auto |= {"method": "columns", "synthetic_share": None}
+        if params["method"] in ("auto", "columns"):
             auto |= {"batch_size": 256, "max_steps": MAX_COLUMN_STEPS}
     return _config(SamplerConfig, {**params, "filters": tuple(params["filters"])}, auto)
 
 
 def column_steps(config: SamplerConfig, asked: Any, n_rows: int) -> int:
-    """Return the steps of a column network; small tables take fewer, so rows are not copied.
+    """Return the steps of a column network; small tables take fewer, so that rows are not copied.
 
     `asked` is the value of the parameter `max_steps`.
     """

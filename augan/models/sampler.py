@@ -18,6 +18,7 @@ from augan.inputs.labelled import USUAL_NAME
 from augan.models.config import SamplerConfig
 from augan.networks import Networks, build_class_networks
 from augan.sampling.column_rows import ColumnRows
+from augan.sampling.column_spread import ADDED_STEP
 from augan.sampling.columns import ColumnModel
 from augan.sampling.maker import RowMaker
 from augan.sampling.packed_rows import pack, unpack
@@ -80,7 +81,7 @@ class SamplerModel:
     columns: ColumnRows | None = None
 
     def __post_init__(self) -> None:
-        self._makers: dict[float, RowMaker] = {}
+        self._makers: dict[tuple[float, float], RowMaker] = {}
 
     @property
     def names(self) -> list[Any]:
@@ -108,24 +109,24 @@ class SamplerModel:
     @property
     def maker(self) -> RowMaker:
         """The maker of rows that stand alone; its filters are fitted when they are first used."""
-        return self._maker(self.sample_spread)
+        return self._maker(self.sample_spread, 0.0)
 
     @property
     def added_maker(self) -> RowMaker:
         """The maker of rows that are added to the real ones."""
-        return self._maker(self.spread)
+        return self._maker(self.spread, ADDED_STEP)
 
-    def _maker(self, spread: float) -> RowMaker:
-        if spread not in self._makers:
-            self._makers[spread] = RowMaker(
-                self.pool.reflected(self.symmetry),
+    def _maker(self, spread: float, step: float) -> RowMaker:
+        if (spread, step) not in self._makers:
+            self._makers[spread, step] = RowMaker(
+                self.pool.reflected(self.symmetry).moving(step),
                 self.codec,
                 self.names,
                 filters=self.config.filters,
                 spread=spread,
                 seed=self.seed,
             )
-        return self._makers[spread]
+        return self._makers[spread, step]
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """Return JSON values, and tensors by name: networks and encoded real rows."""

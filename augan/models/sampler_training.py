@@ -27,7 +27,7 @@ from augan.models.sampler import SamplerModel, class_networks
 from augan.models.sampler_tuning import tune
 from augan.networks import Networks
 from augan.sampling.column_rows import ColumnRows
-from augan.sampling.column_spread import RESAMPLING, usual_spread
+from augan.sampling.column_spread import ALL_DRAWN, added_spread, usual_spread
 from augan.sampling.filters import check_critic_filter
 from augan.sampling.pool import Pool
 from augan.training.conditional import ClassEncoderPhase, ClassGANPhase
@@ -94,7 +94,6 @@ def fit_sampler(
     _check_critic(config, rows.codes, any(added.values()), seed)
     trained = _train(params, rows, data, device, label, seed)
     kept = _at_most(rows.codes, MAX_KEPT, numpy_stream(seed, "kept"))
-    spread = _added_spread(params["spread"], config.method)
     model = SamplerModel(
         config=config,
         codec=rows.codec,
@@ -103,8 +102,8 @@ def fit_sampler(
         classes=rows.classes,
         shares=torch.from_numpy(rows.counts / rows.counts.sum()),
         strategy=added,
-        spread=spread,
-        sample_spread=spread,
+        spread=added_spread(params["spread"], config.method),
+        sample_spread=ALL_DRAWN,
         synthetic_share=config.synthetic_share,
         symmetry=rows.symmetry,
         tuning=None,
@@ -115,9 +114,7 @@ def fit_sampler(
     if params["tune_for"] is not None:
         groups = None if groups is None else groups[kept]
         tune(model, params, take(data, kept), rows.counts, groups)
-    model.sample_spread = model.spread
-    if config.method == "columns" and params["spread"] == "auto":
-        model.sample_spread = usual_spread(model.pool, model.shares, seed)
+    model.sample_spread = _sample_spread(model, params["spread"])
     return model, trained.history
 
 
@@ -171,25 +168,24 @@ def _train(
     return _Trained(None, history, held_out, ColumnRows(columns, relations))
 
 
-def _added_spread(asked: Any, method: str) -> float:
-    """Return the spread of rows that are added to the real ones."""
-    if asked != "auto":
-        return float(asked)
-    return RESAMPLING if method == "columns" else 1.0
+def _sample_spread(model: SamplerModel, asked: Any) -> float:
+    """Return the spread of rows that stand alone."""
+    if asked == "auto" and model.columns is not None:
+        return usual_spread(model.pool, model.shares, model.seed)
+    return model.spread
 
 
 def _check_method(params: Mapping[str, Any], data: Data) -> None:
     """Raise ParameterError if parameters exclude each other or do not suit the data."""
-    if params["method"] == "columns":
-        if is_image_array(data):
-            raise ParameterError("method='columns': images have no columns; use 'data' or 'gan'")
-        if params["tune_for"] is not None:
-            raise ParameterError("tune_for: not possible with method='columns'")
-    elif params["relations"] not in ("auto", None):
+    of_images = is_image_array(data)
+    if of_images and params["method"] == "columns":
+        raise ParameterError("method='columns': images have no columns; use 'data' or 'gan'")
+    by_columns = not of_images and params["method"] in ("auto", "columns")
+    if not by_columns and params["relations"] not in ("auto", None):
         raise ParameterError(
             f"relations={shown(params['relations'])}: only method='columns' obeys relations"
         )
-    default = "auto" if is_image_array(data) else None
+    default = "auto" if of_images else None
     if params["tune_for"] is not None and params["synthetic_share"] not in ("auto", default):
         raise ParameterError("tune_for and synthetic_share: give one of them")
 

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from augan.inputs.reading import Data
 from augan.models.sampler import SamplerModel
-from augan.sampling.tuning import FEW, OF_FEW, Candidate, Trial, amounts, best_of, try_candidates
+from augan.sampling.column_spread import ADDED_STEP
+from augan.sampling.tuning import (
+    FEW,
+    OF_FEW,
+    OF_FEW_COLUMNS,
+    Candidate,
+    Trial,
+    amounts,
+    best_of,
+    try_candidates,
+)
 from augan.sampling.tuning_images import FEW as FEW_IMAGES
 from augan.sampling.tuning_images import try_image_candidates
 from augan.training.progress import logger
@@ -63,17 +73,18 @@ def _tune_rows(
     if min(counts[list(wanted)]) >= FEW:
         trials = try_candidates(
             frame,
-            model.pool,
+            model.pool.moving(ADDED_STEP),
             wanted,
             counts,
-            model.codec.decode,
+            model.maker.decode,
             classifier=classifier,
             spread=model.spread,
             groups=groups,
             seed=model.seed,
         )
     model.tuning = trials or None
-    best: Trial | Candidate | None = best_of(trials) if trials else OF_FEW
+    of_few = OF_FEW if model.columns is None else OF_FEW_COLUMNS
+    best: Trial | Candidate | None = best_of(trials) if trials else of_few
     new = amounts(wanted, counts, best.times if best else 1.0)
     model.spread *= best.spread if best else 1.0
     model.strategy = {name: new.get(codes[name], 0) for name in model.strategy}
@@ -94,7 +105,7 @@ def _tune_images(
         images,
         model.pool,
         counts + asked,
-        model.codec.decode,
+        model.maker.decode,
         classifier=params["tune_for"],
         spread=model.spread,
         symmetry=params["symmetry"],

@@ -17,7 +17,8 @@ EMBEDDING = 16  # numbers for each column
 N_LAYERS = 3
 N_COSINES = 16  # smooth functions of the place of a code in the order of the values
 OWN_SCALE = 0.1  # of what a code of an ordered column has for itself, beside the smooth functions
-DROPOUT = 0.1
+
+Dropout = tuple[float, torch.Generator]  # share that is set to 0, and random stream
 
 
 class ColumnNetwork(nn.Module):
@@ -63,21 +64,19 @@ class ColumnNetwork(nn.Module):
             self.bias = nn.Parameter(torch.zeros(n_codes))
         self._register(positions)
 
-    def forward(self, codes: Tensor, random: torch.Generator | None = None) -> list[Tensor]:
-        """Return the logits (n, size) of each column for codes (n, d); ``size`` is "masked".
-
-        With a random stream there is dropout.
-        """
+    def forward(self, codes: Tensor, drop: Dropout | None = None) -> list[Tensor]:
+        """Return the logits (n, size) of each column for codes (n, d); ``size`` is "masked"."""
         embedded = F.embedding(codes + self.offsets, self.embeddings()).flatten(1)
-        features = self.features(self.project(embedded), random)
+        features = self.features(self.project(embedded), drop)
         return list(F.linear(features, self.outputs(), self.bias).split(self.sizes, dim=1))
 
-    def features(self, hidden: Tensor, random: torch.Generator | None = None) -> Tensor:
-        """Return features (n, width) of the first layer's outputs."""
+    def features(self, hidden: Tensor, drop: Dropout | None = None) -> Tensor:
+        """Return features (n, width) of the first layer's outputs, with dropout if asked for."""
+        share, random = drop or (0.0, None)
         hidden = F.silu(hidden)
         for layer in self.hidden:
-            hidden = hidden + dropout(F.silu(layer(hidden)), DROPOUT, random)
-        return dropout(hidden, DROPOUT, random)
+            hidden = hidden + dropout(F.silu(layer(hidden)), share, random)
+        return dropout(hidden, share, random)
 
     def embeddings(self) -> Tensor:
         """Return the embeddings of the codes of all columns, each column with "masked" last."""

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from augan.codecs.bins import Array, Given
 from augan.sampling.asked_rows import AskedRows
-from augan.sampling.columns import ColumnModel, Start
+from augan.sampling.columns import ColumnModel
 from augan.sampling.conditions import Condition
 from augan.sampling.relation_set import Relations
+from augan.sampling.start import Start
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from augan.networks.columns import ColumnNetwork
 from augan.sampling.conditions import Condition
 from augan.sampling.given import allowed_codes, given_columns, varying
 from augan.sampling.prefixes import Prefixes
+from augan.sampling.start import MASKED, Start
 
 GROUP = 1024  # rows that are drawn in the same order of columns
-MASKED = -1  # in place of a code
 
 Array = NDArray[np.float64]
 
@@ -54,28 +54,6 @@ class Draws:
         codes[:, order] = torch.rand(k, n, generator=random).T
         values = torch.rand(n, k, generator=random, dtype=torch.float64).numpy()
         return cls(order, codes, values)
-
-
-@dataclass(frozen=True)
-class Start:
-    """Real rows that new ones start from.
-
-    Attributes
-    ----------
-    codes : Tensor of shape (m, k)
-        Codes of the rows.
-    spread : float
-        Share of a row's cells that are drawn; the others keep their codes.
-    """
-
-    codes: Tensor
-    spread: float
-
-    def known(self, n: int, random: torch.Generator) -> Tensor:
-        """Return the codes (n, k) of random rows, with `MASKED` in the cells that are drawn."""
-        picked = torch.randint(len(self.codes), (n,), generator=random)
-        drawn = torch.rand(n, self.codes.shape[1], generator=random) < self.spread
-        return self.codes[picked].masked_fill(drawn, MASKED)
 
 
 @dataclass

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from augan.codecs.bins import Array, Mask
-from augan.sampling.columns import GROUP, MASKED, ColumnModel, ColumnWeights, chosen_codes
+from augan.sampling.columns import GROUP, ColumnModel, ColumnWeights, chosen_codes
 from augan.sampling.known_relations import KnownRelations
+from augan.sampling.start import MASKED
 
 TRIES = 5  # draws of a row that breaks a relation
 

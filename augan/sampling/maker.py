@@ -124,7 +124,8 @@ class RowMaker:
         """
         refused: Counter[str] = Counter()
         blocks = self._blocks(wanted, random, refused, conditions, score_range, max_copies)
-        rows = self._decode([rows for _, rows in blocks])
+        pieces = [rows for _, rows in blocks]
+        rows = self.decode(torch.cat(pieces) if pieces else self.pool.rows[:0])
         return (rows if conditions is None else conditions.assign(rows)), dict(refused)
 
     def batches(
@@ -147,7 +148,7 @@ class RowMaker:
         """
         blocks = self._blocks(wanted, random, refused, conditions, score_range, max_copies)
         for raw, labels in rebatched(blocks, size):
-            rows = self._decode([raw])
+            rows = self.decode(raw)
             yield (rows if conditions is None else conditions.assign(rows)), labels
 
     def _blocks(
@@ -196,12 +197,12 @@ class RowMaker:
             rows = self.codec.module(rows)[0]
         return filter_.keep(rows, label, random)
 
-    def _decode(self, pieces: list[Tensor]) -> Any:
-        """Return decoded rows for parts of encoded or raw ones."""
-        if self.pool.columns is None or not pieces:
-            return self.codec.decode(torch.cat(pieces) if pieces else self.pool.rows[:0])
+    def decode(self, rows: Tensor) -> Any:
+        """Return decoded rows for those of the pool's sources, which are encoded or raw."""
+        if self.pool.columns is None or not len(rows):
+            return self.codec.decode(rows)
         assert isinstance(self.codec, TableCodec)
-        return self.codec.from_raw(torch.cat(pieces).numpy())
+        return self.codec.from_raw(rows.numpy())
 
     def _source(self, label: int, starts: Tensor | None, conditions: Conditions | None) -> Source:
         """Return the source of a class's rows; sources of all rows are cached."""

@@ -12,7 +12,6 @@ from torch import Tensor
 from augan.codecs.spec import Spec
 from augan.networks import Networks
 from augan.sampling.column_rows import ColumnRows, ColumnSource
-from augan.sampling.columns import Start
 from augan.sampling.conditions import Condition
 from augan.sampling.sources import (
     ClassGAN,
@@ -22,6 +21,7 @@ from augan.sampling.sources import (
     Reflected,
     Source,
 )
+from augan.sampling.start import Start
 
 Method = Literal["columns", "gan", "latent", "data"]
 
@@ -68,6 +68,7 @@ class Pool:
         self.rows, self.labels, self.held_out = rows, labels, held_out
         self.n_classes, self.method, self.symmetry = n_classes, method, symmetry
         self.columns = columns
+        self.step = 0.0
 
     def only(self, kept: Tensor) -> Pool:
         """Return a pool of some of the rows."""
@@ -80,6 +81,16 @@ class Pool:
         """Return a pool of the same rows with another symmetry of new images."""
         pool = copy.copy(self)
         pool.symmetry = symmetry
+        return pool
+
+    def moving(self, step: float) -> Pool:
+        """Return a pool of the same rows, from which numbers are taken over with random steps.
+
+        For the method "columns": with a spread s, the standard deviation of the steps is ``step``
+        times s, as a share of the range of a column's ranks.
+        """
+        pool = copy.copy(self)
+        pool.step = step
         return pool
 
     def n_rows(self, label: int) -> int:
@@ -122,17 +133,18 @@ class Pool:
         model = self.columns.model
         own = self.labels == label
         raw = model.codec.prepare(model.codec.decode(self.rows[own]))
-        start = Start(model.encode(raw.numpy(), self.labels[own].numpy()), spread)
+        codes = model.encode(raw.numpy(), self.labels[own].numpy())
+        start = Start(codes, model.bins, spread, self.step * spread)
         return self.columns.source(label, conditions, start)
 
     def draw(self, wanted: Mapping[int, int], spread: float, random: torch.Generator) -> Tensor:
-        """Return encoded rows, sorted by class."""
+        """Return rows of the sources, sorted by class; none are encoded."""
         drawn = [self.source(label, spread).draw(n, random) for label, n in wanted.items() if n]
         return torch.cat(drawn) if drawn else self.rows[:0]
 
 
 def choose(method: str, n_rows: int) -> Method:
-    """Return the source for a class of `n_rows`; "auto" depends on their number."""
-    if method == "auto":
+    """Return the source for a class of `n_rows`; "latent" needs several."""
+    if method in ("latent", "auto"):  # "auto" in files of earlier versions
         return "latent" if n_rows >= MIN_LATENT_ROWS else "data"
     return method  # type: ignore[return-value]

@@ -39,6 +39,7 @@ class Candidate:
 
 
 OF_FEW = Candidate(10, 1)
+OF_FEW_COLUMNS = Candidate(math.inf, 1)  # for rows of a column model
 CANDIDATES = (Candidate(3, 0.25), Candidate(3, 1), Candidate(10, 1), Candidate(math.inf, 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from augan._random import torch_stream
-from augan.networks.columns import ColumnNetwork
+from augan.networks.columns import ColumnNetwork, Dropout
 from augan.training.phases import MAX_HELD_OUT, freeze, set_rate
 
-LR, DECAY = 4e-3, 1e-2  # AdamW's largest learning rate and weight decay
+LR, SMALL_LR, DECAY = 4e-3, 2e-3, 1e-2  # AdamW's largest learning rates and weight decay
+SMALL, LARGE = 1000, 3000  # training rows of a small table, and of a large one
+MOST_DROPOUT, DROPOUT = 0.6, 0.1  # for small tables, and for large ones
 WARM_UP = 0.3  # share of the steps in which the learning rate rises (Smith 2019)
 LOWEST = 0.04  # first learning rate, relative to the largest
 
@@ -28,7 +31,8 @@ class ColumnPhase:
     network : ColumnNetwork
         The network.
     train, held_out : Tensor
-        Codes (n, d) of the rows to train on, and of those that the loss is measured on.
+        Codes (n, d) of the rows to train on, and of those that the loss is measured on; if there
+        are none, it is measured on rows of training.
     batch_size : int
         Rows of a step.
     seed : int
@@ -43,21 +47,26 @@ class ColumnPhase:
     ) -> None:
         self.network, self.train, self.batch_size, self.seed = network, train, batch_size, seed
         self.held_out = held_out[:MAX_HELD_OUT]
+        self.lr = SMALL_LR if len(train) < SMALL else LR
+        self.dropout = dropout_share(len(train))
         network.start_at(train)
         self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=LR, weight_decay=DECAY, fused=True
+            network.parameters(), lr=self.lr, weight_decay=DECAY, fused=True
         )
         self.random = torch_stream(seed, "columns", train.device)
 
     def step(self, factor: float, done: float = 0.0) -> dict[str, Tensor]:
         """Take one step."""
         self.network.train()
-        set_rate(self.optimizer, LR * factor * min(1.0, LOWEST + done * (1 - LOWEST) / WARM_UP))
+        set_rate(
+            self.optimizer, self.lr * factor * min(1.0, LOWEST + done * (1 - LOWEST) / WARM_UP)
+        )
         device = self.train.device
         index = torch.randint(
             len(self.train), (self.batch_size,), generator=self.random, device=device
         )
-        loss = masked_loss(self.network, self.train[index], self.random, dropout=True)
+        drop = self.dropout, self.random
+        loss = masked_loss(self.network, self.train[index], self.random, drop)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -65,10 +74,13 @@ class ColumnPhase:
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
-        """Return the loss on held-out rows."""
+        """Return the loss on held-out rows, or without them on rows of training."""
         self.network.eval()
         random = torch_stream(self.seed, "measure", self.train.device)
-        return {"held_out_loss": float(masked_loss(self.network, self.held_out, random))}
+        if len(self.held_out):
+            return {"held_out_loss": float(masked_loss(self.network, self.held_out, random))}
+        rows = self.train[:MAX_HELD_OUT]
+        return {"training_loss": float(masked_loss(self.network, rows, random))}
 
     def rates(self) -> dict[str, float]:
         """Return the learning rate of the last step."""
@@ -95,13 +107,19 @@ class ColumnPhase:
             weights.copy_(weights.half())
 
 
+def dropout_share(n_rows: int) -> float:
+    """Return the dropout for a number of training rows: the more, the fewer there are."""
+    place = math.log(max(n_rows, 1) / SMALL) / math.log(LARGE / SMALL)
+    return MOST_DROPOUT + min(max(place, 0.0), 1.0) * (DROPOUT - MOST_DROPOUT)
+
+
 def masked_loss(
-    network: ColumnNetwork, codes: Tensor, random: torch.Generator, *, dropout: bool = False
+    network: ColumnNetwork, codes: Tensor, random: torch.Generator, drop: Dropout | None = None
 ) -> Tensor:
     """Return the mean cross-entropy of masked columns of rows with codes (n, d)."""
     masked = random_masks(codes, random)
     sizes = torch.tensor(network.sizes, device=codes.device)
-    logits = network(torch.where(masked, sizes, codes), random if dropout else None)
+    logits = network(torch.where(masked, sizes, codes), drop)
     losses = [
         F.cross_entropy(logit, codes[:, j], reduction="none") for j, logit in enumerate(logits)
     ]

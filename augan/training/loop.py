@@ -160,14 +160,16 @@ class _Loop:
             self._recover()
             return
         measured = self.phase.measure()
-        event = self._stop_early(measured["held_out_loss"])
+        event = self._stop_early(measured.get("held_out_loss"))
         self._report(figures, measured, event)
         self.training.show(self.phase)
         self.good = self._snapshot()
         if self.training.checkpointer is not None:
             self.training.checkpointer.write(self.good, force=self.progress.done)
 
-    def _stop_early(self, loss: float) -> str | None:
+    def _stop_early(self, loss: float | None) -> str | None:
+        if loss is None:  # no rows are held out
+            return None
         progress = self.progress
         patience = self.training.patience if self.phase.stops_early else None
         if loss < progress.best * (1 - MIN_IMPROVEMENT):

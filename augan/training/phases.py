@@ -37,7 +37,7 @@ class Phase(Protocol):
         """
 
     def measure(self) -> dict[str, float]:
-        """Return figures on held-out rows; early stopping uses `held_out_loss`."""
+        """Return figures on held-out rows; early stopping uses `held_out_loss`, if there is one."""
 
     def rates(self) -> dict[str, float]:
         """Return the learning rates of the last step."""

@@ -125,7 +125,7 @@ class ProgressLines(_StartStopCallback):
 
     def __call__(self, row: Row) -> None:
         """Print a report that has a measure or an event."""
-        if "held_out_loss" in row or "event" in row:
+        if not row.keys().isdisjoint(("held_out_loss", "training_loss", "event")):
             print(line_of(row), file=sys.stderr, flush=True)
 
 
@@ -158,7 +158,7 @@ def line_of(row: Row) -> str:
     """Return a report as one line of text."""
     figures = [
         f"{name} {_short(row[name])}"
-        for pair in (("loss", "loss"), *FIGURES.values(), ("held_out_loss", "held_out_loss"))
+        for pair in (("loss", "loss"), *FIGURES.values(), ("training_loss", "held_out_loss"))
         for name in dict.fromkeys(pair)
         if name in row
     ]

@@ -23,8 +23,7 @@ def main() -> None:
     kept = np.sort(np.concatenate([np.flatnonzero(y_train == 0), rare]))
     X_train, y_train = X_train.iloc[kept], y_train.iloc[kept]
 
-    steps = {"max_steps": 300, "encoder_steps": 200, "random_state": 0}
-    sampler = GANSampler(**steps)
+    sampler = GANSampler(random_state=0)
     balanced, labels = sampler.fit_resample(X_train, y_train)
     print("rows of each class:", labels.value_counts().to_dict(), "made from", sampler.methods_)
     print(balanced.iloc[len(X_train) :, :4].head(3).to_string())
@@ -36,7 +35,7 @@ def main() -> None:
         "no new rows": [],
         "as many as of the other class": [sampler],
         "as many as help, no near copies": [
-            GANSampler(tune_for=forest, filters=("copies",), **steps)
+            GANSampler(tune_for=forest, filters=("copies",), random_state=0)
         ],
     }
     for name, steps_before in strategies.items():

@@ -112,6 +112,7 @@ def _of_sampler(estimator: Any) -> dict[str, Any]:
         },
         "resampled": {str(label): n for label, n in estimator.sampling_strategy_.items()},
         "spread": estimator.spread_,
+        "sample_spread": estimator.sample_spread_,
         "relations": estimator.relations_,
         "filters": list(estimator.filters),
         "tuning": [

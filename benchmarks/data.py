@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.io import arff
 
 Indices = NDArray[np.intp]
 Loader = Callable[[], tuple[Any, NDArray[np.int64]]]
@@ -39,7 +40,7 @@ class Table:
     drop : tuple of str
         Columns that number the rows, or give the label away.
     read : dict
-        Options of `pandas.read_csv`.
+        Options of `pandas.read_csv`, for a CSV file.
     """
 
     file: str
@@ -68,6 +69,12 @@ TABLES = {
     ),
 }
 
+FIDELITY_TABLES = {name: TABLES[name] for name in ("adult", "vehicle_insurance_fraud", "hmeq")} | {
+    "credit-g": Table("credit-g.arff", "class", "good"),
+    "ulb_creditcard": TABLES["ulb_creditcard"],
+    "fdh": Table("fdh_simulated_transactions.parquet", "TX_FRAUD", 0),
+}
+FIDELITY_ROWS = 40_000  # of a table from which training and held-out rows are drawn
 
 OIL_SPILL = Table(
     "oil-spill.csv", "49", 0, read=(("header", None), ("names", tuple(map(str, range(50)))))
@@ -186,8 +193,25 @@ def _npz_loader(file: Path) -> Loader:
 
 def load_table(table: Table, folder: Path) -> pd.DataFrame:
     """Return a table with its labels, without the columns that give them away."""
-    frame = pd.read_csv(folder / table.file, **dict(table.read))
+    file = folder / table.file
+    if file.suffix == ".parquet":
+        frame = pd.read_parquet(file)
+    elif file.suffix == ".arff":
+        frame = pd.DataFrame(arff.loadarff(file)[0])
+        frame = frame.map(lambda value: value.decode() if isinstance(value, bytes) else value)
+    else:
+        frame = pd.read_csv(file, **dict(table.read))
     return frame.drop(columns=list(table.drop))
+
+
+def halves(frame: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return as many training as held-out rows, `MAX_ROWS` of each or half of the table."""
+    if len(frame) > FIDELITY_ROWS:
+        frame = frame.iloc[np.random.default_rng(seed).permutation(len(frame))[:FIDELITY_ROWS]]
+    order = np.random.default_rng(seed).permutation(len(frame))
+    n = min(MAX_ROWS, len(frame) // 2)
+    train, held_out = (_rows(frame, np.sort(part)) for part in (order[:n], order[n : 2 * n]))
+    return train, held_out
 
 
 def _table_loader(table: Table, folder: Path) -> Loader:

@@ -12,8 +12,9 @@ category, which becomes missing again in the new rows. Rows are not rounded or c
 - CTGAN: its defaults, 300 epochs.
 - arfpy: its defaults.
 - mostlyai-engine: its defaults, rare categories are replaced; trained for 10 minutes at most.
-- ForestDiffusion: flow. Its default (50 steps of time, each row 100 times) takes hours here, and so
-  would 20 of both: see `_forest_sizes`.
+- ForestDiffusion: flow. Its default (50 steps of time, each row repeated 100 times) takes hours,
+  and so do 20 of both. There are 5 to 20 steps, fewer for more columns of numbers and categories,
+  and 3 to 20 repeats, fewer for more rows: about 10 CPU minutes, or an hour for 100 columns.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from measuring import timed
 MISSING = "(missing)"
 NEIGHBOURS = 5  # of SMOTE
 MINUTES = 10  # to train mostlyai-engine
-MAX_STEPS, MAX_REPEATS = 20, 20  # of ForestDiffusion
+STEPS, STEPS_TIMES_COLUMNS = (5, 20), 400  # of ForestDiffusion
+REPEATS, REPEATS_TIMES_ROWS = (1, 20), 30_000
 Draw = Callable[[int], pd.DataFrame]
 
 
@@ -181,9 +183,8 @@ def _forest_diffusion(rows: pd.DataFrame, target: str, seed: int) -> Draw:
     order = [*numbers, *pairs, *(name for name in texts if name not in pairs)]
     columns = [codes[name][0] if name in codes else rows[name] for name in order]
     start = len(numbers) + len(pairs)
-    steps, repeats = _forest_sizes(
-        start + sum(len(codes[name][1]) - 1 for name in order[start:]), len(rows)
-    )
+    n_columns = start + sum(len(codes[name][1]) - 1 for name in order[start:])
+    steps, repeats = _forest_sizes(n_columns, len(rows))
     model = ForestDiffusionModel(
         np.column_stack(columns).astype("float64"),
         n_t=steps,
@@ -205,9 +206,10 @@ def _forest_diffusion(rows: pd.DataFrame, target: str, seed: int) -> Draw:
     return draw
 
 
-def _forest_sizes(n_outputs: int, n_rows: int) -> tuple[int, int]:
+def _forest_sizes(n_columns: int, n_rows: int) -> tuple[int, int]:
     """Return the steps of time and how often each row is repeated."""
-    return MAX_STEPS, MAX_REPEATS
+    steps = np.clip(STEPS_TIMES_COLUMNS // n_columns, *STEPS)
+    return int(steps), int(np.clip(REPEATS_TIMES_ROWS // n_rows, *REPEATS))
 
 
 @dataclass(frozen=True)

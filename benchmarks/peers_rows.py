@@ -112,9 +112,16 @@ def _texts(rows: pd.DataFrame) -> list[str]:
 
 
 def _smotenc(rows: pd.DataFrame, target: str, seed: int) -> Draw:
+    """Prepare SMOTENC, which takes numbers as floats.
+
+    Where all numbers are integers it would weigh categories by an integer, 0, and draw them at
+    random. Integers are cut from its floats as it does itself for columns of integers.
+    """
     from imblearn.over_sampling import SMOTE, SMOTENC
 
     X, y = rows.drop(columns=target), rows[target]
+    types = X.dtypes
+    X = X.astype(dict.fromkeys(X.select_dtypes("number"), "float64"))
     counts = y.value_counts()
     options = {
         "random_state": seed,
@@ -126,7 +133,8 @@ def _smotenc(rows: pd.DataFrame, target: str, seed: int) -> Draw:
     def draw(n: int) -> pd.DataFrame:
         sampler = SMOTENC(texts, **options) if texts else SMOTE(**options)
         both, labels = sampler.fit_resample(X, y)
-        return both.assign(**{target: labels}).iloc[len(X) :][:n].reset_index(drop=True)
+        new = both.astype(types).assign(**{target: labels})
+        return new.iloc[len(X) :][:n].reset_index(drop=True)
 
     return draw
 

@@ -35,6 +35,7 @@ def report(
     ]
     if lines.empty:
         return "\n".join(errors) or "no results"
+    lines["n_train"] = lines.reindex(columns=["n_train"]).fillna(FORMER_ROWS)
     blocks = []
     for name in [name for name in tables if name in set(lines["set"])]:
         blocks += _table(name, lines[lines["set"] == name], methods)
@@ -44,7 +45,7 @@ def report(
 def _table(name: str, lines: pd.DataFrame, methods: Sequence[str]) -> list[str]:
     """Return title and table of one set: means over seeds, a row for each method."""
     n_seeds = lines["seed"].nunique()
-    n_rows = int(lines["n_train"].max()) if "n_train" in lines else FORMER_ROWS
+    n_rows = int(lines["n_train"].max())
     rows = []
     for method in methods:
         runs = lines[lines["method"] == method]

@@ -79,7 +79,7 @@ def prepare(
     def restore(rows: pd.DataFrame) -> pd.DataFrame:
         rows = pd.DataFrame({name: _plain(rows[name]) for name in rows})
         for name in dates:
-            rows[name] = pd.to_datetime(rows[name], unit="s")
+            rows[name] = pd.to_datetime(rows[name], unit="s").astype("datetime64[ns]")
         rows[target] = rows[target].map(labels)
         return rows
 
@@ -108,7 +108,7 @@ def _plain(column: pd.Series) -> pd.Series:
 
 
 def _texts(rows: pd.DataFrame) -> list[str]:
-    return [name for name in rows if rows[name].dtype == object]
+    return [name for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
 
 
 def _smotenc(rows: pd.DataFrame, target: str, seed: int) -> Draw:

@@ -14,12 +14,10 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import augmentation
-import fidelity
 import rare_image_sets
 import rare_images
 from data import RARE_SHARE, augmentation_tables
 
-from augan.evaluation.fidelity import FIGURES
 from augan.evaluation.strategy_trial import split_rows
 
 ADULT = "39, State-gov, 77516, Bachelors, 13, Never-married, ?, Husband, White, Male, 0, 0, 40, ?"
@@ -99,14 +97,6 @@ def test_ctgan_gets_whole_numbers_as_integers_and_gives_missing_values_back() ->
     assert not filled.isna().any(axis=None)
     back = restore(filled)
     assert list(back) == ["n", "x", "t"] and back["n"].isna().tolist() == [False, False, True]
-
-
-def test_the_report_of_fidelity_has_a_row_for_held_out_rows() -> None:
-    figures = {f"{name}_{kind}": 0.5 for name in FIGURES for kind in ("new", "held_out")}
-    made = {"set": "adult", "seed": 0, "method": "augan", "fit_seconds": 20.0}
-    text = fidelity.report([made | figures | {"sample_seconds": 0.5}])
-    assert text.splitlines()[-1].startswith("| held-out rows | 0.500")
-    assert "| 20 | 20,000 |" in text
 
 
 def test_images_are_flipped_and_shifted_and_nothing_else() -> None:

@@ -38,8 +38,8 @@ from augan.evaluation import fidelity_metrics
 KEY = ("set", "seed", "method")
 SAMPLERS: dict[str, dict[str, Any]] = {
     "augan": {},
-    "augan (columns)": {"method": "columns"},
-    "augan (columns, critic)": {"method": "columns", "filters": ("critic",)},
+    "augan (all cells drawn)": {"spread": 1.0},
+    "augan (critic)": {"filters": ("critic",)},
     "augan (latent)": {"method": "latent"},
 }
 METHODS = (*SAMPLERS, *PEERS)

@@ -4,8 +4,9 @@
 
 It needs no augan, so that the peers can be in an environment of their own. The target is a category
 to all peers. All of them but mostlyai-engine, which takes tables as they are, get dates as seconds,
-the median in place of missing numbers, which they therefore do not make, and "missing" as a
-category, which becomes missing again in the new rows. Rows are not rounded or cut afterwards.
+the median in place of missing numbers and a column of texts that says where these were, and
+"missing" as a category; what is missing is so again in the new rows. Numbers of all peers' rows are
+rounded to the decimals of the training rows.
 
 - SMOTENC (imbalanced-learn; SMOTE where there are no categories): each class is doubled, and only
   the new rows are taken.
@@ -34,6 +35,7 @@ import pandas as pd
 from measuring import timed
 
 MISSING = "(missing)"
+MOST_DECIMALS = 10  # that numbers are rounded to
 NEIGHBOURS = 5  # of SMOTE
 MINUTES = 10  # to train mostlyai-engine
 STEPS, STEPS_TIMES_COLUMNS = (5, 20), 400  # of ForestDiffusion
@@ -71,19 +73,41 @@ def prepare(
         Whether to replace missing values and dates.
     """
     labels = {str(label): label for label in train[target].unique()}
+    decimals = {name: _decimals(train[name]) for name in train.select_dtypes("number")}
     given = train.assign(**{target: train[target].map(str).astype(object)})
     dates = list(given.select_dtypes("datetime")) if fill else []
+    marks = [name for name in given if fill and not _is_text(given[name]) and given[name].hasnans]
     if fill:
         given = pd.DataFrame({name: _filled(given[name]) for name in given})
+        for name in marks:
+            given[f"{MISSING} {name}"] = train[name].isna().map(str).astype(object)
 
     def restore(rows: pd.DataFrame) -> pd.DataFrame:
         rows = pd.DataFrame({name: _plain(rows[name]) for name in rows})
+        for name, n in decimals.items():
+            if name != target:
+                rows[name] = rows[name].round(n)
         for name in dates:
             rows[name] = pd.to_datetime(rows[name], unit="s").astype("datetime64[ns]")
+        for name in marks:
+            rows[name] = rows[name].where(rows[f"{MISSING} {name}"] != str(True))
         rows[target] = rows[target].map(labels)
         return rows
 
     return given, restore
+
+
+def _decimals(column: pd.Series) -> int:
+    """Return the decimals of a column's numbers."""
+    known = column.dropna()
+    return next(
+        (n for n in range(MOST_DECIMALS) if np.allclose(known, known.round(n), rtol=1e-12)), 15
+    )
+
+
+def _is_text(column: pd.Series) -> bool:
+    dates = pd.api.types.is_datetime64_any_dtype(column)
+    return not dates and not pd.api.types.is_numeric_dtype(column)
 
 
 def _filled(column: pd.Series) -> pd.Series:

@@ -17,7 +17,7 @@ from fidelity_report import report
 
 from augan.evaluation.fidelity import FIGURES
 
-TABLES, OWN, PEERS = ["adult", "hmeq"], ["augan", "augan (columns)"], ["CTGAN", "arfpy"]
+TABLES, OWN, PEERS = ["adult", "hmeq"], ["augan", "augan (critic)"], ["CTGAN", "arfpy"]
 MIXED = pd.DataFrame(
     {
         "n": [1.0, 2.0, np.nan, 4.0],
@@ -90,13 +90,13 @@ def test_the_overview_says_on_how_many_tables_augan_is_ahead() -> None:
         *(line("adult", method, auc) for method, auc in (("augan", 0.6), ("CTGAN", 0.9))),
         *(line("hmeq", method, auc) for method, auc in (("augan", 0.8), ("CTGAN", 0.7))),
         line("hmeq", "arfpy", 0.95),
-        line("hmeq", "augan (columns)", 0.65, n_train=2980),
+        line("hmeq", "augan (critic)", 0.65, n_train=2980),
         {"set": "adult", "seed": 0, "method": "arfpy", "error": "ValueError: no"},
         line("adult", "augan (of old)", 0.1),
     ]
     text = report(lines, TABLES, OWN, PEERS)
     assert "| augan | 0.600 | 0.800 |" in text and "| arfpy |  | 0.950 |" in text
     assert "augan is ahead of all peers on 1 of 2 tables" in text
-    assert "augan (columns) is ahead of all peers on 1 of 1 tables" in text
+    assert "augan (critic) is ahead of all peers on 1 of 1 tables" in text
     assert text.endswith("adult, 0, arfpy: ValueError: no")
     assert "of old" not in text

@@ -106,7 +106,8 @@ PHOTOGRAPH = {
 TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors", "data_neighbors")
 PRETEXT_STEPS = 1500
 MAX_CHANNELS = 2048  # standardised channels; pretext networks of more take fewer steps
-MAX_COLUMN_STEPS = 1500  # steps of a column network
+COLUMN_WIDTH = 160  # of a column network: wider ones are no better and draw rows more slowly
+MAX_COLUMN_STEPS = 2000
 COLUMN_PASSES = 400  # passes over the rows of a small table, with fewer steps
 CONTAMINATED_NEIGHBORS = 5  # neighbours with `contamination`, so anomalies do not mask each other
 
@@ -137,7 +138,7 @@ def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
         auto = {**TABLE_GAN, "latent_dim": latent_dim, "max_steps": 1500, "encoder_steps": 800}
         auto |= {"method": "columns", "synthetic_share": None}
         if params["method"] in ("auto", "columns"):
-            auto |= {"batch_size": 256, "max_steps": MAX_COLUMN_STEPS}
+            auto |= {"width": COLUMN_WIDTH, "batch_size": 256, "max_steps": MAX_COLUMN_STEPS}
     return _config(SamplerConfig, {**params, "filters": tuple(params["filters"])}, auto)
 
 

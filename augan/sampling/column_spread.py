@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -29,8 +30,8 @@ def added_spread(asked: Any, method: str) -> float:
 def usual_spread(pool: Pool, shares: torch.Tensor, seed: int) -> float:
     """Return the smallest spread with which new rows are no nearer to real rows than these are.
 
-    That is, at most 5 % of them are nearer to a real row than 95 % of the real rows are to another
-    one. With few real rows no cell is kept.
+    That is, at most 5 % of them, less the standard error, are nearer to a real row than 95 % of the
+    real rows are to another one. With few real rows no cell is kept.
 
     Parameters
     ----------
@@ -45,11 +46,12 @@ def usual_spread(pool: Pool, shares: torch.Tensor, seed: int) -> float:
     if len(pool.rows) < MIN_ROWS:
         return ALL_DRAWN
     usual = usual_distance(pool)
+    error = math.sqrt(COPY_QUANTILE * (1 - COPY_QUANTILE) / N_ROWS)
     wanted = {label: round(N_ROWS * share) for label, share in enumerate(shares.tolist())}
     for spread in SPREADS:
         raw = pool.draw(wanted, spread, torch_stream(seed, f"spread {spread}"))
         rows = pool.columns.model.codec.module(raw)[0]
         near = distances(rows, pool.rows, 1)[:, 0] < usual
-        if near.double().mean() <= COPY_QUANTILE:
+        if near.double().mean() <= COPY_QUANTILE - error:
             return spread
     return ALL_DRAWN

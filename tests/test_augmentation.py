@@ -26,7 +26,7 @@ from augan.evaluation.strategy_trial import split_rows, try_strategy
 from augan.exceptions import DataError, ParameterError
 from augan.sampling import tuning
 
-QUICK = GANSampler(max_steps=60, width=32)
+QUICK = GANSampler(max_steps=120, width=32)
 STRATEGIES = build_strategies(QUICK)
 METRICS = ["average_precision", "recall_at_1pct_fpr", "f1", "brier"]
 

@@ -25,7 +25,7 @@ from augan.deploy.inputs import GIVEN, LABEL, ORDER, UNIFORM
 from augan.exceptions import DataError, ExportError, ModelFileError, ParameterError
 from augan.sampling.columns import Draws
 
-QUICK: dict[str, Any] = {"method": "columns", "max_steps": 120, "width": 48, "random_state": 0}
+QUICK: dict[str, Any] = {"method": "columns", "max_steps": 300, "width": 48, "random_state": 0}
 
 
 @pytest.fixture(scope="module")

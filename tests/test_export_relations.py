@@ -32,7 +32,7 @@ def sampler() -> GANSampler:
     frame["start"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 90, n), "D")
     frame["end"] = frame["start"] + pd.to_timedelta(random.integers(0, 20, n), "D")
     y = np.where(frame["total"] > 200, "large", "small")
-    quick: dict[str, Any] = {"max_steps": 60, "width": 32, "random_state": 0}
+    quick: dict[str, Any] = {"max_steps": 250, "width": 32, "random_state": 0}
     return GANSampler(method="columns", relations=RELATIONS, **quick).fit(frame, y)
 
 

@@ -9,13 +9,17 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.dummy import DummyClassifier
+from sklearn.naive_bayes import GaussianNB
 
 import augan
 from augan import GANSampler
 from augan.codecs.bins import ColumnBins
 from augan.evaluation import fidelity_metrics
+from augan.models import sampler_tuning
 from augan.sampling import column_spread
 from augan.sampling.start import MASKED, Start
+from augan.sampling.tuning import CANDIDATES
 
 QUICK: dict[str, Any] = {"max_steps": 100, "width": 32, "random_state": 0}
 
@@ -119,3 +123,22 @@ def test_a_start_masks_a_share_of_the_cells() -> None:
     assert abs((known == MASKED).double().mean() - 0.3) < 0.02
     rows = [set(row.tolist()) - {MASKED} for row in known]
     assert max(map(len, rows)) == 1  # all cells are those of one row
+
+
+def test_tuning_trains_on_the_rows_of_a_fold_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = load_breast_cancer(return_X_y=True)
+    sizes: list[int] = []
+    train = sampler_tuning.train_columns
+
+    def watched(
+        params: Any, config: Any, codec: Any, raw: torch.Tensor, *rest: Any, **how: Any
+    ) -> Any:
+        sizes.append(len(raw))
+        return train(params, config, codec, raw, *rest, **how)
+
+    monkeypatch.setattr(sampler_tuning, "train_columns", watched)
+    sampler = GANSampler(tune_for=GaussianNB(), **QUICK | {"max_steps": 20}).fit(X[:, :4], y)
+    assert sizes == [379, 379, 380]  # two thirds of the rows
+    assert sampler.tuning_ is not None and len(sampler.tuning_) == len(CANDIDATES)
+    useless = GANSampler(tune_for=DummyClassifier(), **QUICK | {"max_steps": 20}).fit(X[:, :4], y)
+    assert useless.sampling_strategy_ == {0: 0}

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
+from augan._device import resolve_device
+from augan.codecs.table import TableCodec
 from augan.inputs.reading import Data
+from augan.models.column_training import train_columns
 from augan.models.sampler import SamplerModel
 from augan.sampling.column_spread import ADDED_STEP
+from augan.sampling.pool import Pool
 from augan.sampling.tuning import (
     FEW,
     OF_FEW,
@@ -54,12 +61,12 @@ def tune(
         _tune_images(model, params, data, counts, groups)
     else:
         frame = pd.DataFrame(data).reset_index(drop=True)
-        _tune_rows(model, params["tune_for"], frame, counts, groups)
+        _tune_rows(model, params, frame, counts, groups)
 
 
 def _tune_rows(
     model: SamplerModel,
-    classifier: Any,
+    params: Mapping[str, Any],
     frame: pd.DataFrame,
     counts: NDArray[np.intp],
     groups: NDArray[np.intp] | None,
@@ -77,10 +84,11 @@ def _tune_rows(
             wanted,
             counts,
             model.maker.decode,
-            classifier=classifier,
+            classifier=params["tune_for"],
             spread=model.spread,
             groups=groups,
             seed=model.seed,
+            refit=None if model.columns is None else partial(_refitted, model, params),
         )
     model.tuning = trials or None
     of_few = OF_FEW if model.columns is None else OF_FEW_COLUMNS
@@ -88,6 +96,19 @@ def _tune_rows(
     new = amounts(wanted, counts, best.times if best else 1.0)
     model.spread *= best.spread if best else 1.0
     model.strategy = {name: new.get(codes[name], 0) for name in model.strategy}
+
+
+def _refitted(model: SamplerModel, params: Mapping[str, Any], pool: Pool) -> Pool:
+    """Return a pool of the same rows, with a column model of these rows alone."""
+    codec = model.codec
+    assert isinstance(codec, TableCodec) and model.columns is not None
+    raw, labels = codec.prepare(codec.decode(pool.rows)), pool.labels.numpy()
+    given = {**params, "callbacks": None, "verbose": 0}, model.config, codec, raw, labels
+    device = resolve_device(params["device"])
+    trained, _, _ = train_columns(*given, device=device, seed=model.seed)
+    part = pool.only(torch.ones(len(labels), dtype=torch.bool))
+    part.columns = replace(model.columns, model=trained)
+    return part
 
 
 def _tune_images(

@@ -105,11 +105,12 @@ def try_candidates(
     spread: float,
     groups: Codes | None,
     seed: int,
+    refit: Callable[[Pool], Pool] | None = None,
 ) -> list[Trial]:
     """Evaluate each candidate by cross-validation on real rows.
 
-    New rows are made from the training folds only, but the networks were trained on the held-out
-    rows and their classes too, so the gains are optimistic.
+    New rows are made from the training folds only. Without `refit` the networks were trained on the
+    held-out rows and their classes too, so that the gains are optimistic.
 
     Parameters
     ----------
@@ -131,6 +132,8 @@ def try_candidates(
         Groups of the pool's rows.
     seed : int
         Seed of folds, classifiers and rows.
+    refit : callable, optional
+        Returns a pool of the same rows with networks that were trained on them alone.
 
     Returns
     -------
@@ -149,6 +152,7 @@ def try_candidates(
         share = (own.sum() - own[targets].sum()) / n_others if n_others else len(train) / len(codes)
         asked = {label: round(wanted[label] * share) for label in targets}
         part = pool.only(torch.from_numpy(np.sort(train)))
+        part = part if refit is None else refit(part)
         found = []
         for candidate in CANDIDATES:
             new = amounts(asked, own, candidate.times)

@@ -24,7 +24,7 @@ from augan.evaluation.augmentation import _read
 from augan.evaluation.strategies import build_strategies
 from augan.evaluation.strategy_trial import split_rows, try_strategy
 from augan.exceptions import DataError, ParameterError
-from augan.sampling import tuning
+from augan.sampling import column_critic, tuning
 
 QUICK = GANSampler(max_steps=120, width=32)
 STRATEGIES = build_strategies(QUICK)
@@ -47,6 +47,8 @@ def quick_classifiers() -> Iterator[None]:
             patch.setitem(tables.CLASSIFIERS, name, build)
         chosen = {"logistic regression": tuning.CLASSIFIERS["logistic regression"]}
         patch.setattr(tuning, "CLASSIFIERS", chosen)
+        patch.setattr(column_critic, "N_STEPS", 50)
+        patch.setattr(column_critic, "WIDTH", 32)
         yield
 
 

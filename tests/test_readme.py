@@ -41,8 +41,8 @@ def test_commands_have_the_options_that_the_readme_names(line):
     command = get_command(app)
     with command.make_context("augan", list(words)) as context:
         name, subcommand, rest = command.resolve_command(context, words)
-        with subcommand.make_context(name, rest, parent=context):
-            pass
+        with subcommand.make_context(name, rest, parent=context) as parsed:
+            assert parsed.params  # all words are options and arguments of the command
 
 
 @pytest.mark.slow

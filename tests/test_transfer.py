@@ -110,7 +110,13 @@ def test_spectral_weights_are_as_long_as_new_ones_and_say_the_same(tmp_path):
     assert lengths[0].norm() > 1.2 * lengths[1].norm()
     assert torch.allclose(lengths[2], lengths[1], rtol=1e-4)
     images = torch.randn(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(warm(images), former(images), atol=0.05)
+    with torch.no_grad():
+        for critic in (former, warm):
+            critic.train()
+            for _ in range(100):  # power iterations, until both know the largest singular values
+                critic(images)
+            critic.eval()
+        assert torch.allclose(warm(images), former(images), atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")  # rows are moved on purpose

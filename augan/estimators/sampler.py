@@ -56,7 +56,8 @@ class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     it column by column; in `fit_resample` they keep some of the cells of a real row (`spread`).
     With ``method="gan"`` or ``"latent"`` they come from a class-conditional GAN, whose
     conditioning is phased in, so that small classes benefit from the rows of the others [1]_,
-    [2]_. New images are deformed real ones [7]_, unless another `method` is given.
+    [2]_; only these methods use the parameters of the GAN, such as `gan` and `latent_dim`. New
+    images are deformed real ones [7]_, unless another `method` is given.
 
     Parameters
     ----------

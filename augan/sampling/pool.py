@@ -138,7 +138,7 @@ class Pool:
         return self.columns.source(label, conditions, start)
 
     def draw(self, wanted: Mapping[int, int], spread: float, random: torch.Generator) -> Tensor:
-        """Return rows of the sources, sorted by class; none are encoded."""
+        """Return rows of the sources, encoded or raw as these draw them, sorted by class."""
         drawn = [self.source(label, spread).draw(n, random) for label, n in wanted.items() if n]
         return torch.cat(drawn) if drawn else self.rows[:0]
 

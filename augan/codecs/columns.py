@@ -20,7 +20,7 @@ from augan.codecs.cells import (
     undo_categorical,
 )
 from augan.codecs.dtypes import as_plain, is_blank
-from augan.codecs.origin import Origin, from_json, to_json
+from augan.codecs.origin import Origin, to_json
 from augan.codecs.rounding import power_of_two
 
 LINEAR_TAIL = 10.0  # units beyond the training range up to which a number keeps its distance
@@ -55,6 +55,11 @@ class Column:
     def spans(self) -> list[tuple[str, int]]:
         """Return (activation, size) of each run of encoded channels."""
         return []
+
+    @property
+    def varies(self) -> bool:
+        """Whether rows differ in what is encoded of them."""
+        return bool(self.spans())
 
     def read(self, values: pd.Series) -> pd.Series:
         """Return a column (n,) with a plain dtype, blank texts as missing values."""
@@ -277,17 +282,3 @@ class CategoryColumn(Column):
         values[-2] = self.rare[0] if self.rare else None
         codes = np.where(np.isnan(raw), len(values) - 1, raw).astype(np.intp)
         return self.origin.from_values(values[codes])
-
-
-KINDS: dict[str, type[Column]] = {
-    cls.kind: cls for cls in (ConstantColumn, NumericColumn, CategoryColumn)
-}
-
-
-def column_from_state(values: dict[str, Any], arrays: dict[str, Array]) -> Column:
-    """Rebuild a column from what `Column.state` returned."""
-    cls = KINDS[values["kind"]]
-    origin = Origin(**{name: from_json(value) for name, value in values["origin"].items()})
-    names = {f.name for f in fields(cls)} - {"origin", *arrays}
-    given = {name: from_json(values[name]) for name in names & set(values)} | arrays
-    return cls(origin=origin, **given)

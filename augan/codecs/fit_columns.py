@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from augan.codecs.columns import (
     NumericColumn,
 )
 from augan.codecs.dtypes import as_plain
+from augan.codecs.identifiers import MIN_DISTINCT, MIN_ROWS, IdentifierColumn
 from augan.codecs.origin import Origin
 from augan.codecs.rounding import power_of_two, rounded
 
@@ -134,6 +136,8 @@ def _fit_category(values: pd.Series, name: str, origin: Origin, max_categories: 
     order = [distinct[i] for i in found]
     if len(order) == 0 or (len(order) == 1 and not has_missing):
         return ConstantColumn(name, origin, order[0] if order else None)
+    if _names_rows(order, counts, origin):
+        return IdentifierColumn.of(order, name, origin, has_missing=has_missing)
     return CategoryColumn(
         name=name,
         origin=origin,
@@ -141,6 +145,14 @@ def _fit_category(values: pd.Series, name: str, origin: Origin, max_categories: 
         rare=tuple(order[max_categories:][:1]),
         has_missing=has_missing,
     )
+
+
+def _names_rows(distinct: list[Any], counts: NDArray[np.intp], origin: Origin) -> bool:
+    """Whether nearly all rows have a string of their own, and new strings can be made."""
+    n = int(counts.sum())
+    if n < MIN_ROWS or len(distinct) <= MIN_DISTINCT * n or origin.dtype == "category":
+        return False
+    return all(isinstance(value, str) for value in distinct)
 
 
 def _step(distinct: Array, origin: Origin) -> float | None:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augan._callers import caller_level
-from augan.codecs.columns import CategoryColumn, NumericColumn, column_from_state
+from augan.codecs.columns import CategoryColumn, NumericColumn
 from augan.codecs.drift import warn_of_drift
 from augan.codecs.dtypes import as_plain
 from augan.codecs.fit_columns import fit_column
+from augan.codecs.identifiers import IdentifierColumn
+from augan.codecs.kinds import column_from_state, frame_of
 from augan.codecs.origin import from_json, to_json
 from augan.codecs.spec import Span, VectorSpec
 from augan.codecs.table_decoder import TableDecoder
@@ -74,7 +76,7 @@ class TableCodec:
         ]
         if not self.n_varying:
             raise DataError("no column varies")
-        self._warn_of_high_cardinality(frame)
+        self._warn_of_many_texts(frame)
         self._warn_of_lost_digits()
         self._build()
         return self
@@ -107,8 +109,7 @@ class TableCodec:
 
     def from_raw(self, raw: NDArray[np.float64], like: Any = None) -> pd.DataFrame | NDArray[Any]:
         """Return rows with the columns and dtypes of training for raw numbers (n, d)."""
-        series = {i: column.from_raw(raw[:, i]) for i, column in enumerate(self.columns)}
-        frame = pd.DataFrame(series)
+        frame = frame_of(self.columns, raw)
         if self.array_dtype is not None:
             return frame.to_numpy(dtype=self.array_dtype)
         frame.columns = pd.Index(self.labels)
@@ -155,7 +156,7 @@ class TableCodec:
     @property
     def n_varying(self) -> int:
         """Number of columns that vary in training."""
-        return sum(bool(column.spans()) for column in self.columns)
+        return sum(column.varies for column in self.columns)
 
     @property
     def is_mixed(self) -> bool:
@@ -233,9 +234,16 @@ class TableCodec:
         self.module = self.to_module()
         self.decoder = TableDecoder(self.columns)
 
-    def _warn_of_high_cardinality(self, frame: pd.DataFrame) -> None:
+    def _warn_of_many_texts(self, frame: pd.DataFrame) -> None:
         for i, column in enumerate(self.columns):
-            if isinstance(column, CategoryColumn) and column.rare:
+            if isinstance(column, IdentifierColumn):
+                warnings.warn(
+                    f"column {shown(column.name)} has a different string in each row: it is "
+                    "ignored, and new rows get new strings of the same form",
+                    DataWarning,
+                    stacklevel=caller_level(),
+                )
+            elif isinstance(column, CategoryColumn) and column.rare:
                 found = as_plain(frame.iloc[:, i]).nunique()
                 warnings.warn(
                     f"column {shown(column.name)} has {found} categories: the "

@@ -47,7 +47,7 @@ class TableDecoder(nn.Module):
             for c, start in kept
             if isinstance(c, CategoryColumn)
         ]
-        kinds = [type(c) for c in columns]
+        kinds = [CategoryColumn if isinstance(c, CategoryColumn) else type(c) for c in columns]
         # kind of each column, and its index among that kind
         self.order = [(kind, kinds[:i].count(kind)) for i, kind in enumerate(kinds)]
         self._add_numeric([c for c, _ in numeric])

@@ -57,6 +57,8 @@ def _frequent(column: CategoryColumn, frame: pd.DataFrame | None, i: int) -> lis
     if frame is None:
         known = [str(value)[:LONGEST] for value in column.categories]
         return known if len(known) <= N_FREQUENT else []
+    if not column.categories:
+        return []
     keys = frame.iloc[:, i].dropna().astype(object).map(category_key)
     return [key[:LONGEST] for key in keys.value_counts().index[:N_FREQUENT]]
 
@@ -91,7 +93,8 @@ class Reasons:
         if usual.get("frequent"):
             return ", ".join(usual["frequent"])
         if isinstance(column, CategoryColumn):
-            return f"one of {len(column.categories)} known"
+            n = len(column.categories)
+            return f"one of {n} known" if n else "different in each row"
         return "missing"
 
     def directions(self, j: int, values: pd.Series) -> list[str]:
@@ -104,7 +107,7 @@ class Reasons:
             found[raw < usual["low"]] = "below"
             found[raw > usual["high"]] = "above"
         elif isinstance(column, CategoryColumn):
-            others = raw == len(column.categories)
+            others = (raw == len(column.categories)) & bool(column.categories)
             found[others] = "rare" if column.rare else "unseen"
         else:
             found[raw != 0] = "unseen"

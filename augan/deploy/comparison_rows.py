@@ -13,6 +13,7 @@ from augan.codecs.codec import Codec
 from augan.codecs.columns import CategoryColumn, ConstantColumn, NumericColumn
 from augan.codecs.dtypes import ARROW, DECIMAL
 from augan.codecs.image import ImageCodec
+from augan.codecs.kinds import frame_of
 from augan.codecs.table import TableCodec
 from augan.inputs.reading import Data
 from augan.networks.pseudo_defects import damage
@@ -54,7 +55,7 @@ def _random_table(codec: TableCodec, n: int, random: np.random.Generator) -> Dat
             raw[:, i] = random.integers(len(column.categories) + 1, size=n)
         if not isinstance(column, ConstantColumn) and _may_be_missing(column):
             raw[random.random(n) < 0.1, i] = np.nan
-    frame = pd.DataFrame({i: c.from_raw(raw[:, i]) for i, c in enumerate(codec.columns)})
+    frame = frame_of(codec.columns, raw)
     if codec.array_dtype is not None:
         return frame.to_numpy(dtype=codec.array_dtype)
     frame.columns = pd.Index(codec.labels)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from augan.codecs.columns import Column, column_from_state
+from augan.codecs.columns import Column
+from augan.codecs.kinds import column_from_state, frame_of
 from augan.codecs.origin import from_json
 from augan.deploy.inputs import (
     IMAGES,
@@ -91,7 +92,7 @@ class TableForm:
 
     def typed(self, raw: NDArray[np.float64]) -> pd.DataFrame | NDArray[Any]:
         """Return rows with the dtypes of training, given raw numbers and codes (n, d)."""
-        frame = pd.DataFrame({i: c.from_raw(raw[:, i]) for i, c in enumerate(self.columns)})
+        frame = frame_of(self.columns, raw)
         if self.array_dtype is not None:
             return frame.to_numpy(dtype=self.array_dtype)
         frame.columns = pd.Index(self.labels)

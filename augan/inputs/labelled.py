@@ -25,7 +25,6 @@ from augan.inputs.reading import Data, read_input
 USUAL_NAME = "y"  # of labels without a name
 MAX_ADDED = 10**9  # new rows of a class
 MIN_IDENTIFIED = 30  # rows for the detection of identifiers; in fewer, values may just be distinct
-MIN_DISTINCT = 0.9  # share of distinct strings in a column of identifiers
 
 
 def read_labelled(sampler: Any, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool]:
@@ -161,10 +160,6 @@ def warn_of_columns(data: Data) -> None:
             _warn(f"column {name} is empty: it is empty in new rows too")
         elif _numbers_rows(values):
             _warn(f"column {name} numbers the rows: numbers of new rows have no meaning; drop it")
-        elif _names_rows(values):
-            _warn(
-                f"column {name} has a different string in each row: new rows repeat them; drop it"
-            )
 
 
 def _numbers_rows(values: pd.Series) -> bool:
@@ -174,14 +169,6 @@ def _numbers_rows(values: pd.Series) -> bool:
     if not values.is_unique:
         return False
     return int(values.max()) - int(values.min()) < 2 * len(values)
-
-
-def _names_rows(values: pd.Series) -> bool:
-    if pdt.is_numeric_dtype(values.dtype) or pdt.is_datetime64_any_dtype(values.dtype):
-        return False
-    given = values.dropna()
-    texts = len(given) >= MIN_IDENTIFIED and isinstance(given.iloc[0], str)
-    return texts and given.nunique() > MIN_DISTINCT * len(given)
 
 
 def _warn(message: str) -> None:

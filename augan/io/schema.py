@@ -17,7 +17,9 @@ from augan.io.schema_facts import Facts
 from augan.io.schema_model import DetectorParts, Manifest, SamplerParts
 from augan.io.schema_types import Part
 
-TAGS = ("table", "image", "numeric", "category", "constant", "AnyCodec")  # not part of a path
+TAGS = (  # not part of a path
+    *("table", "image", "numeric", "category", "constant", "identifier", "AnyCodec"),
+)
 
 
 def parse_manifest(path: Any, text: bytes, formats: range) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from augan.io.schema_codec import Columns, ColumnState, ConstantState, ImageForm, check_labels
+from augan.io.schema_codec import ImageForm, check_labels
+from augan.io.schema_columns import Columns, ColumnState, ConstantState
 from augan.io.schema_model import (
     MOST_PARTS,
     ClassName,

@@ -69,6 +69,16 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         in `sample` it is the smallest of 0.5, 0.6, ..., 1 with which new rows are no nearer to real
         ones than these are to each other (`sample_spread_`).""",
     )
+    tails: str = parameter(
+        "observed",
+        one_of("observed", "fitted"),
+        '{"observed", "fitted"}',
+        """Where the largest and smallest numbers of new rows come from, with method="columns".
+        "observed": new rows only have values of training. "fitted": the outermost values are those
+        of generalised Pareto distributions, fitted to the largest and the smallest tenth of a
+        column (Pickands 1975), so that some lie beyond the training range. No negative numbers are
+        made for a column that has none.""",
+    )
     synthetic_share: str | float | None = parameter(
         "auto",
         or_value(None, or_value("auto", checks.share(above=True))),

@@ -65,7 +65,10 @@ def train_columns(
     NotTrainableError
         If training diverges repeatedly.
     """
-    model = ColumnModel.untrained(codec, raw.numpy(), labels, config.width, seed)
+    fits_tails = params["tails"] == "fitted"
+    model = ColumnModel.untrained(
+        codec, raw.numpy(), labels, config.width, seed, fits_tails=fits_tails
+    )
     codes = model.encode(raw.numpy(), labels).to(device)
     held_out = torch.zeros(len(labels), dtype=torch.bool, device=device)
     if config.n_iter_no_change is not None or "critic" in config.filters:

@@ -185,6 +185,10 @@ def _check_method(params: Mapping[str, Any], data: Data) -> None:
         raise ParameterError(
             f"relations={shown(params['relations'])}: only method='columns' obeys relations"
         )
+    if not by_columns and params["tails"] != "observed":
+        raise ParameterError(
+            f"tails={shown(params['tails'])}: only method='columns' has fitted tails"
+        )
     default = "auto" if of_images else None
     if params["tune_for"] is not None and params["synthetic_share"] not in ("auto", default):
         raise ParameterError("tune_for and synthetic_share: give one of them")

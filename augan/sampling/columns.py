@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from augan.codecs.bins import ColumnBins, Given
-from augan.codecs.columns import NumericColumn
+from augan.codecs.columns import Column, NumericColumn
 from augan.codecs.table import TableCodec
+from augan.codecs.tails import with_fitted_tails
 from augan.networks.columns import ColumnNetwork
 from augan.sampling.conditions import Condition
 from augan.sampling.given import allowed_codes, given_columns, varying
@@ -79,15 +80,18 @@ class ColumnModel:
 
     @classmethod
     def untrained(
-        cls, codec: TableCodec, raw: Array, labels: NDArray[Any], width: int, seed: int
+        cls,
+        codec: TableCodec,
+        raw: Array,
+        labels: NDArray[Any],
+        width: int,
+        seed: int,
+        *,
+        fits_tails: bool = False,
     ) -> ColumnModel:
         """Return a model of raw rows (n, d) and their classes (n,), with an untrained network."""
         places = varying(codec.columns)
-        numeric = [isinstance(codec.columns[place], NumericColumn) for place in places]
-        bins = [
-            ColumnBins.fit(raw[:, place], ordered=ordered)
-            for place, ordered in zip(places, numeric, strict=True)
-        ]
+        bins = [_bins(codec.columns[place], raw[:, place], fits_tails) for place in places]
         bins.append(ColumnBins.fit(labels.astype(np.float64), ordered=False))
         return cls(codec, bins, places, _network(bins, width, seed))
 
@@ -265,6 +269,14 @@ def chosen_codes(totals: Tensor, uniform: Tensor) -> Tensor:
     """Return the codes (n,) that uniform numbers (n,) choose by cumulative shares (n, size)."""
     chosen = uniform[:, None].double() * totals[:, -1:]
     return torch.searchsorted(totals, chosen, right=True)[:, 0].clamp_(max=totals.shape[1] - 1)
+
+
+def _bins(column: Column, raw: Array, fits_tails: bool) -> ColumnBins:
+    """Return the codes of a column of raw numbers (n,)."""
+    if not isinstance(column, NumericColumn):
+        return ColumnBins.fit(raw, ordered=False)
+    bins = ColumnBins.fit(raw, ordered=True)
+    return with_fitted_tails(bins, raw, column) if fits_tails else bins
 
 
 def _network(bins: Sequence[ColumnBins], width: int, seed: int) -> ColumnNetwork:

@@ -502,6 +502,7 @@ OF_GANS = {
     "validation_fraction",
 }
 ELSEWHERE = {
+    "tails",
     "architecture",
     "symmetry",
     "tune_for",

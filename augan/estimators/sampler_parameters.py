@@ -100,14 +100,17 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         square) and None in cross-validation.""",
     )
     filters: Any = parameter(
-        (),
-        checks.distinct(list(FILTERS), empty=True),
-        'sequence of {"critic", "label", "copies"}',
+        "auto",
+        checks.distinct(list(FILTERS), empty=True, auto=True),
+        '"auto" or sequence of {"critic", "label", "copies"}',
         """Filters that reject new rows.
         "critic": rejection sampling by the critic, calibrated on held-out rows (Azadi 2019); with
         method="columns" by critics that are trained on drawn rows when the filter is first used.
-        "label": rows that a random forest finds less typical of their class than 90 % of the real
-        ones. "copies": rows nearer to a real one than 95 % of the real rows are to each other.
+        "label": rows that resemble another class. With method="columns" rows are accepted in
+        proportion to the squared probability of their class, by classifiers of the real rows, else
+        unless a random forest finds them less typical of their class than 90 % of the real ones.
+        "copies": rows nearer to a real one than 95 % of the real rows are to each other. "auto" is
+        none, and for "columns" "label" in `fit_resample`, whose rows are added to the real ones.
         There are as many rows as asked for, or an error; `refused_` has the number of rejected
         rows.""",
     )

@@ -74,7 +74,8 @@ class SamplerConfig(Config):
 
     method: str
     synthetic_share: float | None
-    filters: tuple[str, ...]
+    filters: tuple[str, ...]  # of rows that stand alone
+    added_filters: tuple[str, ...]  # of rows that are added to the real ones
 
 
 IMAGE_GAN = {
@@ -139,7 +140,13 @@ def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
         auto |= {"method": "columns", "synthetic_share": None}
         if params["method"] in ("auto", "columns"):
             auto |= {"width": COLUMN_WIDTH, "batch_size": 256, "max_steps": MAX_COLUMN_STEPS}
-    return _config(SamplerConfig, {**params, "filters": tuple(params["filters"])}, auto)
+    if _is_auto(params["filters"]):
+        method = auto["method"] if _is_auto(params["method"]) else params["method"]
+        added = ("label",) if method == "columns" else ()
+        filters = {"filters": (), "added_filters": added}
+    else:
+        filters = dict.fromkeys(("filters", "added_filters"), tuple(params["filters"]))
+    return _config(SamplerConfig, {**params, **filters}, auto)
 
 
 def column_steps(config: SamplerConfig, asked: Any, n_rows: int) -> int:

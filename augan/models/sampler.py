@@ -109,20 +109,20 @@ class SamplerModel:
     @property
     def maker(self) -> RowMaker:
         """The maker of rows that stand alone; its filters are fitted when they are first used."""
-        return self._maker(self.sample_spread, 0.0)
+        return self._maker(self.sample_spread, 0.0, self.config.filters)
 
     @property
     def added_maker(self) -> RowMaker:
         """The maker of rows that are added to the real ones."""
-        return self._maker(self.spread, ADDED_STEP)
+        return self._maker(self.spread, ADDED_STEP, self.config.added_filters)
 
-    def _maker(self, spread: float, step: float) -> RowMaker:
+    def _maker(self, spread: float, step: float, filters: tuple[str, ...]) -> RowMaker:
         if (spread, step) not in self._makers:
             self._makers[spread, step] = RowMaker(
                 self.pool.reflected(self.symmetry).moving(step),
                 self.codec,
                 self.names,
-                filters=self.config.filters,
+                filters=filters,
                 spread=spread,
                 seed=self.seed,
             )

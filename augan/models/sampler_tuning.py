@@ -88,6 +88,7 @@ def _tune_rows(
             spread=model.spread,
             groups=groups,
             seed=model.seed,
+            by_label=model.columns is not None and "label" in model.config.added_filters,
             refit=None if model.columns is None else partial(_refitted, model, params),
         )
     model.tuning = trials or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from augan.sampling.class_filter import ClassFilter
 from augan.sampling.column_critic import ColumnCriticFilter
 from augan.sampling.filters import CopyFilter, CriticFilter, Filter, LabelFilter
 from augan.sampling.pool import Pool
@@ -15,7 +16,10 @@ def build_filters(names: Sequence[str], pool: Pool, spread: float, seed: int) ->
     if "copies" in names:
         built["copies"] = CopyFilter(pool)
     if "label" in names:
-        built["label"] = LabelFilter(pool, seed)
+        if pool.columns is not None:
+            built["label"] = ClassFilter(pool, spread, seed)
+        else:
+            built["label"] = LabelFilter(pool, seed)
     if "critic" in names:
         own = ColumnCriticFilter if pool.columns is not None else CriticFilter
         built["critic"] = own(pool, spread, seed)

@@ -20,6 +20,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from augan._random import derive_seed, numpy_stream, torch_stream
 from augan.classifiers.tables import CLASSIFIERS, make_encoder, plain
+from augan.sampling.class_filter import ClassFilter
 from augan.sampling.pool import Pool
 
 Codes = NDArray[np.intp]
@@ -105,6 +106,7 @@ def try_candidates(
     spread: float,
     groups: Codes | None,
     seed: int,
+    by_label: bool = False,
     refit: Callable[[Pool], Pool] | None = None,
 ) -> list[Trial]:
     """Evaluate each candidate by cross-validation on real rows.
@@ -132,6 +134,8 @@ def try_candidates(
         Groups of the pool's rows.
     seed : int
         Seed of folds, classifiers and rows.
+    by_label : bool, default=False
+        Whether rows of a column model pass the filter "label".
     refit : callable, optional
         Returns a pool of the same rows with networks that were trained on them alone.
 
@@ -153,11 +157,12 @@ def try_candidates(
         asked = {label: round(wanted[label] * share) for label in targets}
         part = pool.only(torch.from_numpy(np.sort(train)))
         part = part if refit is None else refit(part)
+        draw = ClassFilter(part, spread, seed).draw if by_label else part.draw
         found = []
         for candidate in CANDIDATES:
             new = amounts(asked, own, candidate.times)
             random = torch_stream(seed, f"tuning {i} {candidate}")
-            rows = decode(part.draw(new, candidate.spread * spread, random))
+            rows = decode(draw(new, candidate.spread * spread, random))
             labels = np.repeat(list(new), list(new.values()))
             found.append(trial.score(pd.DataFrame(rows, columns=frame.columns), labels) - alone)
         gains.append(found)

@@ -1,0 +1,121 @@
+"""Rejection sampling of new rows by the probability of their class."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from augan._random import derive_seed, torch_stream
+from augan.classifiers.tables import CLASSIFIERS
+from augan.sampling.drawing import draw_passing
+from augan.sampling.pool import Pool
+
+POWER = 2  # of the probability
+CEILINGS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)  # quantiles of the probabilities of drawn rows
+LEAST_ACCEPTED = 0.1  # share of the drawn rows
+N_CEILING_ROWS = 1024  # drawn rows for the ceiling
+CHUNK = 8192  # rows
+
+
+class ClassFilter:
+    """Accepts rows of a column model in proportion to the squared probability of their class.
+
+    New rows of a rare class reach into the other classes, which are larger there. A classifier that
+    is trained on as many new rows as others then takes these places for the rare class. So rows
+    are made where real rows show the class (Safe-Level-SMOTE [1]_), by rejection sampling.
+
+    The probability is the mean of a logistic regression, a random forest and histogram boosting of
+    the real rows. Rows at a ceiling and above are all accepted: it is the highest of some quantiles
+    of drawn rows with which at least a tenth of them is accepted.
+
+    Parameters
+    ----------
+    pool : Pool
+        Real rows, and the column model.
+    spread : float
+        Share of its cells that a new row does not take from a real row.
+    seed : int
+        Seed of the classifiers, and of the rows for the ceiling.
+
+    References
+    ----------
+    .. [1] Bunkhumpornpat, Sinapiromsaran and Lursinsap. "Safe-Level-SMOTE." PAKDD, 2009.
+    """
+
+    def __init__(self, pool: Pool, spread: float, seed: int) -> None:
+        self.pool, self.spread, self.seed = pool, spread, seed
+        own = derive_seed(seed, "class filter") % 2**32
+        rows, labels = pool.rows.numpy(), pool.labels.numpy()
+        models = [build(own, None) for build in CLASSIFIERS.values()]
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+            self.models = [model.fit(rows, labels) for model in models]
+        self.ceilings: dict[int, float] = {}
+
+    def draw(self, wanted: Mapping[int, int], spread: float, random: torch.Generator) -> Tensor:
+        """Return accepted raw rows, sorted by class, in the numbers `wanted` of each class.
+
+        They have another spread, and thus another ceiling, than the filter.
+        """
+        other = copy.copy(self)
+        other.spread, other.ceilings = spread, {}
+        pieces = [self.pool.rows[:0].double()]
+        for label, n in wanted.items():
+            if n:
+                draw = partial(self.pool.source(label, spread).draw, random=random)
+                checks = {"label": partial(other.keep_raw, label=label, random=random)}
+                pieces.append(draw_passing(n, draw, checks, Counter()))
+        return torch.cat(pieces[1:] or pieces)
+
+    def keep(self, rows: Tensor, label: int, random: torch.Generator) -> Tensor:
+        """Return a mask (n,) of encoded rows (n, d) that are kept."""
+        if label not in self.ceilings:
+            self.ceilings[label] = self._ceiling(label)
+        accepted = _accepted(self._probabilities(rows, label), self.ceilings[label])
+        return torch.rand(len(rows), generator=random, dtype=torch.float64) < torch.tensor(accepted)
+
+    def keep_raw(self, raw: Tensor, label: int, random: torch.Generator) -> Tensor:
+        """Return a mask (n,) of raw rows (n, d) that are kept."""
+        return self.keep(self._encoded(raw), label, random)
+
+    def _encoded(self, raw: Tensor) -> Tensor:
+        assert self.pool.columns is not None
+        encoded: Tensor = self.pool.columns.model.codec.module(raw)[0]
+        return encoded
+
+    def _probabilities(self, rows: Tensor, label: int) -> NDArray[np.float64]:
+        """Return the mean probability of a class (n,) for encoded rows."""
+        parts = [
+            np.mean([_probability(model, part.numpy(), label) for model in self.models], axis=0)
+            for part in rows.split(CHUNK)
+        ]
+        return np.concatenate(parts)
+
+    def _ceiling(self, label: int) -> float:
+        """Return the probability from which on all rows of a class are accepted."""
+        random = torch_stream(self.seed, f"class filter {label}")
+        raw = self.pool.draw({label: N_CEILING_ROWS}, self.spread, random)
+        found = self._probabilities(self._encoded(raw), label)
+        ceilings = np.quantile(found, CEILINGS)
+        enough = [float(c) for c in ceilings if _accepted(found, c).mean() >= LEAST_ACCEPTED]
+        return enough[0]
+
+
+def _probability(model: object, rows: NDArray[np.float32], label: int) -> NDArray[np.float64]:
+    place = int(np.flatnonzero(model.classes_ == label)[0])  # type: ignore[attr-defined]
+    return np.asarray(model.predict_proba(rows)[:, place])  # type: ignore[attr-defined]
+
+
+def _accepted(probabilities: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
+    """Return with which probability rows are accepted."""
+    if ceiling <= 0:
+        return np.ones(len(probabilities))
+    return np.minimum(probabilities / ceiling, 1.0) ** POWER

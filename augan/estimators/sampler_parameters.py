@@ -107,7 +107,7 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         "critic": rejection sampling by the critic, calibrated on held-out rows (Azadi 2019); with
         method="columns" by critics that are trained on drawn rows when the filter is first used.
         "label": rows that resemble another class. With method="columns" rows are accepted in
-        proportion to the squared probability of their class, by classifiers of the real rows, else
+        proportion to the probability of their class, by classifiers of the real rows; with others,
         unless a random forest finds them less typical of their class than 90 % of the real ones.
         "copies": rows nearer to a real one than 95 % of the real rows are to each other. "auto" is
         none, and for "columns" "label" in `fit_resample`, whose rows are added to the real ones.

@@ -19,7 +19,6 @@ from augan.classifiers.tables import CLASSIFIERS
 from augan.sampling.drawing import draw_passing
 from augan.sampling.pool import Pool
 
-POWER = 2  # of the probability
 CEILINGS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)  # quantiles of the probabilities of drawn rows
 LEAST_ACCEPTED = 0.1  # share of the drawn rows
 N_CEILING_ROWS = 1024  # drawn rows for the ceiling
@@ -27,7 +26,7 @@ CHUNK = 8192  # rows
 
 
 class ClassFilter:
-    """Accepts rows of a column model in proportion to the squared probability of their class.
+    """Accepts rows of a column model in proportion to the probability of their class.
 
     New rows of a rare class reach into the other classes, which are larger there. A classifier that
     is trained on as many new rows as others then takes these places for the rare class. So rows
@@ -118,4 +117,4 @@ def _accepted(probabilities: NDArray[np.float64], ceiling: float) -> NDArray[np.
     """Return with which probability rows are accepted."""
     if ceiling <= 0:
         return np.ones(len(probabilities))
-    return np.minimum(probabilities / ceiling, 1.0) ** POWER
+    return np.minimum(probabilities / ceiling, 1.0)

@@ -119,10 +119,21 @@ def test_codes_move_in_the_order_of_values_and_are_reflected() -> None:
 def test_a_start_masks_a_share_of_the_cells() -> None:
     bins = [ColumnBins.fit(np.arange(4.0), ordered=False)] * 6
     start = Start(torch.arange(4)[:, None].expand(4, 6), bins, spread=0.3, step=0.1)
-    known = start.known(2000, torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(0)
+    known = start.known(start.picked(2000, random), random)
     assert abs((known == MASKED).double().mean() - 0.3) < 0.02
     rows = [set(row.tolist()) - {MASKED} for row in known]
     assert max(map(len, rows)) == 1  # all cells are those of one row
+
+
+def test_new_rows_start_from_all_real_rows_equally_often() -> None:
+    bins = [ColumnBins.fit(np.arange(4.0), ordered=False)]
+    start = Start(torch.zeros(30, 1, dtype=torch.long), bins, spread=0.3, step=0.0)
+    picked = start.picked(75, torch.Generator().manual_seed(0))
+    counts = torch.bincount(picked, minlength=30)
+    assert sorted(counts.tolist()) == [2] * 15 + [3] * 15
+    assert picked[:30].tolist() != sorted(picked[:30].tolist())
+    assert len(start.picked(0, torch.Generator())) == 0
 
 
 def test_tuning_trains_on_the_rows_of_a_fold_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,13 +130,14 @@ class ColumnModel:
         given = given or {}
         weights = ColumnWeights(self.network)
         allowed = self._allowed(given)
+        picked = None if start is None else start.picked(n, random)
         rows = []
         for first in range(0, n, GROUP):
             draws = Draws.of(min(GROUP, n - first), len(self.bins), random, allowed)
-            if start is None:
+            if start is None or picked is None:
                 codes = self._codes(draws, weights, allowed)
             else:
-                known = start.known(len(draws.codes), random)
+                known = start.known(picked[first : first + GROUP], random)
                 codes = self._completed(known, draws, weights, allowed)
             rows.append(self._values(codes, draws, given))
         return np.concatenate(rows) if rows else np.zeros((0, len(self.bins)))

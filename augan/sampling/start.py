@@ -36,9 +36,17 @@ class Start:
     spread: float
     step: float
 
-    def known(self, n: int, random: torch.Generator) -> Tensor:
-        """Return the codes (n, k) of random rows, with `MASKED` in the cells that are drawn."""
-        picked = torch.randint(len(self.codes), (n,), generator=random)
+    def picked(self, n: int, random: torch.Generator) -> Tensor:
+        """Return which real rows `n` new ones start from: all equally often, in random order.
+
+        If some were picked twice and others not, new rows would form pairs that real rows do not.
+        """
+        m = len(self.codes)
+        rounds = [torch.randperm(m, generator=random) for _ in range(-(-n // m))]
+        return torch.cat(rounds)[:n] if rounds else torch.zeros(0, dtype=torch.long)
+
+    def known(self, picked: Tensor, random: torch.Generator) -> Tensor:
+        """Return the codes (n, k) of picked rows, with `MASKED` in the cells that are drawn."""
         codes = self.codes[picked]
         drawn = torch.rand(codes.shape, generator=random) < self.spread
         if self.step:

@@ -21,7 +21,7 @@ from augan.sampling import column_spread
 from augan.sampling.start import MASKED, Start
 from augan.sampling.tuning import CANDIDATES
 
-QUICK: dict[str, Any] = {"max_steps": 100, "width": 32, "random_state": 0}
+QUICK: dict[str, Any] = {"max_steps": 100, "width": 32, "relations": None, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +52,13 @@ def test_a_row_keeps_what_it_does_not_draw(shops: Any) -> None:
 
 def test_kept_numbers_stay_in_their_bin_and_are_moved_in_added_rows() -> None:
     X, y = load_breast_cancer(return_X_y=True)
-    sampler = GANSampler(spread=0.0, relations=None, **QUICK).fit(X, y)
+    sampler = GANSampler(spread=0.0, **QUICK).fit(X, y)
     rows, _ = sampler.sample({0: 200})
     model = sampler.model_.columns.model
     own, drawn = (model.encode(part, np.zeros(len(part)))[:, :-1] for part in (X[y == 0], rows))
     kept = (drawn[:, None] == own[None]).all(2)
     assert kept.any(1).all() and 1 < kept.any(0).sum() < len(own)
-    resampler = GANSampler(spread=0.1, relations=None, **QUICK)
+    resampler = GANSampler(spread=0.1, **QUICK)
     added = resampler.fit_resample(X, y)[0][len(X) :]
     assert len(added) == 145 and not kept_rows(resampler, added, X[y == 0]).any()
 
@@ -148,8 +148,12 @@ def test_tuning_trains_on_the_rows_of_a_fold_alone(monkeypatch: pytest.MonkeyPat
         return train(params, config, codec, raw, *rest, **how)
 
     monkeypatch.setattr(sampler_tuning, "train_columns", watched)
-    sampler = GANSampler(tune_for=GaussianNB(), **QUICK | {"max_steps": 20}).fit(X[:, :4], y)
+    sampler = GANSampler(tune_for=GaussianNB(), **QUICK | {"max_steps": 20, "filters": ()}).fit(
+        X[:, :4], y
+    )
     assert sizes == [379, 379, 380]  # two thirds of the rows
     assert sampler.tuning_ is not None and len(sampler.tuning_) == len(CANDIDATES)
-    useless = GANSampler(tune_for=DummyClassifier(), **QUICK | {"max_steps": 20}).fit(X[:, :4], y)
+    useless = GANSampler(
+        tune_for=DummyClassifier(), **QUICK | {"max_steps": 20, "filters": ()}
+    ).fit(X[:, :4], y)
     assert useless.sampling_strategy_ == {0: 0}

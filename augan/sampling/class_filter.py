@@ -54,9 +54,12 @@ class ClassFilter:
         self.pool, self.spread, self.seed = pool, spread, seed
         own = derive_seed(seed, "class filter") % 2**32
         rows, labels = pool.rows.numpy(), pool.labels.numpy()
+        known = np.bincount(labels)[labels] > 1  # boosting holds out rows of each class
+        rows, labels = rows[known], labels[known]
         models = [build(own, None) for build in CLASSIFIERS.values()]
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-            self.models = [model.fit(rows, labels) for model in models]
+            several = len(np.unique(labels)) > 1
+            self.models = [model.fit(rows, labels) for model in models] if several else []
         self.ceilings: dict[int, float] = {}
 
     def draw(self, wanted: Mapping[int, int], spread: float, random: torch.Generator) -> Tensor:
@@ -92,6 +95,8 @@ class ClassFilter:
 
     def _probabilities(self, rows: Tensor, label: int) -> NDArray[np.float64]:
         """Return the mean probability of a class (n,) for encoded rows."""
+        if not self.models:
+            return np.ones(len(rows))
         parts = [
             np.mean([_probability(model, part.numpy(), label) for model in self.models], axis=0)
             for part in rows.split(CHUNK)

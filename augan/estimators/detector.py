@@ -120,7 +120,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
             adapt_prior(model, source, rows)
         identity = identity_of(type(self).__name__, params)
         run = new_run(model, start, rows, observers(self.callbacks, self.verbose), identity)
-        self.history_ = train(plan_phases(model, rows, self.batch_size), run)
+        self.history_ = train(plan_phases(model, rows, params), run)
         self.model_, self.seed_ = model, model.seed
         return data, rows
 

@@ -17,6 +17,7 @@ from augan.inversion import EncoderInversion, SearchInversion
 from augan.io.tensors import check_like
 from augan.models.config import DetectorConfig
 from augan.networks import (
+    ColumnSurprise,
     Networks,
     PretextNetwork,
     build_backbone,
@@ -85,6 +86,8 @@ class DetectorModel:
         if config.scoring == "calibrated" and "restoration" in needs:
             assert isinstance(codec.spec, ImageSpec)
             networks.restoration = build_restoration(codec.spec, seed=seed)
+        if config.scoring == "calibrated" and "columns" in needs:
+            networks.columns = ColumnSurprise()
         if config.backbone is not None:
             networks.backbone = build_backbone(config.backbone)
         return cls(config, codec, networks, _build_scorer(config, codec, networks, seed), seed)
@@ -165,6 +168,8 @@ class DetectorModel:
             model = cls.build(config, codec, seed)
         check_like(tensors, model.scorer, "parts.")
         model.scorer.load_state_dict(tensors, assign=True)
+        if model.networks.columns is not None:
+            model.networks.columns.check(len(codec.columns))
         model.scorer.requires_grad_(False).eval().place(device)
         model.score_one_row()
         return model

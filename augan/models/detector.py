@@ -123,12 +123,16 @@ class DetectorModel:
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
     def assess(self, raw: Tensor, *, explain: bool) -> list[Tensor]:
-        """Return scores (n,), score parts (n, H) and, with `explain`, explanations of raw rows."""
+        """Return scores (n,), score parts (n, H) and, with `explain`, explanations of raw rows.
+
+        The last is the surprise (n, d) of the cells if there is a column network.
+        """
 
         def chunk_results(rows: Tensor) -> tuple[Tensor, ...]:
             view = self.scorer.view(rows)
-            found = self.scorer.score_of(view)
-            return (*found, self.scorer.explanation_of(view)) if explain else found
+            found: tuple[Tensor, ...] = self.scorer.score_of(view)
+            found += (self.scorer.explanation_of(view),) if explain else ()
+            return found if self.networks.columns is None else (*found, view.surprise)
 
         return self.in_chunks(raw, chunk_results)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import torch
@@ -16,8 +17,9 @@ from augan_cli.app import app
 from typer.testing import CliRunner
 
 import augan
-from augan import AnoGAN, FAnoGAN, OnnxDetector
+from augan import AnoGAN, FAnoGAN, OnnxDetector, OnnxGenerator
 from augan.codecs.bins import ColumnBins
+from augan.deploy.operators import OPSET, TRANSLATIONS
 from augan.exceptions import ParameterError
 from augan.models.config import detector_config
 from augan.networks.cell_codes import UNSEEN, CellCodes
@@ -84,9 +86,8 @@ def surprise() -> Iterator[tuple[ColumnSurprise, ColumnNetwork, list[ColumnBins]
     bins = [ColumnBins.fit(own, ordered=not one) for own, one in zip(raw.T, exact, strict=True)]
     module = ColumnSurprise()
     module.fit_codes(bins, exact, len(raw))
-    network = ColumnNetwork(
-        [own.size for own in bins[:2]], [own.positions for own in bins[:2]], 16, 0
-    )
+    sizes, positions = [own.size for own in bins[:2]], [own.positions for own in bins[:2]]
+    network = ColumnNetwork(sizes, positions, 16, 0)
     with torch.no_grad():
         for weights in network.parameters():
             weights.normal_(0, 0.5, generator=torch.Generator().manual_seed(0))
@@ -211,16 +212,40 @@ def test_stored_tensors_that_do_not_fit_are_refused(
     detector.networks_.columns.check(6)
 
 
-def test_an_exported_file_gives_the_same(
+@pytest.mark.filterwarnings("ignore")  # of the exporter's own
+def test_onnx_operators_give_the_same(
     detector: FAnoGAN, odd: pd.DataFrame, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
-    report = detector.export_onnx(tmp_path / "m.onnx", X=frame)
-    assert report.found.agrees
+    module = detector.networks_.columns
+    raw = detector.codec_.prepare(pd.concat([odd, frame]))
+    batch = {0: torch.export.Dim("batch")}
+    exported = torch.export.export(module, (raw[:3],), dynamic_shapes=(batch,), strict=False)
+    how = {"opset_version": OPSET, "custom_translation_table": TRANSLATIONS, "verbose": False}
+    program = torch.onnx.export(exported, (raw[:3],), dynamo=True, input_names=["raw"], **how)
+    program.save(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, {"raw": raw.numpy()})[0]
+    np.testing.assert_allclose(found, module(raw).numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_an_exported_file_gives_the_same(
+    frame: pd.DataFrame, odd: pd.DataFrame, tmp_path: Path
+) -> None:
+    named = {"a": "surprise"}  # as the output is called
+    rows, odd = frame.rename(columns=named), odd.rename(columns=named)
+    detector = FAnoGAN(heads=("surprise",), column_steps=100, **QUICK).fit(rows)
+    assert detector.export_onnx(tmp_path / "m.onnx", X=rows).found.agrees
     exported = OnnxDetector(tmp_path / "m.onnx", providers="cpu")
-    ours, theirs = detector.assess(odd), exported.assess(odd)
+    ours, theirs = detector.assess(odd, explain=True), exported.assess(odd, explain=True)
     np.testing.assert_allclose(theirs.anomaly_score, ours.anomaly_score, rtol=1e-4)
     pd.testing.assert_frame_equal(theirs.surprise, ours.surprise, rtol=1e-4, atol=1e-4)
     pd.testing.assert_frame_equal(exported.surprise(odd), theirs.surprise)
+    rows["surprise"] = rows["surprise"].where(rows.index > 20)
+    generator = FAnoGAN(heads=("surprise",), column_steps=1, **QUICK).fit(rows)
+    generator.export_onnx(tmp_path / "g.onnx", part="generator")
+    made = OnnxGenerator(tmp_path / "g.onnx", providers="cpu").sample(50, random_state=0)
+    assert list(made) == list(rows)
 
 
 def test_beside_another_head_and_without_it(frame: pd.DataFrame, odd: pd.DataFrame) -> None:

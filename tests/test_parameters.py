@@ -505,7 +505,7 @@ def test_an_invalid_value_is_named(cls: Any, name: str, value: Any, frame: pd.Da
     message = str(caught.value)
     assert message.startswith(f"{name}={shown(value)}")
     assert len(message.splitlines()) == 1
-    assert len(f"{name}={shown(value)}") + 10 < len(message) < 400
+    assert len(f"{name}={shown(value)}") + 10 < len(message) < 420
 
 
 @pytest.mark.parametrize("cls", OWN)

@@ -128,6 +128,13 @@ def test_an_unseen_value_is_masked_and_counts_as_half_a_row(surprise: Any) -> No
     assert found[0, 0] == pytest.approx(-float(network(masked)[0].log_softmax(1)[0, code]), 1e-4)
 
 
+def test_on_another_device_codes_stay_on_the_cpu(surprise: Any) -> None:
+    module = surprise[0]
+    module.place(torch.device("meta"))
+    assert {buffer.device.type for buffer in module.codes.buffers()} == {"cpu"}
+    assert {buffer.device.type for buffer in module.buffers(recurse=False)} == {"meta"}
+
+
 def test_few_numbers_get_the_nearest_code_and_categories_none() -> None:
     values = np.repeat([0.0, 1.0, 5.0], 10)
     codes = CellCodes()
@@ -267,7 +274,7 @@ def test_beside_another_head_and_without_it(frame: pd.DataFrame, odd: pd.DataFra
 
 
 def test_a_resumed_fit_is_the_same(frame: pd.DataFrame, odd: pd.DataFrame, tmp_path: Path) -> None:
-    params = {**QUICK, "heads": ("surprise",), "column_steps": 60}
+    params = {**QUICK, "heads": ("surprise", "latent_cycle"), "column_steps": 60}
     whole = FAnoGAN(**params).fit(frame)
 
     def stop(row: dict[str, Any]) -> None:
@@ -278,7 +285,7 @@ def test_a_resumed_fit_is_the_same(frame: pd.DataFrame, odd: pd.DataFrame, tmp_p
     with pytest.raises(KeyboardInterrupt):
         FAnoGAN(checkpoint=path, checkpoint_interval=0, callbacks=[stop], **params).fit(frame)
     resumed = FAnoGAN(checkpoint=path, resume=True, **params).fit(frame)
-    assert np.array_equal(resumed.anomaly_score(odd), whole.anomaly_score(odd))
+    pd.testing.assert_frame_equal(resumed.score_parts(odd), whole.score_parts(odd))
 
 
 def test_commands(frame: pd.DataFrame, odd: pd.DataFrame, tmp_path: Path) -> None:

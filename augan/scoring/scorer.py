@@ -23,11 +23,7 @@ from augan.training.rows import LazyRows, TrainingRows
 
 FIT_ROWS = 10_000  # training rows, at most, that the heads are fitted to
 FIT_MAPS = 256  # images, at most, whose maps calibrate the heatmap
-TRAINED_ONCE = (
-    "gan",
-    "restoration",
-    "columns",
-)  # networks that are trained once, without held-out rows
+TRAINED_ONCE = ("gan", "restoration", "columns")  # networks trained without held-out rows
 
 
 class AnomalyScorer(nn.Module):

@@ -134,10 +134,9 @@ def check_answers(
         left_out = name in ("explanation", "heatmap") and len(value) == 0
         if value.shape != shape and not (left_out and value.shape[1:] == shape[1:]):
             raise ModelFileError(f"{path}: {shown(name)} of {n} rows has the shape {value.shape}")
-    scores = ("anomaly_score", "p_value", "score_parts", "threshold")
-    if "anomaly_score" in wanted.outputs:  # a generator can have a column called "surprise"
-        scores = (*scores, SURPRISE)
-    for name in scores:
+    # a generator can have a column called "surprise"
+    more = (SURPRISE,) if "anomaly_score" in wanted.outputs else ()
+    for name in ("anomaly_score", "p_value", "score_parts", "threshold", *more):
         if name in wanted.outputs and np.isnan(answers[name]).any():
             raise ModelFileError(f"{path}: its graph returned NaN as {shown(name)}")
 

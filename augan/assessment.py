@@ -17,3 +17,4 @@ class Assessment(NamedTuple):
     p_value: Floats  # (n,)
     score_parts: Any  # DataFrame (n, heads) of the index and library of the rows, or pandas'
     explanation: Any  # the same (n, columns), or heat (n, H, W); None where not asked for
+    surprise: Any = None  # the same (n, columns), in nats; None without the head "surprise"

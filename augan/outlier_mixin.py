@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from augan._sklearn import OutlierMixin
 from augan.assessment import Assessment, Floats
+from augan.exceptions import ParameterError
 from augan.labels import anomaly_labels, are_kinds
 
 
@@ -248,3 +249,33 @@ class AnomalyDetectorMixin(OutlierMixin):
             If the rows do not have the columns, or the images the shape, of training.
         """
         return self.assess(X, explain=True).explanation
+
+    def surprise(self, X: Any) -> Any:
+        """Return how improbable each value of a row is, given the row's other values.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, d)
+            Rows, as for `anomaly_score`.
+
+        Returns
+        -------
+        surprise : DataFrame of shape (n, d)
+            -log p(value | the other columns) in nats, by the column network; has the index of
+            `X`, or is a frame of its library. Its sum over the columns is the head "surprise",
+            before calibration: the negative log-pseudo-likelihood (Besag 1975, "Statistical
+            analysis of non-lattice data"). Numbers are in bins: beyond the training range, the
+            distance from it does not count. A category that no training row had counts as half
+            a training row, and so does a missing value in a column without any in training.
+
+        Raises
+        ------
+        ParameterError
+            If "surprise" is not one of the detector's `heads`.
+        DataError
+            If the rows do not have the columns of training.
+        """
+        found = self.assess(X).surprise
+        if found is None:
+            raise ParameterError("surprise: the detector was fitted without the head 'surprise'")
+        return found

@@ -120,7 +120,7 @@ class Trained:
         run_ = Run(
             schedule=config.schedule, max_time=config.max_time, patience=config.n_iter_no_change
         )
-        train(plan_phases(model, rows, "auto"), run_)
+        train(plan_phases(model, rows, {"batch_size": "auto", "column_steps": "auto"}), run_)
         self.config, self.rows = config, rows.raw
         self.states = {name: module.state_dict() for name, module in networks.modules().items()}
         self.n_trained += 1

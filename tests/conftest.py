@@ -30,6 +30,7 @@ QUICK = {
     "max_steps": 60,
     "pretext_steps": 30,
     "restoration_steps": 10,
+    "column_steps": 10,
     "n_folds": 2,
     "n_critic": 2,
     "width": 32,

@@ -86,6 +86,7 @@ CHANGES_SOMETHING_ELSE = {
         "image_size",
         "detail_size",
         "restoration_steps",
+        "column_steps",  # tests/test_surprise.py
     ),
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
     *("backbone", "backbone_weights", "diff_augment", "warm_start_from", "freeze_critic"),
@@ -111,6 +112,7 @@ INVALID: dict[str, list[Any]] = {
     "encoder_steps": [0, None],
     "pretext_steps": [0, None, "many", 2.5],
     "restoration_steps": [0, None, "many", 2.5],
+    "column_steps": [0, None, "many", 2.5],
     "n_folds": [1, 10**6, 0, -2, 2.5, None, "all", True],
     "search_steps": [0, 10**12, "auto"],
     "search_lr": [0, -1.0, None, np.inf],
@@ -503,7 +505,7 @@ def test_an_invalid_value_is_named(cls: Any, name: str, value: Any, frame: pd.Da
     message = str(caught.value)
     assert message.startswith(f"{name}={shown(value)}")
     assert len(message.splitlines()) == 1
-    assert len(f"{name}={shown(value)}") + 10 < len(message) < 400
+    assert len(f"{name}={shown(value)}") + 10 < len(message) < 420
 
 
 @pytest.mark.parametrize("cls", OWN)

@@ -90,7 +90,7 @@ def test_clone_and_params(estimator: Any) -> None:
     "method",
     [
         *("predict", "score_samples", "anomaly_score", "decision_function", "p_value"),
-        *("p_value_of", "score_parts", "explain", "reconstruct", "sample", "save"),
+        *("p_value_of", "score_parts", "explain", "surprise", "reconstruct", "sample", "save"),
     ],
 )
 def test_methods_before_fit_say_so(estimator: Any, method: str) -> None:

@@ -107,6 +107,8 @@ def _outputs(facts: dict[str, Any]) -> list[str]:
         return [f"- `z`: float32 (batch, {facts['latent_dim']})"]
     image = facts["kind"] == "image"
     shape, each = ("(batch, H, W)", "pixel") if image else ("(batch, d)", "column")
+    surprise = "- `surprise`: float32 (batch, d), -log p(value | other columns) of each, in nats"
+    more = [surprise] if "surprise" in facts["parts"] else []
     return [
         "- `anomaly_score`: float32 (batch,), higher = more abnormal",
         "- `p_value`: float64 (batch,), share of normal rows with a score at least as high",
@@ -114,6 +116,7 @@ def _outputs(facts: dict[str, Any]) -> list[str]:
         f"- `score_parts`: float32 (batch, {len(facts['parts'])}): {', '.join(facts['parts'])}",
         f"- `{_where(facts)}`: float32 {shape}, how anomalous each {each} is",
         "- `threshold`: float64 (), score above which a row is an anomaly",
+        *more,
     ]
 
 

@@ -14,7 +14,7 @@ from sklearn.utils import Tags
 from augan._sklearn import BaseEstimator
 from augan.assessment import Assessment
 from augan.codecs.drift import warn_of_drift
-from augan.deploy.inputs import EXPLAIN, TARGET_FPR
+from augan.deploy.inputs import EXPLAIN, SURPRISE, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
 from augan.frames import like
@@ -107,7 +107,8 @@ class OnnxDetector(AnomalyDetectorMixin, BaseEstimator):
         Returns
         -------
         assessment : Assessment
-            What `anomaly_score`, `p_value`, `score_parts` and `explain` return.
+            What `anomaly_score`, `p_value`, `score_parts`, `explain` and, with its head, `surprise`
+            return.
 
         Raises
         ------
@@ -124,10 +125,11 @@ class OnnxDetector(AnomalyDetectorMixin, BaseEstimator):
             warn_of_drift(self._form.columns, data)
         found = self._run(self._form.feeds(data), explain=explain)
         explanation = self._explanation(found, X) if explain else None
+        surprise = like(self._form.explanation(found[SURPRISE]), X) if SURPRISE in found else None
         names = self._opened().metadata["parts"]
         parts = pd.DataFrame(found["score_parts"].astype(np.float64), columns=names)
         scores = found["anomaly_score"].astype(np.float64)
-        return Assessment(scores, found["p_value"], like(parts, X), explanation)
+        return Assessment(scores, found["p_value"], like(parts, X), explanation, surprise)
 
     def threshold_at(self, target_fpr: float) -> float:
         """Return the `anomaly_score` that at most `target_fpr` of new normal rows exceed.

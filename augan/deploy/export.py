@@ -21,7 +21,16 @@ from augan.deploy.card import model_card
 from augan.deploy.checksum import with_checksum
 from augan.deploy.column_parity import check_columns
 from augan.deploy.contents import MAX_NODES
-from augan.deploy.inputs import COUNT, EXPLAIN, FIRST, OF_COLUMNS, ORDER, RESERVED, TARGET_FPR
+from augan.deploy.inputs import (
+    COUNT,
+    EXPLAIN,
+    FIRST,
+    OF_COLUMNS,
+    ORDER,
+    RESERVED,
+    SURPRISE,
+    TARGET_FPR,
+)
 from augan.deploy.metadata import metadata_of
 from augan.deploy.operators import OPSET
 from augan.deploy.parity import Found, check_encoder, check_generator, check_scorer, halves
@@ -153,7 +162,8 @@ def _finish_interface(proto: onnx.ModelProto, model: ExportableModel, part: str)
         reserved = RESERVED if model.columns is None else (*RESERVED, *OF_COLUMNS)
         graph.columns_out(proto, codec.columns, reserved)
     elif name_of_rows(codec) == graph.RAW:
-        graph.columns_in(proto, codec.columns)
+        own = [SURPRISE] if SURPRISE in {value.name for value in proto.graph.output} else []
+        graph.columns_in(proto, codec.columns, (*RESERVED, *own))
     if part == "scorer":
         graph.compute_if(proto, output_names(codec)[EXPLANATION], EXPLAIN)
         graph.make_optional(proto, TARGET_FPR, np.array(math.nan))

@@ -84,10 +84,12 @@ def compute_if(model: onnx.ModelProto, name: str, flag: str) -> None:
     graph.input.append(helper.make_tensor_value_info(flag, TensorProto.BOOL, []))
 
 
-def columns_in(model: onnx.ModelProto, columns: Sequence[Column]) -> None:
+def columns_in(
+    model: onnx.ModelProto, columns: Sequence[Column], reserved: Sequence[str] = RESERVED
+) -> None:
     """Replace the input of raw rows (B, d) by one (B, 1) of numbers or strings per column."""
     nodes, inputs, parts = [], [], []
-    for column, name in zip(columns, value_names(columns), strict=True):
+    for column, name in zip(columns, value_names(columns, reserved), strict=True):
         kind, part = TensorProto.DOUBLE, name
         if is_text(column):
             kind, part = TensorProto.STRING, f"{INNER}{name}/number"

@@ -23,6 +23,7 @@ INNER = "augan/"  # prefix of the names inside a graph
 MATRIX = "X"  # name of the only input of models of arrays
 IMAGES = "images"
 OUTPUTS = ("anomaly_score", "p_value", "is_anomaly", "score_parts", "explanation", "threshold")
+SURPRISE = "surprise"  # output of a table's scorer with this head; reserved then
 TARGET_FPR, EXPLAIN = "target_fpr", "explain"  # optional inputs
 RESERVED = (MATRIX, IMAGES, *OUTPUTS, "heatmap", TARGET_FPR, EXPLAIN, "z", "label")
 UNIFORM, GIVEN, ORDER = "uniform", "given", "order"  # inputs of a column model

@@ -20,12 +20,13 @@ from augan.deploy.inputs import (
     MATRIX,
     ORDER,
     OUTPUTS,
+    SURPRISE,
     TARGET_FPR,
     UNIFORM,
     VALUES,
     is_text,
 )
-from augan.deploy.raw import ImageForm, TableForm, form_of
+from augan.deploy.raw import ImageForm, TableForm, form_of, has_surprise
 from augan.exceptions import ModelFileError, shown
 
 DOUBLE, FLOAT, LONG = "tensor(double)", "tensor(float)", "tensor(int64)"
@@ -88,6 +89,8 @@ def interface_of(metadata: dict[str, Any], path: Path) -> Interface:
     }
     renamed = {"explanation": form.explanation_name}
     outputs = {renamed.get(key, key): values[key] for key in OUTPUTS}
+    if has_surprise(metadata):
+        outputs[SURPRISE] = Value(FLOAT, form.explanation_sizes)
     return Interface(rows, {TARGET_FPR: Value(DOUBLE, None), EXPLAIN: Value(BOOL, None)}, outputs)
 
 
@@ -131,7 +134,9 @@ def check_answers(
         left_out = name in ("explanation", "heatmap") and len(value) == 0
         if value.shape != shape and not (left_out and value.shape[1:] == shape[1:]):
             raise ModelFileError(f"{path}: {shown(name)} of {n} rows has the shape {value.shape}")
-    for name in ("anomaly_score", "p_value", "score_parts", "threshold"):
+    # a generator can have a column called "surprise"
+    more = (SURPRISE,) if "anomaly_score" in wanted.outputs else ()
+    for name in ("anomaly_score", "p_value", "score_parts", "threshold", *more):
         if name in wanted.outputs and np.isnan(answers[name]).any():
             raise ModelFileError(f"{path}: its graph returned NaN as {shown(name)}")
 

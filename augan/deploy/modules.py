@@ -51,11 +51,15 @@ class TableScorer(nn.Module):
         self.decision = Decision(scorer, threshold)
 
     def forward(self, raw: Tensor, target_fpr: Tensor) -> Verdict:
-        """Return scores, p-values, decisions, parts, explanations (B, d) and the threshold."""
+        """Return scores, p-values, decisions, parts, explanations (B, d) and the threshold.
+
+        With a column network, the surprise (B, d) as well.
+        """
         view = self.scorer.view(self.constants(raw))
         scores, parts = self.scorer.score_of(view)
         p_value, is_anomaly, limit = self.decision(scores, target_fpr)
-        return scores, p_value, is_anomaly, parts, self.scorer.explanation_of(view), limit
+        found = scores, p_value, is_anomaly, parts, self.scorer.explanation_of(view), limit
+        return found if self.scorer.columns is None else (*found, view.surprise)
 
 
 class ImageScorer(nn.Module):

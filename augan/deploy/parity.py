@@ -49,7 +49,7 @@ class Found:
         scores of normal rows, whichever is larger; or of generated cells or latents, relative to
         their range.
     explanation_difference : float
-        Largest relative difference of explanations.
+        Largest relative difference of explanations and of surprise.
     n_other : int
         Number of rows with another decision, or of generated cells that differ.
     auroc, exported_auroc : float or None
@@ -99,6 +99,10 @@ def check_scorer(model: ExportableModel, path: Path, X: Any) -> Found:
         heat, their_heat = (np.asarray(found.explanation) for found in (ours, theirs))
         gap = np.abs(heat - their_heat) / np.maximum(1, np.abs(heat))
         worst_heat = max(worst_heat, _largest(gap))
+        if ours.surprise is not None:
+            nats, their_nats = (np.asarray(found.surprise) for found in (ours, theirs))
+            gap = np.abs(nats - their_nats) / np.maximum(1, nats)
+            worst_heat = max(worst_heat, _largest(gap))
         n_rows += len(ours.anomaly_score)
     aurocs = (None, None) if X is None else _aurocs(model, exported, X, random)
     agrees = worst <= TOLERANCE and worst_heat <= EXPLANATION_TOLERANCE and n_other == 0

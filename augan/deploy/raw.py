@@ -18,6 +18,7 @@ from augan.deploy.inputs import (
     MATRIX,
     OF_COLUMNS,
     RESERVED,
+    SURPRISE,
     is_text,
     mark_of,
     raw_of,
@@ -167,8 +168,14 @@ def form_of(metadata: dict[str, Any]) -> TableForm | ImageForm:
         for values in metadata["columns"]
     ]
     reserved = RESERVED if metadata.get("codes") is None else (*RESERVED, *OF_COLUMNS)
+    reserved = (*reserved, SURPRISE) if has_surprise(metadata) else reserved
     labels = from_json(metadata["labels"])
     return TableForm(columns, labels, metadata.get("array_dtype"), reserved)
+
+
+def has_surprise(metadata: dict[str, Any]) -> bool:
+    """Return whether a graph has the output of the surprise of each cell."""
+    return metadata.get("part") == "scorer" and SURPRISE in metadata["parts"]
 
 
 def _check_bytes(images: NDArray[Any]) -> None:

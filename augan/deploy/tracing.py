@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from augan.codecs.codec import Codec
 from augan.deploy.column_graph import column_graph
 from augan.deploy.graph import RAW
-from augan.deploy.inputs import IMAGES, MATRIX, OUTPUTS, TARGET_FPR, takes_matrix
+from augan.deploy.inputs import IMAGES, MATRIX, OUTPUTS, SURPRISE, TARGET_FPR, takes_matrix
 from augan.deploy.modules import (
     ImageGenerator,
     ImageScorer,
@@ -75,7 +75,7 @@ def name_of_rows(codec: Codec) -> str:
 
 
 def output_names(codec: Codec) -> list[str]:
-    """Return the names of a scorer's outputs."""
+    """Return the names of a scorer's outputs, without that of the surprise."""
     outputs = list(OUTPUTS)
     if codec.kind == "image":
         outputs[EXPLANATION] = "heatmap"
@@ -104,7 +104,8 @@ def _module_of(
         return LatentEncoder(scorer, codec).eval(), (raw,), [rows], ["z"]
     fpr = torch.tensor(math.nan, dtype=torch.float64)
     module = SCORERS[codec.kind](scorer, codec, model.scoring.threshold).eval()
-    return module, (raw, fpr), [rows, TARGET_FPR], output_names(codec)
+    names = output_names(codec) + ([] if scorer.columns is None else [SURPRISE])
+    return module, (raw, fpr), [rows, TARGET_FPR], names
 
 
 def _generator_of(

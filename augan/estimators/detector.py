@@ -120,7 +120,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
             adapt_prior(model, source, rows)
         identity = identity_of(type(self).__name__, params)
         run = new_run(model, start, rows, observers(self.callbacks, self.verbose), identity)
-        self.history_ = train(plan_phases(model, rows, self.batch_size), run)
+        self.history_ = train(plan_phases(model, rows, params), run)
         self.model_, self.seed_ = model, model.seed
         return data, rows
 
@@ -143,8 +143,8 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         Returns
         -------
         assessment : Assessment
-            The results of `anomaly_score`, `p_value`, `score_parts` and `explain`; frames have
-            the index of `X`, or are of its library.
+            The results of `anomaly_score`, `p_value`, `score_parts`, `explain` and, with its head,
+            `surprise`; frames have the index of `X`, or are of its library.
 
         Raises
         ------
@@ -159,7 +159,10 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         scores = found[0].double().numpy()
         parts = pd.DataFrame(found[1].double().numpy(), columns=list(model.scorer.part_names))
         explanation = _like(model.codec.explanation(found[2]), X) if explain else None
-        return Assessment(scores, self.p_value_of(scores), like(parts, X), explanation)
+        surprise = None
+        if model.networks.columns is not None:
+            surprise = _like(model.codec.explanation(found[-1]), X)
+        return Assessment(scores, self.p_value_of(scores), like(parts, X), explanation, surprise)
 
     def _check_params(self, params: Mapping[str, Any]) -> None:
         check_params(type(self), params)

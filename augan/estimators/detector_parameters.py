@@ -48,6 +48,10 @@ class DetectorParameters(CommonParameters):
         columns and to restore them (as VIME, Yoon 2020), and on images to recognise rotations and
         shifts (Golan 2018): "pretext_mahalanobis", "pretext_neighbors", "pretext_deviation",
         "repair" and "repair_neighbors" (tables only), "transforms" (images only). From a network
+        that gives the distribution of each column given the others (Hoogeboom 2022), "surprise"
+        (tables only): the sum of -log p(value | other columns) over the columns, in nats, a
+        pseudo-likelihood (Besag 1975). Numbers are in bins, so how far one lies outside the
+        training range does not matter; `explain` and `surprise` show each column's. From a network
         that restores synthetic defects: "detail_restoration" (images only). From the rows
         themselves: "data_neighbors", "local_neighbors" and "image_neighbors" (the latter two for
         images only). From a `backbone`: "backbone_memory" and "backbone_residual".
@@ -119,6 +123,14 @@ class DetectorParameters(CommonParameters):
         '"auto" or int',
         "Steps of the network that restores details of images: 2000.",
     )
+    column_steps: str | int = parameter(
+        "auto",
+        or_value("auto", integer(1, STEPS)),
+        '"auto" or int',
+        """Steps of the column network, which only the head "surprise" uses.
+        "auto" is 400 passes over the rows in batches of 256, and 2000 steps at most. With
+        `warm_start_from` it is trained anew.""",
+    )
     n_folds: str | int = parameter(
         "auto",
         or_value("auto", integer(2, 1000)),
@@ -133,7 +145,7 @@ class DetectorParameters(CommonParameters):
         checks.share(above=True),
         "float",
         """Share of the rows that are held out from the GAN, for early stopping.
-        Only these rows are used for calibration if `heads` has one of the GAN or
+        Only these rows are used for calibration if `heads` has one of the GAN, "surprise" or
         "detail_restoration", or with ``scoring="paper"``.""",
     )
     n_iter_no_change: int | None = parameter(

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from augan._sklearn import BaseEstimator
 from augan.codecs.codec import Codec
 from augan.codecs.spec import ImageSpec
-from augan.models.config import Config, SamplerConfig, column_steps
+from augan.models.config import COLUMN_BATCH, Config, SamplerConfig, column_steps
 from augan.models.detector import DetectorModel
 from augan.models.sampler import SamplerModel
 from augan.training.monitor import History
@@ -20,7 +20,6 @@ from augan.training.monitor import History
 TRIAL_STEPS = 10
 STEP_PARAMETERS = {  # parameter with the number of steps of each phase
     "gan": "max_steps",
-    "columns": "max_steps",
     "encoder": "encoder_steps",
     "pretext": "pretext_steps",
     "restoration": "restoration_steps",
@@ -72,7 +71,9 @@ class DryRunMixin(BaseEstimator):
             As in `fit`.
         """
         given = self.get_params(deep=False)
-        short = {name: TRIAL_STEPS for name in STEP_PARAMETERS.values() if name in given}
+        columns = "column_steps" if "column_steps" in given else "max_steps"
+        names = {**STEP_PARAMETERS, "columns": columns}
+        short = {name: TRIAL_STEPS for name in names.values() if name in given}
         others = {name: value for name, value in NO_SIDE_EFFECTS.items() if name in given}
         trial = clone(self).set_params(**short, **others)
         trial._fit_networks(X, y)
@@ -81,11 +82,12 @@ class DryRunMixin(BaseEstimator):
         history: History = trial.history_
         steps = {
             phase: getattr(config, name)
-            for phase, name in STEP_PARAMETERS.items()
+            for phase, name in names.items()
             if history.column("seconds", phase)[0]
         }
-        if isinstance(config, SamplerConfig) and "columns" in steps:
-            steps["columns"] = column_steps(config, given["max_steps"], len(X))
+        if "columns" in steps:
+            size = config.batch_size if isinstance(config, SamplerConfig) else COLUMN_BATCH
+            steps["columns"] = column_steps(steps["columns"], given[columns], len(X), size)
         seconds = {phase: n * _seconds_per_step(history, phase) for phase, n in steps.items()}
         total = min(sum(seconds.values()), given["max_time"] or float("inf"))
         return {

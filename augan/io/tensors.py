@@ -16,7 +16,7 @@ from augan.codecs.cells import Array
 from augan.exceptions import shown
 from augan.io.bounded_json import JsonError, named, read_json
 from augan.io.schema_types import Part
-from augan.scoring.head import FittedModule
+from augan.networks.fitted import FittedModule
 
 MAX_HEADER = 2**24  # bytes
 MAX_TENSORS = 500_000

@@ -77,7 +77,7 @@ def train_columns(
     network = model.network.to(device)
     phase = PlannedPhase(
         lambda: ColumnPhase(network, codes[~held_out], codes[held_out], batch_size, seed),
-        column_steps(config, params["max_steps"], len(codes)),
+        column_steps(config.max_steps, params["max_steps"], len(codes), config.batch_size),
         1.0,
     )
     run = Run(

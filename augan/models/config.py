@@ -20,6 +20,8 @@ from augan.scoring.heads import BACKBONE_HEADS
 from augan.training.loop import Schedule
 from augan.training.steps import TrainingConfig
 
+MAX_COLUMN_STEPS = 2000  # of a column network
+
 C = TypeVar("C", bound="Config")
 T = TypeVar("T", bound=TrainingConfig)
 
@@ -58,6 +60,7 @@ class DetectorConfig(Config):
     chunk: int
     reconstruction_weight: float = 1.0  # pretext network of tables
     linear_up_to: float = LINEAR_UP_TO  # pretext network of tables
+    column_steps: int = MAX_COLUMN_STEPS  # column network of tables
     search_steps: int | None = None  # inversion by search; None with an encoder
     search_lr: float = 0.05
     feature_weight: float = 0.1
@@ -94,7 +97,8 @@ PHOTOGRAPH_CODEC = {"image_size": 32, "detail_size": 128, "standardize_images": 
 IMAGE = {
     **IMAGE_GAN,
     **NEIGHBORS,
-    **{"pretext_steps": 800, "restoration_steps": 2000, "n_folds": 3, "chunk": 128},
+    **{"pretext_steps": 800, "restoration_steps": 2000, "column_steps": MAX_COLUMN_STEPS},
+    **{"n_folds": 3, "chunk": 128},
     "heads": ("transforms", "pretext_neighbors", "data_neighbors"),
     "fusion": "mean",
 }
@@ -108,7 +112,7 @@ TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors", "
 PRETEXT_STEPS = 1500
 MAX_CHANNELS = 2048  # standardised channels; pretext networks of more take fewer steps
 COLUMN_WIDTH = 160  # of a column network: wider ones are no better and draw rows more slowly
-MAX_COLUMN_STEPS = 2000
+COLUMN_BATCH = 256
 COLUMN_PASSES = 400  # passes over the rows of a small table, with fewer steps
 CONTAMINATED_NEIGHBORS = 5  # neighbours with `contamination`, so anomalies do not mask each other
 
@@ -139,7 +143,8 @@ def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
         auto = {**TABLE_GAN, "latent_dim": latent_dim, "max_steps": 1500, "encoder_steps": 800}
         auto |= {"method": "columns", "synthetic_share": None}
         if params["method"] in ("auto", "columns"):
-            auto |= {"width": COLUMN_WIDTH, "batch_size": 256, "max_steps": MAX_COLUMN_STEPS}
+            auto |= {"width": COLUMN_WIDTH, "batch_size": COLUMN_BATCH}
+            auto["max_steps"] = MAX_COLUMN_STEPS
     if _is_auto(params["filters"]):
         method = auto["method"] if _is_auto(params["method"]) else params["method"]
         added = ("label",) if method == "columns" else ()
@@ -149,14 +154,12 @@ def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
     return _config(SamplerConfig, {**params, **filters}, auto)
 
 
-def column_steps(config: SamplerConfig, asked: Any, n_rows: int) -> int:
+def column_steps(most: int, asked: Any, n_rows: int, batch_size: int = COLUMN_BATCH) -> int:
     """Return the steps of a column network; small tables take fewer, so that rows are not copied.
 
-    `asked` is the value of the parameter `max_steps`.
+    `asked` is the value of the parameter of the steps, and `most` the same with "auto" replaced.
     """
-    if asked != "auto":
-        return config.max_steps
-    return min(config.max_steps, math.ceil(COLUMN_PASSES * n_rows / config.batch_size))
+    return most if asked != "auto" else min(most, math.ceil(COLUMN_PASSES * n_rows / batch_size))
 
 
 def codec_values(params: Mapping[str, Any], *, photograph: bool) -> dict[str, Any]:
@@ -198,6 +201,7 @@ def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
         "encoder_steps": 1000,
         "pretext_steps": pretext_steps(codec.module.standard_size),
         "restoration_steps": 2000,
+        "column_steps": MAX_COLUMN_STEPS,
         "n_folds": 4,
         "heads": (*TABLE_HEADS, "pretext_deviation") if codec.is_mixed else TABLE_HEADS,
         "fusion": "max" if codec.is_mixed else "mean",

@@ -17,6 +17,7 @@ from augan.inversion import EncoderInversion, SearchInversion
 from augan.io.tensors import check_like
 from augan.models.config import DetectorConfig
 from augan.networks import (
+    ColumnSurprise,
     Networks,
     PretextNetwork,
     build_backbone,
@@ -85,6 +86,8 @@ class DetectorModel:
         if config.scoring == "calibrated" and "restoration" in needs:
             assert isinstance(codec.spec, ImageSpec)
             networks.restoration = build_restoration(codec.spec, seed=seed)
+        if config.scoring == "calibrated" and "columns" in needs:
+            networks.columns = ColumnSurprise()
         if config.backbone is not None:
             networks.backbone = build_backbone(config.backbone)
         return cls(config, codec, networks, _build_scorer(config, codec, networks, seed), seed)
@@ -120,12 +123,16 @@ class DetectorModel:
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
     def assess(self, raw: Tensor, *, explain: bool) -> list[Tensor]:
-        """Return scores (n,), score parts (n, H) and, with `explain`, explanations of raw rows."""
+        """Return scores (n,), score parts (n, H) and, with `explain`, explanations of raw rows.
+
+        The last is the surprise (n, d) of the cells if there is a column network.
+        """
 
         def chunk_results(rows: Tensor) -> tuple[Tensor, ...]:
             view = self.scorer.view(rows)
-            found = self.scorer.score_of(view)
-            return (*found, self.scorer.explanation_of(view)) if explain else found
+            found: tuple[Tensor, ...] = self.scorer.score_of(view)
+            found += (self.scorer.explanation_of(view),) if explain else ()
+            return found if self.networks.columns is None else (*found, view.surprise)
 
         return self.in_chunks(raw, chunk_results)
 
@@ -165,6 +172,8 @@ class DetectorModel:
             model = cls.build(config, codec, seed)
         check_like(tensors, model.scorer, "parts.")
         model.scorer.load_state_dict(tensors, assign=True)
+        if model.networks.columns is not None:
+            model.networks.columns.check(len(codec.columns))
         model.scorer.requires_grad_(False).eval().place(device)
         model.score_one_row()
         return model

@@ -17,6 +17,7 @@ from augan.codecs.table import TableCodec
 from augan.inputs.reading import Data
 from augan.models.config import codec_values, for_rows
 from augan.models.detector import DetectorModel, pretext_networks
+from augan.models.surprise_training import surprise_phase
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.distances import Distance
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
@@ -127,10 +128,12 @@ def identity_of(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": method, **plain}
 
 
-def plan_phases(model: DetectorModel, rows: TrainingRows, batch_size: Any) -> list[PlannedPhase]:
+def plan_phases(
+    model: DetectorModel, rows: TrainingRows, asked: Mapping[str, Any]
+) -> list[PlannedPhase]:
     """Return the phases that train a detector's networks.
 
-    `batch_size` is the constructor parameter, for a warning.
+    `asked` are the constructor parameters, for a warning and for steps that depend on the rows.
     """
     networks, config, seed, device = model.networks, model.config, model.seed, model.device
     if networks.pretext is not None:
@@ -139,7 +142,7 @@ def plan_phases(model: DetectorModel, rows: TrainingRows, batch_size: Any) -> li
     encoded, standard = (part.to(device) for part in model.encoded(rows.raw))
     in_training, is_held_out = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
     train, held_out = encoded[in_training], encoded[is_held_out]
-    training = for_rows(config, len(train), batch_size)
+    training = for_rows(config, len(train), asked["batch_size"])
     given = networks, train, held_out, training, seed
     augmented = config.diff_augment and model.is_image
     phases = [
@@ -154,6 +157,8 @@ def plan_phases(model: DetectorModel, rows: TrainingRows, batch_size: Any) -> li
     if networks.restoration is not None:
         restoration = _restoration_phase(model, rows.raw, in_training, is_held_out, training)
         phases.append(PlannedPhase(restoration, config.restoration_steps, 1.0))
+    if networks.columns is not None:
+        phases.append(surprise_phase(model, rows, asked))
     return phases
 
 

@@ -20,10 +20,12 @@ from augan.networks.pretext import (
     TransformPretext,
 )
 from augan.networks.restoration import RestorationNetwork
+from augan.networks.surprise import ColumnSurprise
 
 __all__ = [
     "LINEAR_UP_TO",
     "Backbone",
+    "ColumnSurprise",
     "Critic",
     "Networks",
     "PretextNetwork",
@@ -70,6 +72,9 @@ class Networks:
         Removes made-up defects from images.
     backbone : Backbone or None
         Pretrained feature extractor; training does not change it, so it is not in `modules`.
+    columns : ColumnSurprise or None
+        Surprise of the cells of a table. It takes the weights of a column network that is trained
+        after the others, so it is not in `modules`.
     """
 
     generator: nn.Module
@@ -80,6 +85,7 @@ class Networks:
     folds: nn.ModuleList | None = None
     restoration: RestorationNetwork | None = None
     backbone: Backbone | None = None
+    columns: ColumnSurprise | None = None
 
     def modules(self) -> dict[str, nn.Module]:
         """Return the networks that training changes, by name."""

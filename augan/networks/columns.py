@@ -124,6 +124,32 @@ class ColumnNetwork(nn.Module):
             self.register_buffer(name, value, persistent=False)
 
 
+class ColumnWeights:
+    """The network's weights by column, so that a column that is drawn costs one addition.
+
+    The first layer is linear in the embeddings: `masked` is its output if all columns are masked,
+    and `inputs` is what each code of a column adds to it.
+    """
+
+    def __init__(self, network: ColumnNetwork) -> None:
+        sizes = network.sizes
+        embeddings = network.embeddings().split([size + 1 for size in sizes])
+        projections = network.project.weight.split(embeddings[0].shape[1], dim=1)
+        tables = [own @ weight.T for own, weight in zip(embeddings, projections, strict=True)]
+        self.inputs = [table[:-1] - table[-1] for table in tables]
+        self.masked = network.project.bias + sum(table[-1] for table in tables)
+        self.outputs = network.outputs().split(sizes)
+        self.biases = network.bias.split(sizes)
+        self._with_masked = [F.pad(table, (0, 0, 0, 1)) for table in self.inputs]
+
+    def hidden(self, codes: Tensor) -> Tensor:
+        """Return the first layer's outputs (n, width) for codes (n, k); -1 is masked."""
+        total = self.masked.expand(len(codes), -1).clone()
+        for j, table in enumerate(self._with_masked):
+            total += table[codes[:, j]]  # the last row is 0
+        return total
+
+
 def dropout(values: Tensor, share: float, random: torch.Generator | None) -> Tensor:
     """Return the values, with a share of them set to 0 if there is a random stream."""
     if random is None:

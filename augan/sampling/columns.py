@@ -16,7 +16,7 @@ from augan.codecs.bins import ColumnBins, Given
 from augan.codecs.columns import Column, NumericColumn
 from augan.codecs.table import TableCodec
 from augan.codecs.tails import with_fitted_tails
-from augan.networks.columns import ColumnNetwork
+from augan.networks.columns import ColumnNetwork, ColumnWeights
 from augan.sampling.conditions import Condition
 from augan.sampling.given import allowed_codes, given_columns, varying
 from augan.sampling.prefixes import Prefixes
@@ -238,32 +238,6 @@ class ColumnModel:
         network.load_state_dict(own)
         network.requires_grad_(False).eval()
         return cls(codec, bins, places, network)
-
-
-class ColumnWeights:
-    """The network's weights by column, so that a column that is drawn costs one addition.
-
-    The first layer is linear in the embeddings: `masked` is its output if all columns are masked,
-    and `inputs` is what each code of a column adds to it.
-    """
-
-    def __init__(self, network: ColumnNetwork) -> None:
-        sizes = network.sizes
-        embeddings = network.embeddings().split([size + 1 for size in sizes])
-        projections = network.project.weight.split(embeddings[0].shape[1], dim=1)
-        tables = [own @ weight.T for own, weight in zip(embeddings, projections, strict=True)]
-        self.inputs = [table[:-1] - table[-1] for table in tables]
-        self.masked = network.project.bias + sum(table[-1] for table in tables)
-        self.outputs = network.outputs().split(sizes)
-        self.biases = network.bias.split(sizes)
-        self._with_masked = [F.pad(table, (0, 0, 0, 1)) for table in self.inputs]
-
-    def hidden(self, codes: Tensor) -> Tensor:
-        """Return the first layer's outputs (n, width) for codes (n, k), some of them `MASKED`."""
-        total = self.masked.expand(len(codes), -1).clone()
-        for j, table in enumerate(self._with_masked):
-            total += table[codes[:, j]]  # the last row is 0, and is that of `MASKED`
-        return total
 
 
 def chosen_codes(totals: Tensor, uniform: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from augan.codecs.bins import Array, Mask
-from augan.sampling.columns import GROUP, ColumnModel, ColumnWeights, chosen_codes
+from augan.networks.columns import ColumnWeights
+from augan.sampling.columns import GROUP, ColumnModel, chosen_codes
 from augan.sampling.known_relations import KnownRelations
 from augan.sampling.start import MASKED
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from augan.scoring.head import FittedModule
+from augan.networks.fitted import FittedModule
 
 Fusion = Literal["top2", "mean", "max"]
 

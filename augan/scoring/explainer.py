@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augan.scoring.head import FittedModule
+from augan.networks.fitted import FittedModule
 
 SMALLEST_MEAN = 0.01  # smallest mean difference of a column, as a share of the average one
 

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from augan.networks.fitted import FittedModule
 from augan.scoring.view import View
-
-
-class FittedModule(nn.Module):
-    """A module whose buffers have shapes that depend on the data it was fitted to.
-
-    Loading a state dict gives the buffers the shapes of the loaded tensors.
-    """
-
-    def add_buffers(self, *names: str) -> None:
-        """Register empty buffers, which `fit` or a loaded state dict fills."""
-        for name in names:
-            self.register_buffer(name, torch.empty(0))
-
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        for name, buffer in self._buffers.items():
-            loaded = state_dict.get(prefix + name)
-            if loaded is not None and buffer is not None:
-                self._buffers[name] = torch.empty_like(loaded, device=buffer.device)
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 class Head(FittedModule):
@@ -40,7 +19,7 @@ class Head(FittedModule):
     weight : float
         Weight of the calibrated head in the fused score. It is lower for heads that depend on the
         inversion, because a generator often reconstructs anomalies too.
-    needs : {"gan", "pretext", "restoration"} or None
+    needs : {"gan", "pretext", "restoration", "columns"} or None
         The trained networks that the head uses.
     has_memory : bool
         Whether the head stores training rows; it is then built with `n_neighbors` and
@@ -48,7 +27,7 @@ class Head(FittedModule):
     """
 
     weight: float = 1.0
-    needs: Literal["gan", "pretext", "restoration"] | None = None
+    needs: Literal["gan", "pretext", "restoration", "columns"] | None = None
     has_memory: ClassVar[bool] = False
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:

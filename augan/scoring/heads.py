@@ -94,6 +94,16 @@ class Repair(Head):
         return view.repair_error.abs().mean(dim=1)
 
 
+class Surprise(Head):
+    """Sum of the surprise of all columns: negative log-pseudo-likelihood (Besag 1975), in nats."""
+
+    needs = "columns"
+
+    def forward(self, view: View) -> Tensor:
+        """Return scores (B,)."""
+        return view.surprise.sum(dim=1)
+
+
 HEADS: dict[str, type[Head]] = {
     "data_residual": DataResidual,
     "feature_residual": FeatureResidual,
@@ -107,6 +117,7 @@ HEADS: dict[str, type[Head]] = {
     "pretext_deviation": PretextDeviation,
     "repair": Repair,
     "repair_neighbors": RepairNeighbours,
+    "surprise": Surprise,
     "transforms": Transforms,
     "local_neighbors": LocalNeighbours,
     "image_neighbors": ImageNeighbours,
@@ -114,7 +125,7 @@ HEADS: dict[str, type[Head]] = {
     "backbone_memory": BackboneMemory,
     "backbone_residual": BackboneResidual,
 }
-TABLE_HEADS = ("repair", "repair_neighbors")  # for tables only
+TABLE_HEADS = ("repair", "repair_neighbors", "surprise")  # for tables only
 BACKBONE_HEADS = ("backbone_memory", "backbone_residual")
 IMAGE_HEADS = (  # for images only
     *("transforms", "local_neighbors", "image_neighbors", "detail_restoration"),

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from augan.networks.fitted import FittedModule
 from augan.scoring.calibration import RobustScale
-from augan.scoring.head import FittedModule, Head
+from augan.scoring.head import Head
 from augan.scoring.nearest import nearest
 from augan.scoring.view import View
 

@@ -23,7 +23,7 @@ from augan.training.rows import LazyRows, TrainingRows
 
 FIT_ROWS = 10_000  # training rows, at most, that the heads are fitted to
 FIT_MAPS = 256  # images, at most, whose maps calibrate the heatmap
-TRAINED_ONCE = ("gan", "restoration")  # networks that are trained once, without held-out rows
+TRAINED_ONCE = ("gan", "restoration", "columns")  # networks trained without held-out rows
 
 
 class AnomalyScorer(nn.Module):
@@ -64,7 +64,7 @@ class AnomalyScorer(nn.Module):
         self.generator, self.critic = networks.generator, networks.critic
         self.inversion = inversion
         self.pretext, self.backbone = networks.pretext, networks.backbone
-        self.restoration = networks.restoration
+        self.restoration, self.columns = networks.restoration, networks.columns
         self.score, self.fusion, self.paper = score, fusion, paper
         self.heads = nn.ModuleDict(heads if score == "calibrated" else {})
         self.scale = RobustScale()
@@ -83,6 +83,8 @@ class AnomalyScorer(nn.Module):
         for network in (self.pretext, self.restoration, self.backbone):
             if network is not None:
                 network.to(device)
+        if self.columns is not None:
+            self.columns.place(device)
         self.explainer.to(device)
         return self
 
@@ -129,6 +131,7 @@ class AnomalyScorer(nn.Module):
             pretext=pretext or self.pretext,
             restoration=self.restoration,
             backbone=self.backbone,
+            columns=self.columns,
             codec=self.codec if isinstance(self.codec, ImageEncoder) else None,
             raw=raw,
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.image_encoder import ImageEncoder
-from augan.networks import Backbone, Critic, PretextNetwork, RestorationNetwork
+from augan.networks import Backbone, ColumnSurprise, Critic, PretextNetwork, RestorationNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
 from augan.training.rows import LazyRows
 
@@ -41,6 +41,8 @@ class View:
         Errors (B, S) of the pretext network's reconstruction of a standardised row.
     coarse : Tensor
         Standardised images (B, C, h, w) at low resolution.
+    surprise : Tensor
+        Surprise (B, d) of each column of a table, in nats.
     change : Tensor
         Mean absolute correction of each pixel of the details by the restoration network,
         (B, h, w).
@@ -59,13 +61,14 @@ class View:
         pretext: PretextNetwork | None = None,
         restoration: RestorationNetwork | None = None,
         backbone: Backbone | None = None,
+        columns: ColumnSurprise | None = None,
         codec: ImageEncoder | None = None,
         raw: Tensor | LazyRows | None = None,
     ) -> None:
         self.x, self.standard = x, standard
         self._inversion, self._generator, self._critic = inversion, generator, critic
         self._pretext, self._restoration, self._backbone = pretext, restoration, backbone
-        self._codec, self._raw = codec, raw
+        self._columns, self._codec, self._raw = columns, codec, raw
 
     @cached_property
     def z(self) -> Tensor:  # noqa: D102
@@ -102,6 +105,12 @@ class View:
     def repair_error(self) -> Tensor:  # noqa: D102
         assert isinstance(self._pretext, SwapPretext)
         return _in_batches(self._pretext.repair_error, self.standard)
+
+    @cached_property
+    def surprise(self) -> Tensor:  # noqa: D102
+        columns, raw = self._columns, self._raw
+        assert columns is not None and raw is not None
+        return _in_batches(columns, raw, columns.at_once)
 
     @cached_property
     def change(self) -> Tensor:  # noqa: D102

@@ -178,7 +178,7 @@ class _Results:
         if self.write_heat is not None:
             self._write_heatmaps(names, batch.rows, found.explanation, columns["is_anomaly"])
         if self.explain:
-            columns |= explained(found.explanation, batch.rows, self.reasons)
+            columns |= explained(found.explanation, batch.rows, self.reasons, found.surprise)
         return pd.DataFrame(columns)
 
     def _write_heatmaps(self, names: Any, images: Any, heat: Any, flagged: Any) -> None:

@@ -21,6 +21,7 @@ from augan.sampling.column_spread import ADDED_STEP
 from augan.sampling.pool import Pool
 from augan.sampling.tuning import (
     FEW,
+    N_ERRORS,
     OF_FEW,
     OF_FEW_COLUMNS,
     Candidate,
@@ -93,7 +94,7 @@ def _tune_rows(
         )
     model.tuning = trials or None
     of_few = OF_FEW if model.columns is None else OF_FEW_COLUMNS
-    best: Trial | Candidate | None = best_of(trials) if trials else of_few
+    best: Trial | Candidate | None = best_of(trials, N_ERRORS) if trials else of_few
     new = amounts(wanted, counts, best.times if best else 1.0)
     model.spread *= best.spread if best else 1.0
     model.strategy = {name: new.get(codes[name], 0) for name in model.strategy}

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy import stats
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -28,6 +29,7 @@ Decode = Callable[[torch.Tensor], Any]
 
 N_FOLDS = 3
 FEW = 100  # rows of a class; cross-validation is too noisy with fewer
+N_ERRORS = float(stats.t.ppf(0.9, N_FOLDS - 1))  # Student's quantile for gains of tables
 MAX_ROWS = 5000  # of the classes that get no new rows, for classifiers
 
 
@@ -181,10 +183,10 @@ def means_and_errors(gains: list[list[float]]) -> list[tuple[float, float]]:
     return list(zip(table.mean(axis=0).tolist(), errors.tolist(), strict=True))
 
 
-def best_of(trials: list[Trial]) -> Trial | None:
-    """Return the trial with the highest gain, None if that is within its standard error."""
+def best_of(trials: list[Trial], n_errors: float = 1.0) -> Trial | None:
+    """Return the trial with the highest gain, None if that is within `n_errors` standard errors."""
     best = max(trials, key=lambda trial: trial.gain)
-    return best if best.gain > best.error else None
+    return best if best.gain > n_errors * best.error else None
 
 
 class _Fold:

@@ -23,6 +23,7 @@ from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
 from augan import AnoGAN, FAnoGAN
+from augan.sampling import class_filter
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS
 
 HANGS = 3600  # seconds after which a process is taken to hang, however busy the machine is
@@ -53,6 +54,15 @@ def _commands_are_built_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         build = functools.cache(typer.testing._get_command)
         patch.setattr(typer.testing, "_get_command", build)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_classifier_filters_rows() -> Iterator[None]:
+    """Let the filter "label" train a logistic regression alone; its own tests train all."""
+    with pytest.MonkeyPatch.context() as patch:
+        name = "logistic regression"
+        patch.setattr(class_filter, "CLASSIFIERS", {name: class_filter.CLASSIFIERS[name]})
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,18 @@ import torch
 from sklearn.naive_bayes import GaussianNB
 
 from augan import GANSampler
+from augan.classifiers.tables import CLASSIFIERS
+from augan.sampling import class_filter
 from augan.sampling.class_filter import LEAST_ACCEPTED, ClassFilter
 
-QUICK: dict[str, Any] = {"max_steps": 60, "width": 32, "relations": None, "random_state": 0}
+QUICK: dict[str, Any] = {"max_steps": 30, "width": 32, "relations": None, "random_state": 0}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _all_classifiers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(class_filter, "CLASSIFIERS", CLASSIFIERS)
+        yield
 
 
 @pytest.fixture(scope="module")

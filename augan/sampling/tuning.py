@@ -29,7 +29,7 @@ Decode = Callable[[torch.Tensor], Any]
 
 N_FOLDS = 3
 FEW = 100  # rows of a class; cross-validation is too noisy with fewer
-N_ERRORS = float(stats.t.ppf(0.9, N_FOLDS - 1))  # Student's quantile for gains of tables
+N_ERRORS = float(stats.t.ppf(0.95, N_FOLDS - 1))  # Student's quantile for gains of tables
 MAX_ROWS = 5000  # of the classes that get no new rows, for classifiers
 
 

@@ -704,7 +704,7 @@ def test_help_is_there_at_once_and_imports_nothing_heavy() -> None:
         after = os.times()
         user, system = after.children_user, after.children_system
         seconds.append(user - before.children_user + system - before.children_system)
-    assert min(seconds) < 0.5
+    assert min(seconds) < 1
 
 
 def test_a_reader_that_stops_reading_gets_no_traceback(folder: Path, tmp_path: Path) -> None:

@@ -295,6 +295,8 @@ def test_the_best_trial_has_to_be_above_its_error() -> None:
     assert best_of([worse, sure]) == sure
     assert best_of([sure, unsure]) is None
     assert best_of([worse]) is None
+    assert best_of([sure], n_errors=2.9) == sure
+    assert best_of([sure], n_errors=3.1) is None
 
 
 @pytest.fixture(scope="module")

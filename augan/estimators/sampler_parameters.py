@@ -106,11 +106,12 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         """Filters that reject new rows.
         "critic": rejection sampling by the critic, calibrated on held-out rows (Azadi 2019); with
         method="columns" by critics that are trained on drawn rows when the filter is first used.
-        "label": rows that resemble another class. With method="columns" rows are accepted in
-        proportion to the probability of their class, by classifiers of the real rows; with others,
-        unless a random forest finds them less typical of their class than 90 % of the real ones.
-        "copies": rows nearer to a real one than 95 % of the real rows are to each other. "auto" is
-        none, and for "columns" "label" in `fit_resample`, whose rows are added to the real ones.
+        "label": rows that resemble another class. With method="columns", rows are accepted in
+        proportion to the probability of their class, which classifiers of the real rows give. With
+        other methods, a random forest rejects rows that are less typical of their class than 90 %
+        of the real ones. "copies": rows nearer to a real one than 95 % of the real rows are to each
+        other. "auto" is no filter in `sample`; in `fit_resample` it is "label" for "columns", and
+        no filter for other methods.
         There are as many rows as asked for, or an error; `refused_` has the number of rejected
         rows.""",
     )
@@ -122,7 +123,8 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         The number of added rows (at most that of `sampling_strategy`, possibly none) and their
         distance to real ones are chosen by cross-validation in the training rows, by the average
         precision of this classifier. "auto" is the mean of a logistic regression, a random forest
-        and histogram gradient boosting. With classes of fewer than 100 rows cross-validation is too
+        and histogram gradient boosting. Rows of a table are only added if their gain is beyond
+        chance (Student's test at 5 %, over the folds). With classes of fewer than 100 rows cross-validation is too
         noisy: they get as many rows as `sampling_strategy` asks for, or with "latent" and "data" at
         most ten times as many as they have. For images, the choice is between no, copied
         and new images, their number, spread and `symmetry`, by the mean F1 score of the classes;

@@ -90,8 +90,7 @@ class ClassFilter:
 
     def _encoded(self, raw: Tensor) -> Tensor:
         assert self.pool.columns is not None
-        encoded: Tensor = self.pool.columns.model.codec.module(raw)[0]
-        return encoded
+        return self.pool.columns.encoded(raw)
 
     def _probabilities(self, rows: Tensor, label: int) -> NDArray[np.float64]:
         """Return the mean probability of a class (n,) for encoded rows."""

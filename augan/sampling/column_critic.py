@@ -85,7 +85,7 @@ class ColumnCriticFilter:
         random = torch_stream(self.seed, f"critic filter {name}")
         raw = self.pool.draw(wanted, self.spread, random)
         labels = torch.tensor(list(wanted)).repeat_interleave(torch.tensor([*wanted.values()]))
-        return columns.model.codec.module(raw)[0], labels
+        return columns.encoded(raw), labels
 
     @torch.no_grad()
     def _logits(self, rows: Tensor, labels: Tensor) -> Tensor:

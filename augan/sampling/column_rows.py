@@ -40,6 +40,11 @@ class ColumnRows:
         own = Condition(self.model.codec.width, float(label), float(label))
         return ColumnSource(self, (*conditions, own), start)
 
+    def encoded(self, raw: Tensor) -> Tensor:
+        """Return raw rows (n, d) as a pool holds them, encoded (n, D)."""
+        encoded: Tensor = self.model.codec.module(raw)[0]
+        return encoded
+
     def label_shares(self, conditions: Iterable[Condition], random: torch.Generator) -> Tensor:
         """Return the shares (n_classes,) of the classes among rows that meet conditions.
 

@@ -50,7 +50,7 @@ def usual_spread(pool: Pool, shares: torch.Tensor, seed: int) -> float:
     wanted = {label: round(N_ROWS * share) for label, share in enumerate(shares.tolist())}
     for spread in SPREADS:
         raw = pool.draw(wanted, spread, torch_stream(seed, f"spread {spread}"))
-        rows = pool.columns.model.codec.module(raw)[0]
+        rows = pool.columns.encoded(raw)
         near = distances(rows, pool.rows, 1)[:, 0] < usual
         if near.double().mean() <= COPY_QUANTILE - error:
             return spread

@@ -193,8 +193,7 @@ class RowMaker:
     def _keep(self, filter_: Filter, rows: Tensor, label: int, random: torch.Generator) -> Tensor:
         """Return a mask (n,) of encoded or raw rows that a filter keeps."""
         if self.pool.columns is not None:
-            assert isinstance(self.codec, TableCodec)
-            rows = self.codec.module(rows)[0]
+            rows = self.pool.columns.encoded(rows)
         return filter_.keep(rows, label, random)
 
     def decode(self, rows: Tensor) -> Any:

@@ -124,11 +124,11 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         distance to real ones are chosen by cross-validation in the training rows, by the average
         precision of this classifier. "auto" is the mean of a logistic regression, a random forest
         and histogram gradient boosting. Rows of a table are only added if their gain is beyond
-        chance (Student's test at 5 %, over the folds). With classes of fewer than 100 rows cross-validation is too
-        noisy: they get as many rows as `sampling_strategy` asks for, or with "latent" and "data" at
-        most ten times as many as they have. For images, the choice is between no, copied
-        and new images, their number, spread and `symmetry`, by the mean F1 score of the classes;
-        "auto" is a small convolutional network, other classifiers are given pixels.""",
+        chance (Student's test at 5 %, over the folds). With classes of fewer than 100 rows
+        cross-validation is too noisy: they get as many rows as `sampling_strategy` asks for, or
+        with "latent" and "data" at most ten times as many as they have. For images, the choice is
+        between no, copied and new images, their number, spread and `symmetry`, by the mean F1 score
+        of the classes; "auto" is a small convolutional network, other classifiers are given pixels.""",
     )
     validation_fraction: float = parameter(
         0.1,

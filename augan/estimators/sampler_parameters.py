@@ -127,8 +127,9 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         chance (Student's test at 5 %, over the folds). With classes of fewer than 100 rows
         cross-validation is too noisy: they get as many rows as `sampling_strategy` asks for, or
         with "latent" and "data" at most ten times as many as they have. For images, the choice is
-        between no, copied and new images, their number, spread and `symmetry`, by the mean F1 score
-        of the classes; "auto" is a small convolutional network, other classifiers are given pixels.""",
+        between no, copied and new images, their number, spread and `symmetry`, by the mean F1
+        score of the classes; "auto" is a small convolutional network, other classifiers are given
+        pixels.""",
     )
     validation_fraction: float = parameter(
         0.1,

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from augan import GANSampler
 from augan.classifiers.tables import CLASSIFIERS
 from augan.sampling import class_filter
-from augan.sampling.class_filter import LEAST_ACCEPTED, ClassFilter
+from augan.sampling.class_filter import CEILING, POWER, ClassFilter
 
 QUICK: dict[str, Any] = {"max_steps": 30, "width": 32, "relations": None, "random_state": 0}
 
@@ -61,14 +61,14 @@ def test_rows_that_stand_alone_are_not_filtered(rows: Any, sampler: GANSampler) 
     assert asked.refused_["label"] > 0
 
 
-def test_rows_are_accepted_in_proportion_to_the_probability(sampler: GANSampler) -> None:
+def test_rows_are_accepted_in_proportion_to_a_power_of_the_probability(sampler: GANSampler) -> None:
     pool = sampler.model_.pool
     by_class = ClassFilter(pool, 0.5, seed=0)
     real = pool.rows[pool.labels == 1].repeat(500, 1)
     kept = by_class.keep(real, 1, torch.Generator().manual_seed(0)).double().view(500, -1).mean(0)
     models = by_class.models
     chances = np.mean([model.predict_proba(real[: len(kept)].numpy())[:, 1] for model in models], 0)
-    expected = np.minimum(chances / by_class.ceilings[1], 1)
+    expected = np.minimum(chances / by_class.ceilings[1], 1) ** POWER
     np.testing.assert_allclose(kept, expected, atol=0.1)
     drawn = by_class.draw({0: 0, 1: 50}, 0.5, torch.Generator().manual_seed(0))
     assert drawn.shape == (50, 3)
@@ -80,7 +80,7 @@ def test_enough_rows_are_accepted_where_no_row_shows_the_class() -> None:
     X, y = random.normal(size=(1000, 2)), np.repeat([0, 1], [980, 20])
     sampler = GANSampler(**QUICK)
     sampler.fit_resample(X, y)
-    assert 960 / (960 + sampler.refused_["label"]) > LEAST_ACCEPTED / 2
+    assert 960 / (960 + sampler.refused_["label"]) > (1 - CEILING) / 2
 
 
 def test_a_class_of_one_row_does_not_stop_the_others() -> None:

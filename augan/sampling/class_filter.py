@@ -19,22 +19,23 @@ from augan.classifiers.tables import CLASSIFIERS
 from augan.sampling.drawing import draw_passing
 from augan.sampling.pool import Pool
 
-CEILINGS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)  # quantiles of the probabilities of drawn rows
-LEAST_ACCEPTED = 0.1  # share of the drawn rows
-N_CEILING_ROWS = 1024  # drawn rows for the ceiling
+POWER = 4  # of the probability
+CEILING = 0.95  # quantile of the probabilities of drawn rows from which on all are accepted
+N_CEILING_ROWS = 1024  # drawn rows for this quantile
 CHUNK = 8192  # rows
 
 
 class ClassFilter:
-    """Accepts rows of a column model in proportion to the probability of their class.
+    """Accepts rows of a column model by the probability of their class.
 
     New rows of a rare class reach into the other classes, which are larger there. A classifier that
     is trained on as many new rows as others then takes these places for the rare class. So rows
     are made where real rows show the class (Safe-Level-SMOTE [1]_), by rejection sampling.
 
     The probability is the mean of a logistic regression, a random forest and histogram boosting of
-    the real rows. Rows at a ceiling and above are all accepted: it is the highest of some quantiles
-    of drawn rows with which at least a tenth of them is accepted.
+    the real rows. Rows are accepted in proportion to its fourth power: in proportion to the
+    probability itself, too many rows of the other classes' places are left where classes overlap.
+    The 5 % of the rows with the highest probabilities are all accepted.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class ClassFilter:
         """Return a mask (n,) of encoded rows (n, d) that are kept."""
         if label not in self.ceilings:
             self.ceilings[label] = self._ceiling(label)
-        accepted = _accepted(self._probabilities(rows, label), self.ceilings[label])
+        accepted = _acceptance(self._probabilities(rows, label), self.ceilings[label])
         return torch.rand(len(rows), generator=random, dtype=torch.float64) < torch.tensor(accepted)
 
     def keep_raw(self, raw: Tensor, label: int, random: torch.Generator) -> Tensor:
@@ -106,10 +107,7 @@ class ClassFilter:
         """Return the probability from which on all rows of a class are accepted."""
         random = torch_stream(self.seed, f"class filter {label}")
         raw = self.pool.draw({label: N_CEILING_ROWS}, self.spread, random)
-        found = self._probabilities(self._encoded(raw), label)
-        ceilings = np.quantile(found, CEILINGS)
-        enough = [float(c) for c in ceilings if _accepted(found, c).mean() >= LEAST_ACCEPTED]
-        return enough[0]
+        return float(np.quantile(self._probabilities(self._encoded(raw), label), CEILING))
 
 
 def _probability(model: object, rows: NDArray[np.float32], label: int) -> NDArray[np.float64]:
@@ -117,8 +115,8 @@ def _probability(model: object, rows: NDArray[np.float32], label: int) -> NDArra
     return np.asarray(model.predict_proba(rows)[:, place])  # type: ignore[attr-defined]
 
 
-def _accepted(probabilities: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
+def _acceptance(probabilities: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
     """Return with which probability rows are accepted."""
     if ceiling <= 0:
         return np.ones(len(probabilities))
-    return np.minimum(probabilities / ceiling, 1.0)
+    return np.minimum(probabilities / ceiling, 1.0) ** POWER

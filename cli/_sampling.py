@@ -69,7 +69,18 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
         raise ParameterError(f"--out {out}: {model} makes images; use {endings}")
     made = f"{request.number} new {'images' if codec.kind == 'image' else 'rows'}"
     classes = listed(f"{n} of {label}" for label, n in parts if label is not None)
-    return f"{made}{f' ({classes})' if classes else ''}; wrote {out}"
+    return f"{made}{f' ({classes})' if classes else ''}{_critic(estimator)}; wrote {out}"
+
+
+def _critic(estimator: Any) -> str:
+    """Return what the filter "critic" has changed, if there is one."""
+    aucs = getattr(estimator, "critic_auc_", None)
+    if aucs is None:
+        return ""
+    return (
+        "; a classifier tells them from held-out rows with an AUROC of {1:.3f}, without the "
+        "filter 'critic' {0:.3f}".format(*aucs)
+    )
 
 
 def _load(model: Path, device: str, request: Request) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from augan_cli.app import app
 from PIL import Image
 from typer.testing import CliRunner
 
+import augan.sampling.column_critic as column_critic
 from augan import FAnoGAN
 
 QUICK = ["--set", "max_steps=20", "--set", "encoder_steps=20", "--set", "width=16", "-q"]
@@ -94,6 +96,19 @@ def test_images_go_to_a_folder_for_each_class(folder: Path, tmp_path: Path) -> N
     assert pixels.shape == (8, 8) and pixels.dtype == np.uint8 and pixels.std() > 0
     made(folder / "images.augan", "-n", 2, "--out", tmp_path / "plain")
     assert len(list((tmp_path / "plain").glob("*.png"))) == 2
+
+
+def test_what_the_critic_changed_is_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(column_critic, "N_STEPS", 20)
+    words = [folder / "data.parquet", "--target", "label", "--out", tmp_path / "m.augan", *QUICK]
+    words += ["--set", 'filters=["critic"]', "--set", "validation_fraction=0.4"]
+    made(*words, command="fit-sampler")
+    done = made(tmp_path / "m.augan", "-n", 20, "--out", tmp_path / "rows.csv")
+    assert re.search(r"AUROC of 0\.\d{3}, without the filter 'critic' 0\.\d{3}", done.stderr)
+    plain_rows = made(folder / "classes.augan", "-n", 20, "--out", tmp_path / "plain.csv")
+    assert "AUROC" not in plain_rows.stderr
 
 
 def test_a_sampler_cannot_score(folder: Path) -> None:

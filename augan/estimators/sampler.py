@@ -84,6 +84,9 @@ class GANSampler(ImputingMixin, DryRunMixin, SamplerParameters, BaseOverSampler)
     tuning_ : list of Trial or None
         Cross-validation results with `tune_for`, if classes have at least 100 rows or 6 images,
         and with `groups` at least 3 groups each.
+    critic_auc_ : tuple of float, or None
+        AUROC of a classifier of new rows of a table against held-out ones, before and after the
+        filter "critic".
     relations_ : list of str
         Relations between columns that new rows obey, such as "'start' ≤ 'end'".
     refused_ : dict

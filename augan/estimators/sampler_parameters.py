@@ -110,8 +110,8 @@ class SamplerParameters(EncoderParameters, CommonParameters):
         proportion to the fourth power of the probability of their class, which classifiers of the
         real rows give. With other methods, a random forest rejects rows that are less typical of
         their class than 90 % of the real ones. "copies": rows nearer to a real one than 95 % of the
-        real rows are to each other. "auto" is no filter in `sample`; in `fit_resample` it is "label" for "columns", and
-        no filter for other methods.
+        real rows are to each other. "auto" is no filter in `sample`; in `fit_resample` it is
+        "label" for "columns", and no filter for other methods.
         There are as many rows as asked for, or an error; `refused_` has the number of rejected
         rows.""",
     )

@@ -193,6 +193,15 @@ class SamplingMixin(BatchesMixin, ExportMixin):
         """The results of cross-validation."""
         return self._model().tuning
 
+    @property
+    def critic_auc_(self) -> tuple[float, float] | None:
+        """Two-sample AUROC of the rows of `sample` before and after the filter "critic".
+
+        Gradient boosting tells the rows from held-out ones; 0.5 is chance. None without this
+        filter, or if `method` is not "columns". It is computed when it is asked for.
+        """
+        return self._model().critic_auc()
+
     def _model(self) -> SamplerModel:
         if "model_" not in self.__dict__:
             raise AttributeError(f"this {type(self).__name__} is not fitted")

@@ -9,12 +9,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from augan._random import derive_seed, numpy_stream
+from augan._random import numpy_stream
 from augan.classifiers.tables import make_encoder, plain
+from augan.classifiers.two_samples import two_sample_auc
 from augan.evaluation.prdc import K, near_copies, prdc
 from augan.exceptions import DataError
 from augan.sampling.filters import distances
@@ -23,8 +22,6 @@ Array = NDArray[np.float64]
 
 MAX_ROWS = 5000  # of each kind, to compute distances between
 MIN_ROWS = 2 * K
-N_FOLDS = 3
-LEAF = 20  # minimum rows in a leaf of the two-sample classifier; fewer with few rows
 FIGURES = {
     "precision": "share of new rows within the radius of a training row",
     "recall": "share of training rows within the radius of a new row",
@@ -97,7 +94,7 @@ def fidelity_metrics(
         other = "held_out" if kind == "new" else "train"
         found = {
             **prdc(encoded["train"], rows),
-            "two_sample_auc": _two_sample_auc(rows, encoded[other], random_state),
+            "two_sample_auc": two_sample_auc(rows, encoded[other], random_state),
             "column_distance": _column_distance(tables["train"], tables[kind]),
             "correlation_error": _correlation_error(encoded["train"], rows),
             # with held-out rows as the new ones: one half of them, the other half is held out
@@ -119,19 +116,6 @@ def _privacy(train: Array, held_out: Array, rows: Array) -> dict[str, float]:
         "near_copies": near_copies(train, held_out, rows),
         "membership_auc": roc_auc_score(is_member, -torch.cat(to_given).numpy()),
     }
-
-
-def _two_sample_auc(rows: Array, others: Array, seed: int) -> float:
-    """Return the cross-validated AUROC of a classifier of rows against as many others."""
-    n = min(len(rows), len(others))
-    X = np.concatenate([rows[:n], others[:n]])
-    y = np.repeat([1, 0], n)
-    own = derive_seed(seed, "two samples") % 2**32
-    folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=own)
-    leaf = min(LEAF, max(n // LEAF, 1))
-    model = HistGradientBoostingClassifier(random_state=own, min_samples_leaf=leaf)
-    scores = cross_val_predict(model, X, y, cv=folds, method="predict_proba")[:, 1]
-    return float(roc_auc_score(y, scores))
 
 
 def _column_distance(real: pd.DataFrame, rows: pd.DataFrame) -> float:

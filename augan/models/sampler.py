@@ -17,6 +17,7 @@ from augan.codecs.table import TableCodec
 from augan.inputs.labelled import USUAL_NAME
 from augan.models.config import SamplerConfig
 from augan.networks import Networks, build_class_networks
+from augan.sampling.column_critic import ColumnCriticFilter
 from augan.sampling.column_rows import ColumnRows
 from augan.sampling.column_spread import ADDED_STEP
 from augan.sampling.columns import ColumnModel
@@ -115,6 +116,13 @@ class SamplerModel:
     def added_maker(self) -> RowMaker:
         """The maker of rows that are added to the real ones."""
         return self._maker(self.spread, ADDED_STEP, self.config.added_filters)
+
+    def critic_auc(self) -> tuple[float, float] | None:
+        """Return the two-sample AUROC before and after the filter "critic", if there is one."""
+        if "critic" not in self.config.filters:
+            return None
+        critic = self.maker.filters["critic"]
+        return critic.two_sample_aucs() if isinstance(critic, ColumnCriticFilter) else None
 
     def _maker(self, spread: float, step: float, filters: tuple[str, ...]) -> RowMaker:
         if (spread, step) not in self._makers:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
 from augan._random import torch_stream
+from augan.classifiers.two_samples import two_sample_auc
 from augan.networks.row_critic import RowCritic
+from augan.sampling.drawing import draw_passing
 from augan.sampling.filters import CEILING, N_CEILING_ROWS, check_critic_filter
 from augan.sampling.pool import Pool
 
@@ -47,8 +51,6 @@ class ColumnCriticFilter:
 
     Attributes
     ----------
-    auc : float
-        AUROC of the critics for held-out rows against drawn ones; 0.5 is chance.
     scale : float
         What calibration multiplies the logits by; 0: all rows are accepted.
     """
@@ -64,7 +66,6 @@ class ColumnCriticFilter:
         fresh = self._drawn(_counts(others[1], pool.n_classes), "calibration")
         logits = torch.cat([self._logits(*others), self._logits(*fresh)]).numpy()
         is_real = np.repeat([1, 0], [len(others[0]), len(fresh[0])])
-        self.auc = float(roc_auc_score(is_real, logits))
         odds = LogisticRegression(class_weight="balanced").fit(logits[:, None], is_real)
         self.scale = float(np.clip(odds.coef_[0, 0], 0.0, MAX_SCALE))
         self.ceilings: dict[int, float] = {}
@@ -78,14 +79,45 @@ class ColumnCriticFilter:
         excess = self.scale * (self._logits(rows, labels) - self.ceilings[label])
         return torch.rand(len(rows), generator=random) < excess.clamp(max=0).exp()
 
+    def two_sample_aucs(self) -> tuple[float, float]:
+        """Return how well gradient boosting tells drawn and accepted rows from held-out ones.
+
+        Both are AUROCs, 0.5 is chance. There are as many rows of each class as held-out ones, and
+        the classifier is told the class.
+        """
+        held_out = self.pool.held_out
+        real = self.pool.rows[held_out], self.pool.labels[held_out]
+        wanted = {k: n for k, n in enumerate(torch.bincount(real[1]).tolist()) if n}
+        before, after = (
+            two_sample_auc(_shuffled(*rows, self.seed), _shuffled(*real, self.seed), self.seed)
+            for rows in (self._drawn(wanted, "before"), self._accepted(wanted))
+        )
+        return before, after
+
+    def _accepted(self, wanted: Mapping[int, int]) -> Rows:
+        """Return accepted rows, in the numbers `wanted` of each class."""
+        assert self.pool.columns is not None
+        random = torch_stream(self.seed, "critic filter after")
+        pieces = []
+        for label, n in wanted.items():
+            draw = partial(self.pool.source(label, self.spread).draw, random=random)
+            check = partial(self._keep_raw, label=label, random=random)
+            pieces.append(draw_passing(n, draw, {"critic": check}, Counter()))
+        rows = self.pool.columns.encoded(torch.cat(pieces))
+        return rows, _labels(wanted)
+
+    def _keep_raw(self, raw: Tensor, label: int, random: torch.Generator) -> Tensor:
+        """Return a mask (n,) of raw rows (n, d) that are kept."""
+        assert self.pool.columns is not None
+        return self.keep(self.pool.columns.encoded(raw), label, random)
+
     def _drawn(self, wanted: Mapping[int, int], name: str) -> Rows:
         """Return rows of the column model, in the numbers `wanted` of each class."""
         columns = self.pool.columns
         assert columns is not None
         random = torch_stream(self.seed, f"critic filter {name}")
         raw = self.pool.draw(wanted, self.spread, random)
-        labels = torch.tensor(list(wanted)).repeat_interleave(torch.tensor([*wanted.values()]))
-        return columns.encoded(raw), labels
+        return columns.encoded(raw), _labels(wanted)
 
     @torch.no_grad()
     def _logits(self, rows: Tensor, labels: Tensor) -> Tensor:
@@ -93,6 +125,17 @@ class ColumnCriticFilter:
         parts = list(zip(rows.split(CHUNK), labels.split(CHUNK), strict=True))
         logits = [torch.cat([critic(*part) for part in parts]) for critic in self.critics]
         return torch.stack(logits).mean(dim=0)
+
+
+def _labels(wanted: Mapping[int, int]) -> Tensor:
+    """Return the classes (n,) of rows in the numbers `wanted` of each class."""
+    return torch.tensor(list(wanted)).repeat_interleave(torch.tensor([*wanted.values()]))
+
+
+def _shuffled(rows: Tensor, labels: Tensor, seed: int) -> NDArray[np.float64]:
+    """Return rows (n, d + 1) in random order, their classes last."""
+    order = torch.randperm(len(rows), generator=torch_stream(seed, "critic filter order"))
+    return torch.cat([rows.double(), labels[:, None].double()], dim=1)[order].numpy()
 
 
 def _counts(labels: Tensor, n_classes: int) -> dict[int, int]:

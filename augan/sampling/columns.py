@@ -177,9 +177,10 @@ class ColumnModel:
         hidden = weights.hidden(codes)
         for place in draws.order:
             rows = (codes[:, place] == MASKED).nonzero()[:, 0]
-            totals = self.totals(hidden[rows], place, weights, allowed)
-            codes[rows, place] = chosen_codes(totals, draws.codes[rows, place])
-            hidden[rows] += weights.inputs[place][codes[rows, place]]
+            totals = self.totals(hidden.index_select(0, rows), place, weights, allowed)
+            chosen = chosen_codes(totals, draws.codes[rows, place])
+            codes[rows, place] = chosen
+            hidden.index_add_(0, rows, weights.inputs[place].index_select(0, chosen))
         return codes
 
     def totals(

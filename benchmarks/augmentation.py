@@ -10,6 +10,9 @@ be continued.
     python benchmarks/augmentation.py --data DIR [--cuts 0 100 50 20] [--seeds 5] [--strategies ...]
     python benchmarks/augmentation.py --report
 
+With a folder of .npz files as DIR, such as ADBench's, these are the tables; give such runs a file
+of their own (--results).
+
 CTGAN (Business Source License, only compared with) is trained on all rows for its default 300
 epochs and samples rows of the rare class, or is trained on the rare rows alone.
 """
@@ -39,6 +42,9 @@ KEY = ("set", "cut", "seed", "strategy", "classifier")
 CUTS = (0, 100, 50, 20)  # rows of the rare class to train on; 0: all
 CTGAN_ALL, CTGAN_RARE = "CTGAN (all rows)", "CTGAN (rare rows)"
 CONFIDENCE = 0.95
+FEW_SETS = 8  # more are summed up in the report
+LOSS = 0.01  # of average precision; tables with a larger one are counted
+MIN_RARE = 20  # rows of the rare class to train on
 MAX_DRAWS = 1000  # of rows from CTGAN, until enough are of the class
 
 
@@ -96,7 +102,7 @@ def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Parts]]:
                 X, y = load(seed)
                 parts = split_rows(X, y == 1, seed, cut or None)
                 n_rare = int(parts.y_train.sum())
-                if n_rare < cut:
+                if n_rare < max(cut, MIN_RARE):
                     continue
                 for strategy in arguments.strategies or strategies():
                     counts = {"n_train": len(parts.train), "n_rare": n_rare}
@@ -194,6 +200,8 @@ def _table(rows: pd.DataFrame, shown: list[str]) -> str:
     """
     scores = rows.pivot_table(index=["set", "seed"], columns="strategy", values="ap")
     gains = scores.sub(scores["none"], axis=0)
+    if rows["set"].nunique() > FEW_SETS:
+        return _summary(gains, rows, shown)
     by_set = (
         gains.groupby(level="set").mean().add(scores["none"].groupby(level="set").mean(), axis=0)
     )
@@ -209,6 +217,21 @@ def _table(rows: pd.DataFrame, shown: list[str]) -> str:
         )
     header = ["AP", *by_set.index, "mean", "gain over none"]
     return markdown_table(header, cells)
+
+
+def _summary(gains: pd.DataFrame, rows: pd.DataFrame, shown: list[str]) -> str:
+    """Return the gain of each strategy over many tables, and how many of them lose."""
+    recall = rows.pivot_table(index="set", columns="strategy", values="recall_at_1pct_fpr")
+    cells = []
+    for strategy in [strategy for strategy in shown if strategy in gains and strategy != "none"]:
+        by_set = gains[strategy].dropna().groupby(level="set").mean()
+        found = (recall[strategy] - recall["none"]).mean()
+        mean, error = by_set.mean(), by_set.sem()
+        n_losses = f"{(by_set < -LOSS).sum()} of {len(by_set)}"
+        worst = f"{by_set.min():+.3f} ({by_set.idxmin()})"
+        cells.append([strategy, f"{mean:+.3f} ± {error:.3f}", f"{found:+.3f}", n_losses, worst])
+    header = ["AP", "mean gain, standard error", "gain in recall at 1 % false positives"]
+    return markdown_table([*header, f"tables that lose more than {LOSS}", "worst"], cells)
 
 
 def _gain(gains: pd.Series, complete: bool) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ OIL_SPILL = Table(
     "oil-spill.csv", "49", 0, read=(("header", None), ("names", tuple(map(str, range(50)))))
 )
 RARE_SHARE = 0.02  # of adult's rows that are left positive, where classes are to be rare
+RARE_ROWS, RARE_COLUMNS = 6000, 100  # most of a table of numbers with a rare class
+MOST_RARE = 0.35  # largest share of the rare class
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,35 @@ def sets(suite: str, folder: Path) -> dict[str, Loader]:
 
 
 def augmentation_tables(folder: Path) -> dict[str, SeededLoader]:
-    """Return what loads each table with a rare class; adult's is thinned out by the seed."""
+    """Return what loads each table with a rare class; adult's is thinned out by the seed.
+
+    Of a folder of .npz files, as ADBench's and ODDBench's, these are the tables: those of at most
+    100 columns and 35 % anomalies, and 6,000 rows of larger ones.
+    """
+    if files := sorted(folder.glob("*.npz")):
+        return {
+            file.stem: partial(_some, X, y) for file in files for X, y in _with_rare_class(file)
+        }
     loaders: dict[str, SeededLoader] = {}
     for name, table in (TABLES | {"oil_spill": OIL_SPILL}).items():
         load = _table_loader(table, folder)
         share = RARE_SHARE if name == "adult" else None
         loaders[name] = lambda seed, load=load, share=share: _thinned(*load(), share, seed)  # type: ignore[misc]
     return loaders
+
+
+def _with_rare_class(file: Path) -> Iterator[tuple[pd.DataFrame, NDArray[np.int64]]]:
+    """Yield the table of a file if one of its classes is rare."""
+    X, y = _npz_loader(file)()
+    if X.shape[1] <= RARE_COLUMNS and y.mean() <= MOST_RARE:
+        yield pd.DataFrame(X, columns=[f"c{j}" for j in range(X.shape[1])]), y
+
+
+def _some(X: Any, y: NDArray[np.int64], seed: int) -> Any:
+    if len(y) <= RARE_ROWS:
+        return X, y
+    kept = np.sort(np.random.default_rng(seed).permutation(len(y))[:RARE_ROWS])
+    return _rows(X, kept), y[kept]
 
 
 def _thinned(X: Any, y: NDArray[np.int64], share: float | None, seed: int) -> Any:
@@ -186,7 +211,8 @@ def _rows(X: Any, indices: Indices) -> Any:
 def _npz_loader(file: Path) -> Loader:
     def load() -> tuple[Any, NDArray[np.int64]]:
         with np.load(file) as data:
-            return data["X"].astype(np.float64), data["y"].astype(np.int64)
+            X = data["X" if "X" in data else "b"]  # in ODDBench's files b are the labelled rows
+            return X.astype(np.float64), data["y"].astype(np.int64)
 
     return load
 

@@ -13,9 +13,18 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import ablation
+import augmentation
 from ablation import table, variants_of
 from calibration import p_value_table
-from data import MAX_ROWS, contaminated_pair, sets, split, split_indices
+from data import (
+    MAX_ROWS,
+    RARE_ROWS,
+    augmentation_tables,
+    contaminated_pair,
+    sets,
+    split,
+    split_indices,
+)
 from detection import KEY, measure
 from exported import METHODS, made_rows, speed_table
 from measuring import measure_augan
@@ -362,3 +371,30 @@ def test_data_is_a_folder_or_the_file_itself(tmp_path, monkeypatch, of_a_file):
         else:
             with pytest.raises(SystemExit):
                 parse(parser, of_a_file=of_a_file)
+
+
+def test_tables_of_numbers_with_a_rare_class(tmp_path):
+    random = np.random.default_rng(0)
+    for name, n, d, share in (("a", 8000, 3, 0.1), ("b", 200, 3, 0.5), ("c", 200, 101, 0.1)):
+        y = (np.arange(n) < share * n).astype(int)
+        np.savez(tmp_path / f"{name}.npz", X=random.normal(size=(n, d)) + y[:, None], y=y)
+    np.savez(tmp_path / "d.npz", a=np.zeros((5, 2)), b=np.ones((100, 2)), y=np.arange(100) < 10)
+    tables = augmentation_tables(tmp_path)
+    assert set(tables) == {"a", "d"}
+    X, y = tables["a"](0)
+    assert len(X) == len(y) == RARE_ROWS and list(X) == ["c0", "c1", "c2"]
+    assert X["c0"][y == 1].mean() > 0.9 > 0.1 > X["c0"][y == 0].mean()
+    assert not np.array_equal(X, tables["a"](1)[0])
+    X, y = tables["d"](0)
+    assert X.shape == (100, 2) and (X == 1).all(axis=None) and y.sum() == 10
+
+
+def test_gains_over_many_tables_are_summed_up():
+    lines = [
+        {"set": f"t{i}", "cut": 0, "seed": 0, "strategy": strategy, "classifier": "c"}
+        | {"ap": 0.5 + gain, "recall_at_1pct_fpr": 0.2 + gain / 2}
+        for i in range(10)
+        for strategy, gain in (("none", 0.0), ("augan", 0.025 - 0.01 * i))
+    ]
+    shown = augmentation._report(lines, [0], ["none", "augan"])
+    assert "| augan | -0.020 ± 0.010 | -0.010 | 6 of 10 | -0.065 (t9) |" in shown

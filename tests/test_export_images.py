@@ -134,7 +134,9 @@ def small_detector(digits: np.ndarray) -> FAnoGAN:
     return FAnoGAN(heads=heads, **QUICK).fit(wide(digits))
 
 
-@pytest.mark.parametrize("part", ["scorer", "generator", "encoder"])
+@pytest.mark.parametrize(
+    "part", ["scorer", *(pytest.param(p, marks=pytest.mark.slow) for p in ("generator", "encoder"))]
+)
 def test_small_images(small_detector: FAnoGAN, part: str, tmp_path: Path) -> None:
     assert_exported_alike(small_detector, part, tmp_path)
 

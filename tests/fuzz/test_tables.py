@@ -216,7 +216,7 @@ def test_a_cell_that_cannot_be_read_is_named_or_means_what_it_says(
         assert len(found) == len(frame)
 
 
-@pytest.mark.parametrize("seed", sampled(60, 30))
+@pytest.mark.parametrize("seed", sampled(60, 20))
 def test_a_damaged_table_is_refused_or_read_whole(
     seed: int, house: Path, tmp_path: Path, command: Any, scores_of: Any
 ) -> None:
@@ -286,7 +286,7 @@ def test_a_table_with_other_columns_is_matched_by_name_or_refused(
         assert "t." in said, said
 
 
-@pytest.mark.parametrize("seed", sampled(40, 16))
+@pytest.mark.parametrize("seed", sampled(40, 10))
 def test_a_generated_table_is_trained_on_and_scored_or_refused(
     seed: int, tmp_path: Path, command: Any, scores_of: Any
 ) -> None:

@@ -202,6 +202,10 @@ def _table(rows: pd.DataFrame, shown: list[str]) -> str:
     gains = scores.sub(scores["none"], axis=0)
     if rows["set"].nunique() > FEW_SETS:
         return _summary(gains, rows, shown)
+    recall = rows.pivot_table(
+        index=["set", "seed"], columns="strategy", values="recall_at_1pct_fpr"
+    )
+    recall = recall.sub(recall["none"], axis=0)
     by_set = (
         gains.groupby(level="set").mean().add(scores["none"].groupby(level="set").mean(), axis=0)
     )
@@ -212,10 +216,10 @@ def _table(rows: pd.DataFrame, shown: list[str]) -> str:
         name = strategy if n_runs == len(scores) else f"{strategy}, {n_runs} of {len(scores)} runs"
         row = [name, *(f"{v:.3f}" if np.isfinite(v) else "" for v in known)]
         row.append(f"{known.mean():.3f}" if known.notna().all() else "")
-        cells.append(
-            [*row, "" if strategy == "none" else _gain(gains[strategy], n_runs == len(scores))]
-        )
-    header = ["AP", *by_set.index, "mean", "gain over none"]
+        for figure in () if strategy == "none" else (gains, recall):
+            row.append(_gain(figure[strategy], n_runs == len(scores)))
+        cells.append(row + [""] * (len(by_set) + 4 - len(row)))
+    header = ["AP", *by_set.index, "mean", "gain over none", "gain in recall"]
     return markdown_table(header, cells)
 
 

@@ -13,7 +13,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import ablation
-import augmentation
 from ablation import table, variants_of
 from calibration import p_value_table
 from data import (
@@ -387,14 +386,3 @@ def test_tables_of_numbers_with_a_rare_class(tmp_path):
     assert not np.array_equal(X, tables["a"](1)[0])
     X, y = tables["d"](0)
     assert X.shape == (100, 2) and (X == 1).all(axis=None) and y.sum() == 10
-
-
-def test_gains_over_many_tables_are_summed_up():
-    lines = [
-        {"set": f"t{i}", "cut": 0, "seed": 0, "strategy": strategy, "classifier": "c"}
-        | {"ap": 0.5 + gain, "recall_at_1pct_fpr": 0.2 + gain / 2}
-        for i in range(10)
-        for strategy, gain in (("none", 0.0), ("augan", 0.025 - 0.01 * i))
-    ]
-    shown = augmentation._report(lines, [0], ["none", "augan"])
-    assert "| augan | -0.020 ± 0.010 | -0.010 | 6 of 10 | -0.065 (t9) |" in shown

@@ -48,6 +48,7 @@ def line(set_: str, seed: int, strategy: str, ap: float, cut: int = 0) -> dict:
         "seed": seed,
         "strategy": strategy,
         "ap": ap,
+        "recall_at_1pct_fpr": ap / 2,
         "classifier": "c",
     }
 
@@ -63,16 +64,16 @@ def test_the_report_gives_means_and_paired_gains() -> None:
     text = augmentation._report(lines, [0, 20], ["none", "SMOTE", "augan"])
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
     table = {row[0]: row[1:] for row in rows if row}
-    assert table["AP"] == ["a", "b", "mean", "gain over none"]
-    assert table["none"] == ["0.250", "0.450", "0.350", ""]
-    assert table["augan"] == ["0.300", "0.500", "0.400", "+0.050 ± 0.000"]
+    assert table["AP"] == ["a", "b", "mean", "gain over none", "gain in recall"]
+    assert table["none"] == ["0.250", "0.450", "0.350", "", ""]
+    assert table["augan"] == ["0.300", "0.500", "0.400", "+0.050 ± 0.000", "+0.025 ± 0.000"]
     assert table["SMOTE"][:3] == ["0.235", "0.435", "0.335"]
     assert table["SMOTE"][3].startswith("-0.015 ± 0.06")
     assert "all rows of the rare class, 2 seeds" in text
     part = [result for result in lines if (result["strategy"], result["seed"]) != ("augan", 1)]
     text = augmentation._report(part, [0], ["none", "augan"])
     row = next(row for row in text.splitlines() if row.startswith("| augan"))
-    assert row.startswith("| augan, 2 of 4 runs | 0.300 | 0.500 | 0.400 | +0.050 |")
+    assert row.startswith("| augan, 2 of 4 runs | 0.300 | 0.500 | 0.400 | +0.050 | +0.025 |")
     assert "a, 20, ADASYN: ValueError: no" in text
 
 
@@ -139,3 +140,13 @@ def test_photographs_of_a_tile_stay_together(tmp_path: Path) -> None:
     (mixed,) = rare_image_sets.magnetic_tile_photographs(tmp_path, seed=0)
     gaps = np.abs(mixed.train.mean(axis=(1, 2))[:, None] - mixed.test.mean(axis=(1, 2)))
     assert (gaps.min(axis=0) < 1).mean() > 0.5
+
+
+def test_gains_over_many_tables_are_summed_up() -> None:
+    lines = [
+        line(f"t{i}", 0, strategy, 0.5 + gain)
+        for i in range(10)
+        for strategy, gain in (("none", 0.0), ("augan", 0.025 - 0.01 * i))
+    ]
+    shown = augmentation._report(lines, [0], ["none", "augan"])
+    assert "| augan | -0.020 ± 0.010 | -0.010 | 6 of 10 | -0.065 (t9) |" in shown

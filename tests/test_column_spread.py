@@ -80,7 +80,7 @@ def test_by_default_rows_are_as_far_from_real_ones_as_these_from_each_other() ->
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     order = np.random.default_rng(0).permutation(len(X))
     train, held_out = X.iloc[order[:400]], X.iloc[order[400:]]
-    sampler = GANSampler(random_state=0, max_steps=150, width=64).fit(train, y.iloc[order[:400]])
+    sampler = GANSampler(random_state=0, max_steps=80, width=64).fit(train, y.iloc[order[:400]])
     assert sampler.spread_ == column_spread.ADDED
     assert sampler.sample_spread_ in (*column_spread.SPREADS, column_spread.ALL_DRAWN)
     figures = fidelity_metrics(train, held_out, sampler.sample(400)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -130,9 +130,8 @@ def augmentation_tables(folder: Path) -> dict[str, SeededLoader]:
     100 columns and 35 % anomalies, and 6,000 rows of larger ones.
     """
     if files := sorted(folder.glob("*.npz")):
-        return {
-            file.stem: partial(_some, X, y) for file in files for X, y in _with_rare_class(file)
-        }
+        tables = {file.stem: _npz_loader(file)() for file in files}
+        return {name: partial(_some, *table) for name, table in tables.items() if _is_rare(*table)}
     loaders: dict[str, SeededLoader] = {}
     for name, table in (TABLES | {"oil_spill": OIL_SPILL}).items():
         load = _table_loader(table, folder)
@@ -141,18 +140,17 @@ def augmentation_tables(folder: Path) -> dict[str, SeededLoader]:
     return loaders
 
 
-def _with_rare_class(file: Path) -> Iterator[tuple[pd.DataFrame, NDArray[np.int64]]]:
-    """Yield the table of a file if one of its classes is rare."""
-    X, y = _npz_loader(file)()
-    if X.shape[1] <= RARE_COLUMNS and y.mean() <= MOST_RARE:
-        yield pd.DataFrame(X, columns=[f"c{j}" for j in range(X.shape[1])]), y
+def _is_rare(X: NDArray[np.float64], y: NDArray[np.int64]) -> bool:
+    return X.shape[1] <= RARE_COLUMNS and bool(y.mean() <= MOST_RARE)
 
 
-def _some(X: Any, y: NDArray[np.int64], seed: int) -> Any:
+def _some(X: NDArray[np.float64], y: NDArray[np.int64], seed: int) -> Any:
+    """Return at most `RARE_ROWS` of the rows, as a table."""
+    frame = pd.DataFrame(X, columns=[f"c{j}" for j in range(X.shape[1])])
     if len(y) <= RARE_ROWS:
-        return X, y
+        return frame, y
     kept = np.sort(np.random.default_rng(seed).permutation(len(y))[:RARE_ROWS])
-    return _rows(X, kept), y[kept]
+    return _rows(frame, kept), y[kept]
 
 
 def _thinned(X: Any, y: NDArray[np.int64], share: float | None, seed: int) -> Any:

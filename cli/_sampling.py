@@ -69,7 +69,8 @@ def write_sample(model: Path, out: Path, request: Request, device: str, *, quiet
         raise ParameterError(f"--out {out}: {model} makes images; use {endings}")
     made = f"{request.number} new {'images' if codec.kind == 'image' else 'rows'}"
     classes = listed(f"{n} of {label}" for label, n in parts if label is not None)
-    return f"{made}{f' ({classes})' if classes else ''}{_critic(estimator)}; wrote {out}"
+    changed = "" if quiet else _critic(estimator)
+    return f"{made}{f' ({classes})' if classes else ''}{changed}; wrote {out}"
 
 
 def _critic(estimator: Any) -> str:

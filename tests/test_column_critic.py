@@ -89,7 +89,7 @@ def test_critics_that_say_nothing_of_held_out_rows_reject_none() -> None:
     sampler.sample(100, random_state=0)
     critic = sampler.model_.maker.filters["critic"]
     before, after = critic.two_sample_aucs()
-    assert max(abs(before - 0.5), abs(after - 0.5)) < 0.15
+    assert max(abs(before - 0.5), abs(after - 0.5)) < 0.12
     assert sampler.refused_["critic"] < 0.6 * 100
 
 

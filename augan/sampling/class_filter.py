@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +14,6 @@ from torch import Tensor
 
 from augan._random import derive_seed, torch_stream
 from augan.classifiers.tables import CLASSIFIERS
-from augan.sampling.drawing import draw_passing
 from augan.sampling.pool import Pool
 
 POWER = 4  # of the probability
@@ -70,13 +67,7 @@ class ClassFilter:
         """
         other = copy.copy(self)
         other.spread, other.ceilings = spread, {}
-        pieces = [self.pool.rows[:0].double()]
-        for label, n in wanted.items():
-            if n:
-                draw = partial(self.pool.source(label, spread).draw, random=random)
-                checks = {"label": partial(other.keep_raw, label=label, random=random)}
-                pieces.append(draw_passing(n, draw, checks, Counter()))
-        return torch.cat(pieces[1:] or pieces)
+        return self.pool.draw_kept("label", other.keep, wanted, spread, random)
 
     def keep(self, rows: Tensor, label: int, random: torch.Generator) -> Tensor:
         """Return a mask (n,) of encoded rows (n, d) that are kept."""
@@ -84,10 +75,6 @@ class ClassFilter:
             self.ceilings[label] = self._ceiling(label)
         accepted = _acceptance(self._probabilities(rows, label), self.ceilings[label])
         return torch.rand(len(rows), generator=random, dtype=torch.float64) < torch.tensor(accepted)
-
-    def keep_raw(self, raw: Tensor, label: int, random: torch.Generator) -> Tensor:
-        """Return a mask (n,) of raw rows (n, d) that are kept."""
-        return self.keep(self._encoded(raw), label, random)
 
     def _encoded(self, raw: Tensor) -> Tensor:
         assert self.pool.columns is not None

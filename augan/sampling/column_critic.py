@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +14,6 @@ from torch.nn import functional as F
 from augan._random import torch_stream
 from augan.classifiers.two_samples import two_sample_auc
 from augan.networks.row_critic import RowCritic
-from augan.sampling.drawing import draw_passing
 from augan.sampling.filters import CEILING, N_CEILING_ROWS, check_critic_filter
 from augan.sampling.pool import Pool
 
@@ -85,31 +82,20 @@ class ColumnCriticFilter:
         Both are AUROCs, 0.5 is chance. There are as many rows of each class as held-out ones, and
         the classifier is told the class.
         """
-        held_out = self.pool.held_out
-        real = self.pool.rows[held_out], self.pool.labels[held_out]
-        wanted = {k: n for k, n in enumerate(torch.bincount(real[1]).tolist()) if n}
-        before, after = (
-            two_sample_auc(_shuffled(*rows, self.seed), _shuffled(*real, self.seed), self.seed)
-            for rows in (self._drawn(wanted, "before"), self._accepted(wanted))
-        )
-        return before, after
+        held_out, seed = self.pool.held_out, self.seed
+        labels = self.pool.labels[held_out]
+        real = _shuffled(self.pool.rows[held_out], labels, seed)
+        wanted = {k: n for k, n in enumerate(torch.bincount(labels).tolist()) if n}
+        drawn = _shuffled(*self._drawn(wanted, "before"), seed)
+        accepted = _shuffled(*self._accepted(wanted), seed)
+        return two_sample_auc(drawn, real, seed), two_sample_auc(accepted, real, seed)
 
     def _accepted(self, wanted: Mapping[int, int]) -> Rows:
         """Return accepted rows, in the numbers `wanted` of each class."""
         assert self.pool.columns is not None
         random = torch_stream(self.seed, "critic filter after")
-        pieces = []
-        for label, n in wanted.items():
-            draw = partial(self.pool.source(label, self.spread).draw, random=random)
-            check = partial(self._keep_raw, label=label, random=random)
-            pieces.append(draw_passing(n, draw, {"critic": check}, Counter()))
-        rows = self.pool.columns.encoded(torch.cat(pieces))
-        return rows, _labels(wanted)
-
-    def _keep_raw(self, raw: Tensor, label: int, random: torch.Generator) -> Tensor:
-        """Return a mask (n,) of raw rows (n, d) that are kept."""
-        assert self.pool.columns is not None
-        return self.keep(self.pool.columns.encoded(raw), label, random)
+        raw = self.pool.draw_kept("critic", self.keep, wanted, self.spread, random)
+        return self.pool.columns.encoded(raw), _labels(wanted)
 
     def _drawn(self, wanted: Mapping[int, int], name: str) -> Rows:
         """Return rows of the column model, in the numbers `wanted` of each class."""

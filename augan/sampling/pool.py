@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Literal
 
 import torch
@@ -13,6 +15,7 @@ from augan.codecs.spec import Spec
 from augan.networks import Networks
 from augan.sampling.column_rows import ColumnRows, ColumnSource
 from augan.sampling.conditions import Condition
+from augan.sampling.drawing import draw_passing
 from augan.sampling.sources import (
     ClassGAN,
     DataNeighbourhood,
@@ -23,6 +26,7 @@ from augan.sampling.sources import (
 )
 from augan.sampling.start import Start
 
+Keep = Callable[[Tensor, int, torch.Generator], Tensor]  # encoded rows, class, random numbers: mask
 Method = Literal["columns", "gan", "latent", "data"]
 
 MIN_LATENT_ROWS = 5  # rows of a class for the source "latent"
@@ -141,6 +145,32 @@ class Pool:
         """Return rows of the sources, encoded or raw as these draw them, sorted by class."""
         drawn = [self.source(label, spread).draw(n, random) for label, n in wanted.items() if n]
         return torch.cat(drawn) if drawn else self.rows[:0]
+
+    def draw_kept(
+        self,
+        name: str,
+        keep: Keep,
+        wanted: Mapping[int, int],
+        spread: float,
+        random: torch.Generator,
+    ) -> Tensor:
+        """Return raw rows of a column model that the filter `name` keeps, sorted by class.
+
+        Raises
+        ------
+        DataError
+            If it keeps too few of them.
+        """
+        columns, pieces = self.columns, [self.rows[:0].double()]
+        assert columns is not None
+        for label, n in wanted.items():
+
+            def check(raw: Tensor, label: int = label) -> Tensor:
+                return keep(columns.encoded(raw), label, random)
+
+            draw = partial(self.source(label, spread).draw, random=random)
+            pieces += [draw_passing(n, draw, {name: check}, Counter())] if n else []
+        return torch.cat(pieces[1:] or pieces)
 
 
 def choose(method: str, n_rows: int) -> Method:

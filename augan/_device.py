@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from augan.exceptions import ParameterError, shown
@@ -42,3 +45,15 @@ def _checked(device: str) -> torch.device:
     if found.type == "meta":
         raise ParameterError("device='meta': tensors on it have no values")
     return found
+
+
+def precision_of_products(device: torch.device) -> torch.dtype:
+    """Return the dtype for matrix products that may be rounded: bfloat16 where it is fast."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        known: Mapping[str, Any] = {}
+        if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+            known = torch.cpu.get_capabilities()
+        fast = known.get("avx512_bf16", False) or known.get("amx_bf16", False)
+    return torch.bfloat16 if fast else torch.float32

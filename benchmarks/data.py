@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +16,12 @@ from scipy.io import arff
 
 Indices = NDArray[np.intp]
 Loader = Callable[[], tuple[Any, NDArray[np.int64]]]
+Splits = Callable[[int], "Split"]
 SeededLoader = Callable[[int], tuple[Any, NDArray[np.int64]]]
 
 MAX_ROWS = 10_000  # of a set; larger sets are subsampled
-SUITES = ("classical", "features", "contaminated", "tables")
+SUITES = ("classical", "oddbench", "features", "contaminated", "tables")
+HALVES = Path(__file__).resolve().with_name("halves.json")
 ADULT_COLUMNS = (
     *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status"),
     *("occupation", "relationship", "race", "sex", "capital-gain", "capital-loss"),
@@ -121,6 +124,37 @@ def sets(suite: str, folder: Path) -> dict[str, Loader]:
     if not loaders:
         raise FileNotFoundError(f"{folder} holds no set of the suite {suite!r}")
     return loaders
+
+
+def splits(suite: str, folder: Path) -> dict[str, Splits]:
+    """Return what splits each set of a suite by a seed; ODDBench's sets are split already.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds none of the suite's sets.
+    """
+    loaders = sets(suite, folder)
+    if suite == "oddbench":
+        return {name: partial(_given_split, folder / f"{name}.npz") for name in loaders}
+    return {name: partial(_split_by, load) for name, load in loaders.items()}
+
+
+def chosen_half(suite: str) -> set[str]:
+    """Return the sets on which defaults were chosen: half of the suite's, drawn at random."""
+    found = json.loads(HALVES.read_text())
+    return set(found.get(suite, ()))
+
+
+def _given_split(file: Path, seed: int) -> Split:
+    del seed
+    with np.load(file) as data:
+        train, test = data["a"].astype(np.float64), data["b"].astype(np.float64)
+        return Split(train, test, data["y"].astype(np.int64))
+
+
+def _split_by(load: Loader, seed: int) -> Split:
+    return split(*load(), seed)
 
 
 def augmentation_tables(folder: Path) -> dict[str, SeededLoader]:

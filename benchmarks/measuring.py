@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from results import Result
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-GAN_UNUSED = {"max_steps": 1, "encoder_steps": 1}  # the default heads of tables do not use the GAN
 LEVELS = (0.01, 0.05, 0.10)  # at which the calibration of p-values is checked
 
 

@@ -38,6 +38,9 @@ class Peer:
         Whether it must be told the number of columns.
     prints : bool
         Whether it prints unless told not to.
+    units : str
+        Units of numbers: "deviation", of the training rows, or "range", of their middle 99 % but
+        at least four deviations.
     options : dict
         What is not the default.
     """
@@ -46,12 +49,15 @@ class Peer:
     seeded: bool = False
     counts_columns: bool = False
     prints: bool = False
+    units: str = "deviation"
     options: dict[str, Any] = field(default_factory=dict)
 
 
 PEERS = {
     "KNN": Peer("knn"),
     "KNN (1 neighbour)": Peer("knn", options={"n_neighbors": 1}),
+    "KNN (1 neighbour, ranges)": Peer("knn", units="range", options={"n_neighbors": 1}),
+    "LUNAR": Peer("lunar"),
     "LOF": Peer("lof"),
     "IForest": Peer("iforest", seeded=True),
     "OCSVM": Peer("ocsvm"),
@@ -79,14 +85,20 @@ def make_peer(name: str, n_columns: int, seed: int) -> Any:
     return detector
 
 
-def encode(train: Any, test: Any) -> tuple[Floats, Floats]:
-    """Return both as standardised columns of numbers; nothing is learned from `test`."""
-    if not isinstance(train, pd.DataFrame):
-        scaler = StandardScaler().fit(train)
-        return scaler.transform(train), scaler.transform(test)
-    train, test = _mark_missing(train), _mark_missing(test)
-    encoder = _table_encoder(train).fit(train)
-    return encoder.transform(train), encoder.transform(test)
+def encode(train: Any, test: Any, units: str = "deviation") -> tuple[Floats, Floats]:
+    """Return both as columns of numbers, in units; nothing is learned from `test`."""
+    if isinstance(train, pd.DataFrame):
+        train, test = _mark_missing(train), _mark_missing(test)
+        encoder = _table_encoder(train).fit(train)
+    else:
+        encoder = StandardScaler().fit(train)
+    train, test = encoder.transform(train), encoder.transform(test)
+    if units == "deviation":
+        return train, test
+    low, high = np.quantile(train, (0.005, 0.995), axis=0)
+    width = np.maximum(high - low, 4 * train.std(axis=0))
+    width[width == 0] = 1.0
+    return train / width, test / width
 
 
 def highest_when_infinite(scores: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from calibration import p_value_sets, p_value_table
@@ -23,9 +23,13 @@ def report(
     seeds: Sequence[int],
     methods: Sequence[str] | None = None,
     *,
+    half: Collection[str] = (),
     details: bool = False,
 ) -> str:
-    """Return all tables of a suite's results; methods run with fewer seeds get their own."""
+    """Return all tables of a suite's results; methods run with fewer seeds get their own.
+
+    `half` are the sets on which defaults were chosen, if they are some of the sets.
+    """
     seeds = [seed for seed in seeds if any(r["seed"] == seed for r in results)]
     full, first = make_panel(results, seeds, methods), make_panel(results, seeds[:1], methods)
     parts = [describe(full, details=details)]
@@ -33,7 +37,11 @@ def report(
         missing = [m for m in first.methods if m not in full.methods]
         parts.append(f"Run with seed {seeds[0]} only: {', '.join(missing)}.")
         parts.append(describe(first, details=details))
-    return "\n\n".join(parts)
+    halves = {True: "on which the defaults were chosen", False: "on which nothing was chosen"}
+    for inside, text in halves.items() if half else ():
+        own = full.only(name for name in full.sets if (name in half) == inside)
+        parts += [f"The {len(own.sets)} sets {text}:", summary(own), significance(own)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def describe(panel: Panel, *, details: bool = False) -> str:

@@ -134,9 +134,9 @@ def warn_of_drift(
     Within `one_drift_warning`, rows are only counted; within `no_drift_warnings`, they are not
     checked.
     """
-    if _off.get():
-        return
     collected = _collecting.get()
+    if _off.get() or (collected is None and len(X) < FEWEST):
+        return
     if collected is None:
         check = DriftCheck(columns)
     elif collected:

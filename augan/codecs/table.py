@@ -28,6 +28,7 @@ from augan.codecs.usual import usual_values
 from augan.exceptions import DataError, DataWarning, shown
 from augan.frames import LIBRARIES, PANDAS
 
+UNKNOWN_ROWS = 10**9  # training rows of a file that does not say how many
 EXACT = 2.0**53  # integers up to here are float64 numbers
 
 
@@ -49,6 +50,8 @@ class TableCodec:
         The fitted columns.
     spec : VectorSpec
         Layout of the encoded rows.
+    n_rows : int
+        Number of training rows.
     """
 
     kind: ClassVar[Literal["table"]] = "table"
@@ -69,7 +72,7 @@ class TableCodec:
         """
         frame = _as_frame(X)
         self.array_dtype = None if isinstance(X, pd.DataFrame) else str(X.dtype)
-        self.labels = tuple(frame.columns)
+        self.labels, self.n_rows = tuple(frame.columns), len(frame)
         self.columns = [
             fit_column(frame.iloc[:, i], str(name), self.max_categories)
             for i, name in enumerate(frame.columns)
@@ -89,11 +92,22 @@ class TableCodec:
         DataError
             If `X` has another number of columns, or a cell cannot be read.
         """
+        if X.shape[1] != len(self.columns):
+            raise DataError(f"X has {X.shape[1]} columns, but {self.width} in training")
+        if isinstance(X, np.ndarray) and self._are_numbers(X):
+            return torch.from_numpy(X.astype(np.float64))
         frame = _as_frame(X)
-        if frame.shape[1] != len(self.columns):
-            raise DataError(f"X has {frame.shape[1]} columns, but {self.width} in training")
         raw = [column.to_raw(frame.iloc[:, i]) for i, column in enumerate(self.columns)]
         return torch.from_numpy(np.stack(raw, axis=1))
+
+    def _are_numbers(self, X: NDArray[Any]) -> bool:
+        """Return whether an array's finite numbers are the raw numbers of its columns."""
+        if X.dtype.kind not in "fiu" or np.isinf(X).any():
+            return False
+        return all(
+            isinstance(column, NumericColumn) and column.origin.quantity == "number"
+            for column in self.columns
+        )
 
     def encode(self, X: pd.DataFrame | NDArray[Any]) -> Tensor:
         """Encode rows (n, d) as float32 (n, spec.size)."""
@@ -184,7 +198,8 @@ class TableCodec:
             plain, own = column.state()
             values.append(plain)
             arrays.update({f"{i}.{name}": array for name, array in own.items()})
-        header = {"max_categories": self.max_categories, "array_dtype": self.array_dtype}
+        header: dict[str, Any] = {"max_categories": self.max_categories, "n_rows": self.n_rows}
+        header["array_dtype"] = self.array_dtype
         if self.library != PANDAS:
             header["library"] = self.library
         labels = to_json(self.labels)
@@ -202,6 +217,7 @@ class TableCodec:
         codec = cls(values["max_categories"])
         codec.array_dtype = values["array_dtype"]
         codec.labels = from_json(values["labels"])
+        codec.n_rows = values.get("n_rows") or UNKNOWN_ROWS
         codec.library = values.get("library", PANDAS)
         if codec.library not in LIBRARIES:
             raise ValueError(f"library {shown(codec.library)}")

@@ -19,14 +19,16 @@ from augan.codecs.columns import (
 )
 
 MAX_DEVIATIONS = 1e4  # standardised numbers are clipped, so that squares stay finite
+RANGE_QUANTILE = 2.5758  # normal quantile of 99.5 %; a column's range is the middle 99 %
+DEVIATIONS_A_RANGE = 4.0  # smallest range of a column, in standard deviations
 MAX_TAILS = 1e300  # numbers further beyond the training range, in units of the tail, are clipped
 
 
 class TableEncoder(nn.Module):
     """Raw rows (n, d) float64 to encoded (n, D) and standardised (n, S) float32 rows.
 
-    Encoded rows are the input of the networks. Standardised rows are in units of the standard
-    deviations of training, for heads that measure distances in data space.
+    Encoded rows are the input of the GAN. Standardised rows are in units of the standard
+    deviations of training, for the pretext network and for distances.
     """
 
     numeric: Tensor
@@ -53,6 +55,8 @@ class TableEncoder(nn.Module):
     constant: Tensor
     standard_owner: Tensor
     code_weight: Tensor
+    varying: Tensor
+    column_range: Tensor
 
     def __init__(self, columns: list[Column]) -> None:
         super().__init__()
@@ -68,6 +72,7 @@ class TableEncoder(nn.Module):
         owner += [i for i, c in categorical for _ in range(len(c.categories) + 2)]
         self._add("standard_owner", owner + constant, torch.long)
         self.standard_size = len(owner) + len(constant)
+        self._add("varying", _varying(numeric, categorical), torch.long)
 
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return encoded (n, D) and standardised (n, S) rows."""
@@ -80,6 +85,18 @@ class TableEncoder(nn.Module):
         if len(self.constant):
             standard[:, -len(self.constant) :] = UNEXPECTED * raw[:, self.constant]
         return encoded.float(), standard.float()
+
+    @property
+    def range_units(self) -> Tensor:
+        """Units (S,), in standard deviations, of standardised rows by ranges.
+
+        A number's unit is a quarter of its column's range, at least one deviation: so a column
+        with heavy tails, or with a rare value, does not count for more than others.
+        """
+        units = torch.ones(self.standard_size)
+        ratio = self.column_range / self.scale / DEVIATIONS_A_RANGE
+        units[: len(self.numeric)] = ratio.clamp(min=1).float()
+        return units
 
     def standardised_by(self, raw: Tensor, seen: Tensor) -> TableEncoder:
         """Return the same encoding, with standardised numbers in units of other rows.
@@ -167,6 +184,7 @@ class TableEncoder(nn.Module):
         self._add("unit", [c.unit for c in columns])
         for name in ("median", "mean", "scale"):
             self._add(name, [getattr(c, name) for c in columns])
+        self._add("column_range", [_range(c) for c in columns])
         padded = [[*c.masses, *[np.nan] * max(1, most - len(c.masses))] for c in columns]
         self._add("masses", [row[: max(1, most)] for row in padded])
         self._add("value_channel", [starts[i] for i, _ in numeric], torch.long)
@@ -199,6 +217,25 @@ class TableEncoder(nn.Module):
     def _add(self, name: str, values: Any, dtype: torch.dtype = torch.float64) -> None:
         array = np.array(values, dtype=np.int64 if dtype == torch.long else np.float64)
         self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+
+def _range(column: NumericColumn) -> float:
+    """Return the width of the middle 99 % of a column, of few values from the first to the last."""
+    if column.few:
+        return column.high - column.low
+    ends = (-RANGE_QUANTILE, RANGE_QUANTILE)
+    low, high = np.interp(ends, column.normals, column.knots / column.unit)
+    return float(high - low) * column.unit
+
+
+def _varying(
+    numeric: list[tuple[int, NumericColumn]], categorical: list[tuple[int, CategoryColumn]]
+) -> list[int]:
+    """Return the channels of standardised rows that are not the same in all training rows."""
+    found = [True] * len(numeric) + [column.has_missing for _, column in numeric]
+    for _, column in categorical:
+        found += [True] * len(column.categories) + [bool(column.rare), column.has_missing]
+    return np.flatnonzero(found).tolist()
 
 
 def _to_tail(units: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from augan._random import torch_stream
@@ -26,6 +27,14 @@ def random_rows(codec: Codec, n: int, random: np.random.Generator) -> Any:
     if codec.kind == "image":
         return _random_images(codec, n, random)
     return _random_table(codec, n, random)
+
+
+def independent_rows(codec: Codec, n: int, random: np.random.Generator) -> Any:
+    """Return rows with the training rows' distribution in each column, or images of noise."""
+    if codec.kind == "image":
+        return _random_images(codec, n, random)
+    encoded = random.standard_normal((n, codec.spec.size)).astype(np.float32)
+    return codec.decode(torch.from_numpy(encoded))
 
 
 def pseudo_anomalies(codec: Codec, normal: Data, random: np.random.Generator) -> Data:

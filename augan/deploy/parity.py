@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from augan._random import numpy_stream
 from augan.codecs.columns import NumericColumn
 from augan.codecs.drift import no_drift_warnings
-from augan.deploy.comparison_rows import pseudo_anomalies, random_rows
+from augan.deploy.comparison_rows import independent_rows, pseudo_anomalies, random_rows
 from augan.deploy.detector import OnnxDetector
 from augan.deploy.generator import OnnxGenerator
 from augan.deploy.raw import form_of
@@ -188,7 +188,11 @@ def batches_to_compare(model: ExportableModel, X: Any, random: np.random.Generat
     batches: list[Data] = []
     for n in BATCHES:
         size = min(n, most)
-        made = model.sample(max(1, size // 2), random_state=int(random.integers(2**31)))
+        half = max(1, size // 2)
+        if model.sample is None:
+            made = independent_rows(codec, half, random)
+        else:
+            made = model.sample(half, random_state=int(random.integers(2**31)))
         made = to_pandas(made) if is_frame(made) else made
         noise_rows = random_rows(codec, size - len(made), random)
         if noise_rows is None:

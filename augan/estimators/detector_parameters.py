@@ -42,47 +42,63 @@ class DetectorParameters(CommonParameters):
         checks.Check(_are_heads, KNOWN_HEADS.text),
         '"auto" or tuple of str',
         """Parts of the calibrated score.
-        From the GAN: "data_residual", "feature_residual", "latent", "latent_cycle" (distance
-        between a row's latent and that of its reconstruction), "critic_mahalanobis",
-        "critic_neighbors". From the pretext network, which is trained on tables to find replaced
-        columns and to restore them (as VIME, Yoon 2020), and on images to recognise rotations and
-        shifts (Golan 2018): "pretext_mahalanobis", "pretext_neighbors", "pretext_deviation",
-        "repair" and "repair_neighbors" (tables only), "transforms" (images only). From a network
-        that gives the distribution of each column given the others (Hoogeboom 2022), "surprise"
-        (tables only): the sum of -log p(value | other columns) over the columns, in nats, a
-        pseudo-likelihood (Besag 1975). Numbers are in bins, so how far one lies outside the
-        training range does not matter; `explain` and `surprise` show each column's. From a network
-        that restores synthetic defects: "detail_restoration" (images only). From the rows
-        themselves: "data_neighbors", "local_neighbors" and "image_neighbors" (the latter two for
-        images only). From a `backbone`: "backbone_memory" and "backbone_residual".
-        "auto" is pretext_mahalanobis, pretext_neighbors, repair_neighbors and data_neighbors for
-        tables, and pretext_deviation where a column has categories; transforms, pretext_neighbors
-        and data_neighbors for images; local_neighbors, image_neighbors and detail_restoration for
-        images larger than 64 pixels; and those of the backbone where there is one.
-        The GAN is then used by `sample`, `reconstruct` and `explain` only.""",
+        From the rows of a table: "data_neighbors" (distance to the nearest training rows, in units
+        of each column's range), "quantile_neighbors" and "quantile_mahalanobis" (the same, and the
+        Mahalanobis distance, of numbers mapped to normal quantiles). From the pretext network,
+        which is trained on tables to find replaced columns and to restore them (as VIME, Yoon
+        2020), and on images to recognise rotations and shifts (Golan 2018): "pretext_mahalanobis",
+        "pretext_neighbors", "pretext_deviation", "repair" and "repair_neighbors" (tables only),
+        "transforms" (images only). From images themselves: "data_neighbors", "local_neighbors" and
+        "image_neighbors". From the GAN: "data_residual", "feature_residual", "latent",
+        "latent_cycle" (distance between a row's latent and that of its reconstruction),
+        "critic_mahalanobis", "critic_neighbors". From a network that gives the distribution of each
+        column given the others (Hoogeboom 2022), "surprise" (tables only): the sum of
+        -log p(value | other columns) over the columns, in nats, a pseudo-likelihood (Besag 1975).
+        Numbers are in bins, so how far one lies outside the training range does not matter;
+        `explain` and `surprise` show each column's. From a network that restores synthetic
+        defects: "detail_restoration" (images only). From a `backbone`: "backbone_memory" and
+        "backbone_residual".
+        "auto" is, for tables, pretext_mahalanobis, pretext_neighbors, repair_neighbors,
+        data_neighbors, quantile_mahalanobis and quantile_neighbors, and pretext_deviation where a
+        column has categories; with more than 256 columns, or more columns than rows,
+        quantile_mahalanobis and data_neighbors. For images it is transforms, pretext_neighbors and
+        data_neighbors; for images larger than 64 pixels local_neighbors, image_neighbors and
+        detail_restoration; and those of the backbone where there is one.""",
+    )
+    generator: str | bool = parameter(
+        "auto",
+        or_value("auto", checks.FLAG),
+        '"auto" or bool',
+        """Whether GAN and encoder are trained.
+        The methods `sample`, `generate`, `reconstruct`, `encode`, `interpolate`, `direction`,
+        `edit` and `inpaint` need them; the default heads do not. "auto" trains them if `heads` or
+        `scoring` needs them, or if one of their own parameters (`gan`, `latent_dim`, `max_steps`,
+        ...) has another value than its default.""",
     )
     fusion: str = parameter(
         "auto",
         one_of("auto", "mean", "top2", "max"),
         '{"auto", "mean", "top2", "max"}',
         """How the heads are combined: the mean of all, of the two highest, or the highest.
-        Heads that depend on the inversion (residuals, latent) have a weight of a third. "auto" is
-        "max" for tables with categories, "top2" for images larger than 64 pixels, else "mean".""",
+        Each head is -log p, where p is the share of held-out normal rows with a higher score, so
+        that the mean is Fisher's combination. Heads that compare the rows of a table themselves
+        have a weight of a half, those that depend on the inversion (residuals, latent) of a third.
+        "auto" is "top2" for images larger than 64 pixels, else "mean".""",
     )
     n_neighbors: str | int = parameter(
         "auto",
         or_value("auto", integer(1, ROWS)),
         '"auto" or int',
         """Number of neighbours whose mean distance the neighbour heads take.
-        "auto" is 2, and 1 for images larger than 64 pixels; 5 where `contamination` is given.""",
+        "auto" is 1; 5 for tables with more than 256 columns, or more columns than rows, and where
+        `contamination` is given.""",
     )
     memory_size: str | int = parameter(
         "auto",
         or_value("auto", integer(1, ROWS)),
         '"auto" or int',
-        """Largest number of rows in the memory of each neighbour head.
-        With more training rows, the memory has k-means centres, each of about four rows. "auto" is
-        1024, or 4096 images or patches without clustering for images larger than 64 pixels.""",
+        """Largest number of rows, or patches, in the memory of each neighbour head.
+        With more training rows, the memory is a random sample. "auto" is 4096.""",
     )
     contamination: str | float = parameter(
         "auto",
@@ -133,20 +149,22 @@ class DetectorParameters(CommonParameters):
     )
     n_folds: str | int = parameter(
         "auto",
-        or_value("auto", integer(2, 1000)),
+        or_value("auto", integer(1, 1000)),
         '"auto" or int',
         """Number of folds for calibration.
         Each fold is scored by heads and a pretext network that were fitted without it. The final
         ones are fitted to all rows or, with fewer than five rows per column, without the first
-        fold. "auto" is 4 for tables, 3 for images, 10 for images larger than 64 pixels.""",
+        fold. With 1, the held-out rows (`validation_fraction`) are the only fold. "auto" is 1;
+        4 with fewer than 1000 rows or images, or where `contamination` is given (the networks of
+        tables without a fold then take half the steps); 10 for images larger than 64 pixels.""",
     )
     validation_fraction: float = parameter(
         0.2,
         checks.share(above=True),
         "float",
-        """Share of the rows that are held out from the GAN, for early stopping.
-        Only these rows are used for calibration if `heads` has one of the GAN, "surprise" or
-        "detail_restoration", or with ``scoring="paper"``.""",
+        """Share of the rows that are held out: from the GAN for early stopping, and to calibrate.
+        Only these rows are used for calibration with one fold (`n_folds`), if `heads` has one of
+        the GAN, "surprise" or "detail_restoration", or with ``scoring="paper"``.""",
     )
     n_iter_no_change: int | None = parameter(
         8,

@@ -42,8 +42,11 @@ class SamplingDetector(BaseDetector):
         ------
         DataError
             If the rows do not have the columns, or the images the shape, of training.
+        ParameterError
+            If the detector was fitted without a generator.
         """
         check_is_fitted(self, "model_")
+        self.model_.check_generator("reconstruct")
         data = self._read(X)
         raw = self.codec_.prepare(data)
         (x_hat,) = self.model_.in_chunks(raw, lambda rows: (self.scorer_.view(rows).x_hat,))
@@ -84,11 +87,13 @@ class SamplingDetector(BaseDetector):
         Raises
         ------
         ParameterError
-            For a column or value that does not occur in the training rows.
+            For a column or value that does not occur in the training rows, or if the detector was
+            fitted without a generator.
         DataError
             If too few of the generated rows meet the conditions.
         """
         check_is_fitted(self, "model_")
+        self.model_.check_generator("sample")
         check_arguments(n_samples=n_samples, random_state=random_state, truncation=truncation)
         given = self.random_state if random_state is None else random_state
         random = torch_stream(draw_seed(given), "sample")

@@ -54,13 +54,14 @@ class InpaintingDetector(GeneratingDetector):
         DataError
             If a mask has another shape, or has all pixels or none.
         ParameterError
-            If the model is one of tables.
+            If the model is one of tables, or was fitted without a generator.
 
         References
         ----------
         .. [1] Yeh et al. "Semantic image inpainting with deep generative models." CVPR, 2017.
         """
         check_is_fitted(self, "model_")
+        self.model_.check_generator("inpaint")
         check_arguments(n_steps=n_steps)
         if not isinstance(self.codec_, ImageCodec):
             raise ParameterError("inpaint: is for images, this model is one of tables")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from augan.checks import check_arguments
 from augan.estimators.detector_sampling import SamplingDetector
-from augan.exceptions import DataError
+from augan.exceptions import DataError, shown
 from augan.inversion import spherical_path
 from augan.models.exportable import ExportableModel, ScoringParts
 
@@ -39,8 +39,11 @@ class GeneratingDetector(SamplingDetector):
         ------
         DataError
             If the rows do not have the columns, or the images the shape, of training.
+        ParameterError
+            If the detector was fitted without a generator.
         """
         check_is_fitted(self, "model_")
+        self.model_.check_generator("encode")
         raw = self.codec_.prepare(self._read(X))
         return self.model_.latents(raw).double().numpy()
 
@@ -51,8 +54,11 @@ class GeneratingDetector(SamplingDetector):
         ------
         DataError
             If `z` has another shape, or is not finite.
+        ParameterError
+            If the detector was fitted without a generator.
         """
         check_is_fitted(self, "model_")
+        self.model_.check_generator("generate")
         return self._as_trained(self.codec_.decode(self.model_.generated(self._latents(z))))
 
     def interpolate(self, a: Any, b: Any, n: int = 10) -> Any:
@@ -75,12 +81,14 @@ class GeneratingDetector(SamplingDetector):
         DataError
             If `a` or `b` is not one row or image like those of training.
         ParameterError
-            If `n` is not an integer of at least 2.
+            If `n` is not an integer of at least 2, or the detector was fitted without a generator.
 
         References
         ----------
         .. [1] White. "Sampling generative networks." arXiv:1609.04468, 2016.
         """
+        check_is_fitted(self, "model_")
+        self.model_.check_generator("interpolate")
         check_arguments(n_steps=n)
         ends = [self.encode(end) for end in (a, b)]
         for name, part in zip("ab", ends, strict=True):
@@ -110,7 +118,11 @@ class GeneratingDetector(SamplingDetector):
         ------
         DataError
             If `y` has another length, or does not have both labels.
+        ParameterError
+            If the detector was fitted without a generator.
         """
+        check_is_fitted(self, "model_")
+        self.model_.check_generator("direction")
         wanted, n_rows = np.asarray(y), len(self._read(X))
         if wanted.shape != (n_rows,):
             raise DataError(f"y has shape {wanted.shape} for {n_rows} rows")
@@ -146,8 +158,10 @@ class GeneratingDetector(SamplingDetector):
             If the rows do not have the columns, or the images the shape, of training, or the
             direction has another shape.
         ParameterError
-            If `strength` is not a finite number.
+            If `strength` is not a finite number, or the detector was fitted without a generator.
         """
+        check_is_fitted(self, "model_")
+        self.model_.check_generator("edit")
         check_arguments(strength=strength)
         way = self._latents([direction])
         z = torch.from_numpy(self.encode(X)).float().to(self.model_.device)
@@ -157,6 +171,8 @@ class GeneratingDetector(SamplingDetector):
         return self._like(self.codec_.decode(encoded + moved.cpu(), like=data), X)
 
     def _exportable(self, part: str) -> ExportableModel:
+        if part in ("generator", "encoder"):
+            self.model_.check_generator(f"part={shown(part)}")
         return ExportableModel(
             method=type(self).__name__,
             codec=self.codec_,
@@ -165,7 +181,7 @@ class GeneratingDetector(SamplingDetector):
             n_features_in=self.n_features_in_,
             feature_names_in=self._feature_names(),
             context=self._own_context(),
-            sample=self.sample,
+            sample=self.sample if self.model_.config.generator else None,
             scoring=None if part == "generator" else self._scoring_parts(),
         )
 

@@ -34,6 +34,7 @@ class TableState(Part):
 
     kind: Literal["table"]
     max_categories: AtLeastOne
+    n_rows: AtLeastOne | None = None  # unknown in files of format 9
     array_dtype: Dtype | None
     labels: Label
     columns: Columns

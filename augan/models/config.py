@@ -16,11 +16,20 @@ from augan.exceptions import DataWarning
 from augan.networks import LINEAR_UP_TO, Architecture
 from augan.scoring.calibration import Fusion
 from augan.scoring.former_heads import current_heads
-from augan.scoring.heads import BACKBONE_HEADS
+from augan.scoring.heads import BACKBONE_HEADS, HEADS
 from augan.training.loop import Schedule
 from augan.training.steps import TrainingConfig
 
 MAX_COLUMN_STEPS = 2000  # of a column network
+
+GAN_DEFAULTS: dict[str, Any] = {  # parameters of GAN and encoder; other values ask for them
+    **dict.fromkeys(("latent_dim", "max_steps", "encoder_steps", "n_critic"), "auto"),
+    **dict.fromkeys(("spectral_norm", "lr_generator", "lr_critic", "betas"), "auto"),
+    **{"gan": "wgan-gp", "architecture": "auto", "gradient_penalty": 10.0, "r1": 0.0},
+    **{"feature_matching": 0.0, "ema_decay": 0.99, "lr_encoder": 1e-3, "kappa": 1.0},
+    **{"diff_augment": False, "freeze_critic": 0, "scoring": "calibrated"},
+    **{"feature_weight": 0.1, "search_steps": 100, "search_lr": 0.05},
+}
 
 C = TypeVar("C", bound="Config")
 T = TypeVar("T", bound=TrainingConfig)
@@ -48,6 +57,7 @@ class DetectorConfig(Config):
     """The configuration of a detector; `chunk` is the batch size of scoring."""
 
     scoring: Literal["calibrated", "paper"]
+    generator: bool  # whether there are generator, critic and encoder
     heads: tuple[str, ...]
     fusion: Fusion
     n_neighbors: int
@@ -55,7 +65,7 @@ class DetectorConfig(Config):
     contamination: str | float
     pretext_steps: int
     restoration_steps: int
-    n_folds: int
+    n_folds: int | None  # None: by the number of rows
     backbone: str | None
     chunk: int
     reconstruction_weight: float = 1.0  # pretext network of tables
@@ -89,7 +99,7 @@ TABLE_GAN = {
     **{"width": 256, "batch_size": 128, "n_critic": 2, "architecture": "conv"},
     **{"spectral_norm": False, "lr_generator": 2e-4, "lr_critic": 1e-3, "betas": (0.5, 0.9)},
 }
-NEIGHBORS = {"n_neighbors": 2, "memory_size": 1024}
+NEIGHBORS = {"n_neighbors": 1, "memory_size": 2048}
 IMAGE_CODEC = {"image_size": None, "detail_size": 128, "standardize_images": False}
 # Photographs are larger than the images of the networks: they are scored by coarse pixels and by
 # details. Objects are at the same place in each photograph, so one nearest neighbour is enough.
@@ -98,17 +108,25 @@ IMAGE = {
     **IMAGE_GAN,
     **NEIGHBORS,
     **{"pretext_steps": 800, "restoration_steps": 2000, "column_steps": MAX_COLUMN_STEPS},
-    **{"n_folds": 3, "chunk": 128},
+    **{"n_folds": None, "chunk": 128},
     "heads": ("transforms", "pretext_neighbors", "data_neighbors"),
     "fusion": "mean",
 }
 PHOTOGRAPH = {
     **IMAGE,
-    **{"n_neighbors": 1, "memory_size": 4096, "n_folds": 10, "chunk": 16},
+    **{"n_folds": 10, "chunk": 16},
     "heads": ("local_neighbors", "image_neighbors", "detail_restoration"),
     "fusion": "top2",
 }
-TABLE_HEADS = ("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors", "data_neighbors")
+TABLE_HEADS = (
+    *("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors"),
+    *("data_neighbors", "quantile_mahalanobis", "quantile_neighbors"),
+)
+WIDE_HEADS = ("quantile_mahalanobis", "data_neighbors")  # without a network
+WIDE_NEIGHBORS = 5
+WIDE_COLUMNS = 256  # columns that vary, at most, of a table whose rows a pretext network reads
+FEW_ROWS = 1000  # with fewer, all rows calibrate, by cross-fitting; otherwise the held-out ones
+FEW_ROWS_FOLDS = 4
 PRETEXT_STEPS = 1500
 MAX_CHANNELS = 2048  # standardised channels; pretext networks of more take fewer steps
 COLUMN_WIDTH = 160  # of a column network: wider ones are no better and draw rows more slowly
@@ -128,8 +146,25 @@ def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:
         auto = table_values(codec, paper=given["scoring"] == "paper")
     if given["contamination"] != "auto":
         auto["n_neighbors"] = CONTAMINATED_NEIGHBORS
+    auto["generator"] = asks_for_generator(given)
     usual = {"chunk": auto["chunk"], "encoder_steps": auto["encoder_steps"]}
     return _config(DetectorConfig, usual | given, auto | {"contamination": "auto"})
+
+
+def asks_for_generator(params: Mapping[str, Any]) -> bool:
+    """Whether a detector's score or one of its parameters needs a GAN, without `generator`."""
+    heads = () if params["heads"] == "auto" else params["heads"]
+    if any(HEADS[name].needs == "gan" for name in heads):
+        return True
+    return any(params.get(name, default) != default for name, default in GAN_DEFAULTS.items())
+
+
+def n_folds(config: DetectorConfig, n_rows: int) -> int:
+    """Return the number of folds that calibrate; 1: the held-out rows do, without cross-fitting."""
+    if config.n_folds is not None:
+        return config.n_folds
+    few = n_rows < FEW_ROWS or not isinstance(config.contamination, str)
+    return FEW_ROWS_FOLDS if few else 1
 
 
 def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
@@ -189,22 +224,27 @@ def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
     """Return the values of "auto" for a detector of tables.
 
     With one latent dimension for every four columns, the generator has to learn the dependence
-    between columns; with more, it can generate anomalies too. In tables with categories, rows lie
-    on a grid, and neighbour distances carry less information: "pretext_deviation" is added, and the
-    highest head is the score. The paper's score depends on the GAN only, which is trained longer.
+    between columns; with more, it can generate anomalies too. The paper's score depends on the GAN
+    only, which is trained longer. Tables with categories have one more head, "pretext_deviation".
+    With very many columns, or more columns than rows, the pretext network learns little, and
+    heads that compare the rows themselves are better alone.
     """
+    n_varying = codec.n_varying
+    wide = n_varying > min(WIDE_COLUMNS, codec.n_rows)
+    heads = TABLE_HEADS + ("pretext_deviation",) * codec.is_mixed
     return {
         **TABLE_GAN,
         **NEIGHBORS,
-        "latent_dim": min(max(2, round(codec.n_varying / 4)), 32),
+        **({"n_neighbors": WIDE_NEIGHBORS} if wide else {}),
+        "latent_dim": min(max(2, round(n_varying / 4)), 32),
         "max_steps": 2000 if paper else 1000,
         "encoder_steps": 1000,
         "pretext_steps": pretext_steps(codec.module.standard_size),
         "restoration_steps": 2000,
         "column_steps": MAX_COLUMN_STEPS,
-        "n_folds": 4,
-        "heads": (*TABLE_HEADS, "pretext_deviation") if codec.is_mixed else TABLE_HEADS,
-        "fusion": "max" if codec.is_mixed else "mean",
+        "n_folds": None,
+        "heads": WIDE_HEADS if wide else heads,
+        "fusion": "mean",
         "chunk": 512,
     }
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.codec import Codec
-from augan.codecs.image import ENCODED_AT_ONCE
 from augan.codecs.spec import ImageSpec
+from augan.codecs.table import TableCodec
 from augan.exceptions import ParameterError, shown
 from augan.inversion import EncoderInversion, SearchInversion
 from augan.io.tensors import check_like
@@ -24,13 +24,18 @@ from augan.networks import (
     build_networks,
     build_pretext,
     build_restoration,
+    no_networks,
 )
+from augan.networks.absent import AbsentNetwork, refuse
+from augan.scoring.distances import DataNeighbours
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.scorer import AnomalyScorer
 from augan.training.rows import LazyRows
 
 GENERATED_AT_ONCE = 1024  # latents
+AT_ONCE = 512  # rows that are encoded at once
+FEW = 16  # rows, at most, of a small chunk
 
 
 @dataclass
@@ -71,15 +76,17 @@ class DetectorModel:
             For heads or a backbone that are not available for the kind of data.
         """
         check_heads(config, codec)
-        networks = build_networks(
-            codec.spec,
-            latent_dim=config.latent_dim,
-            width=config.width,
-            architecture=config.architecture,
-            spectral_norm=config.spectral_norm,
-            with_encoder=not config.searches,
-            seed=seed,
-        )
+        networks = no_networks()
+        if config.generator:
+            networks = build_networks(
+                codec.spec,
+                latent_dim=config.latent_dim,
+                width=config.width,
+                architecture=config.architecture,
+                spectral_norm=config.spectral_norm,
+                with_encoder=not config.searches,
+                seed=seed,
+            )
         needs = {HEADS[name].needs for name in config.heads}
         if config.scoring == "calibrated" and "pretext" in needs:
             networks.pretext = pretext_networks(config, codec, 1, seed)[0]
@@ -95,18 +102,38 @@ class DetectorModel:
     @property
     def device(self) -> torch.device:
         """The device of the networks."""
-        return next(self.networks.generator.parameters()).device
+        return self.scorer.device
 
     @property
     def is_image(self) -> bool:
         """Whether the model is one of images."""
         return self.codec.kind == "image"
 
-    def encoded(self, raw: Tensor | LazyRows) -> list[Tensor]:
-        """Return encoded and standardised rows; images are encoded in batches."""
-        at_once = ENCODED_AT_ONCE if self.is_image else len(raw)
-        parts = [self.codec.module(batch) for batch in raw.split(at_once)]
-        return [torch.cat(part) for part in zip(*parts, strict=True)]
+    def check_generator(self, what: str) -> None:
+        """Check that there is a generator for the method `what`.
+
+        Raises
+        ------
+        ParameterError
+            If the detector was fitted without one.
+        """
+        if not self.config.generator:
+            refuse(what)
+
+    def encoded(self, raw: Tensor | LazyRows) -> Tensor:
+        """Return encoded rows, on the device of the networks."""
+        return self._parts_of(raw, 0)
+
+    def standardised(self, raw: Tensor | LazyRows, encoder: nn.Module | None = None) -> Tensor:
+        """Return standardised rows on that device, of another encoder if one is given."""
+        return self._parts_of(raw, 1, encoder)
+
+    def _parts_of(
+        self, raw: Tensor | LazyRows, which: int, encoder: nn.Module | None = None
+    ) -> Tensor:
+        """Return one of the two results of an encoder; a batch at a time takes less memory."""
+        encoder = encoder or self.codec.module
+        return torch.cat([encoder(rows)[which].to(self.device) for rows in raw.split(AT_ONCE)])
 
     @torch.no_grad()
     def in_chunks(
@@ -114,11 +141,13 @@ class DetectorModel:
     ) -> list[Tensor]:
         """Apply a function to chunks of equal size and concatenate each of its results.
 
-        The last chunk is padded. Results of a row therefore do not depend on the number of rows.
+        The last chunk is padded, to `FEW` rows if it has no more. Results of a row therefore do
+        not depend on the number of rows.
         """
-        chunk, results = self.config.chunk, []
-        for rows in raw.split(chunk):
-            padded = rows[torch.arange(chunk).clamp(max=len(rows) - 1)]
+        results = []
+        for rows in raw.split(self.config.chunk):
+            size = FEW if len(rows) <= FEW else self.config.chunk
+            padded = rows[torch.arange(size).clamp(max=len(rows) - 1)] if size > len(rows) else rows
             results.append([part[: len(rows)].cpu() for part in function(padded)])
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
@@ -202,11 +231,12 @@ def pretext_networks(
     config: DetectorConfig, codec: Codec, n_networks: int, seed: int
 ) -> list[PretextNetwork]:
     """Return untrained pretext networks; the first does not depend on their number."""
-    owners = codec.owners()
-    owner = None if owners is None else owners[1]
+    places = None
+    if isinstance(codec, TableCodec):
+        places = codec.module.standard_owner, codec.module.varying
     return build_pretext(
         codec.spec,
-        owner,
+        places,
         width=config.width,
         n_networks=n_networks,
         seed=seed,
@@ -237,10 +267,12 @@ def check_heads(config: DetectorConfig, codec: Codec) -> None:
 def _build_scorer(
     config: DetectorConfig, codec: Codec, networks: Networks, seed: int
 ) -> AnomalyScorer:
-    paper: FAnoGANScore | AnoGANScore
-    if networks.encoder is not None:
-        inversion: nn.Module = EncoderInversion(networks.encoder)
-        paper = FAnoGANScore(config.kappa)
+    paper: FAnoGANScore | AnoGANScore = FAnoGANScore(config.kappa)
+    inversion: nn.Module
+    if not config.generator:
+        inversion = AbsentNetwork()
+    elif networks.encoder is not None:
+        inversion = EncoderInversion(networks.encoder)
     else:
         assert config.search_steps is not None
         inversion = SearchInversion(
@@ -254,6 +286,7 @@ def _build_scorer(
         )
         paper = AnoGANScore(config.feature_weight)
     sizes = {"n_neighbors": config.n_neighbors, "memory_size": config.memory_size}
+    explains = config.generator or "data_neighbors" in config.heads
     return AnomalyScorer(
         codec.module,
         networks,
@@ -263,4 +296,5 @@ def _build_scorer(
         score=config.scoring,
         fusion=config.fusion,
         owners=codec.owners(),
+        closest=None if explains else DataNeighbours(**sizes),
     ).eval()

@@ -15,10 +15,10 @@ from augan.codecs.codec import Codec
 from augan.codecs.image import MAX_SIDE, ImageCodec
 from augan.codecs.table import TableCodec
 from augan.inputs.reading import Data
-from augan.models.config import codec_values, for_rows
+from augan.models.config import codec_values, for_rows, n_folds
 from augan.models.detector import DetectorModel, pretext_networks
 from augan.models.surprise_training import surprise_phase
-from augan.networks import Networks, PretextNetwork
+from augan.networks import PretextNetwork
 from augan.scoring.distances import Distance
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
 from augan.training.loop import Run
@@ -78,14 +78,14 @@ def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
     """Return the training rows, split into trusted rows, held-out rows and folds."""
     config, trusted = model.config, torch.ones(len(raw), dtype=torch.bool)
     if not isinstance(config.contamination, str):
-        standard = model.encoded(raw)[1]
+        standard = model.standardised(raw)
         random = numpy_stream(model.seed, "trust")
         trusted = ~in_small_clusters(standard, config.contamination, random)
     return split_rows(
         LazyRows(raw) if model.is_image else raw,
         trusted,
         validation_fraction=config.validation_fraction,
-        n_folds=config.n_folds,
+        n_folds=n_folds(config, len(raw)),
         seed=model.seed,
     )
 
@@ -135,25 +135,18 @@ def plan_phases(
 
     `asked` are the constructor parameters, for a warning and for steps that depend on the rows.
     """
-    networks, config, seed, device = model.networks, model.config, model.seed, model.device
-    if networks.pretext is not None:
-        members = pretext_networks(config, model.codec, int(rows.folds.max()) + 2, seed)[1:]
-        networks.folds = nn.ModuleList(members).to(device)
-    encoded, standard = (part.to(device) for part in model.encoded(rows.raw))
+    networks, config = model.networks, model.config
     in_training, is_held_out = rows.trusted & ~rows.held_out, rows.trusted & rows.held_out
-    train, held_out = encoded[in_training], encoded[is_held_out]
-    training = for_rows(config, len(train), asked["batch_size"])
-    given = networks, train, held_out, training, seed
-    augmented = config.diff_augment and model.is_image
-    phases = [
-        PlannedPhase(lambda: GANPhase(*given, augmented=augmented), config.max_steps, 0.45),
-    ]
-    if networks.encoder is not None:
-        phases.append(PlannedPhase(lambda: EncoderPhase(*given), config.encoder_steps, 0.15))
+    training = for_rows(config, int(in_training.sum()), asked["batch_size"])
+    phases: list[PlannedPhase] = []
+    if config.generator:
+        phases += _gan_phases(model, rows.raw[in_training], rows.raw[is_held_out], training)
     if networks.pretext is not None:
-        read = standard if networks.pretext.reads_standard else encoded
-        pretext = _pretext_phase(networks, rows, read, training, seed)
-        phases.append(PlannedPhase(pretext, config.pretext_steps, 0.4))
+        members = pretext_networks(config, model.codec, int(rows.folds.max()) + 2, model.seed)[1:]
+        networks.folds = nn.ModuleList(members).to(model.device)
+        phases.append(
+            PlannedPhase(_pretext_phase(model, rows, training), config.pretext_steps, 0.4)
+        )
     if networks.restoration is not None:
         restoration = _restoration_phase(model, rows.raw, in_training, is_held_out, training)
         phases.append(PlannedPhase(restoration, config.restoration_steps, 1.0))
@@ -162,13 +155,33 @@ def plan_phases(
     return phases
 
 
-def _pretext_phase(
-    networks: Networks, rows: TrainingRows, read: Tensor, config: TrainingConfig, seed: int
-) -> Any:
-    """Return a function that builds the phase of the pretext networks, with `read` as rows."""
-    kept = rows.trusted
-    parts = [encoder(rows.raw)[1][kept].to(read.device) for encoder in rows.encoders]
-    return lambda: PretextPhase(networks, read[kept], rows.folds[kept], config, seed, parts)
+def _gan_phases(
+    model: DetectorModel,
+    train: Tensor | LazyRows,
+    held_out: Tensor | LazyRows,
+    config: TrainingConfig,
+) -> list[PlannedPhase]:
+    """Return the phases of the GAN and, with `FAnoGAN`, of the encoder."""
+    rows = model.encoded(train), model.encoded(held_out)
+    given = model.networks, *rows, config, model.seed
+    own = model.config
+    augmented = own.diff_augment and model.is_image
+    gan = PlannedPhase(lambda: GANPhase(*given, augmented=augmented), own.max_steps, 0.45)
+    if model.networks.encoder is None:
+        return [gan]
+    return [gan, PlannedPhase(lambda: EncoderPhase(*given), own.encoder_steps, 0.15)]
+
+
+def _pretext_phase(model: DetectorModel, rows: TrainingRows, config: TrainingConfig) -> Any:
+    """Return a function that builds the phase of the pretext networks."""
+    kept, networks, seed = rows.trusted, model.networks, model.seed
+    assert networks.pretext is not None
+    raw, folds = rows.raw[kept], rows.folds[kept]
+    is_table = networks.pretext.reads_standard
+    read = model.standardised(raw) if is_table else model.encoded(raw)
+    parts = [model.standardised(raw, encoder) for encoder in rows.encoders]
+    short = is_table and model.config.n_folds is None and int(folds.max()) > 0
+    return lambda: PretextPhase(networks, read, folds, config, seed, parts, short_folds=short)
 
 
 def _restoration_phase(

@@ -64,8 +64,8 @@ class ExportableModel:
         Names of the columns, if the training rows had names.
     context : dict
         JSON values that the estimator stores with the model.
-    sample : callable
-        ``sample(n, random_state=seed)`` returns `n` new rows.
+    sample : callable or None
+        ``sample(n, random_state=seed)`` returns `n` new rows; None without a generator.
     scoring : ScoringParts or None
         The parts that score rows; None if only the generator is exported.
     classes : ndarray of shape (n_classes,) or None
@@ -83,7 +83,7 @@ class ExportableModel:
     n_features_in: int
     feature_names_in: list[str] | None
     context: dict[str, Any]
-    sample: Callable[..., Any]
+    sample: Callable[..., Any] | None
     scoring: ScoringParts | None = None
     classes: NDArray[Any] | None = None
     shares: list[float] | None = None

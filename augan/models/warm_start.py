@@ -82,9 +82,9 @@ def adapt_prior(model: DetectorModel, source: DetectorModel, rows: TrainingRows)
     """Adapt the generator's prior to the latents of the new rows; see `recentre`."""
     encoder = model.networks.encoder
     encoder = encoder if encoder is not None else source.networks.encoder
-    if encoder is None:
+    if encoder is None or not model.config.generator:
         return
     learned = (rows.trusted & ~rows.held_out).nonzero()[:, 0].numpy()
     some = numpy_stream(model.seed, "recentring").permutation(learned)[:MAX_RECENTRING]
-    encoded = model.encoded(rows.raw[torch.from_numpy(some)])[0].to(model.device)
+    encoded = model.encoded(rows.raw[torch.from_numpy(some)])
     recentre(model.networks.generator, encoder.to(model.device), encoded, model.seed)

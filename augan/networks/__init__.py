@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from augan._random import seeded_layers
 from augan.codecs.spec import ImageSpec, Spec
 from augan.networks import conv, dense, dense_images, residual
+from augan.networks.absent import AbsentCritic, AbsentNetwork
 from augan.networks.backbone import Backbone
 from augan.networks.conditioning import ClassCritic, ClassGenerator
 from augan.networks.layers import Critic
@@ -35,6 +36,7 @@ __all__ = [
     "build_networks",
     "build_pretext",
     "build_restoration",
+    "no_networks",
 ]
 
 Architecture = Literal["dense", "conv", "residual"]
@@ -52,7 +54,8 @@ IMAGE_NETWORKS: dict[Architecture, tuple[Any, Any]] = {  # generator and critic
 class Networks:
     """The networks of a model.
 
-    Networks that a model does not need are None.
+    Networks that a model does not need are None; a generator and a critic that were not trained
+    are an `AbsentNetwork` and an `AbsentCritic`.
 
     Attributes
     ----------
@@ -97,7 +100,26 @@ class Networks:
             "folds": self.folds,
             "restoration": self.restoration,
         }
-        return {name: module for name, module in named.items() if module is not None}
+        return {
+            name: module
+            for name, module in named.items()
+            if module is not None and has_weights(module)
+        }
+
+    @property
+    def has_generator(self) -> bool:
+        """Whether there are a generator and a critic."""
+        return has_weights(self.generator)
+
+
+def has_weights(module: nn.Module) -> bool:
+    """Return whether a module has parameters."""
+    return next(module.parameters(), None) is not None
+
+
+def no_networks() -> Networks:
+    """Return networks without a generator, for a detector that does not use one."""
+    return Networks(AbsentNetwork(), AbsentCritic(), encoder=None, latent_dim=0)
 
 
 def build_networks(
@@ -160,7 +182,7 @@ def build_class_networks(
 
 def build_pretext(
     spec: Spec,
-    owner: Tensor | None,
+    places: tuple[Tensor, Tensor] | None,
     *,
     width: int,
     n_networks: int,
@@ -168,15 +190,17 @@ def build_pretext(
     reconstruction_weight: float = 1.0,
     linear_up_to: float = LINEAR_UP_TO,
 ) -> list[PretextNetwork]:
-    """Return new pretext networks; `owner` (S,) is the column of each standardised channel.
+    """Return new pretext networks.
 
-    `reconstruction_weight` and `linear_up_to` are those of `SwapPretext`, the network of tables.
+    `places` are, for tables, `owner` and `varying` of `SwapPretext`, the network of tables;
+    `reconstruction_weight` and `linear_up_to` are its other parameters.
     """
     with seeded_layers(seed, "pretext"):
         if spec.kind == "vector":
-            assert owner is not None
+            assert places is not None
             how = {"reconstruction_weight": reconstruction_weight, "linear_up_to": linear_up_to}
-            return [SwapPretext(owner, width=width, **how) for _ in range(n_networks)]
+            owner, varying = places
+            return [SwapPretext(owner, varying, width=width, **how) for _ in range(n_networks)]
         return [TransformPretext(spec, width=width) for _ in range(n_networks)]
 
 

@@ -56,6 +56,8 @@ class SwapPretext(PretextNetwork):
     ----------
     owner : Tensor
         Column of each channel of a standardised row, (S,).
+    varying : Tensor
+        The channels (V,) that differ between training rows. The network reads these only.
     width : int
         Units of each of the three hidden layers.
     reconstruction_weight : float, default=1.0
@@ -71,10 +73,14 @@ class SwapPretext(PretextNetwork):
 
     reads_standard = True
     owner: Tensor
+    varying: Tensor
+    constant: Tensor
+    order: Tensor
 
     def __init__(
         self,
         owner: Tensor,
+        varying: Tensor,
         *,
         width: int,
         reconstruction_weight: float = 1.0,
@@ -82,8 +88,14 @@ class SwapPretext(PretextNetwork):
     ) -> None:
         super().__init__()
         self.reconstruction_weight, self.linear_up_to = reconstruction_weight, linear_up_to
-        size, self.n_columns = len(owner), int(owner.max()) + 1
-        self.register_buffer("owner", owner, persistent=False)
+        self.reads_all = len(varying) == len(owner)
+        columns, own = owner[varying].unique(return_inverse=True)
+        size, self.n_columns = len(varying), len(columns)
+        others = torch.ones_like(owner, dtype=torch.bool).index_fill(0, varying, value=False)
+        places = {"owner": own, "varying": varying, "constant": others.nonzero()[:, 0]}
+        places["order"] = torch.cat([varying, places["constant"]]).argsort()
+        for name, place in places.items():
+            self.register_buffer(name, place, persistent=False)
         self.layers = nn.ModuleList(
             [SteadyLinear(size, width), nn.Linear(width, width), nn.Linear(width, width)]
         )
@@ -91,24 +103,34 @@ class SwapPretext(PretextNetwork):
         self.detect = nn.Linear(width, self.n_columns)
         self.repair = nn.Linear(width, size)
 
+    def read(self, rows: Tensor) -> Tensor:
+        """Return what the network sees of standardised rows (n, S): channels (n, V), compressed."""
+        return compress(rows if self.reads_all else rows[:, self.varying], self.linear_up_to)
+
     def features(self, rows: Tensor) -> Tensor:
         """Return the activations of the last two layers (n, 2 * width) of standardised rows."""
-        return torch.cat(self._hidden(compress(rows, self.linear_up_to))[-2:], dim=1)
+        return torch.cat(self._hidden(self.read(rows))[-2:], dim=1)
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
         """Return the cross-entropy of the mask plus the reconstruction error."""
-        rows = compress(rows, self.linear_up_to)
+        rows = self.read(rows)
         corrupted, swapped = swap_columns(rows, self.owner, self.n_columns, random)
         hidden = self._hidden(corrupted)[-1]
         found = F.binary_cross_entropy_with_logits(self.detect(hidden), swapped.to(rows.dtype))
         error = F.smooth_l1_loss(self.repair(hidden), rows)
         return found + self.reconstruction_weight * error
 
-    def repair_error(self, rows: Tensor) -> Tensor:
-        """Return errors (n, S) of the reconstruction of standardised rows, compressed."""
-        rows = compress(rows, self.linear_up_to)
-        error: Tensor = self.repair(self._hidden(rows)[-1]) - rows
-        return error
+    def repair_error(self, rows: Tensor, features: Tensor) -> Tensor:
+        """Return errors (n, S) of the reconstruction of standardised rows, compressed.
+
+        `features` (n, F) are those that `features` returns of the rows. A channel that was constant
+        in training is reconstructed as 0.
+        """
+        error: Tensor = self.repair(features[:, self.n_features // 2 :]) - self.read(rows)
+        if self.reads_all:
+            return error
+        others = compress(rows[:, self.constant], self.linear_up_to)
+        return torch.cat([error, others], dim=1)[:, self.order]
 
     def _hidden(self, x: Tensor) -> list[Tensor]:
         activations = []

@@ -12,7 +12,55 @@ from augan.networks.fitted import FittedModule
 Fusion = Literal["top2", "mean", "max"]
 
 LOG_OFFSET = 0.01  # share of a head's median that is added before taking the logarithm
+TAIL = 0.1  # share of the held-out rows to which the tail is fitted
+TAIL_ROWS = 10  # least number of them
+N_KNOTS = 10  # intervals between quantiles, below the tail
+LEAST_MEAN = 0.05  # smallest mean excess of a tail, in logarithms of a score
+NARROW = 1e-3  # width of an interval between equal quantiles, as a share of all below the tail
 MAD_TO_DEVIATION = 1.4826  # median absolute deviation to standard deviation, if normal
+
+
+class NegativeLogP(FittedModule):
+    """Negative logarithm of the p-value of each head's score among held-out normal rows.
+
+    A p-value is the share of the held-out rows with a higher score. It is interpolated between
+    quantiles; beyond the highest quantile the scores are taken to have the tail of a Pareto
+    distribution, whose exponent is estimated from the held-out rows there (Hill 1975), so that it
+    also tells extreme rows apart.
+    """
+
+    floor: Tensor
+    starts: Tensor
+    widths: Tensor
+    slopes: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_buffers("floor", "starts", "widths", "slopes")
+
+    def fit(self, parts: Tensor) -> None:
+        """Fit quantiles and tails to scores (n, H) of held-out normal rows."""
+        self.floor = _offset(parts)
+        logs = (parts + self.floor).log()
+        share = max(TAIL, min(TAIL_ROWS / len(logs), 0.5))
+        levels = torch.linspace(0, 1 - share, N_KNOTS + 1).to(logs)
+        knots = _quantiles(logs, levels)  # (K + 1, H)
+        excess = (logs - knots[-1]).clamp(min=0)
+        mean = excess.sum(dim=0) / (excess > 0).sum(dim=0).clamp(min=1)
+        rises = -(1 - levels).log().diff()
+        least = NARROW * (knots[-1] - knots[0])
+        least = torch.where(least > 0, least, torch.full_like(least, NARROW))
+        widths = knots.diff(dim=0).maximum(least)
+        endless = torch.full_like(widths[:1], torch.inf)
+        self.starts, self.widths = knots.T.contiguous(), torch.cat([widths, endless]).T.contiguous()
+        slopes = torch.cat([rises[:, None] / widths, 1 / mean.clamp(min=LEAST_MEAN)[None]])
+        self.slopes = slopes.T.contiguous()
+
+    def forward(self, parts: Tensor) -> Tensor:
+        """Return -log p (B, H), at least 0."""
+        logs = (parts + self.floor).log().unsqueeze(2)
+        inside = (logs - self.starts).clamp(min=0).minimum(self.widths)
+        return (inside * self.slopes).sum(dim=2)
 
 
 class RobustScale(FittedModule):
@@ -28,8 +76,7 @@ class RobustScale(FittedModule):
 
     def fit(self, parts: Tensor) -> None:
         """Fit median and MAD of each head to scores (n, H) of held-out normal rows."""
-        usual = torch.where(_median(parts) > 0, _median(parts), parts.mean(dim=0))
-        self.floor = LOG_OFFSET * torch.where(usual > 0, usual, torch.ones_like(usual))
+        self.floor = _offset(parts)
         logs = (parts + self.floor).log()
         self.centre = _median(logs)
         spread = MAD_TO_DEVIATION * _median((logs - self.centre).abs())
@@ -73,12 +120,30 @@ class Conformal(FittedModule):
 
 
 def fuse(parts: Tensor, weights: Tensor, fusion: Fusion) -> Tensor:
-    """Return one score for each row (B,) of calibrated heads (B, H) with weights (H,)."""
+    """Return one score for each row (B,) of calibrated heads (B, H) with weights (H,).
+
+    The mean of -log p is Fisher's combination of tests, divided by their number (Fisher 1932).
+    """
     parts = parts * weights
     if fusion == "mean":
-        return parts.mean(dim=1)
+        return parts.sum(dim=1) / weights.sum()
     k = min(2 if fusion == "top2" else 1, parts.shape[1])
     return parts.topk(k, dim=1).values.mean(dim=1)
+
+
+def _offset(parts: Tensor) -> Tensor:
+    """Return what is added to the scores (n, H) of each head, so that they have logarithms."""
+    usual = torch.where(_median(parts) > 0, _median(parts), parts.mean(dim=0))
+    return LOG_OFFSET * torch.where(usual > 0, usual, torch.ones_like(usual))
+
+
+def _quantiles(values: Tensor, levels: Tensor) -> Tensor:
+    """Return quantiles (K, H) of values (n, H), interpolated."""
+    ordered = values.sort(dim=0).values
+    place = levels * (len(values) - 1)
+    below = place.floor().long()
+    above = (below + 1).clamp(max=len(values) - 1)
+    return torch.lerp(ordered[below], ordered[above], (place - below)[:, None])
 
 
 def _median(values: Tensor) -> Tensor:

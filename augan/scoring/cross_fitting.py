@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from augan.networks import PretextNetwork
-from augan.scoring.heads import fit_heads, score_heads
+from augan.scoring.head import Head
+from augan.scoring.heads import heads_in, score_heads
 from augan.scoring.maps import MapHead
-from augan.scoring.view import MAX_BATCH, View
+from augan.scoring.view import MAX_BATCH, Encoder, View
 from augan.training.rows import LazyRows, TrainingRows
 
 # raw rows, and the pretext network and encoding to use instead of the scorer's own
-MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, nn.Module | None], View]
+MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, Encoder | None], View]
 
 TRIM_ROUNDS = 2  # of scoring the training rows and excluding the highest-scoring
 
@@ -46,24 +47,41 @@ class CrossFitting:
 
     def scores(self, heads: nn.ModuleDict, rows: TrainingRows, chosen: Tensor) -> Tensor:
         """Return the scores (n, H) of the heads for the chosen rows (n,)."""
+        names = list(heads)
+
+        def score(view: View, fitted: Sequence[Head]) -> Tensor:
+            return score_heads(nn.ModuleDict(dict(zip(names, fitted, strict=True))), view)
+
+        parts = self.each(heads_in(heads), rows, chosen, score)
+        return torch.cat(parts)[by_fold(rows, chosen).argsort()]
+
+    def each(
+        self,
+        heads: Sequence[Head],
+        rows: TrainingRows,
+        chosen: Tensor,
+        function: Callable[[View, Sequence[Head]], Tensor],
+    ) -> list[Tensor]:
+        """Return the results of a function for the chosen rows (n,), fold by fold.
+
+        It gets views of rows, and copies of the heads that were fitted without their fold.
+        """
         parts: list[Tensor] = []
-        order: list[Tensor] = []
-        for fold in rows.folds[chosen].unique().tolist():
-            fitted = copy.deepcopy(heads)
+        for fold in folds_of(rows.folds[chosen]):
+            fitted = copy.deepcopy(list(heads))
             pretext = self.members[fold] if self.members else None
             encoder = rows.encoders[fold] if rows.encoders else None
-            learned = rows.trusted & (rows.folds != fold)
-            fit_heads(fitted, self.view(rows.raw[learned], pretext, encoder), self.random)
-            unseen = chosen[rows.folds[chosen] == fold]
-            for batch in unseen.split(MAX_BATCH):
-                parts.append(score_heads(fitted, self.view(rows.raw[batch], pretext, encoder)))
-            order.append(unseen)
-        return torch.cat(parts)[torch.cat(order).argsort()]
+            learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)], pretext, encoder)
+            for head in fitted:
+                head.fit(learned, self.random)
+            for batch in chosen[rows.folds[chosen] == fold].split(MAX_BATCH):
+                parts.append(function(self.view(rows.raw[batch], pretext, encoder), fitted))
+        return parts
 
     def maps(self, heads: Sequence[MapHead], rows: TrainingRows, chosen: Tensor) -> list[Tensor]:
         """Return the maps (n, h, w) of each head for the chosen rows (n,), fold by fold."""
         parts: list[list[Tensor]] = []
-        for fold in rows.folds[chosen].unique().tolist():
+        for fold in folds_of(rows.folds[chosen]):
             fitted = copy.deepcopy(list(heads))
             learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)], None, None)
             unseen = self.view(rows.raw[chosen[rows.folds[chosen] == fold]], None, None)
@@ -71,6 +89,17 @@ class CrossFitting:
                 head.fit(learned, self.random)
             parts.append([head.map(unseen) for head in fitted])
         return [torch.cat(maps) for maps in zip(*parts, strict=True)]
+
+
+def by_fold(rows: TrainingRows, chosen: Tensor) -> Tensor:
+    """Return chosen rows (n,) in the order of `CrossFitting.each`."""
+    folds = rows.folds[chosen]
+    return torch.cat([chosen[folds == fold] for fold in folds_of(folds)])
+
+
+def folds_of(folds: Tensor) -> list[int]:
+    """Return the folds among those of some rows (n,), without -1 for none."""
+    return [fold for fold in folds.unique().tolist() if fold >= 0]
 
 
 def without_highest_scoring(

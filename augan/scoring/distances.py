@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
+from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
+from scipy.linalg import eigh
 from sklearn.covariance import ledoit_wolf
-from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from augan.networks.layers import steady_product
 from augan.scoring.head import Head
-from augan.scoring.nearest import nearest_by
+from augan.scoring.nearest import GROUP, SPARE, smallest, spacing
 from augan.scoring.view import View
 
 MAX_FEATURES = 512  # if there are more, the covariance is that of principal components
 MAX_COMPONENTS = 200  # number of these principal components
-MAX_NEIGHBOUR_COMPONENTS = 64  # principal components in which neighbours are found
+MAX_DIRECTIONS = 128  # with variances of their own
+MAX_NEIGHBOUR_COMPONENTS = 32  # principal components in which neighbours are found
+MANY_COMPONENTS = 1024  # of rows themselves, of which each column may count
 SMALLEST_DEVIATION = 0.01  # smallest standard deviation of a feature, as a share of the mean one
-ROWS_PER_CENTRE = 4  # training rows per k-means centre
-KMEANS_ITERATIONS = 10
+SPACING_ROWS = 10  # neighbours of a row of the memory, whose mean distance is its spacing
+ROW_WEIGHT = 0.5  # of heads that compare rows themselves, without a network
 NEGLIGIBLE = 1e-3  # distances below this share of the rows' spread are dominated by rounding
 
 
@@ -41,35 +40,45 @@ class Distance(Head):
 class Mahalanobis(Distance):
     """Squared Mahalanobis distance of features, with a shrunk covariance (Ledoit and Wolf 2004).
 
-    If there are more than `MAX_FEATURES`, it is that of their principal components.
+    If there are more than `MAX_FEATURES`, it is that of their principal components. All directions
+    but the `MAX_DIRECTIONS` with the largest variances get the mean variance of the others; they
+    hardly differ after shrinkage.
     """
 
     mean: Tensor
-    whitening: Tensor
+    directions: Tensor
+    variances: Tensor
+    remainder: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_buffers("mean", "whitening")
+        self.add_buffers("mean", "directions", "variances", "remainder")
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Fit mean (F,) and whitening matrix (F, K) to the training features."""
-        features = self.features(view).double().cpu().numpy()
-        mean = features.mean(axis=0)
-        centred = features - mean
-        basis = np.eye(centred.shape[1])
+        """Fit mean (F,), directions (F, K) and variances (K,) to the training features."""
+        features = self.features(view).flatten(1)
+        self.mean = features.mean(dim=0)
+        centred, basis = features - self.mean, None
         if centred.shape[1] > MAX_FEATURES:
-            basis = _principal_components(centred, random, MAX_COMPONENTS)
-        covariance = np.eye(basis.shape[1])  # if all rows are equal
-        if centred.any():
-            covariance, _ = ledoit_wolf(centred @ basis, assume_centered=True)
-        values, vectors = np.linalg.eigh(covariance)
+            basis = principal_components(centred, random, MAX_COMPONENTS)
+            centred = centred @ basis
+        covariance = np.eye(centred.shape[1])  # if all rows are equal
+        if bool(centred.any()):
+            covariance, _ = ledoit_wolf(centred.cpu().numpy(), assume_centered=True)
+        values, vectors = np.linalg.eigh(covariance.astype(np.float64))
         values = np.maximum(values, values.max() * 1e-10)
-        self.mean = torch.from_numpy(mean).to(view.x)
-        self.whitening = torch.from_numpy(basis @ (vectors / np.sqrt(values))).to(view.x)
+        n_rest = max(len(values) - MAX_DIRECTIONS, 0) if basis is None else 0
+        found = torch.from_numpy(vectors[:, n_rest:]).to(features)
+        self.directions = found if basis is None else basis @ found
+        self.variances = torch.from_numpy(values[n_rest:]).to(features)
+        self.remainder = features.new_tensor(1 / values[:n_rest].mean() if n_rest else 0.0)
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        return steady_product(self.features(view) - self.mean, self.whitening).square().sum(dim=1)
+        rows = self.features(view) - self.mean
+        squares = steady_product(rows, self.directions).square()
+        rest = (rows.square().sum(dim=1) - squares.sum(dim=1)).clamp(min=0)
+        return (squares / self.variances).sum(dim=1) + rest * self.remainder
 
 
 class CriticMahalanobis(Mahalanobis):
@@ -113,52 +122,91 @@ class PretextDeviation(Distance):
 
 
 class Neighbours(Distance):
-    """Mean distance to the k nearest neighbours in a memory of training rows.
+    """Mean distance to the k nearest neighbours in a memory of training rows, by local spacing.
 
-    The memory (`bank`) holds the training rows or, if there are many, their k-means centres.
-    Distances are divided by the root mean square distance of the training rows to their mean. If
-    there are many features, distances are taken between principal components, with the norm of the
-    remainder as one more component.
+    The memory (`bank`) holds training rows, a random sample if there are many. Each distance to one
+    of its rows is divided by the square root of that row's own mean distance to its `SPACING_ROWS`
+    nearest neighbours in the memory, so that a distance counts for more where training rows lie
+    close together: a mild form of the local outlier factor (Breunig 2000). The neighbours are those
+    with the smallest quotients. Distances are in units of the root mean square distance of the
+    training rows to their mean. With more than `max_components` features, they are taken between
+    principal components, with the norm of the remainder as one more component.
     """
 
     centre: Tensor
     unit: Tensor
     basis: Tensor
     bank: Tensor
-    squares: Tensor
+    weights: Tensor
     has_memory = True
+    max_components: ClassVar[int] = MAX_NEIGHBOUR_COMPONENTS
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()
         self.n_neighbors, self.memory_size = n_neighbors, memory_size
-        self.add_buffers("centre", "unit", "basis", "bank", "squares")
+        self.add_buffers("centre", "unit", "basis", "bank", "weights")
+        self._known: tuple[Tensor, Tensor] | None = None
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Store at most `memory_size` rows or centres of `n_rows` training rows, or of all."""
+        """Store at most `memory_size` of `n_rows` training rows, or of all."""
         rows = self.features(view)
         self.centre = rows.mean(dim=0)
         centred = rows - self.centre
         spread = float(centred.square().sum(dim=1).mean().sqrt())
         self.unit = rows.new_tensor(spread if spread > 0 else 1.0)
         self.basis = rows.new_empty(rows.shape[1], 0)
-        if rows.shape[1] > MAX_NEIGHBOUR_COMPONENTS:
-            matrix = centred.double().cpu().numpy()
-            basis = _principal_components(matrix, random, MAX_NEIGHBOUR_COMPONENTS)
-            self.basis = torch.from_numpy(basis).to(rows)
-        most = min(ROWS_PER_CENTRE * self.memory_size, n_rows or len(rows))
+        if rows.shape[1] > self.max_components:
+            self.basis = principal_components(centred, random, self.max_components)
+        most = min(self.memory_size, n_rows or len(rows))
         if len(rows) > most:
             kept = np.sort(random.choice(len(rows), most, replace=False))
             rows = rows[torch.from_numpy(kept).to(rows.device)]
-        self.bank = _centres(self._compared(rows), self.memory_size, random)
-        self.squares = self.bank.square().sum(dim=1)
+        self.bank = self._compared(rows)
+        self.weights = spacing(self.bank, SPACING_ROWS, NEGLIGIBLE).rsqrt()
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
+        return self._nearest(self._compared(self.features(view)))[0].mean(dim=1)
+
+    def difference(self, view: View) -> Tensor:
+        """Return mean absolute differences (B, F) of features from those of the neighbours."""
         rows = self._compared(self.features(view))
-        # |x - b|^2 = |b|^2 - 2 x b + |x|^2; the last term is the same for all b
-        nearness = torch.addmm(self.squares, rows, self.bank.T, alpha=-2)
-        distances, _ = nearest_by(nearness, rows, self.bank, self.n_neighbors)
-        return (distances.square() + NEGLIGIBLE**2).sqrt().mean(dim=1)
+        differences = rows.unsqueeze(1) - self.bank[self._nearest(rows)[1]]
+        if self.basis.shape[1]:
+            differences = differences[..., :-1] @ self.basis.T
+        return differences.abs().mean(dim=1) * self.unit
+
+    def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distances by spacing (B, k) to the nearest rows of the memory, and indices."""
+        squares = rows.square().sum(dim=1, keepdim=True)
+        products = torch.cat([rows, squares, torch.ones_like(squares)], dim=1) @ self._factors()
+        k = min(self.n_neighbors, self.bank.shape[0])
+        spare = SPARE if k > 1 else 0  # another single neighbour is hardly farther
+        chosen = smallest(products, min(k + spare, self.bank.shape[0]))
+        distances = (rows.unsqueeze(1) - self.bank[chosen]).square().sum(dim=2)
+        quotients = (distances + NEGLIGIBLE**2).sqrt() * self.weights[chosen]
+        if k == 1:
+            return quotients, chosen
+        found, order = quotients.topk(k, dim=1, largest=False)
+        return found, chosen.gather(1, order)
+
+    def _factors(self) -> Tensor:
+        """Return what the product with [x, |x|^2, 1] makes squared distances by spacing of.
+
+        |x - b|^2 / s = |x|^2 / s - 2 x b / s + |b|^2 / s for a row b of the memory. Columns of
+        infinite distances are added, up to a multiple of `GROUP`. They are computed once.
+        """
+        known = self._known
+        if known is not None and known[0] is self.bank and known[1].device == self.bank.device:
+            return known[1]
+        squares = self.bank.square().sum(dim=1, keepdim=True)
+        parts = torch.cat([-2 * self.bank, torch.ones_like(squares), squares], dim=1)
+        factors = (parts * self.weights.square().unsqueeze(1)).T
+        missing = -self.bank.shape[0] % GROUP
+        nowhere = factors.new_zeros(factors.shape[0], missing)
+        nowhere[-1] = torch.inf
+        self._known = self.bank, torch.cat([factors, nowhere], dim=1)
+        return self._known[1]
 
     def _compared(self, rows: Tensor) -> Tensor:
         rows = (rows - self.centre) / self.unit
@@ -170,19 +218,19 @@ class Neighbours(Distance):
 
 
 class CriticNeighbours(Neighbours):
-    """Mean distance to the nearest training rows in the critic's features."""
+    """Distance to the nearest training rows in the critic's features."""
 
     needs, of = "gan", "f_x"
 
 
 class PretextNeighbours(Neighbours):
-    """Mean distance to the nearest training rows in the pretext network's features."""
+    """Distance to the nearest training rows in the pretext network's features."""
 
     needs, of = "pretext", "pretext_features"
 
 
 class RepairNeighbours(Neighbours):
-    """Mean distance to the nearest training rows between errors of column reconstruction.
+    """Distance to the nearest training rows between errors of column reconstruction.
 
     A column that cannot be predicted from the others has large errors in every row. The distance
     is large only if an error has an unusual size or sign.
@@ -192,31 +240,38 @@ class RepairNeighbours(Neighbours):
 
 
 class DataNeighbours(Neighbours):
-    """Mean distance to the nearest training rows between standardised rows, or pixels."""
+    """Distance to the nearest training rows between rows in units of ranges, or pixels."""
 
-    of = "standard"
-
-
-def _centres(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:
-    """Return rows (m, F), m <= n: the rows or, if they are more, their k-means centres."""
-    if len(rows) <= n:
-        return rows
-    seed = int(random.integers(2**31))
-    means = KMeans(n, init="random", n_init=1, max_iter=KMEANS_ITERATIONS, random_state=seed)
-    with threadpool_limits(1), warnings.catch_warnings():  # one thread, so results are reproducible
-        warnings.simplefilter("ignore", ConvergenceWarning)  # if rows are equal
-        means.fit(rows.cpu().numpy())
-    return torch.from_numpy(means.cluster_centers_).to(rows)
+    of, weight = "ranged", ROW_WEIGHT
+    max_components = MANY_COMPONENTS
 
 
-def _principal_components(
-    centred: np.ndarray, random: np.random.Generator, n_components: int
-) -> np.ndarray:
-    """Return an orthonormal basis (F, K) of at most `n_components` directions."""
+class QuantileNeighbours(Neighbours):
+    """Distance to the nearest training rows between rows whose numbers are normal quantiles."""
+
+    of, weight = "x", ROW_WEIGHT
+    max_components = MANY_COMPONENTS
+
+
+class QuantileMahalanobis(Mahalanobis):
+    """Mahalanobis distance of rows whose numbers are normal quantiles: a Gaussian copula."""
+
+    of, weight = "x", ROW_WEIGHT
+
+
+def principal_components(centred: Tensor, random: np.random.Generator, most: int) -> Tensor:
+    """Return an orthonormal basis (F, K) of the first principal components, at most `most`.
+
+    They are eigenvectors of the covariance of centred rows (n, F), or with fewer rows than
+    features from those of their inner products.
+    """
     n_rows, n_features = centred.shape
-    if (centred == centred[0]).all():  # all directions are equivalent
-        return np.linalg.qr(random.normal(size=(n_features, n_components)))[0]
-    seed = int(random.integers(2**31))
-    n_components = min(n_components, n_rows - 1)
-    pca = PCA(n_components, svd_solver="randomized", random_state=seed).fit(centred)
-    return np.asarray(pca.components_.T)
+    if not bool(centred.any()):  # all directions are equivalent
+        basis = np.linalg.qr(random.normal(size=(n_features, min(most, n_features))))[0]
+        return torch.from_numpy(basis).to(centred)
+    few = n_rows < n_features
+    products = (centred @ centred.T if few else centred.T @ centred).double().cpu().numpy()
+    n = min(most, max(n_rows - 1, 1), n_features)
+    span = len(products) - n, len(products) - 1
+    found = torch.from_numpy(eigh(products, subset_by_index=span)[1]).to(centred)
+    return torch.linalg.qr(centred.T @ found)[0] if few else found

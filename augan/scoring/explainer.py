@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -15,18 +17,18 @@ class Explainer(FittedModule):
 
     Parameters
     ----------
-    owners : tuple of Tensor
-        Column of each encoded channel, and of each standardised one.
+    owners : sequence of Tensor
+        For each kind of difference, the column of each of its channels.
     """
 
     usual: Tensor
 
-    def __init__(self, owners: tuple[Tensor, Tensor]) -> None:
+    def __init__(self, owners: Sequence[Tensor]) -> None:
         super().__init__()
         self.add_buffers("usual")
+        self.n_kinds = len(owners)
         self.n_columns = int(max(owner.max() for owner in owners if len(owner))) + 1
-        encoded, standard = owners
-        self.owners = torch.cat([encoded, standard + self.n_columns])
+        self.owners = torch.cat([own + i * self.n_columns for i, own in enumerate(owners)])
 
     def fit(self, differences: Tensor) -> None:
         """Fit the mean difference of each column."""
@@ -37,8 +39,8 @@ class Explainer(FittedModule):
     def forward(self, differences: Tensor) -> Tensor:
         """Return multiples of the mean difference, (B, columns)."""
         scaled = self._by_column(differences) / self.usual
-        return scaled.unflatten(1, (2, self.n_columns)).mean(dim=1)
+        return scaled.unflatten(1, (self.n_kinds, self.n_columns)).mean(dim=1)
 
     def _by_column(self, differences: Tensor) -> Tensor:
-        sums = differences.new_zeros(differences.shape[0], 2 * self.n_columns)
+        sums = differences.new_zeros(differences.shape[0], self.n_kinds * self.n_columns)
         return sums.index_add(1, self.owners.to(differences.device), differences)

@@ -15,6 +15,8 @@ from augan.scoring.distances import (
     PretextDeviation,
     PretextMahalanobis,
     PretextNeighbours,
+    QuantileMahalanobis,
+    QuantileNeighbours,
     RepairNeighbours,
 )
 from augan.scoring.head import Head
@@ -112,6 +114,8 @@ HEADS: dict[str, type[Head]] = {
     "critic_mahalanobis": CriticMahalanobis,
     "critic_neighbors": CriticNeighbours,
     "data_neighbors": DataNeighbours,
+    "quantile_mahalanobis": QuantileMahalanobis,
+    "quantile_neighbors": QuantileNeighbours,
     "pretext_mahalanobis": PretextMahalanobis,
     "pretext_neighbors": PretextNeighbours,
     "pretext_deviation": PretextDeviation,
@@ -125,7 +129,10 @@ HEADS: dict[str, type[Head]] = {
     "backbone_memory": BackboneMemory,
     "backbone_residual": BackboneResidual,
 }
-TABLE_HEADS = ("repair", "repair_neighbors", "surprise")  # for tables only
+TABLE_HEADS = (  # for tables only
+    *("repair", "repair_neighbors", "surprise"),
+    *("quantile_mahalanobis", "quantile_neighbors"),
+)
 BACKBONE_HEADS = ("backbone_memory", "backbone_residual")
 IMAGE_HEADS = (  # for images only
     *("transforms", "local_neighbors", "image_neighbors", "detail_restoration"),

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from augan.networks.fitted import FittedModule
 from augan.scoring.calibration import RobustScale
+from augan.scoring.distances import DataNeighbours
 from augan.scoring.head import Head
 from augan.scoring.nearest import nearest
 from augan.scoring.view import View
@@ -160,6 +161,24 @@ class ResidualMap(MapHead):
     def map(self, view: View) -> Tensor:
         """Return mean squared residuals (B, h, w)."""
         return _blurred((view.x - view.x_hat).square().mean(dim=1), SMOOTHING)
+
+
+class NeighbourMap(MapHead):
+    """Difference of the pixels from those of the nearest training images."""
+
+    share = 1.0
+
+    def __init__(self, neighbours: DataNeighbours) -> None:
+        super().__init__()
+        self.neighbours = neighbours
+
+    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
+        """Store training images."""
+        self.neighbours.fit(view, random, n_rows)
+
+    def map(self, view: View) -> Tensor:
+        """Return mean absolute differences (B, h, w)."""
+        return _blurred(view.as_image(self.neighbours.difference(view)).mean(dim=1), SMOOTHING)
 
 
 class Heatmap(FittedModule):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SPARE = 3  # candidates in addition to k, whose distances are computed exactly
+SPARE = 2  # candidates in addition to k, whose distances are computed exactly
+GROUP = 64  # values, in `smallest`
+SPACED_AT_ONCE = 1024  # rows
 
 
 def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[Tensor, Tensor]:
@@ -15,6 +17,39 @@ def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[
     """
     found = torch.cdist(rows, bank, compute_mode="use_mm_for_euclid_dist")
     return nearest_by(found, rows, bank, k, spare=spare)
+
+
+def smallest(values: Tensor, k: int) -> Tensor:
+    """Return the indices (n, k) of the smallest values (n, K) of each row, in no order.
+
+    The k smallest values are in the k groups with the smallest minima, so most groups are left
+    out after one pass, which is faster than to sort. K is a multiple of `GROUP`, or small.
+    """
+    n_values = values.shape[1]
+    if n_values % GROUP or n_values <= GROUP * k:
+        return values.topk(min(k, n_values), dim=1, largest=False).indices
+    grouped = values.unflatten(1, (-1, GROUP))
+    found = _lowest(grouped.amin(dim=2), k)
+    inside = grouped.gather(1, found.unsqueeze(2).expand(-1, -1, GROUP)).flatten(1)
+    place = _lowest(inside, k)
+    return found.gather(1, place // GROUP) * GROUP + place % GROUP
+
+
+def _lowest(values: Tensor, k: int) -> Tensor:
+    """Return the indices (n, k) of the smallest values (n, K) of each row."""
+    if k == 1:  # much faster
+        return values.argmin(dim=1, keepdim=True)
+    return values.topk(k, dim=1, largest=False).indices
+
+
+def spacing(bank: Tensor, k: int, floor: float) -> Tensor:
+    """Return the mean distance (K,) of each row of a memory (K, F) to its k nearest others.
+
+    `floor` is added, so that it is not 0 where rows are equal.
+    """
+    found = [nearest(rows, bank, k + 1, spare=0)[0] for rows in bank.split(SPACED_AT_ONCE)]
+    distances = torch.cat(found)  # the first one is that to the row itself
+    return distances[:, 1:].sum(dim=1) / max(distances.shape[1] - 1, 1) + floor
 
 
 def nearest_by(

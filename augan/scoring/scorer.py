@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from augan.codecs.image_encoder import ImageEncoder
 from augan.networks import Networks, PretextNetwork
-from augan.scoring.calibration import Conformal, Fusion, RobustScale, fuse
-from augan.scoring.cross_fitting import CrossFitting, without_highest_scoring
+from augan.scoring.calibration import Conformal, Fusion, NegativeLogP, fuse
+from augan.scoring.cross_fitting import CrossFitting, folds_of, without_highest_scoring
+from augan.scoring.distances import DataNeighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import fit_heads, heads_in, score_heads
-from augan.scoring.maps import Heatmap, MapHead, ResidualMap
+from augan.scoring.maps import Heatmap, MapHead, NeighbourMap, ResidualMap
 from augan.scoring.paper import PAPER_PARTS, PaperScore
-from augan.scoring.view import MAX_BATCH, View, fits
+from augan.scoring.view import MAX_BATCH, Encoder, View, fits
 from augan.training.rows import LazyRows, TrainingRows
 
 FIT_ROWS = 10_000  # training rows, at most, that the heads are fitted to
@@ -45,11 +45,14 @@ class AnomalyScorer(nn.Module):
         How the calibrated heads are combined into one score.
     owners : tuple of Tensor, optional
         Column of each encoded channel, and of each standardised one; tables only.
+    closest : DataNeighbours, optional
+        Nearest training rows for explanations, if there is neither a generator nor a head
+        "data_neighbors".
     """
 
     def __init__(
         self,
-        codec_module: nn.Module,
+        codec_module: Encoder,
         networks: Networks,
         inversion: nn.Module,
         *,
@@ -58,6 +61,7 @@ class AnomalyScorer(nn.Module):
         score: Literal["calibrated", "paper"] = "calibrated",
         fusion: Fusion = "top2",
         owners: tuple[Tensor, Tensor] | None = None,
+        closest: DataNeighbours | None = None,
     ) -> None:
         super().__init__()
         self.codec = codec_module
@@ -67,9 +71,18 @@ class AnomalyScorer(nn.Module):
         self.restoration, self.columns = networks.restoration, networks.columns
         self.score, self.fusion, self.paper = score, fusion, paper
         self.heads = nn.ModuleDict(heads if score == "calibrated" else {})
-        self.scale = RobustScale()
+        self.scale = NegativeLogP()
         self.conformal = Conformal()
-        self.explainer = Heatmap() if owners is None else Explainer(owners)
+        self.has_generator, self.own_closest = networks.has_generator, closest
+        self.explainer = self._explainer(owners)
+        self.device = torch.device("cpu")
+
+    def _explainer(self, owners: tuple[Tensor, Tensor] | None) -> Heatmap | Explainer:
+        if owners is None:
+            return Heatmap()
+        encoded, standard = owners
+        kinds = [encoded if self.has_generator else standard]
+        return Explainer(kinds + [standard] * (self.pretext is not None))
 
     @property
     def part_names(self) -> tuple[str, ...]:
@@ -78,6 +91,7 @@ class AnomalyScorer(nn.Module):
 
     def place(self, device: torch.device) -> AnomalyScorer:
         """Move all but the encoding and the p-values, which are float64, to `device`."""
+        self.device = device
         for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
             part.to(device)
         for network in (self.pretext, self.restoration, self.backbone):
@@ -85,6 +99,8 @@ class AnomalyScorer(nn.Module):
                 network.to(device)
         if self.columns is not None:
             self.columns.place(device)
+        if self.own_closest is not None:
+            self.own_closest.to(device)
         self.explainer.to(device)
         return self
 
@@ -109,7 +125,7 @@ class AnomalyScorer(nn.Module):
         self,
         raw: Tensor | LazyRows,
         pretext: PretextNetwork | None = None,
-        encoder: nn.Module | None = None,
+        encoder: Encoder | None = None,
     ) -> View:
         """Return a view of raw rows. It runs a network when a head first reads its output.
 
@@ -121,10 +137,9 @@ class AnomalyScorer(nn.Module):
         else:
             parts = [codec(batch) for batch in raw.split(MAX_BATCH)]
             encoded, standard = (torch.cat(part) for part in zip(*parts, strict=True))
-        device = next(self.generator.parameters()).device
         return View(
-            encoded.to(device),
-            standard.to(device),
+            encoded.to(self.device),
+            standard.to(self.device),
             inversion=self.inversion,
             generator=self.generator,
             critic=self.critic,
@@ -132,7 +147,7 @@ class AnomalyScorer(nn.Module):
             restoration=self.restoration,
             backbone=self.backbone,
             columns=self.columns,
-            codec=self.codec if isinstance(self.codec, ImageEncoder) else None,
+            codec=codec,
             raw=raw,
         )
 
@@ -168,20 +183,21 @@ class AnomalyScorer(nn.Module):
             calibrate are fitted without one. With more columns than rows, one more fold of rows
             makes unseen rows look nearer.
         """
-        rows = rows[_at_most(torch.arange(len(rows.raw)), FIT_ROWS, random)]
+        rows = rows[_to_fit_and_calibrate(rows.folds, n_calibration, random)]
         crossed = CrossFitting(self.view, members, random)
         if self.heads and trim > 0:
             rows = without_highest_scoring(
                 rows, trim, lambda kept, chosen: self._cross_fitted_scores(crossed, kept, chosen)
             )
         once = not self.heads or any(head.needs in TRAINED_ONCE for head in heads_in(self.heads))
-        calibrating = rows.held_out if once else torch.ones_like(rows.held_out)
+        calibrating = rows.held_out if once else rows.folds >= 0
         chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
             scores = self._cross_fitted_scores(crossed, rows, chosen)
             learned = rows.trusted & (rows.folds != 0) if leave_out else rows.trusted
             # as many rows as without a fold: among more rows, neighbours are nearer
-            n_rows = int(rows.trusted.sum() * (1 - 1 / len(rows.folds.unique())))
+            left = [rows.trusted & (rows.folds != fold) for fold in folds_of(rows.folds)]
+            n_rows = int(torch.stack(left).sum(dim=1).float().mean())
             fit_heads(self.heads, self.view(rows.raw[learned]), random, n_rows)
         else:
             scores = torch.cat([self(batch)[0] for batch in rows.raw[chosen].split(MAX_BATCH)])
@@ -191,16 +207,26 @@ class AnomalyScorer(nn.Module):
     def explanation_of(self, view: View) -> Tensor:
         """Return how unusual each column (B, columns), or pixel (B, height, width), is.
 
-        For tables, the squared differences to the reconstruction and the absolute ones to the
-        pretext network's reconstruction, as multiples of their means in held-out normal rows. For
+        For tables, differences as multiples of their means in held-out normal rows: the squared
+        ones to the generator's reconstruction, or without a generator the absolute ones to the
+        nearest training rows, and the absolute ones to the pretext network's reconstruction. For
         images, the mean of the heads' maps in robust z-scores; if no head has a map, the squared
-        residual of the reconstruction.
+        residual of the reconstruction, or the difference from the nearest training images.
         """
         if isinstance(self.explainer, Heatmap):
             heat: Tensor = self.explainer([head.map(view) for head in self._map_heads()])
             return heat
-        scaled: Tensor = self.explainer(self._differences(view))
+        heads = [] if self.has_generator else [self.closest]
+        scaled: Tensor = self.explainer(self._differences(view, heads))
         return scaled
+
+    @property
+    def closest(self) -> DataNeighbours:
+        """The nearest training rows, from which rows without a reconstruction differ."""
+        own = "data_neighbors" in self.heads
+        found = self.heads["data_neighbors"] if own else self.own_closest
+        assert isinstance(found, DataNeighbours)
+        return found
 
     def _fit_explainer(self, crossed: CrossFitting, rows: TrainingRows, n_calibration: int) -> None:
         unseen = rows.trusted & rows.held_out
@@ -210,9 +236,10 @@ class AnomalyScorer(nn.Module):
             maps = crossed.maps(self._map_heads(), rows, chosen[:FIT_MAPS])
             self.explainer.fit(maps, crossed.random)
         else:
-            batches = rows.raw[chosen].split(MAX_BATCH)
-            found = [self._differences(self.view(batch)) for batch in batches]
-            self.explainer.fit(torch.cat(found))
+            heads = [] if self.has_generator else [self.closest]
+            self.explainer.fit(torch.cat(crossed.each(heads, rows, chosen, self._differences)))
+        if self.own_closest is not None:
+            self.own_closest.fit(self.view(rows.raw[rows.trusted]), crossed.random)
 
     def _cross_fitted_scores(
         self, crossed: CrossFitting, rows: TrainingRows, chosen: Tensor
@@ -227,13 +254,33 @@ class AnomalyScorer(nn.Module):
 
     def _map_heads(self) -> list[MapHead]:
         found = [head for head in heads_in(self.heads) if isinstance(head, MapHead)]
-        return found or [ResidualMap()]
+        other = ResidualMap() if self.has_generator else NeighbourMap(self.closest)
+        return found or [other]
 
-    def _differences(self, view: View) -> Tensor:
-        residual = (view.x - view.x_hat).square()
-        if self.pretext is None:
-            return torch.cat([residual, torch.zeros_like(view.standard)], dim=1)
-        return torch.cat([residual, view.repair_error.abs()], dim=1)
+    def _differences(self, view: View, heads: Sequence[Head]) -> Tensor:
+        """Return the differences that explain a row of a table, of several kinds side by side.
+
+        `heads` has the head that finds the nearest training rows, if there is no generator.
+        """
+        parts = [head.difference(view) for head in heads if isinstance(head, DataNeighbours)]
+        if self.has_generator:
+            parts.append((view.x - view.x_hat).square())
+        if self.pretext is not None:
+            parts.append(view.repair_error.abs())
+        return torch.cat(parts, dim=1)
+
+
+def _to_fit_and_calibrate(folds: Tensor, n_calibration: int, random: np.random.Generator) -> Tensor:
+    """Return at most `FIT_ROWS` of all rows, or of those that are never left out and some others.
+
+    `folds` (n,) are the folds of the rows. Rows of no fold are never left out; at most
+    `n_calibration` of the others are returned then.
+    """
+    always = folds < 0
+    if not always.any():
+        return _at_most(torch.arange(len(folds)), FIT_ROWS, random)
+    learned = _at_most(always.nonzero()[:, 0], FIT_ROWS, random)
+    return torch.cat([learned, _at_most((~always).nonzero()[:, 0], n_calibration, random)])
 
 
 def _at_most(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:

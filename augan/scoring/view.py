@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from augan.codecs.image_encoder import ImageEncoder
+from augan.codecs.table_encoder import TableEncoder
 from augan.networks import Backbone, ColumnSurprise, Critic, PretextNetwork, RestorationNetwork
 from augan.networks.pretext import SwapPretext, TransformPretext
 from augan.training.rows import LazyRows
+
+Encoder = TableEncoder | ImageEncoder
 
 MAX_BATCH = 512  # rows, at most, that a network processes at once
 MAX_PIXELS = 2**21  # pixels of details, at most, that a network processes at once
@@ -26,7 +29,9 @@ class View:
     x : Tensor
         Encoded rows (B, D) or images (B, C, H, W).
     standard : Tensor
-        Standardised rows (B, S), between which distances are computed.
+        Standardised rows (B, S), which the pretext network of tables reads.
+    ranged : Tensor
+        Standardised rows (B, S), of tables in units of the columns' ranges.
     z, x_hat : Tensor
         Latents (B, latent_dim) and reconstructions G(z).
     z_hat : Tensor
@@ -62,7 +67,7 @@ class View:
         restoration: RestorationNetwork | None = None,
         backbone: Backbone | None = None,
         columns: ColumnSurprise | None = None,
-        codec: ImageEncoder | None = None,
+        codec: Encoder,
         raw: Tensor | LazyRows | None = None,
     ) -> None:
         self.x, self.standard = x, standard
@@ -91,10 +96,23 @@ class View:
         return _in_batches(self._critic.features, self.x_hat)
 
     @cached_property
+    def ranged(self) -> Tensor:  # noqa: D102
+        if isinstance(self._codec, ImageEncoder):
+            return self.standard
+        return self.standard / self._codec.range_units.to(self.standard.device)
+
+    @cached_property
+    def hidden(self) -> Tensor:
+        """Activations of the last two layers of a table's pretext network, (B, F)."""
+        assert isinstance(self._pretext, SwapPretext)
+        return _in_batches(self._pretext.features, self.standard)
+
+    @cached_property
     def pretext_features(self) -> Tensor:  # noqa: D102
         assert self._pretext is not None
-        rows = self.standard if self._pretext.reads_standard else self.x
-        return _in_batches(self._pretext.features, rows)
+        if self._pretext.reads_standard:
+            return self.hidden
+        return _in_batches(self._pretext.features, self.x)
 
     @cached_property
     def transform_nll(self) -> Tensor:  # noqa: D102
@@ -104,7 +122,7 @@ class View:
     @cached_property
     def repair_error(self) -> Tensor:  # noqa: D102
         assert isinstance(self._pretext, SwapPretext)
-        return _in_batches(self._pretext.repair_error, self.standard)
+        return self._pretext.repair_error(self.standard, self.hidden)
 
     @cached_property
     def surprise(self) -> Tensor:  # noqa: D102
@@ -135,14 +153,18 @@ class View:
 
     @cached_property
     def coarse(self) -> Tensor:  # noqa: D102
-        assert self._codec is not None
-        return self.standard.unflatten(1, self._codec.pooled)
+        return self.as_image(self.standard)
+
+    def as_image(self, pixels: Tensor) -> Tensor:
+        """Return pixels (B, C, h, w) in the order of standardised images (B, S)."""
+        assert isinstance(self._codec, ImageEncoder)
+        return pixels.unflatten(1, self._codec.pooled)
 
     def _of_details(
         self, function: Callable[[Tensor], Tensor], raw: Tensor | LazyRows | None = None
     ) -> Tensor:
         raw = self._raw if raw is None else raw
-        assert self._codec is not None and raw is not None
+        assert isinstance(self._codec, ImageEncoder) and raw is not None
         codec, device = self._codec, self.x.device
         at_once = max(1, MAX_PIXELS // (codec.detailed[0] * codec.detailed[1]))
         return _in_batches(lambda batch: function(codec.detail(batch).to(device)), raw, at_once)

@@ -10,9 +10,10 @@ import torch
 from sklearn.cluster import HDBSCAN
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
-from torch import Tensor, nn
+from torch import Tensor
 
 from augan._random import numpy_stream
+from augan.codecs.table_encoder import TableEncoder
 from augan.networks.pretext import compress
 
 MAX_CLUSTER = 1.5  # largest size of an excluded cluster, in multiples of the contamination
@@ -60,7 +61,8 @@ class TrainingRows:
     held_out : Tensor
         Whether it is held out from the GAN, for early stopping and calibration.
     folds : Tensor
-        Its fold in cross-fitting.
+        Its fold: networks and heads that are fitted without it score it for calibration. -1 is no
+        fold: the row is never left out.
     encoders : tuple of Module, default=()
         For tables with few rows, an encoding fitted without each fold. The model then keeps the
         parts that were fitted without the first fold.
@@ -70,7 +72,7 @@ class TrainingRows:
     trusted: Tensor
     held_out: Tensor
     folds: Tensor
-    encoders: tuple[nn.Module, ...] = ()
+    encoders: tuple[TableEncoder, ...] = ()
 
     def __getitem__(self, chosen: Tensor) -> TrainingRows:
         """Return a selection of the rows."""
@@ -81,16 +83,22 @@ class TrainingRows:
 def split_rows(
     raw: Tensor | LazyRows, trusted: Tensor, *, validation_fraction: float, n_folds: int, seed: int
 ) -> TrainingRows:
-    """Split raw rows at random; trusted and other rows are split in the same shares."""
+    """Split raw rows at random; trusted and other rows are split in the same shares.
+
+    With one fold, it is the held-out rows; otherwise each row is in one of the folds.
+    """
     n = len(raw)
     order = torch.from_numpy(numpy_stream(seed, "split").permutation(n))
     learned, left_out = order[trusted[order]], order[~trusted[order]]
-    held_out, folds = torch.zeros(n, dtype=torch.bool), torch.empty(n, dtype=torch.long)
+    held_out, folds = torch.zeros(n, dtype=torch.bool), torch.full((n,), -1)
     n_held_out = round(validation_fraction * len(learned))
     held_out[learned[: min(max(1, n_held_out), len(learned) - 1)]] = True
     held_out[left_out[: round(validation_fraction * len(left_out))]] = True
-    for part in (learned, left_out):
-        folds[part] = torch.arange(len(part)) % min(n_folds, len(learned))
+    if n_folds == 1:
+        folds[held_out] = 0
+    else:
+        for part in (learned, left_out):
+            folds[part] = torch.arange(len(part)) % min(n_folds, len(learned))
     return TrainingRows(raw, trusted, held_out, folds)
 
 

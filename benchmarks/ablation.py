@@ -30,7 +30,8 @@ from running import add_common_options, add_parts, parse, run, run_missing, thre
 from augan import FAnoGAN
 from augan.codecs.table import TableCodec
 from augan.models.config import TABLE_HEADS, DetectorConfig, detector_config
-from augan.models.detector import DetectorModel, pretext_networks
+from augan.models.detector import DetectorModel
+from augan.models.detector_parts import pretext_networks
 from augan.models.detector_training import (
     fit_scorer,
     plan_phases,

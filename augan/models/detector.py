@@ -11,25 +11,20 @@ from torch import Tensor, nn
 
 from augan.codecs.codec import Codec
 from augan.codecs.spec import ImageSpec
-from augan.codecs.table import TableCodec
-from augan.exceptions import ParameterError, shown
-from augan.inversion import EncoderInversion, SearchInversion
+from augan.inversion import SearchInversion
 from augan.io.tensors import check_like
 from augan.models.config import DetectorConfig
+from augan.models.detector_parts import build_scorer, check_heads, pretext_networks
 from augan.networks import (
     ColumnSurprise,
     Networks,
-    PretextNetwork,
     build_backbone,
     build_networks,
-    build_pretext,
     build_restoration,
     no_networks,
 )
-from augan.networks.absent import AbsentNetwork, refuse
-from augan.scoring.distances import DataNeighbours
-from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
-from augan.scoring.paper import AnoGANScore, FAnoGANScore
+from augan.networks.absent import refuse
+from augan.scoring.heads import HEADS
 from augan.scoring.scorer import AnomalyScorer
 from augan.training.rows import LazyRows
 
@@ -97,7 +92,7 @@ class DetectorModel:
             networks.columns = ColumnSurprise()
         if config.backbone is not None:
             networks.backbone = build_backbone(config.backbone)
-        return cls(config, codec, networks, _build_scorer(config, codec, networks, seed), seed)
+        return cls(config, codec, networks, build_scorer(config, codec, networks, seed), seed)
 
     @property
     def device(self) -> torch.device:
@@ -141,15 +136,22 @@ class DetectorModel:
     ) -> list[Tensor]:
         """Apply a function to chunks of equal size and concatenate each of its results.
 
-        The last chunk is padded, to `FEW` rows if it has no more. Results of a row therefore do
-        not depend on the number of rows.
+        The last chunk is padded. Results of a row therefore do not depend on the number of rows.
         """
         results = []
         for rows in raw.split(self.config.chunk):
-            size = FEW if len(rows) <= FEW else self.config.chunk
+            size = self._size_of_chunk(len(rows))
             padded = rows[torch.arange(size).clamp(max=len(rows) - 1)] if size > len(rows) else rows
             results.append([part[: len(rows)].cpu() for part in function(padded)])
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
+
+    def _size_of_chunk(self, n_rows: int) -> int:
+        """Return the size to which a chunk of rows is padded: small for a few rows of a table.
+
+        Convolutions, searches and column networks round in another way in chunks of another size.
+        """
+        same = not (self.is_image or self.config.searches or self.networks.columns is not None)
+        return FEW if same and n_rows <= FEW else self.config.chunk
 
     def assess(self, raw: Tensor, *, explain: bool) -> list[Tensor]:
         """Return scores (n,), score parts (n, H) and, with `explain`, explanations of raw rows.
@@ -225,76 +227,3 @@ class DetectorModel:
             search.n_steps = n_steps
         if score.shape != (1,) or not torch.isfinite(score).all():
             raise ValueError("a test row has no finite score")
-
-
-def pretext_networks(
-    config: DetectorConfig, codec: Codec, n_networks: int, seed: int
-) -> list[PretextNetwork]:
-    """Return untrained pretext networks; the first does not depend on their number."""
-    places = None
-    if isinstance(codec, TableCodec):
-        places = codec.module.standard_owner, codec.module.varying
-    return build_pretext(
-        codec.spec,
-        places,
-        width=config.width,
-        n_networks=n_networks,
-        seed=seed,
-        reconstruction_weight=config.reconstruction_weight,
-        linear_up_to=config.linear_up_to,
-    )
-
-
-def check_heads(config: DetectorConfig, codec: Codec) -> None:
-    """Check that heads and backbone are available for the kind of data.
-
-    Raises
-    ------
-    ParameterError
-        If one is not.
-    """
-    images, heads = codec.kind == "image", set(config.heads)
-    given = f"heads={shown(config.heads)}"
-    if wrong := heads & set(TABLE_HEADS if images else IMAGE_HEADS):
-        kind = "tables" if images else "images"
-        raise ParameterError(f"{given}: {shown(min(wrong))} is for {kind} only")
-    if config.backbone is not None and not images:
-        raise ParameterError(f"backbone={shown(config.backbone)}: is for images only")
-    if (deep := heads & set(BACKBONE_HEADS)) and config.backbone is None:
-        raise ParameterError(f"{given}: {shown(min(deep))} needs backbone")
-
-
-def _build_scorer(
-    config: DetectorConfig, codec: Codec, networks: Networks, seed: int
-) -> AnomalyScorer:
-    paper: FAnoGANScore | AnoGANScore = FAnoGANScore(config.kappa)
-    inversion: nn.Module
-    if not config.generator:
-        inversion = AbsentNetwork()
-    elif networks.encoder is not None:
-        inversion = EncoderInversion(networks.encoder)
-    else:
-        assert config.search_steps is not None
-        inversion = SearchInversion(
-            networks.generator,
-            networks.critic,
-            latent_dim=networks.latent_dim,
-            n_steps=config.search_steps,
-            lr=config.search_lr,
-            feature_weight=config.feature_weight,
-            seed=seed,
-        )
-        paper = AnoGANScore(config.feature_weight)
-    sizes = {"n_neighbors": config.n_neighbors, "memory_size": config.memory_size}
-    explains = config.generator or "data_neighbors" in config.heads
-    return AnomalyScorer(
-        codec.module,
-        networks,
-        inversion,
-        heads={name: build_head(name, **sizes) for name in config.heads},
-        paper=paper,
-        score=config.scoring,
-        fusion=config.fusion,
-        owners=codec.owners(),
-        closest=None if explains else DataNeighbours(**sizes),
-    ).eval()

@@ -16,7 +16,8 @@ from augan.codecs.image import MAX_SIDE, ImageCodec
 from augan.codecs.table import TableCodec
 from augan.inputs.reading import Data
 from augan.models.config import codec_values, for_rows, n_folds
-from augan.models.detector import DetectorModel, pretext_networks
+from augan.models.detector import DetectorModel
+from augan.models.detector_parts import pretext_networks
 from augan.models.surprise_training import surprise_phase
 from augan.networks import PretextNetwork
 from augan.scoring.distances import Distance

@@ -16,10 +16,10 @@ from augan.networks.pretext import MAX_SWAPPED, SwapPretext
 class SwapStack:
     """Pretext networks of equal size, whose weights lie in one tensor.
 
-    Matrix products are in bfloat16 where the processor has instructions for it, which makes no
-    difference to scores that can be measured; weights and their updates are in float32. One batched matrix product takes the place of one product for each network, one step of the
-    optimiser changes all weights, and the gradient is computed without autograd. The weights of
-    the networks are views of the stack's, so the networks are always up to date.
+    One batched matrix product takes the place of one product for each network, one step of the
+    optimiser changes all weights, and the gradient is computed without autograd. Products are in
+    bfloat16 where the processor has instructions for it; weights and their updates are in float32.
+    The weights of the networks are views of the stack's, so the networks are always up to date.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ TAIL_ROWS = 10  # least number of them
 N_KNOTS = 10  # intervals between quantiles, below the tail
 LEAST_MEAN = 0.05  # smallest mean excess of a tail, in logarithms of a score
 NARROW = 1e-3  # width of an interval between equal quantiles, as a share of all below the tail
+ENDLESS = 1e6  # width of the tail
 MAD_TO_DEVIATION = 1.4826  # median absolute deviation to standard deviation, if normal
 
 
@@ -51,7 +52,7 @@ class NegativeLogP(FittedModule):
         least = NARROW * (knots[-1] - knots[0])
         least = torch.where(least > 0, least, torch.full_like(least, NARROW))
         widths = knots.diff(dim=0).maximum(least)
-        endless = torch.full_like(widths[:1], torch.inf)
+        endless = torch.full_like(widths[:1], ENDLESS)
         self.starts, self.widths = knots.T.contiguous(), torch.cat([widths, endless]).T.contiguous()
         slopes = torch.cat([rises[:, None] / widths, 1 / mean.clamp(min=LEAST_MEAN)[None]])
         self.slopes = slopes.T.contiguous()

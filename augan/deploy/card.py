@@ -76,6 +76,8 @@ def _inputs(facts: dict[str, Any]) -> list[str]:
 
 
 def _drawn_from(facts: dict[str, Any]) -> str:
+    if facts.get("codes") is None and facts.get("latent_dim") is None:
+        return "- Fitted without a generator"
     if facts.get("codes") is None:
         return f"- Latents: {facts['latent_dim']} dimensions"
     sizes = [one["values"] + len(one["members"]) + one["missing"] for one in facts["codes"]]

@@ -68,7 +68,7 @@ def _drawn_from(model: ExportableModel) -> dict[str, Any]:
     """Return the dimensions of the latents, or the codes of the columns."""
     if model.columns is None:
         assert model.networks is not None
-        return {"latent_dim": model.networks.latent_dim}
+        return {"latent_dim": model.networks.latent_dim or None}
     relations, arrays = relations_state(model.columns.relations)
     relations["arrays"] = {name: array.tolist() for name, array in arrays.items()}
     return {

@@ -115,7 +115,10 @@ class Facts(Part):
         found = dict(self)
         table, scores = self.kind == "table", self.part == "scorer"
         needed = ["columns", "labels"] if table else ["image"]
-        needed += ["latent_dim"] if self.codes is None else ["classes"]
+        if self.codes is not None:
+            needed += ["classes"]
+        elif not scores:  # a scorer may have been fitted without a generator
+            needed += ["latent_dim"]
         needed += ["chunk"] if self.part != "generator" else []
         needed += ["score", "fusion", "parts", "weights", "threshold"] if scores else []
         needed += ["n_calibration"] if scores else []

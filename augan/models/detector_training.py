@@ -27,7 +27,7 @@ from augan.training.monitor import Callback
 from augan.training.phases import EncoderPhase, GANPhase
 from augan.training.pretext_phase import PretextPhase
 from augan.training.restoration import RestorationPhase
-from augan.training.rows import LazyRows, TrainingRows, in_small_clusters, split_rows
+from augan.training.rows import LazyRows, TrainingRows, split_rows, suspicious
 from augan.training.steps import TrainingConfig
 from augan.training.trainer import PlannedPhase
 
@@ -81,7 +81,7 @@ def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
     if not isinstance(config.contamination, str):
         standard = model.standardised(raw)
         random = numpy_stream(model.seed, "trust")
-        trusted = ~in_small_clusters(standard, config.contamination, random)
+        trusted = ~suspicious(standard, config.contamination, random)
     return split_rows(
         LazyRows(raw) if model.is_image else raw,
         trusted,

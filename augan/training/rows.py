@@ -24,6 +24,7 @@ MIN_CLUSTER, CORE_ROWS = 5, 15  # min_cluster_size and min_samples of HDBSCAN
 MIN_HELD_OUT = 64  # held-out rows of a class; smaller classes have none
 MAX_CLUSTERED = 4096  # rows
 OUTLYING = 2.0  # rows that are excluded as outlying, in multiples of the contamination
+MOST_OUTLYING = 0.25  # largest share of them
 
 Floats = NDArray[np.float32]
 
@@ -113,24 +114,24 @@ def suspicious(standard: Tensor, contamination: float, random: np.random.Generat
     n_components = min(CLUSTER_COMPONENTS, *reference.shape)
     pca = PCA(n_components, svd_solver="randomized", random_state=int(random.integers(2**31)))
     reduced, every = pca.fit_transform(reference), pca.transform(rows)
-    found = in_small_clusters(reduced, every, contamination) | outlying(
-        reduced, every, contamination
-    )
-    return torch.from_numpy(found)
+    clustered = in_small_clusters(reduced, every, contamination)
+    return torch.from_numpy(clustered | outlying(reduced, every, contamination))
 
 
 def outlying(reference: Floats, rows: Floats, contamination: float) -> NDArray[np.bool_]:
     """Return which rows (n, F) have the highest local outlier factors (Breunig 2000).
 
-    They are `OUTLYING` times as many as the anomalies that are expected. Anomalies that resemble
-    each other have no low density among themselves; so the neighbours, of all rows in `reference`
-    (m, F), are more than all of them.
+    They are `OUTLYING` times as many as the anomalies that are expected, and a quarter of all rows
+    at most. Anomalies that resemble each other have no low density among themselves; so the
+    neighbours, of all rows in `reference` (m, F), are more than all of them.
     """
     k = max(MIN_CLUSTER, round(OUTLYING * contamination * len(reference)))
     if k >= len(reference) - 1:
         return np.zeros(len(rows), dtype=bool)
     factors = -LocalOutlierFactor(k, novelty=True).fit(reference).score_samples(rows)
-    return factors > np.quantile(factors, max(1 - OUTLYING * contamination, 0.5))
+    share = min(OUTLYING * contamination, MOST_OUTLYING)
+    outside: NDArray[np.bool_] = factors > np.quantile(factors, 1 - share)
+    return outside
 
 
 def in_small_clusters(reference: Floats, rows: Floats, contamination: float) -> NDArray[np.bool_]:

@@ -1,13 +1,15 @@
-"""Tables with more columns than rows: uniformity of p-values, and detection.
+"""Wide tables, and tables of zeros and ones: detection beside KNN, and uniformity of p-values.
 
-Each set has 300 normal training rows. Generated sets have 2,000 columns, or 1,555 binary ones: ten
+Each set has 300 normal training rows; "more people" and "pairs" have 2,000 and 800, and sets of
+features 60 % of the good ones. Generated sets have 2,000 columns, or 1,555 binary ones: ten
 factors and noise, with normal or heavy tails (Student's t with three degrees of freedom), blocks of
 20 correlated columns, binary columns with rates of their own or those of six groups. Their
 anomalies have columns permuted among rows, noise of half a standard deviation, or one in twenty
-binary values flipped. Real sets: trousers among dresses of Fashion-MNIST (784 pixels, above 127 or
-not), ResNet-18 features of hazelnuts (MVTec-AD; above their median or not), and people of Adult
-with low against high income (one-hot). The GAN, which the scores do not use, is trained for one
-step. Each fit is a line of results/wide.jsonl.
+binary values flipped. Real sets: clothes of one class among those of another (Fashion-MNIST; 784
+pixels, above 127 or not); ResNet-18 features of good and defective parts (MVTec-AD; 512 columns,
+above their median or not, or 1,536, above three quantiles or not); people of Adult with low against
+high income (one-hot, or pairs of categories, 1,500 columns). PyOD's KNN with one and with five
+neighbours gets the same rows, standardised. Each fit is a line of results/wide.jsonl.
 
     python benchmarks/wide.py --data DIR [--seeds 2] [--sets low_rank ...]
     python benchmarks/wide.py --report
@@ -19,6 +21,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +30,10 @@ import pandas as pd
 from calibration import p_value_sets, p_value_table
 from data import ADULT_COLUMNS
 from formatting import markdown_table
-from measuring import GAN_UNUSED, measure_augan, sizes
+from measuring import measure_augan, quality, sizes, timed
 from numpy.typing import NDArray
 from panel import make_panel
+from peers import encode, make_peer
 from results import FOLDER, Result, read
 from running import add_common_options, parse, run, run_missing, threads
 
@@ -36,7 +41,11 @@ Rows = NDArray[np.float64]
 Split = tuple[Rows, Rows, Rows]  # training rows, other normal ones, anomalies
 
 KEY = ("set", "seed", "method")
+PEERS = ("KNN", "KNN (1 neighbour)")
 N_TRAIN, N_NORMAL, N_ANOMALIES = 300, 1000, 300
+CATEGORIES = ("hazelnut", "bottle", "carpet", "screw", "zipper", "tile", "pill", "cable")
+THRESHOLDS = (0.3, 0.6, 0.9)  # quantiles
+PAIRS = 1500  # columns
 N_FACTORS, BLOCK, N_GROUPS, FLIPPED = 10, 20, 6, 0.05
 
 
@@ -60,27 +69,36 @@ def _arguments() -> argparse.Namespace:
 def _jobs(arguments: argparse.Namespace) -> Iterator[tuple[Result, Split]]:
     for seed in range(arguments.seeds):
         for name in arguments.sets:
-            random = np.random.default_rng(seed)
-            yield {"set": name, "seed": seed, "method": "augan"}, SETS[name](arguments.data, random)
+            split = SETS[name](arguments.data, np.random.default_rng(seed))
+            for method in ("augan", *PEERS):
+                yield {"set": name, "seed": seed, "method": method}, split
 
 
 def _measure(job: Result, split: Split) -> list[Result]:
     train, normal, odd = split
     test, y = np.concatenate([normal, odd]), np.repeat([0, 1], [len(normal), len(odd)])
-    detector, figures = measure_augan(train, test, y, job["seed"], **GAN_UNUSED)
+    if job["method"] in PEERS:
+        peer = make_peer(job["method"], train.shape[1], job["seed"])
+        known, seen = encode(train, test)
+        fitting, _ = timed("fit", peer.fit, known)
+        return [sizes(train, test, y) | quality(y, peer.decision_function(seen)) | fitting]
+    detector, figures = measure_augan(train, test, y, job["seed"])
     p = detector.p_value(odd)
     flagged = {str(level): round(float((p <= level).mean()), 4) for level in (0.05, 0.1)}
     return [sizes(train, test, y) | figures | {"flagged_anomalies": flagged}]
 
 
 def _report(lines: list[Result]) -> str:
-    panel = make_panel(lines, sorted({line["seed"] for line in lines}), ["augan"])
-    header = ["set", "columns", "AUROC", "anomalies with p <= 0.05", "p <= 0.1", "CPU seconds"]
+    panel = make_panel(lines, sorted({line["seed"] for line in lines}), ["augan", *PEERS])
+    auroc = panel.by_set("auroc")
+    header = ["set", "columns", *panel.methods, "augan - the better KNN"]
+    header += ["anomalies with p <= 0.05", "p <= 0.1", "CPU seconds"]
     rows = []
-    for name in panel.sets:
+    for name, own in zip(panel.sets, auroc, strict=True):
         fits = [panel.lines[name, seed, "augan"] for seed in panel.seeds]
         found = [np.mean([fit["flagged_anomalies"][level] for fit in fits]) for level in LEVELS]
-        row = [name, str(fits[0]["columns"]), f"{np.mean([fit['auroc'] for fit in fits]):.3f}"]
+        row = [name, str(fits[0]["columns"]), *(f"{value:.3f}" for value in own)]
+        row += [f"{own[0] - own[1:].max():+.3f}"]
         row += [f"{share:.2f}" for share in found]
         rows.append([*row, f"{np.mean([fit['fit_seconds'] for fit in fits]):.0f}"])
     parts = (p_value_table(panel), p_value_sets(panel, "augan"), markdown_table(header, rows))
@@ -137,30 +155,41 @@ def _groups_of_ones(n: int, random: np.random.Generator) -> Rows:
     return (random.random((n, 1555)) < rates[random.integers(0, N_GROUPS, n)]).astype(np.float64)
 
 
-def _pixels(folder: Path, random: np.random.Generator) -> Split:
+def _pixels(folder: Path, random: np.random.Generator, normal: int, odd: int) -> Split:
     with np.load(folder / "fashion_mnist" / "fashion_mnist.npz") as data:
         images, labels = data["x_test"], data["y_test"]
-        dresses = np.concatenate(
-            [data["x_train"][data["y_train"] == 3][:1000], images[labels == 3]]
+        known = np.concatenate(
+            [data["x_train"][data["y_train"] == normal][:1000], images[labels == normal]]
         )
-    as_rows = [(part > 127).reshape(len(part), -1).astype(np.float64) for part in (dresses, images)]
-    return _dealt(random, as_rows[0], as_rows[1][labels == 1])
+    as_rows = [(part > 127).reshape(len(part), -1).astype(np.float64) for part in (known, images)]
+    return _dealt(random, as_rows[0], as_rows[1][labels == odd])
 
 
-def _features(folder: Path, random: np.random.Generator) -> Split:
-    with np.load(folder / "adbench_mvtec_resnet18" / "MVTec-AD_hazelnut.npz") as data:
+def _features(
+    folder: Path, random: np.random.Generator, category: str, thresholds: tuple[float, ...]
+) -> Split:
+    with np.load(folder / "adbench_mvtec_resnet18" / f"MVTec-AD_{category}.npz") as data:
         rows, y = data["X"], data["y"]
-    rows = (rows > np.median(rows, axis=0)).astype(np.float64)
-    return _dealt(random, rows[y == 0], rows[y == 1])
+    parts = [rows > np.quantile(rows, threshold, axis=0) for threshold in thresholds]
+    binary = np.concatenate(parts, axis=1).astype(np.float64)
+    good = binary[y == 0]
+    return _dealt(random, good, binary[y == 1], min(N_TRAIN, round(0.6 * len(good))))
 
 
-def _people(folder: Path, random: np.random.Generator) -> Split:
+def _people(
+    folder: Path, random: np.random.Generator, n_train: int = N_TRAIN, *, pairs: bool = False
+) -> Split:
     file = folder / "tabular" / "adult" / "adult-train.csv"
     frame = pd.read_csv(file, names=ADULT_COLUMNS, skipinitialspace=True)
     texts = frame.select_dtypes(exclude="number").drop(columns="income")
-    rows = pd.get_dummies(texts).to_numpy(np.float64)
-    rich = frame["income"].str.startswith(">").to_numpy()
-    return _dealt(random, rows[~rich], rows[rich])
+    if pairs:
+        couples = list(combinations(texts.columns, 2))
+        texts = pd.concat([texts[a] + " " + texts[b] for a, b in couples], axis=1, keys=couples)
+    found = pd.get_dummies(texts)
+    if pairs:
+        found = found[found.columns[np.argsort(-found.sum().to_numpy(), kind="stable")[:PAIRS]]]
+    rows, rich = found.to_numpy(np.float64), frame["income"].str.startswith(">").to_numpy()
+    return _dealt(random, rows[~rich], rows[rich], n_train)
 
 
 SETS: dict[str, Callable[[Path, np.random.Generator], Split]] = {
@@ -169,10 +198,15 @@ SETS: dict[str, Callable[[Path, np.random.Generator], Split]] = {
     "blocks": _made(_blocks),
     "ones": _made(_ones),
     "groups_of_ones": _made(_groups_of_ones),
-    "pixels": _pixels,
-    "features": _features,
     "people": _people,
+    "more people": partial(_people, n_train=2000),
+    "pairs": partial(_people, n_train=800, pairs=True),
 }
+for normal, odd in ((3, 1), (0, 6), (9, 7)):
+    SETS[f"pixels {normal} {odd}"] = partial(_pixels, normal=normal, odd=odd)
+for category in CATEGORIES:
+    for name, thresholds in (("features", (0.5,)), ("thresholds", THRESHOLDS)):
+        SETS[f"{name} {category}"] = partial(_features, category=category, thresholds=thresholds)
 
 if __name__ == "__main__":
     run(main)

@@ -90,15 +90,16 @@ class DetectorParameters(CommonParameters):
         or_value("auto", integer(1, ROWS)),
         '"auto" or int',
         """Number of neighbours whose mean distance the neighbour heads take.
-        "auto" is 1; 5 for tables with more than 256 columns, or more columns than rows, and where
-        `contamination` is given.""",
+        "auto" is 1; 5 for images of up to 64 pixels, for tables with more than 256 columns or more
+        columns than rows, and where `contamination` is given.""",
     )
     memory_size: str | int = parameter(
         "auto",
         or_value("auto", integer(1, ROWS)),
         '"auto" or int',
         """Largest number of rows, or patches, in the memory of each neighbour head.
-        With more training rows, the memory is a random sample. "auto" is 4096.""",
+        With more training rows, the memory is a random sample. "auto" is 2048 for tables, 4096 for
+        images.""",
     )
     contamination: str | float = parameter(
         "auto",

@@ -99,14 +99,15 @@ TABLE_GAN = {
     **{"width": 256, "batch_size": 128, "n_critic": 2, "architecture": "conv"},
     **{"spectral_norm": False, "lr_generator": 2e-4, "lr_critic": 1e-3, "betas": (0.5, 0.9)},
 }
-NEIGHBORS = {"n_neighbors": 1, "memory_size": 2048}
+TABLE_NEIGHBORS = {"n_neighbors": 1, "memory_size": 2048}
+IMAGE_NEIGHBORS = {"n_neighbors": 5, "memory_size": 4096}
 IMAGE_CODEC = {"image_size": None, "detail_size": 128, "standardize_images": False}
 # Photographs are larger than the images of the networks: they are scored by coarse pixels and by
 # details. Objects are at the same place in each photograph, so one nearest neighbour is enough.
 PHOTOGRAPH_CODEC = {"image_size": 32, "detail_size": 128, "standardize_images": True}
 IMAGE = {
     **IMAGE_GAN,
-    **NEIGHBORS,
+    **IMAGE_NEIGHBORS,
     **{"pretext_steps": 800, "restoration_steps": 2000, "column_steps": MAX_COLUMN_STEPS},
     **{"n_folds": None, "chunk": 128},
     "heads": ("transforms", "pretext_neighbors", "data_neighbors"),
@@ -114,7 +115,7 @@ IMAGE = {
 }
 PHOTOGRAPH = {
     **IMAGE,
-    **{"n_folds": 10, "chunk": 16},
+    **{"n_neighbors": 1, "n_folds": 10, "chunk": 16},
     "heads": ("local_neighbors", "image_neighbors", "detail_restoration"),
     "fusion": "top2",
 }
@@ -234,7 +235,7 @@ def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
     heads = TABLE_HEADS + ("pretext_deviation",) * codec.is_mixed
     return {
         **TABLE_GAN,
-        **NEIGHBORS,
+        **TABLE_NEIGHBORS,
         **({"n_neighbors": WIDE_NEIGHBORS} if wide else {}),
         "latent_dim": min(max(2, round(n_varying / 4)), 32),
         "max_steps": 2000 if paper else 1000,

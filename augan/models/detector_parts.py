@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from augan.codecs.codec import Codec
@@ -76,16 +78,19 @@ def build_scorer(
             seed=seed,
         )
         paper = AnoGANScore(config.feature_weight)
-    sizes = {"n_neighbors": config.n_neighbors, "memory_size": config.memory_size}
+    memory: dict[str, Any] = {
+        **{"n_neighbors": config.n_neighbors, "memory_size": config.memory_size},
+        "of_images": codec.kind == "image",
+    }
     explains = config.generator or "data_neighbors" in config.heads
     return AnomalyScorer(
         codec.module,
         networks,
         inversion,
-        heads={name: build_head(name, **sizes) for name in config.heads},
+        heads={name: build_head(name, **memory) for name in config.heads},
         paper=paper,
         score=config.scoring,
         fusion=config.fusion,
         owners=codec.owners(),
-        closest=None if explains else DataNeighbours(**sizes),
+        closest=None if explains else DataNeighbours(**memory),
     ).eval()

@@ -18,7 +18,8 @@ from augan.scoring.view import View
 MAX_FEATURES = 512  # if there are more, the covariance is that of principal components
 MAX_COMPONENTS = 200  # number of these principal components
 MAX_DIRECTIONS = 128  # with variances of their own
-MAX_NEIGHBOUR_COMPONENTS = 32  # principal components in which neighbours are found
+TABLE_COMPONENTS = 32  # principal components of the networks' features, for neighbours
+IMAGE_COMPONENTS = 64  # the same for images, and of pixels
 MANY_COMPONENTS = 1024  # of rows themselves, of which each column may count
 SMALLEST_DEVIATION = 0.01  # smallest standard deviation of a feature, as a share of the mean one
 SPACING_ROWS = 10  # neighbours of a row of the memory, whose mean distance is its spacing
@@ -128,9 +129,17 @@ class Neighbours(Distance):
     of its rows is divided by the square root of that row's own mean distance to its `SPACING_ROWS`
     nearest neighbours in the memory, so that a distance counts for more where training rows lie
     close together: a mild form of the local outlier factor (Breunig 2000). The neighbours are those
-    with the smallest quotients. Distances are in units of the root mean square distance of the
+    with the smallest quotients. Between images, which lie far apart everywhere, distances are not
+    divided. Distances are in units of the root mean square distance of the
     training rows to their mean. With more than `max_components` features, they are taken between
     principal components, with the norm of the remainder as one more component.
+
+    Parameters
+    ----------
+    n_neighbors, memory_size : int
+        The number of neighbours k, and the largest number of rows in the memory.
+    of_images : bool, default=False
+        Whether the rows are images.
     """
 
     centre: Tensor
@@ -139,11 +148,12 @@ class Neighbours(Distance):
     bank: Tensor
     weights: Tensor
     has_memory = True
-    max_components: ClassVar[int] = MAX_NEIGHBOUR_COMPONENTS
+    table_components: ClassVar[int] = TABLE_COMPONENTS
 
-    def __init__(self, n_neighbors: int, memory_size: int) -> None:
+    def __init__(self, n_neighbors: int, memory_size: int, *, of_images: bool = False) -> None:
         super().__init__()
-        self.n_neighbors, self.memory_size = n_neighbors, memory_size
+        self.n_neighbors, self.memory_size, self.of_images = n_neighbors, memory_size, of_images
+        self.max_components = IMAGE_COMPONENTS if of_images else self.table_components
         self.add_buffers("centre", "unit", "basis", "bank", "weights")
         self._known: tuple[Tensor, Tensor] | None = None
 
@@ -162,7 +172,10 @@ class Neighbours(Distance):
             kept = np.sort(random.choice(len(rows), most, replace=False))
             rows = rows[torch.from_numpy(kept).to(rows.device)]
         self.bank = self._compared(rows)
-        self.weights = spacing(self.bank, SPACING_ROWS, NEGLIGIBLE).rsqrt()
+        if self.of_images:
+            self.weights = rows.new_ones(len(rows))
+        else:
+            self.weights = spacing(self.bank, SPACING_ROWS, NEGLIGIBLE).rsqrt()
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
@@ -243,14 +256,14 @@ class DataNeighbours(Neighbours):
     """Distance to the nearest training rows between rows in units of ranges, or pixels."""
 
     of, weight = "ranged", ROW_WEIGHT
-    max_components = MANY_COMPONENTS
+    table_components = MANY_COMPONENTS
 
 
 class QuantileNeighbours(Neighbours):
     """Distance to the nearest training rows between rows whose numbers are normal quantiles."""
 
     of, weight = "x", ROW_WEIGHT
-    max_components = MANY_COMPONENTS
+    table_components = MANY_COMPONENTS
 
 
 class QuantileMahalanobis(Mahalanobis):

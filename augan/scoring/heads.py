@@ -12,6 +12,7 @@ from augan.scoring.distances import (
     CriticMahalanobis,
     CriticNeighbours,
     DataNeighbours,
+    Neighbours,
     PretextDeviation,
     PretextMahalanobis,
     PretextNeighbours,
@@ -140,9 +141,11 @@ IMAGE_HEADS = (  # for images only
 )
 
 
-def build_head(name: str, *, n_neighbors: int, memory_size: int) -> Head:
+def build_head(name: str, *, n_neighbors: int, memory_size: int, of_images: bool) -> Head:
     """Return the head called `name`, not fitted."""
     cls: Any = HEADS[name]
+    if issubclass(cls, Neighbours):
+        return cls(n_neighbors, memory_size, of_images=of_images)
     head: Head = cls(n_neighbors, memory_size) if cls.has_memory else cls()
     return head
 

@@ -95,7 +95,7 @@ IMAGE_GAN = {
     **{"latent_dim": 64, "width": 32, "max_steps": 800, "encoder_steps": 400},
     **{"batch_size": 64, "n_critic": 1},
 }
-TABLE_GAN = {
+TABLE_GAN: dict[str, Any] = {
     **{"width": 256, "batch_size": 128, "n_critic": 2, "architecture": "conv"},
     **{"spectral_norm": False, "lr_generator": 2e-4, "lr_critic": 1e-3, "betas": (0.5, 0.9)},
 }
@@ -129,6 +129,7 @@ WIDE_COLUMNS = 256  # columns that vary, at most, of a table whose rows a pretex
 FEW_ROWS = 1000  # with fewer, all rows calibrate, by cross-fitting; otherwise the held-out ones
 FEW_ROWS_FOLDS = 4
 PRETEXT_STEPS = 1500
+PRETEXT_PASSES = 96
 MAX_CHANNELS = 2048  # standardised channels; pretext networks of more take fewer steps
 COLUMN_WIDTH = 160  # of a column network: wider ones are no better and draw rows more slowly
 COLUMN_BATCH = 256
@@ -240,7 +241,7 @@ def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
         "latent_dim": min(max(2, round(n_varying / 4)), 32),
         "max_steps": 2000 if paper else 1000,
         "encoder_steps": 1000,
-        "pretext_steps": pretext_steps(codec.module.standard_size),
+        "pretext_steps": pretext_steps(len(codec.module.varying), codec.n_rows),
         "restoration_steps": 2000,
         "column_steps": MAX_COLUMN_STEPS,
         "n_folds": None,
@@ -250,9 +251,16 @@ def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
     }
 
 
-def pretext_steps(n_channels: int) -> int:
-    """Return the steps of the pretext networks; with many channels each step takes longer."""
-    return round(PRETEXT_STEPS * MAX_CHANNELS / max(n_channels, MAX_CHANNELS))
+def pretext_steps(n_channels: int, n_rows: int) -> int:
+    """Return the steps of the pretext networks of a table.
+
+    With many channels each step takes longer. A few thousand rows are not read more than
+    `PRETEXT_PASSES` times; networks of fewer rows than `FEW_ROWS` are no better for fewer steps.
+    """
+    steps = PRETEXT_STEPS
+    if n_rows >= FEW_ROWS:
+        steps = min(steps, round(PRETEXT_PASSES * n_rows / TABLE_GAN["batch_size"]))
+    return round(steps * MAX_CHANNELS / max(n_channels, MAX_CHANNELS))
 
 
 def for_rows(config: T, n_rows: int, asked: Any) -> T:

@@ -29,7 +29,9 @@ class SwapStack:
     Attributes
     ----------
     weights : Parameter
-        All weights, flat; its gradient is set by `loss_and_gradient`.
+        All weights, flat.
+    gradient : Tensor
+        Their gradient, which `loss_and_gradient` sets.
     """
 
     def __init__(self, networks: Sequence[SwapPretext]) -> None:
@@ -43,9 +45,10 @@ class SwapStack:
         shapes: list[tuple[int, ...]] = [shape for a, b in layers for shape in ((a, b), (a,))]
         total = len(networks) * sum(map(math.prod, shapes))
         self.weights = nn.Parameter(torch.empty(total, device=first.owner.device))
-        self.weights.grad = torch.zeros_like(self.weights)
+        self.gradient = torch.zeros_like(self.weights.data)
+        self.weights.grad = self.gradient
         self._own = _views(self.weights.data, len(networks), shapes)
-        self._gradients = _views(self.weights.grad, len(networks), shapes)
+        self._gradients = _views(self.gradient, len(networks), shapes)
         for k, network in enumerate(networks):
             self._adopt(network, [part[k] for part in self._own])
 

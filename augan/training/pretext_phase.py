@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,10 +70,12 @@ class Stacked:
         batches = [member.batch(config.batch_size, random) for member in self.members]
         with torch.no_grad():
             loss = self.stack.loss_and_gradient(torch.stack(batches), random)
-        limit = math.inf if config.gradient_clip is None else config.gradient_clip
-        norm = nn.utils.clip_grad_norm_([self.stack.weights], limit)
+            gradient = self.stack.gradient
+            norm = gradient.norm()
+            if config.gradient_clip is not None:
+                gradient *= (config.gradient_clip / norm).clamp(max=1)
         self.optimizer.step()
-        return {"pretext_loss": loss, "pretext_gradient_norm": norm.detach()}
+        return {"pretext_loss": loss, "pretext_gradient_norm": norm}
 
     def finish(self) -> None:
         """Freeze the networks, whose weights become tensors of their own."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from augan._device import precision_of_products
 from augan.networks import Critic, PretextNetwork, RestorationNetwork
 from augan.training.losses import (
     GAN,
@@ -108,8 +109,14 @@ def pretext_step(
     random: torch.Generator,
     gradient_clip: float | None,
 ) -> dict[str, Tensor]:
-    """Take one step of each pretext network on its own batch."""
-    losses = torch.stack([network.loss(rows, random) for network, rows in members])
+    """Take one step of each pretext network on its own batch.
+
+    Convolutions and products are in bfloat16 where that is fast.
+    """
+    device = members[0][1].device
+    dtype = precision_of_products(device)
+    with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
+        losses = torch.stack([network.loss(rows, random) for network, rows in members])
     modules = nn.ModuleList(network for network, _ in members)
     norm = _descend(losses.sum(), modules, optimizer, gradient_clip)
     return {"pretext_loss": losses.detach().mean(), "pretext_gradient_norm": norm}

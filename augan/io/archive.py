@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from augan.exceptions import ModelFileError, shown
-from augan.io.former_names import with_current_names
 from augan.io.schema import parse_manifest
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 FORMATS = range(8, FORMAT_VERSION + 1)  # versions that can be read
+SCORES_SINCE = 10  # the first version of detectors whose scores are those of this augan
+SAMPLER = "GANSampler"  # the class of a sampler in the manifest
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes
 
@@ -84,7 +85,13 @@ def read_model_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes
     manifest = parse_manifest(path, text, FORMATS)
     if hashlib.sha256(weights).hexdigest() != manifest["weights_sha256"]:
         raise ModelFileError(f"{path}: damaged or tampered with (the weights have changed)")
-    return with_current_names(manifest), weights
+    version = manifest["format_version"]
+    if manifest["class"] != SAMPLER and version < SCORES_SINCE:
+        raise ModelFileError(
+            f"{path}: a detector of format {version}, whose scores were computed in another way; "
+            "fit it again"
+        )
+    return manifest, weights
 
 
 def write_archive(path: Path, members: dict[str, bytes | str]) -> None:

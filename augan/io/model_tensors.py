@@ -19,7 +19,6 @@ from augan.io.archive import (
     read_model_file,
     write_archive,
 )
-from augan.io.former_names import with_current_tensor_names
 from augan.io.schema import parse_manifest
 from augan.io.tensors import read_tensors
 
@@ -55,7 +54,7 @@ def write_model(
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the manifest and the tensors of a model file, under their current names.
+    """Return the manifest and the tensors of a model file.
 
     Raises
     ------
@@ -65,4 +64,4 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         When the weights are none.
     """
     manifest, weights = read_model_file(path)
-    return manifest, with_current_tensor_names(read_tensors(weights), manifest["format_version"])
+    return manifest, read_tensors(weights)

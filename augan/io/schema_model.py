@@ -84,8 +84,7 @@ class HistoryRow(Part):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Plain]
 
-    # "repair": up to format 8
-    phase: Literal["gan", "encoder", "pretext", "restoration", "repair", "columns"]
+    phase: Literal["gan", "encoder", "pretext", "restoration", "columns"]
     step: Count
     event: str = ""
     health: str = ""

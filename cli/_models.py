@@ -38,6 +38,15 @@ def load_detector(path: Path, device: str | None, threads: int | None = None) ->
     return estimator
 
 
+def load_scorer(path: Path, device: str | None, threads: int | None = None) -> Any:
+    """Return what scores rows: `load_detector`'s, of an exported file without scikit-learn."""
+    if not is_onnx(path):
+        return load_detector(path, device, threads)
+    from augan.deploy.scorer import OnnxScorer
+
+    return OnnxScorer(path, providers=providers(device), threads=threads).open()
+
+
 def providers(device: str | None) -> str:
     """Return the execution provider of ONNX Runtime.
 

@@ -31,7 +31,7 @@ class Pixels:
 
         from augan.io.masks import mask_of, scaled
 
-        heat = estimator.explain(images).astype(np.float32)
+        heat = estimator.assess(images, explain=True).explanation.astype(np.float32)
         for name, own, bad in zip(map(str, names), heat, is_anomaly, strict=True):
             whole = mask_of(self.path, self.folder, name, bool(bad), self.options)
             self.n_anomalies += int(bad)

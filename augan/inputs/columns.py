@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.validation import validate_data
 
 from augan.exceptions import DataError, listed
 
@@ -18,6 +17,8 @@ MATCH = "The feature names should match those that were passed during fit"
 def remember_columns(estimator: Any, data: pd.DataFrame | NDArray[Any]) -> None:
     """Set `n_features_in_`, and `feature_names_in_` if all column names are strings."""
     if data.ndim == 2 and not _are_mixed(data):
+        from sklearn.utils.validation import validate_data
+
         validate_data(estimator, data, skip_check_array=True)
         return
     estimator.n_features_in_ = int(np.prod(data.shape[1:]))
@@ -54,7 +55,15 @@ def check_columns(estimator: Any, codec: Any, data: pd.DataFrame | NDArray[Any])
             f"X has {data.shape[1]} features, but {type(estimator).__name__} is expecting "
             f"{n_columns} features as input{of_columns(trained or ())}"
         )
+    if given == trained:
+        return
+    if not hasattr(estimator, "__sklearn_tags__"):  # scikit-learn does not know it
+        if both_texts:
+            raise DataError(f"{MATCH}: {listed(trained or ())}; X has {listed(given or ())}")
+        return
     if not _are_mixed(data):
+        from sklearn.utils.validation import validate_data
+
         validate_data(estimator, data, reset=False, skip_check_array=True)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import column_or_1d
 
 from augan.exceptions import DataError, DataTypeError, shown
 from augan.frames import is_frame, is_series, to_pandas
@@ -21,6 +19,9 @@ from augan.inputs.images import (
     stacked,
     warn_of_range,
 )
+
+if TYPE_CHECKING:  # scikit-learn is imported where it is used: that takes a second
+    from sklearn.utils import Tags
 
 Data: TypeAlias = pd.DataFrame | NDArray[Any]
 
@@ -68,6 +69,10 @@ def read_input(X: Any, estimator: object, *, columns: Sequence[Any] = ()) -> Dat
     if getattr(getattr(X, "dtype", None), "names", None) and X.ndim == 1:
         return read_input(_of_fields(X), estimator, columns=columns)
     _check_shape(X, columns)
+    if type(X) is np.ndarray and X.ndim == 2 and X.size and X.dtype.kind in "fiub":
+        return X
+    from sklearn.utils import check_array
+
     try:
         array: NDArray[Any] = check_array(
             _without_mask(X),
@@ -126,6 +131,8 @@ def normal_rows(y: Any, n_rows: int, normal_label: Any) -> NDArray[np.bool_]:
         raise DataError(f"normal_label={shown(normal_label)}: a missing label is not a class")
     if np.ndim(y) == 0 or isinstance(y, str):
         raise DataError(f"y is {shown(y)}: one label per row is required")
+    from sklearn.utils.validation import column_or_1d
+
     labels = np.asarray(column_or_1d(np.asarray(y, dtype=object)))
     if len(labels) != n_rows:
         raise DataError(f"y has {len(labels)} labels for {n_rows} rows")

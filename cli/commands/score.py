@@ -14,7 +14,7 @@ import typer
 from .._batches import Batch, Keep, model_batches
 from .._console import plain_errors, say, set_threads
 from .._explaining import explained, score_columns
-from .._models import load_detector, model_context
+from .._models import load_scorer, model_context
 from .._options import (
     MAX_COUNT,
     OUTPUT,
@@ -112,7 +112,7 @@ def score(
         if out is not None:
             _check_out(out, model, data)
         set_threads(threads, model=model)
-        estimator = load_detector(model, device, threads)
+        estimator = load_scorer(model, device, threads)
         limit = flag_limit(estimator, fpr, threshold)
         if heatmaps is not None:
             _check_heatmaps(heatmaps, model, estimator, data)

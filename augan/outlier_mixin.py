@@ -187,7 +187,8 @@ class AnomalyDetectorMixin(OutlierMixin):
         """Return conformal p-values: the share of held-out normal rows that score as high.
 
         ``(1 + #{calibration scores >= s}) / (n_calibration + 1)`` for a score s (Vovk, Gammerman
-        and Shafer 2005).
+        and Shafer 2005). Beyond the highest of these scores the p-value is extrapolated: it falls
+        exponentially, by the mean excess of the highest scores, and is no longer guaranteed.
 
         Parameters
         ----------

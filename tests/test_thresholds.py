@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from augan import AnoGAN, FAnoGAN, OnnxDetector, load
 from augan.exceptions import CalibrationWarning, DataError, ModelFileError, ParameterError
+from augan.scoring.calibration import Conformal
 from augan.scoring.rates import check_rate, check_scores, warn_of_few
 
 TINY: dict[str, Any] = {
@@ -63,8 +65,9 @@ def test_a_score_that_is_no_number_has_no_p_value(scores: Any, default_detector:
 
 
 def test_infinite_scores_have_the_extreme_p_values(default_detector: FAnoGAN) -> None:
-    found = default_detector.p_value_of([np.inf, -np.inf])
-    assert found.tolist() == [1 / (default_detector.n_calibration_ + 1), 1.0]
+    above, below = default_detector.p_value_of([np.inf, -np.inf])
+    assert above == pytest.approx(1e-12 / (default_detector.n_calibration_ + 1), rel=0.1)
+    assert below == 1.0
     assert check_scores(2).shape == ()
 
 
@@ -140,9 +143,12 @@ def test_too_few_calibration_rows_for_a_rate_are_said_with_the_least_there_is(
     says = rf"rate of 0\.001 .* {n} calibration rows: the least is 1/{n + 1} = 0\.0025"
     for model in (default_detector, OnnxDetector(file, providers="cpu")):
         with pytest.warns(CalibrationWarning, match=says):
-            assert model.threshold_at(0.001) == pytest.approx(
-                float(default_detector.scorer_.conformal.scores[-1]), rel=1e-5
-            )
+            limit = model.threshold_at(0.001)
+            highest = default_detector.scorer_.conformal.scores[-1]
+            decay = default_detector.scorer_.conformal.decay
+            extrapolated = float(highest - np.log(0.001 * (n + 1)) / decay)
+            assert limit == pytest.approx(extrapolated, rel=1e-5)
+            assert default_detector.p_value_of([limit]) == pytest.approx(0.001, rel=1e-4)
     with pytest.warns(CalibrationWarning):
         OnnxDetector(file, providers="cpu", target_fpr=0.001).threshold_  # noqa: B018
 
@@ -198,3 +204,27 @@ def test_contamination_set_after_fit_is_refused(
         ParameterError, match=r"contamination=0\.1: the model was fitted with 'auto'"
     ):
         changed.predict(mixed_frame)
+
+
+def test_p_values_beyond_all_calibration_scores_fall_as_their_excesses_do() -> None:
+    scores = torch.from_numpy(np.random.default_rng(0).exponential(2.0, 400))
+    conformal = Conformal()
+    conformal.fit(scores)
+    ordered = scores.sort().values
+    excess = (ordered[-40:] - ordered[-41]).mean()
+    assert conformal.decay == pytest.approx(float(1 / excess))
+    above = ordered[-1] + torch.tensor([0.0, 1.0, 5.0])
+    expected = torch.tensor([2.0, 1.0, 1.0]).double() / 401 * (-(above - ordered[-1]) / excess).exp()
+    torch.testing.assert_close(conformal.p_value(above), expected)
+    for rate in (1e-3, 1e-5):  # the least that is guaranteed is 1/401
+        limit = conformal.threshold(rate)
+        assert conformal.p_value(limit[None]).item() == pytest.approx(rate, rel=1e-3)
+    within = conformal.p_value(ordered[:-1])
+    torch.testing.assert_close(within, (402 - torch.arange(1, 400)).double() / 401)
+
+
+def test_equal_calibration_scores_have_no_tail() -> None:
+    conformal = Conformal()
+    conformal.fit(torch.ones(30))
+    assert conformal.p_value(torch.tensor([2.0])).item() == pytest.approx(1 / 31)
+    assert conformal.threshold(1e-6) == 1.0

@@ -99,7 +99,8 @@ class OnnxScorer:
         """Return the `anomaly_score` that at most `target_fpr` of new normal rows exceed.
 
         With n calibration rows no rate below 1/(n + 1) can be guaranteed: then a
-        `CalibrationWarning` is issued, and the highest of their scores is returned.
+        `CalibrationWarning` is issued, and the threshold is extrapolated from the highest of their
+        scores.
 
         Parameters
         ----------

@@ -49,7 +49,8 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
         """Return the `anomaly_score` that at most `target_fpr` of new normal rows exceed.
 
         With n calibration rows no rate below 1/(n + 1) can be guaranteed: then a
-        `CalibrationWarning` is issued, and the highest calibration score is returned.
+        `CalibrationWarning` is issued, and the threshold is extrapolated from the highest
+        calibration scores.
 
         Parameters
         ----------

@@ -18,6 +18,7 @@ N_KNOTS = 10  # intervals between quantiles, below the tail
 LEAST_MEAN = 0.05  # smallest mean excess of a tail, in logarithms of a score
 NARROW = 1e-3  # width of an interval between equal quantiles, as a share of all below the tail
 ENDLESS = 1e6  # width of the tail
+MOST_DECAY = 27.6  # largest -log of the factor of an extrapolated p-value: 1e-12
 MAD_TO_DEVIATION = 1.4826  # median absolute deviation to standard deviation, if normal
 
 
@@ -91,33 +92,50 @@ class RobustScale(FittedModule):
 
 
 class Conformal(FittedModule):
-    """Conformal p-values and thresholds (Vovk, Gammerman and Shafer 2005)."""
+    """Conformal p-values and thresholds (Vovk, Gammerman and Shafer 2005).
+
+    Scores above all n held-out ones would all have the p-value 1 / (n + 1), which is guaranteed.
+    So that rows are told apart there, and lower rates have thresholds, it falls beyond the highest
+    score as in the tail of an exponential distribution with the mean excess of the highest scores
+    (Balkema and de Haan 1974); that is an extrapolation.
+    """
 
     scores: Tensor
+    decay: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_buffers("scores")
+        self.add_buffers("scores", "decay")
 
     def fit(self, scores: Tensor) -> None:
-        """Store the scores (n,) of held-out normal rows, sorted."""
+        """Store the scores (n,) of held-out normal rows, sorted, and fit the tail."""
         self.scores = scores.double().sort().values
+        n = len(scores)
+        n_tail = min(max(TAIL_ROWS, round(TAIL * n)), n - 1)
+        excess = self.scores[n - n_tail :] - self.scores[max(n - n_tail - 1, 0)]
+        mean = excess.mean() if n_tail > 0 else excess.new_zeros(())
+        self.decay = torch.where(mean > 0, 1 / mean, 0.0)  # 0: no tail, as all are equal
 
     def p_value(self, scores: Tensor) -> Tensor:
-        """Return (1 + #{calibration scores >= s}) / (n + 1) for scores s (B,)."""
-        below = torch.searchsorted(self.scores, scores.double().contiguous())
-        return (1 + len(self.scores) - below).double() / (len(self.scores) + 1)
+        """Return (1 + #{calibration scores >= s}) / (n + 1) for scores s (B,), less in the tail."""
+        given = scores.double().contiguous()
+        below = torch.searchsorted(self.scores, given)
+        p = (1 + len(self.scores) - below).double() / (len(self.scores) + 1)
+        beyond = self.decay * (given - self.scores[-1:]).clamp(min=0)
+        return p * (-beyond.nan_to_num(0.0).clamp(max=MOST_DECAY)).exp()
 
     def threshold(self, target_fpr: float | Tensor) -> Tensor:
         """Return the score () that at most `target_fpr` of new normal rows exceed.
 
         Scores above it have p-values of at most `target_fpr`. If there are too few held-out rows,
-        it is their highest score.
+        it lies in the tail beyond their highest score.
         """
         n = len(self.scores)
-        rank = (torch.as_tensor(target_fpr, dtype=torch.float64) * (n + 1) + 1e-9).long()
-        place = (n - rank.clamp(1, n)).reshape(1)
-        return self.scores.gather(0, place)[0]  # torch 2.11 exports no index that is computed
+        rate = torch.as_tensor(target_fpr, dtype=torch.float64) * (n + 1) + 1e-9
+        place = (n - rate.long().clamp(1, n)).reshape(1)
+        known = self.scores.gather(0, place)[0]  # torch 2.11 exports no index that is computed
+        beyond = -rate.clamp(max=1).log() / torch.where(self.decay > 0, self.decay, torch.inf)
+        return known + beyond
 
 
 def fuse(parts: Tensor, weights: Tensor, fusion: Fusion) -> Tensor:

@@ -51,7 +51,7 @@ def warn_of_few(n_calibration: int, rate: float) -> None:
         warnings.warn(
             f"a false-positive rate of {rate:g} cannot be guaranteed with {n_calibration} "
             f"calibration rows: the least is 1/{n_calibration + 1} = {least:.2g}; the threshold "
-            "is the highest calibration score",
+            "is extrapolated from the highest calibration scores",
             CalibrationWarning,
             stacklevel=caller_level(),
         )

@@ -213,8 +213,9 @@ def test_p_values_beyond_all_calibration_scores_fall_as_their_excesses_do() -> N
     ordered = scores.sort().values
     excess = (ordered[-40:] - ordered[-41]).mean()
     assert conformal.decay == pytest.approx(float(1 / excess))
-    above = ordered[-1] + torch.tensor([0.0, 1.0, 5.0])
-    expected = torch.tensor([2.0, 1.0, 1.0]).double() / 401 * (-(above - ordered[-1]) / excess).exp()
+    further = torch.tensor([0.0, 1.0, 5.0], dtype=torch.float64)
+    above = ordered[-1] + further
+    expected = torch.tensor([2.0, 1.0, 1.0]) / 401 * (-further / excess).exp()
     torch.testing.assert_close(conformal.p_value(above), expected)
     for rate in (1e-3, 1e-5):  # the least that is guaranteed is 1/401
         limit = conformal.threshold(rate)

@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import torch
 from scipy.linalg import eigh
-from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from augan.networks.layers import steady_product
@@ -15,9 +14,8 @@ from augan.scoring.head import Head
 from augan.scoring.nearest import GROUP, SPARE, smallest, spacing
 from augan.scoring.view import View
 
-MAX_FEATURES = 512  # if there are more, the covariance is that of principal components
-MAX_COMPONENTS = 200  # number of these principal components
-MAX_DIRECTIONS = 128  # with variances of their own
+MAX_DIRECTIONS = 128  # of a Mahalanobis distance, with variances of their own
+SMALLEST_VARIANCE = 1e-10  # of a direction, relative to the largest
 TABLE_COMPONENTS = 32  # principal components of the networks' features, for neighbours
 IMAGE_COMPONENTS = 64  # the same for images, and of pixels
 MANY_COMPONENTS = 1024  # of rows themselves, of which each column may count
@@ -41,9 +39,8 @@ class Distance(Head):
 class Mahalanobis(Distance):
     """Squared Mahalanobis distance of features, with a shrunk covariance (Ledoit and Wolf 2004).
 
-    If there are more than `MAX_FEATURES`, it is that of their principal components. All directions
-    but the `MAX_DIRECTIONS` with the largest variances get the mean variance of the others; they
-    hardly differ after shrinkage.
+    Along the `MAX_DIRECTIONS` principal components with the largest variances it is exact; the
+    others have the mean of their variances, as they hardly differ after shrinkage.
     """
 
     mean: Tensor
@@ -58,21 +55,19 @@ class Mahalanobis(Distance):
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
         """Fit mean (F,), directions (F, K) and variances (K,) to the training features."""
         features = self.features(view).flatten(1)
+        n_features = features.shape[1]
         self.mean = features.mean(dim=0)
-        centred, basis = features - self.mean, None
-        if centred.shape[1] > MAX_FEATURES:
-            basis = principal_components(centred, random, MAX_COMPONENTS)
-            centred = centred @ basis
-        covariance = np.eye(centred.shape[1])  # if all rows are equal
-        if bool(centred.any()):
-            covariance, _ = ledoit_wolf(centred.cpu().numpy(), assume_centered=True)
-        values, vectors = np.linalg.eigh(covariance.astype(np.float64))
-        values = np.maximum(values, values.max() * 1e-10)
-        n_rest = max(len(values) - MAX_DIRECTIONS, 0) if basis is None else 0
-        found = torch.from_numpy(vectors[:, n_rest:]).to(features)
-        self.directions = found if basis is None else basis @ found
-        self.variances = torch.from_numpy(values[n_rest:]).to(features)
-        self.remainder = features.new_tensor(1 / values[:n_rest].mean() if n_rest else 0.0)
+        centred = features - self.mean
+        self.directions = principal_components(centred, random, MAX_DIRECTIONS)
+        found = (centred @ self.directions).square().mean(dim=0).double()
+        total = float(centred.square().sum(dim=1).mean())
+        shrinkage, mean = shrinkage_of(centred), (total or float(n_features)) / n_features
+        largest = (1 - shrinkage) * found + shrinkage * mean
+        n_rest = n_features - len(found)
+        rest = (1 - shrinkage) * max(total - float(found.sum()), 0.0) + shrinkage * mean * n_rest
+        least = SMALLEST_VARIANCE * max(float(largest.max()), SMALLEST_VARIANCE)
+        self.variances = largest.clamp(min=least).to(features)
+        self.remainder = features.new_tensor(1 / max(rest / n_rest, least) if n_rest else 0.0)
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
@@ -270,6 +265,24 @@ class QuantileMahalanobis(Mahalanobis):
     """Mahalanobis distance of rows whose numbers are normal quantiles: a Gaussian copula."""
 
     of, weight = "x", ROW_WEIGHT
+
+
+def shrinkage_of(centred: Tensor) -> float:
+    """Return how far the covariance of centred rows (n, F) is shrunk to a multiple of the identity.
+
+    The formula of Ledoit and Wolf (2004, section 3.3), from the smaller of the products of rows
+    and of features. 1 if all rows are equal.
+    """
+    n_rows, n_features = centred.shape
+    squares = centred.square().sum(dim=1).double()  # (n,)
+    products = (centred @ centred.T if n_rows < n_features else centred.T @ centred).double()
+    trace = float(squares.mean())
+    norm = float(products.square().sum()) / n_rows**2  # squared, of the sample covariance
+    spread = norm - trace**2 / n_features
+    if spread <= 0:
+        return 1.0
+    error = float(squares.square().mean() - norm) / n_rows
+    return min(error / spread, 1.0)
 
 
 def principal_components(centred: Tensor, random: np.random.Generator, most: int) -> Tensor:

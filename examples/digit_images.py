@@ -20,7 +20,7 @@ def main(directory: Path) -> None:
     train = np.flatnonzero(is_seven)[:120]
     test = np.setdiff1d(np.arange(len(images)), train)
 
-    steps = {"max_steps": 200, "encoder_steps": 200, "pretext_steps": 200}
+    steps = {"max_steps": 200, "encoder_steps": 200, "pretext_steps": 200, "generator": True}
     watching = augan.RunDirectory(directory / "run", overwrite=True)  # curves, grids, a film
     detector = augan.FAnoGAN(**steps, random_state=0, callbacks=[watching]).fit(images[train])
     detector.save(directory / "sevens.augan")

@@ -22,7 +22,7 @@ def make_payments(n: int, seed: int) -> pd.DataFrame:
 def main() -> None:
     payments = make_payments(2000, seed=0)
     odd = pd.DataFrame({"shop": ["bakery", None], "amount": [900.0, 80.0], "abroad": [True, False]})
-    steps = {"max_steps": 300, "encoder_steps": 300, "pretext_steps": 500}
+    steps = {"max_steps": 300, "encoder_steps": 300, "pretext_steps": 500, "generator": True}
     detector = FAnoGAN(**steps, random_state=0).fit(payments)
     with TemporaryDirectory() as folder:
         scorer, maker = Path(folder) / "payments.onnx", Path(folder) / "maker.onnx"

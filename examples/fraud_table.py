@@ -34,7 +34,7 @@ def main() -> None:
     train, labels = make_payments(2000, 10, seed=0)
     test, y = make_payments(1000, 20, seed=1)
 
-    steps = {"max_steps": 300, "encoder_steps": 300, "pretext_steps": 500}
+    steps = {"max_steps": 300, "encoder_steps": 300, "pretext_steps": 500, "generator": True}
     detector = FAnoGAN(normal_label=0, target_fpr=0.01, **steps, random_state=0)
     detector.fit(train, labels)  # only rows labelled 0 train
 

@@ -17,7 +17,7 @@ def main() -> None:
     y = (target == 0).astype(int)  # malignant tumours are the anomalies
 
     columns = ColumnTransformer([("means", "passthrough", list(X.columns[:10]))])
-    steps = {"max_steps": 100, "encoder_steps": 100, "pretext_steps": 100, "n_folds": 2}
+    steps = {"pretext_steps": 100, "n_folds": 2}
     detector = FAnoGAN(normal_label=0, **steps, random_state=0)
     search = GridSearchCV(
         make_pipeline(columns, detector),

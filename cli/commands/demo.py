@@ -108,7 +108,8 @@ def _detect(
     with progress(quiet) as display:
         say(f"{name}: training on {len(train)} normal rows", quiet=quiet)
         callbacks = [training_progress(display)]
-        detector = FAnoGAN(random_state=seed, callbacks=callbacks).fit(take[train])
+        detector = FAnoGAN(generator=True, random_state=seed, callbacks=callbacks)
+        detector.fit(take[train])
     scores = detector.anomaly_score(take[rows])
     test = pd.DataFrame(
         {

@@ -19,12 +19,15 @@ from data import (
     MAX_ROWS,
     RARE_ROWS,
     augmentation_tables,
+    chosen_half,
     contaminated_pair,
     sets,
     split,
     split_indices,
+    splits,
 )
-from detection import KEY, measure
+from detection import AUGAN, KEY, NUMBERS, measure
+from detection import main as detection_main
 from exported import METHODS, made_rows, speed_table
 from measuring import measure_augan
 from panel import make_panel
@@ -33,6 +36,10 @@ from ranking import average_ranks, critical_difference, friedman, holm, signed_r
 from report import contamination, report
 from results import append, read
 from running import add_common_options, parse, run, run_missing
+
+from augan import FAnoGAN
+from augan.models import config
+from augan.scoring.heads import HEADS
 
 
 def labels(n_normal: int, n_anomalies: int) -> np.ndarray:
@@ -224,9 +231,7 @@ def test_ablation_shows_each_variant_beside_the_whole():
 
 @pytest.mark.parametrize("method", ["augan (default)", "no repair"])
 def test_ablation_measures_the_whole_and_an_option(method, monkeypatch):
-    quick = {"max_steps": 1, "encoder_steps": 1, "pretext_steps": 20, "width": 8}
-    monkeypatch.setattr(ablation, "GAN_UNUSED", quick)
-    monkeypatch.setitem(ablation.OPTIONS, "no repair", {"reconstruction_weight": 0.0, **quick})
+    monkeypatch.setattr(config, "PRETEXT_STEPS", 20)
     X = np.random.default_rng(0).normal(size=(90, 4))
     X[60:] += 5
     rows = split(X, labels(60, 30), seed=0)
@@ -258,6 +263,104 @@ def test_networks_trained_once_give_what_those_of_a_fit_give():
         scores = model.assess(model.codec.prepare(rows.test), explain=False)[0]
         assert np.array_equal(scores.double().numpy(), expected.anomaly_score(rows.test))
     assert trained.n_trained == 2
+
+
+def test_each_option_of_the_ablation_is_one_of_a_fit():
+    """Parameters of FAnoGAN or of the pretext network, with other values than by default."""
+    usual = FAnoGAN().get_params()
+    for name, params in ablation.OPTIONS.items():
+        own = {key: value for key, value in params.items() if key not in ablation.PRETEXT}
+        checked = {**usual, **own}
+        assert own.keys() <= usual.keys(), name
+        assert config.asks_for_generator(checked) == ("critic" in name or "inversion" in name), name
+        assert checked != usual or params.keys() & set(ablation.PRETEXT)
+        if "heads" in own:
+            assert set(own["heads"]) <= set(HEADS) and len(own["heads"]) == len(set(own["heads"]))
+
+
+@pytest.mark.parametrize("method", AUGAN)
+def test_only_the_papers_score_trains_a_gan_in_the_benchmark(method):
+    params = {**FAnoGAN().get_params(), **AUGAN[method], "contamination": 0.05}
+    assert config.asks_for_generator(params) == (method == "augan (paper's score)")
+
+
+# The suites
+
+
+def test_the_sets_of_oddbench_are_split_as_they_are_given(tmp_path):
+    random = np.random.default_rng(0)
+    a, b, y = random.random((30, 3)).astype("float32"), random.random((12, 3)), labels(9, 3)
+    np.savez(tmp_path / "000_Made.npz", a=a, b=b, y=y.astype("int8"))
+    (made,) = splits("oddbench", tmp_path).items()
+    assert made[0] == "000_Made"
+    for seed in (0, 1):
+        rows = made[1](seed)
+        assert np.array_equal(rows.train, a) and np.array_equal(rows.test, b)
+        assert np.array_equal(rows.y, y)
+        assert (rows.train.dtype, rows.test.dtype, rows.y.dtype) == (float, float, np.int64)
+
+
+def test_other_sets_are_split_by_the_seed(tmp_path):
+    X, y = np.random.default_rng(0).random((60, 3)), labels(40, 20)
+    np.savez(tmp_path / "1_made.npz", X=X, y=y)
+    for seed in (0, 1):
+        rows, expected = splits("classical", tmp_path)["1_made"](seed), split(X, y, seed)
+        for name in ("train", "test", "y"):
+            assert np.array_equal(getattr(rows, name), getattr(expected, name))
+    with pytest.raises(FileNotFoundError):
+        splits("oddbench", tmp_path / "no")
+
+
+def test_defaults_were_chosen_on_about_half_of_the_sets():
+    classical, oddbench = map(chosen_half, NUMBERS)
+    assert (len(classical), len(oddbench)) == (13, 30)
+    assert not classical & oddbench
+    assert chosen_half("tables") == chosen_half("features") == set()
+
+
+def test_a_report_shows_both_halves():
+    figures = {"augan (default)": [0.9, 0.8, 0.7], "KNN": [0.6, 0.9, 0.5]}
+    text = report(grid(figures), [0], half={"0_set0", "2_set2", "another"})
+    assert "The 2 sets on which the defaults were chosen:" in text
+    assert "The 1 sets on which nothing was chosen:" in text
+    chosen, others = text.split("on which the defaults were chosen:")[1].split("The 1 sets")
+    assert "0.800" in chosen and "0.550" in chosen  # means of two
+    assert "0.800" in others and "0.900" in others
+    assert "on which" not in report(grid(figures), [0])
+
+
+def test_both_suites_of_numbers_are_reported_together_and_not_run(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "made.jsonl"
+    for name, ours, theirs in (("14_glass", 0.9, 0.6), ("1_ALOI", 0.8, 0.9)):
+        append(file, line(name, 0, "augan (default)", ours, suite="classical"))
+        append(file, line(name, 0, "KNN", theirs, suite="classical"))
+    given = ["detection", "--suite", "numbers", "--report", "--results", str(file), "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", given)
+    detection_main()
+    text = capsys.readouterr().out
+    assert "0.850" in text
+    assert "The 1 sets on which the defaults were chosen" in text
+    monkeypatch.setattr(sys, "argv", ["detection", "--suite", "numbers", "--data", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        detection_main()
+    assert "--suite numbers only reports" in capsys.readouterr().err
+
+
+def test_units_of_ranges_are_those_of_the_middle_99_percent():
+    random = np.random.default_rng(0)
+    train = np.stack([random.normal(5, 3, 4000), random.random(4000), np.full(4000, 7.0)], axis=1)
+    train = np.column_stack([train, np.arange(4000) < 8])  # rare ones
+    test = train[:50] + 0.1
+    ours = encode(train, test, "range")
+    deviations = encode(train, test)
+    for of, standard in zip(ours, deviations, strict=True):
+        assert np.allclose(of[:, 2], standard[:, 2])
+        low, high = np.quantile(train[:, 0], (0.005, 0.995))
+        width = (high - low) / train[:, 0].std()
+        assert width > 4 and np.allclose(of[:, 0], standard[:, 0] / width)
+        assert np.allclose(of[:, [1, 3]], standard[:, [1, 3]] / 4)  # four deviations at least
+    assert PEERS["KNN (1 neighbour, ranges)"].units == "range"
+    assert {peer.units for name, peer in PEERS.items() if "ranges" not in name} == {"deviation"}
 
 
 def test_variants_leave_out_each_head_in_turn():

@@ -84,6 +84,24 @@ def test_more_rows_than_a_chunk_are_scored_once_each(table_detector: FAnoGAN) ->
         assert_array_equal(table_detector.anomaly_score(frame.iloc[[i]]), scores[[i]])
 
 
+@pytest.mark.parametrize("heads", ["auto", ("quantile_mahalanobis", "quantile_neighbors")])
+def test_few_rows_of_a_table_have_exactly_the_scores_of_many(
+    heads: Any, mixed_frame: pd.DataFrame
+) -> None:
+    """Few rows are scored in chunks of sixteen, many in chunks of hundreds."""
+    quick: dict[str, Any] = {"pretext_steps": 20, "width": 64, "n_folds": 2, "random_state": 0}
+    detector = FAnoGAN(heads=heads, **quick).fit(mixed_frame)
+    assert not detector.networks_.has_generator
+    together = detector.assess(mixed_frame, explain=True)
+    for n in (1, 2, 15, 16, 17, 40):
+        for start in (0, 100, 333):
+            part = slice(start, start + n)
+            found = detector.assess(mixed_frame.iloc[part], explain=True)
+            assert_array_equal(found.anomaly_score, together.anomaly_score[part])
+            assert_array_equal(found.score_parts, together.score_parts[part])
+            assert_array_equal(found.explanation, together.explanation[part])
+
+
 @pytest.mark.filterwarnings("ignore:images of")  # one is brighter than any in training
 def test_an_outlier_among_the_rows_changes_no_other_score(fitted: Any) -> None:
     detector, X = fitted
@@ -403,14 +421,24 @@ def test_p_values_against_a_plain_loop(fitted: Any) -> None:
     detector, X = fitted
     held_out = detector.scorer_.conformal.scores.tolist()
     scores = [*detector.anomaly_score(X), min(held_out) - 1, max(held_out) + 1, *held_out[:3]]
-    expected = [
-        (1 + sum(1 for other in held_out if other >= score)) / (len(held_out) + 1)
-        for score in scores
-    ]
-    assert_array_equal(detector.p_value_of(np.array(scores)), expected)
-    assert_array_equal(detector.p_value(X), expected[: len(X)])
-    assert min(expected) == 1 / (len(held_out) + 1)
-    assert max(expected) == 1.0
+    expected = np.array(
+        [
+            (1 + sum(1 for other in held_out if other >= score)) / (len(held_out) + 1)
+            for score in scores
+        ]
+    )
+    assert expected.min() == 1 / (len(held_out) + 1)
+    assert expected.max() == 1.0
+    known = np.array(scores) <= max(held_out)
+    found = detector.p_value_of(np.array(scores))
+    assert_array_equal(found[known], expected[known])
+    n_tail = min(max(10, round(0.1 * len(held_out))), len(held_out) - 1)
+    *_, start = sorted(held_out)[: len(held_out) - n_tail]
+    mean = sum(score - start for score in sorted(held_out)[-n_tail:]) / n_tail
+    beyond = np.array(scores)[~known] - max(held_out)
+    assert len(beyond) > 0
+    np.testing.assert_allclose(found[~known], expected[~known] * np.exp(-beyond / mean), rtol=1e-9)
+    assert_array_equal(detector.p_value(X), found[: len(X)])
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.2, 20), (0.5, 50), (0.001, 1), (0.999, 99)])
@@ -435,9 +463,9 @@ def test_rows_are_held_out_from_the_gan_and_the_heads_learn_from_all(
         assert sorted(map(tuple, [*train.tolist(), *held_out.tolist()])) == rows
     assert list(seen) == ["gan", "encoder"]
     assert len(detector.scorer_.conformal.scores) == n
-    standard = detector.codec_.module(detector.codec_.prepare(frame))[1]
+    ranged = detector.scorer_.view(detector.codec_.prepare(frame)).ranged
     centre = detector.scorer_.heads["data_neighbors"].centre
-    assert torch.allclose(centre, standard.mean(dim=0), atol=1e-5)
+    assert torch.allclose(centre, ranged.mean(dim=0), atol=1e-5)
 
 
 def test_extreme_rows_have_scores(table_detector: FAnoGAN, search_detector: AnoGAN) -> None:

@@ -314,7 +314,7 @@ def test_no_single_damaged_byte_goes_unnoticed_or_crashes(
 def test_changed_weights_are_noticed(saved: Any, tmp_path: Path) -> None:
     manifest, tensors = saved
     tensors = {name: value.clone() for name, value in tensors.items()}
-    tensors["parts.scale.centre"] += 1e-6
+    tensors["parts.scale.slopes"] += 1e-6
     with zipfile.ZipFile(tmp_path / "m.augan", "w") as archive:
         archive.writestr("manifest.json", json.dumps(manifest))
         archive.writestr("weights.safetensors", save_tensors(tensors))
@@ -377,7 +377,7 @@ def with_codec(manifest: Manifest, **changed: Any) -> Manifest:
         (lambda m: with_params(m, width=None), "width=None"),
         (lambda m: with_params(m, heads=["data_residual"]), ""),
         (lambda m: with_params(m, heads=["transforms"]), "transforms"),
-        (lambda m: with_params(m, n_folds=1), "n_folds=1"),
+        (lambda m: with_params(m, n_folds=0), "n_folds=0"),
         (lambda m: with_params(m, device="quantum"), "quantum"),
         (lambda m: {**m, "parts": {"offset": math.nan}}, "offset"),
         (lambda m: {**m, "codec": {}}, "kind"),
@@ -422,7 +422,14 @@ def reshaped(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Ten
         lambda t: {**t, "parts.heads.pretext_neighbors.basis": torch.zeros(5, 1)},
         lambda t: reshaped(t, "parts.pretext.layers.0.weight"),
         lambda t: without(t, "parts.pretext.layers.0.weight"),
-        lambda t: without(t, "parts.heads.pretext_mahalanobis.whitening"),
+        lambda t: without(t, "parts.heads.pretext_mahalanobis.directions"),
+        lambda t: without(t, "parts.heads.pretext_mahalanobis.variances"),
+        lambda t: without(t, "parts.heads.pretext_mahalanobis.remainder"),
+        lambda t: reshaped(t, "parts.heads.pretext_mahalanobis.variances"),
+        lambda t: without(t, "parts.heads.pretext_neighbors.weights"),
+        lambda t: reshaped(t, "parts.heads.pretext_neighbors.weights"),
+        lambda t: without(t, "parts.scale.starts"),
+        lambda t: reshaped(t, "parts.scale.slopes"),
         lambda t: {k: v * math.nan if v.is_floating_point() else v for k, v in t.items()},
         lambda t: {},
     ],

@@ -19,8 +19,8 @@ from augan import AnoGAN, FAnoGAN, GANSampler
 from augan.checks import ANYTHING
 from augan.estimators.reference import reference_page
 from augan.exceptions import ParameterError, shown
-from augan.models.config import detector_config
-from augan.models.detector_training import split_training_rows
+from augan.models.config import detector_config, n_folds
+from augan.models.detector_training import new_codec, split_training_rows
 from augan.parameters import parameters_of
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS
 from augan.training.loop import schedule_factor
@@ -91,6 +91,7 @@ CHANGES_SOMETHING_ELSE = {
     *("standardize_images", "callbacks", "checkpoint", "checkpoint_interval", "resume", "device"),
     *("backbone", "backbone_weights", "diff_augment", "warm_start_from", "freeze_critic"),
     *("architecture", "verbose"),
+    "generator",  # tests/test_generator.py
 }
 INVALID: dict[str, list[Any]] = {
     "gan": ["wgan", None, 1],
@@ -98,6 +99,7 @@ INVALID: dict[str, list[Any]] = {
     "scoring": ["both", None],
     "kappa": [-1, 1e300, "1", None, np.nan, np.inf],
     "feature_weight": [-0.1, 1.1, "0.5"],
+    "generator": [None, "yes", "Auto", 1, 0, ()],
     "heads": [(), "latent", ("nose",), ("latent", "latent"), None, [1], ([],)],
     "fusion": ["sum", None],
     "n_neighbors": [0, 10**10, 1.5, None, True],
@@ -113,7 +115,7 @@ INVALID: dict[str, list[Any]] = {
     "pretext_steps": [0, None, "many", 2.5],
     "restoration_steps": [0, None, "many", 2.5],
     "column_steps": [0, None, "many", 2.5],
-    "n_folds": [1, 10**6, 0, -2, 2.5, None, "all", True],
+    "n_folds": [10**6, 0, -2, 2.5, None, "all", True],
     "search_steps": [0, 10**12, "auto"],
     "search_lr": [0, -1.0, None, np.inf],
     "max_time": [0, -1, "5m", np.nan],
@@ -249,17 +251,34 @@ def test_auto_depends_on_the_kind_of_data(frame: pd.DataFrame, images: np.ndarra
     assert image.networks_.latent_dim == 64
     assert table.networks_.generator.layers[0].out_features == 256
     assert image.get_params()["width"] == "auto"
-    names = ("max_steps", "encoder_steps", "pretext_steps", "n_folds", "batch_size", "n_critic")
+    names = ("max_steps", "encoder_steps", "pretext_steps", "batch_size", "n_critic")
     usual = FAnoGAN().get_params()
     configs = [detector_config(usual, detector.codec_) for detector in (table, image)]
     for detector, config in zip((table, image), configs, strict=True):
-        for name in names:
+        for name in (*names, "n_neighbors", "memory_size"):
             assert re.search(rf"\b{getattr(config, name)}\b", documented(name)), name
         for name in detector.scorer_.part_names:
             assert re.search(rf"\b{name}\b", documented("heads").split('"auto" is')[1]), name
     for name in names:
         assert getattr(configs[0], name) != getattr(configs[1], name)
     assert detector_config({**usual, "scoring": "paper"}, table.codec_).max_steps == 2 * 1000
+
+
+def test_the_number_of_folds_depends_on_the_rows(frame: pd.DataFrame, images: np.ndarray) -> None:
+    usual = FAnoGAN().get_params()
+    large = np.random.default_rng(0).random((12, 80, 80))
+    codecs = [new_codec(usual, as_read) for as_read in (frame, images, large)]
+    table, image, photograph = (detector_config(usual, codec) for codec in codecs)
+    assert [n_folds(table, n) for n in (5, 999, 1000, 10**6)] == [4, 4, 1, 1]
+    assert [n_folds(image, n) for n in (5, 999, 1000, 10**6)] == [4, 4, 1, 1]
+    assert [n_folds(photograph, n) for n in (5, 999, 1000)] == [10, 10, 10]
+    contaminated = detector_config({**usual, "contamination": 0.1}, codecs[0])
+    assert [n_folds(contaminated, n) for n in (5, 10**6)] == [4, 4]
+    assert contaminated.n_neighbors == 5
+    given = detector_config({**usual, "n_folds": 7}, codecs[0])
+    assert [n_folds(given, n) for n in (5, 10**6)] == [7, 7]
+    for number in (1, 4, 10, 1000):
+        assert re.search(rf"\b{number}\b", documented("n_folds"))
 
 
 def test_steps_and_batches(usual: dict[Any, Any], frame: pd.DataFrame) -> None:
@@ -295,6 +314,16 @@ def test_folds_are_cut_as_evenly_as_can_be(n_folds: int, frame: pd.DataFrame) ->
     assert len(sizes) == n_folds
     assert max(sizes) - min(sizes) <= 1
     assert sum(sizes) == 31
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.001])
+def test_one_fold_is_that_of_the_held_out_rows(share: float, frame: pd.DataFrame) -> None:
+    detector = fit(FAnoGAN, frame[:60], n_folds=1, validation_fraction=share, heads="auto")
+    rows = split_training_rows(detector.model_, detector.codec_.prepare(frame[:60]))
+    assert set(rows.folds.tolist()) == {0, -1}
+    assert torch.equal(rows.folds == 0, rows.held_out)
+    n = max(1, round(60 * share))
+    assert int(rows.held_out.sum()) == len(detector.scorer_.conformal.scores) == n
 
 
 @pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")  # six rows know little
@@ -336,9 +365,14 @@ def test_fusion_is_what_its_name_says(fusion: str, frame: pd.DataFrame) -> None:
     parts = detector.score_parts(frame)
     assert list(parts) == list(EVERY_HEAD)
     inverting = ["data_residual", "feature_residual", "latent", "latent_cycle"]
-    parts[inverting] /= 3
-    parts = np.sort(parts.to_numpy(), axis=1)
-    expected = {"top2": parts[:, -2:], "mean": parts, "max": parts[:, -1:]}[fusion].mean(axis=1)
+    weights = pd.Series(1.0, index=parts.columns)
+    weights[inverting], weights["data_neighbors"] = 1 / 3, 1 / 2
+    weighted = np.sort((parts * weights).to_numpy(), axis=1)
+    expected = {
+        "top2": weighted[:, -2:].mean(axis=1),
+        "mean": weighted.sum(axis=1) / weights.sum(),  # the weighted mean
+        "max": weighted[:, -1],
+    }[fusion]
     np.testing.assert_allclose(detector.anomaly_score(frame), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -349,11 +383,15 @@ def test_the_heads_and_the_fusion_depend_on_the_kind_of_data(frame: pd.DataFrame
         for kind, data in {"mixed": frame, "numbers": frame[["a", "b"]], "images": images}.items()
     }
     assert {kind: scorer.fusion for kind, scorer in made.items()} == {
-        "mixed": "max",
+        "mixed": "mean",
         "numbers": "mean",
         "images": "mean",
     }
     assert set(made["mixed"].heads) - set(made["numbers"].heads) == {"pretext_deviation"}
+    assert set(made["numbers"].heads) == {
+        *("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors"),
+        *("data_neighbors", "quantile_mahalanobis", "quantile_neighbors"),
+    }
     assert set(made["images"].heads) == {"transforms", "pretext_neighbors", "data_neighbors"}
 
 
@@ -505,7 +543,10 @@ def test_an_invalid_value_is_named(cls: Any, name: str, value: Any, frame: pd.Da
     message = str(caught.value)
     assert message.startswith(f"{name}={shown(value)}")
     assert len(message.splitlines()) == 1
-    assert len(f"{name}={shown(value)}") + 10 < len(message) < 420
+    names = repr(tuple(HEADS)).strip("()") if name == "heads" else ""
+    assert message.endswith(names)
+    assert len(f"{name}={shown(value)}") + 10 < len(message)
+    assert len(message.removesuffix(names)) < (100 if names else 420)
 
 
 @pytest.mark.parametrize("cls", OWN)

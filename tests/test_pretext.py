@@ -23,11 +23,13 @@ from augan.networks.pretext import (
     compress,
     swap_columns,
 )
+from augan.networks.swap_stack import SwapStack
 from augan.training.loop import SNAPSHOT_EVERY, Run, run_phase
-from augan.training.pretext_phase import PretextPhase
+from augan.training.pretext_phase import Member, PretextPhase, Stacked
 from augan.training.steps import TrainingConfig
 
 OWNER = torch.tensor([0, 1, 1, 1, 2, 3, 3])  # a number, a category of three, a number, one of two
+ALL = torch.arange(7)  # each channel varies
 
 
 def stream(seed: int = 0) -> torch.Generator:
@@ -235,9 +237,11 @@ def trained(networks: Networks, rows: Tensor, *, n_steps: int, n_folds: int = 2)
     return phase
 
 
-def with_pretext(spec: Any, owner: Tensor | None, *, width: int, n_folds: int = 2) -> Networks:
+def with_pretext(
+    spec: Any, places: tuple[Tensor, Tensor] | None, *, width: int, n_folds: int = 2
+) -> Networks:
     networks = build_networks(spec, latent_dim=3, width=8)
-    first, *others = build_pretext(spec, owner, width=width, n_networks=n_folds + 1)
+    first, *others = build_pretext(spec, places, width=width, n_networks=n_folds + 1)
     networks.pretext, networks.folds = first, torch.nn.ModuleList(others)
     return networks
 
@@ -246,7 +250,11 @@ VECTOR = VectorSpec(tuple(Span(f"c{i}", i, i + 1, "identity") for i in range(7))
 
 
 def table_networks(n_folds: int = 2) -> Networks:
-    return with_pretext(VECTOR, OWNER, width=64, n_folds=n_folds)
+    return with_pretext(VECTOR, (OWNER, ALL), width=64, n_folds=n_folds)
+
+
+def members_of(phase: PretextPhase) -> list[Member]:
+    return [member for group in phase.groups for member in group.networks.members]
 
 
 def test_swapped_columns_are_found_and_repaired() -> None:
@@ -259,7 +267,8 @@ def test_swapped_columns_are_found_and_repaired() -> None:
     corrupted, swapped = swap_columns(fresh, OWNER, 4, stream(5))
     with torch.no_grad():
         after = float(network.loss(fresh, stream()))
-        repaired = network.repair_error(corrupted) + compress(corrupted)
+        errors = network.repair_error(corrupted, network.features(corrupted))
+        repaired = errors + compress(corrupted)
         found = network.detect(network._hidden(compress(corrupted))[-1]).sigmoid()
     assert after < 0.7 * before
     was_swapped = swapped[:, OWNER]
@@ -290,7 +299,8 @@ def test_extreme_rows_have_finite_features_and_repairs() -> None:
     network = table_networks().pretext
     assert isinstance(network, SwapPretext)
     extreme = torch.cat([torch.full((1, 7), 1e4), torch.full((1, 7), -1e4), torch.zeros(1, 7)])
-    for values in (network.features(extreme), network.repair_error(extreme)):
+    features = network.features(extreme)
+    for values in (features, network.repair_error(extreme, features)):
         assert torch.isfinite(values).all()
 
 
@@ -319,35 +329,92 @@ def test_transforms_of_digits_are_recognised() -> None:
 # The phase
 
 
-def test_the_network_of_a_fold_never_sees_its_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("short_folds", [False, True])
+def test_the_network_of_a_fold_never_sees_its_fold(
+    short_folds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows, networks = dependent_rows(61), table_networks(n_folds=3)
-    rows[:, 0] = torch.arange(61)  # a row can be told by its first value
+    rows[:, 0] = torch.arange(61) / 20  # a row can be told by its first value
     folds = torch.arange(61) % 3
-    phase = PretextPhase(networks, rows, folds, TrainingConfig(batch_size=16), 0)
-    assert len(phase.members) == 4
+    folds[60] = -1  # a row of no fold is never left out
+    config = TrainingConfig(batch_size=16)
+    phase = PretextPhase(networks, rows, folds, config, 0, short_folds=short_folds)
+    members = members_of(phase)
+    assert [group.every for group in phase.groups] == ([1, 2] if short_folds else [1])
+    assert len(members) == 4
     assert networks.folds is not None
-    assert phase.members[0][0] is networks.pretext
-    assert phase.members[0][1].tolist() == list(range(61))
+    assert members[0].network is networks.pretext
+    assert members[0].index.tolist() == list(range(61))
     for k in range(3):
-        network, index, _ = phase.members[1 + k]
-        assert network is networks.folds[k]
-        assert index.tolist() == [i for i in range(61) if i % 3 != k]
+        assert members[1 + k].network is networks.folds[k]
+        assert members[1 + k].index.tolist() == [i for i in range(61) if folds[i] != k]
 
     seen: dict[int, set[int]] = {}
+    stacks = {
+        id(group.networks.stack): group.networks.members
+        for group in phase.groups
+        if isinstance(group.networks, Stacked)
+    }
+
+    def numbers(batch: Tensor) -> set[int]:
+        return set((20 * batch[:, 0]).round().int().tolist())
+
+    def step(self: SwapStack, batches: Tensor, random: torch.Generator) -> Tensor:
+        for member, batch in zip(stacks[id(self)], batches, strict=True):
+            seen.setdefault(id(member.network), set()).update(numbers(batch))
+        return original_step(self, batches, random)
 
     def loss(self: SwapPretext, batch: Tensor, random: torch.Generator) -> Tensor:
-        seen.setdefault(id(self), set()).update(batch[:, 0].int().tolist())
+        seen.setdefault(id(self), set()).update(numbers(batch))
         return original(self, batch, random)
 
-    original = SwapPretext.loss
+    original_step, original = SwapStack.loss_and_gradient, SwapPretext.loss
+    monkeypatch.setattr(SwapStack, "loss_and_gradient", step)
     monkeypatch.setattr(SwapPretext, "loss", loss)
-    for _ in range(60):
+    for _ in range(120):
         phase.step(1.0)
-    for network, index, _ in phase.members:
-        assert seen[id(network)] == set(index.tolist())
+    for member in members:
+        assert seen[id(member.network)] == set(member.index.tolist())
     seen.clear()
     phase.measure()
-    assert seen == {id(networks.folds[0]): {i for i in range(61) if i % 3 == 0}}
+    assert seen == {id(networks.folds[0]): {i for i in range(60) if i % 3 == 0}}
+
+
+def test_the_networks_of_the_folds_take_half_of_the_steps_if_they_are_to() -> None:
+    """The one on all rows takes each step, at the rate of that step."""
+    networks = table_networks()
+    folds, config = torch.arange(60) % 2, TrainingConfig(batch_size=16)
+    phase = PretextPhase(networks, dependent_rows(60), folds, config, 0, short_folds=True)
+    changed: list[tuple[bool, bool, bool]] = []
+    for i in range(5):
+        before = states_of(networks)
+        figures = phase.step(1 / (1 + i))
+        assert set(figures) == {"pretext_loss", "pretext_gradient_norm"}
+        assert phase.rates() == {"pretext_learning_rate": pytest.approx(1e-3 / (1 + i))}
+        after = states_of(networks)
+        kept, first, second = (
+            any(not torch.equal(before[k], after[k]) for k in before if k.startswith(name))
+            for name in ("pretext.", "folds.0.", "folds.1.")
+        )
+        changed.append((kept, first, second))
+    assert changed == [(True, i % 2 == 0, i % 2 == 0) for i in range(5)]
+
+
+def test_networks_of_encodings_of_their_own_are_trained_and_the_first_is_kept() -> None:
+    """With an encoding for each fold, no network is trained on all rows."""
+    networks, folds = table_networks(), torch.arange(60) % 2
+    parts = [dependent_rows(60, seed) for seed in (0, 5)]
+    config = TrainingConfig(batch_size=16)
+    phase = PretextPhase(networks, parts[0], folds, config, 0, parts, short_folds=True)
+    assert networks.folds is not None and networks.pretext is not None
+    assert [member.network for member in members_of(phase)] == list(networks.folds)
+    for member, part in zip(members_of(phase), parts, strict=True):
+        assert torch.equal(member.rows, compress(part))
+    run_phase(phase, Run(), n_steps=5, time_share=1.0)
+    first, second = (network.state_dict() for network in networks.folds)
+    for name, value in networks.pretext.state_dict().items():
+        assert torch.equal(value, first[name])
+    assert not torch.equal(first["repair.weight"], second["repair.weight"])
 
 
 def test_the_folds_of_a_detector_are_those_that_it_calibrates_with(
@@ -364,12 +431,13 @@ def test_the_folds_of_a_detector_are_those_that_it_calibrates_with(
 
     def run_phase(phase: Any, *args: Any, **kwargs: Any) -> None:
         if isinstance(phase, PretextPhase):
-            seen_by.update({id(network): phase.rows[index] for network, index, _ in phase.members})
+            for member in members_of(phase):
+                seen_by[id(member.network)] = member.rows[member.index]
         run(phase, *args, **kwargs)
 
     def spied_view(self: Any, raw: Tensor, pretext: Any = None, *others: Any) -> Any:
         if pretext is not None:
-            scored_by.append((id(pretext), self.codec(raw)[1]))
+            scored_by.append((id(pretext), pretext.read(self.codec(raw)[1])))
         return view(self, raw, pretext, *others)
 
     monkeypatch.setattr(trainer, "run_phase", run_phase)
@@ -382,8 +450,8 @@ def test_the_folds_of_a_detector_are_those_that_it_calibrates_with(
     for network, rows in scored_by:
         known = set(map(tuple, seen_by[network].tolist()))
         shared.append(len(known & set(map(tuple, rows.tolist()))) / len(rows))
-    # heads are fitted to what the network has seen, and score what it has not
-    assert sorted(shared) == [0.0] * 5 + [1.0] * 5
+    # heads, and what explains, are fitted to what the network has seen, and score what it has not
+    assert sorted(shared) == [0.0] * 10 + [1.0] * 10
 
 
 def states_of(networks: Networks) -> dict[str, Tensor]:
@@ -407,19 +475,20 @@ def test_the_phase_changes_only_pretext_networks() -> None:
 
 def test_the_phase_leaves_frozen_networks() -> None:
     phase = trained(table_networks(), dependent_rows(100), n_steps=5)
-    assert len(phase.members) == 3
-    for network, *_ in phase.members:
+    assert len(members_of(phase)) == 3
+    for member in members_of(phase):
+        network = member.network
         assert not any(module.training for module in network.modules())
         assert not any(p.requires_grad or p.grad is not None for p in network.parameters())
 
 
 def test_networks_start_apart_and_the_kept_one_does_not_depend_on_the_others() -> None:
     weight = "layers.0.weight"
-    one, two = build_pretext(VECTOR, OWNER, width=8, n_networks=2)
+    one, two = build_pretext(VECTOR, (OWNER, ALL), width=8, n_networks=2)
     assert not torch.equal(one.state_dict()[weight], two.state_dict()[weight])
-    (alone,) = build_pretext(VECTOR, OWNER, width=8, n_networks=1)
+    (alone,) = build_pretext(VECTOR, (OWNER, ALL), width=8, n_networks=1)
     assert torch.equal(one.state_dict()[weight], alone.state_dict()[weight])
-    (other,) = build_pretext(VECTOR, OWNER, width=8, n_networks=1, seed=1)
+    (other,) = build_pretext(VECTOR, (OWNER, ALL), width=8, n_networks=1, seed=1)
     assert not torch.equal(one.state_dict()[weight], other.state_dict()[weight])
 
 
@@ -446,14 +515,15 @@ def test_the_phase_reports_what_it_does() -> None:
     assert run.history[-1]["pretext_loss"] < run.history[0]["pretext_loss"]
 
 
-def test_the_phase_goes_on_from_its_state() -> None:
+@pytest.mark.parametrize("short_folds", [False, True])
+def test_the_phase_goes_on_from_its_state(short_folds: bool) -> None:
     rows, folds = dependent_rows(60), torch.arange(60) % 2
     config = TrainingConfig(batch_size=16)
-    one = PretextPhase(table_networks(), rows, folds, config, 0)
+    one = PretextPhase(table_networks(), rows, folds, config, 0, short_folds=short_folds)
     for _ in range(5):
         one.step(1.0)
     state = copy.deepcopy(one.state_dict())
-    two = PretextPhase(table_networks(), rows, folds, config, 1)
+    two = PretextPhase(table_networks(), rows, folds, config, 1, short_folds=short_folds)
     two.load_state_dict(state)
     for phase in (one, two):
         for _ in range(5):

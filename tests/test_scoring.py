@@ -1,4 +1,5 @@
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,24 +17,25 @@ from augan.codecs.image import ImageCodec
 from augan.codecs.spec import ImageSpec, Span, VectorSpec
 from augan.models.detector_training import split_training_rows
 from augan.networks import build_networks, build_pretext, build_restoration
-from augan.scoring.calibration import Conformal, RobustScale, fuse
-from augan.scoring.distances import Neighbours
+from augan.scoring.calibration import Conformal, NegativeLogP, RobustScale, fuse
+from augan.scoring.distances import NEGLIGIBLE, SPACING_ROWS, Neighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.view import View
 
 SPEC = VectorSpec((Span("x", 0, 6, "identity"),))
+RANGE_UNITS = torch.tensor([1.0, 2.0, 1.0, 4.0, 1.0, 1.5])
 
 
 @pytest.fixture
 def networks():
-    return make_networks(SPEC, torch.arange(6))
+    return make_networks(SPEC, (torch.arange(6), torch.arange(6)))
 
 
-def make_networks(spec, owner):
+def make_networks(spec, places):
     networks = build_networks(spec, latent_dim=3, width=16)
-    (networks.pretext,) = build_pretext(spec, owner, width=16, n_networks=1)
+    (networks.pretext,) = build_pretext(spec, places, width=16, n_networks=1)
     if isinstance(spec, ImageSpec):
         networks.restoration = build_restoration(spec)
     for module in networks.modules().values():
@@ -42,6 +44,9 @@ def make_networks(spec, owner):
 
 
 def make_view(networks, x):
+    codec = SimpleNamespace(range_units=RANGE_UNITS)
+    if x.ndim == 4:
+        codec = ImageCodec(detail_size=8).fit(x[:, 0].numpy()).module
     return View(
         x,
         2 * x.flatten(1),
@@ -50,7 +55,7 @@ def make_view(networks, x):
         critic=networks.critic,
         pretext=networks.pretext,
         restoration=networks.restoration,
-        codec=ImageCodec(detail_size=8).fit(x[:, 0].numpy()).module if x.ndim == 4 else None,
+        codec=codec,
         raw=x,
     )
 
@@ -66,7 +71,7 @@ def rows(networks):
 
 
 def _fitted(name, train, **kwargs):
-    sizes = {"n_neighbors": 5, "memory_size": 1000} | kwargs
+    sizes = {"n_neighbors": 5, "memory_size": 1000, "of_images": False} | kwargs
     head = build_head(name, **sizes)
     head.fit(train, np.random.default_rng(0))
     return head
@@ -105,17 +110,22 @@ def test_every_head_of_images_gives_one_score_an_image_and_noise_more(name):
     flat = torch.rand(200, 1, 1, 1, generator=random).expand(-1, 1, 8, 8)
     even = flat + 0.1 * torch.randn(200, 1, 8, 8, generator=random)
     noise = 5 * torch.randn(40, 1, 8, 8, generator=random)
-    head = _fitted(name, make_view(networks, even))
+    head = _fitted(name, make_view(networks, even), of_images=True)
     near, far = head(make_view(networks, even[:40])), head(make_view(networks, noise))
     assert near.shape == far.shape == (40,)
     assert torch.isfinite(near).all() and torch.isfinite(far).all()
     assert far.median() > near.median()
 
 
-MAHALANOBIS = {"critic_mahalanobis": "f_x", "pretext_mahalanobis": "pretext_features"}
+MAHALANOBIS = {
+    "critic_mahalanobis": "f_x",
+    "pretext_mahalanobis": "pretext_features",
+    "quantile_mahalanobis": "x",
+}
 NEIGHBOURS = {
     "critic_neighbors": "f_x",
-    "data_neighbors": "standard",
+    "data_neighbors": "ranged",
+    "quantile_neighbors": "x",
     "pretext_neighbors": "pretext_features",
     "repair_neighbors": "repair_error",
 }
@@ -145,42 +155,94 @@ def test_a_feature_that_never_varies_does_not_decide_alone(networks, train, rows
     assert scores[0].median() < 2 * scores[1].median()
 
 
+def _neighbour_scores(train, queries, bank=None, k=1, *, spaced=True):
+    """Return the scores of a neighbour head, by a plain loop over the rows."""
+    bank = train if bank is None else bank
+    spread = np.sqrt(((train - train.mean(axis=0)) ** 2).sum(axis=1).mean())
+    found = NearestNeighbors(n_neighbors=min(SPACING_ROWS + 1, len(bank))).fit(bank)
+    spacing = found.kneighbors(bank)[0][:, 1:].mean(axis=1) / spread + NEGLIGIBLE
+    spacing = spacing if spaced else np.ones(len(bank))
+    scores = []
+    for row in queries:
+        squares = ((bank - row) ** 2).sum(axis=1) / spread**2
+        quotients = np.sqrt(squares + NEGLIGIBLE**2) / np.sqrt(spacing)
+        scores.append(np.sort(quotients)[:k].mean())
+    return np.array(scores)
+
+
+@pytest.mark.parametrize("n_neighbors", [1, 5])
 @pytest.mark.parametrize("name", NEIGHBOURS)
-def test_neighbours_equal_scikit_learns_in_units_of_the_training_rows_spread(name, train, rows):
-    bank, queries = (getattr(view, NEIGHBOURS[name]).numpy() for view in (train, rows))
-    distances, _ = NearestNeighbors(n_neighbors=5).fit(bank).kneighbors(queries)
-    spread = np.sqrt(((bank - bank.mean(axis=0)) ** 2).sum(axis=1).mean())
-    expected = distances.mean(axis=1) / spread
-    assert np.allclose(_fitted(name, train)(rows).numpy(), expected, rtol=1e-3)
+def test_neighbours_equal_a_plain_loop_over_the_memory(name, n_neighbors, train, rows):
+    """Distances to rows of the memory by the square root of their spacing."""
+    fitted_to, queries = (getattr(view, NEIGHBOURS[name]).numpy() for view in (train, rows))
+    head = _fitted(name, train, n_neighbors=n_neighbors)
+    expected = _neighbour_scores(fitted_to, queries, k=n_neighbors)
+    assert np.allclose(head(rows).numpy(), expected, rtol=1e-3)
+    sampled = _fitted(name, train, n_neighbors=n_neighbors, memory_size=60)
+    spread = np.sqrt(((fitted_to - fitted_to.mean(axis=0)) ** 2).sum(axis=1).mean())
+    bank = sampled.bank.numpy() * spread + fitted_to.mean(axis=0)
+    expected = _neighbour_scores(fitted_to, queries, bank, k=n_neighbors)
+    assert np.allclose(sampled(rows).numpy(), expected, rtol=1e-3)
 
 
-def test_many_features_are_taken_in_their_principal_components(networks):
-    """Rows of 600 values that lie in ten dimensions: nothing is lost in the components."""
+@pytest.mark.parametrize("n_neighbors", [1, 5])
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_distances_between_images_are_not_divided_by_the_spacing(name, n_neighbors, train, rows):
+    fitted_to, queries = (getattr(view, NEIGHBOURS[name]).numpy() for view in (train, rows))
+    distances, _ = NearestNeighbors(n_neighbors=n_neighbors).fit(fitted_to).kneighbors(queries)
+    spread = np.sqrt(((fitted_to - fitted_to.mean(axis=0)) ** 2).sum(axis=1).mean())
+    head = _fitted(name, train, n_neighbors=n_neighbors, of_images=True)
+    assert (head.weights == 1).all()
+    assert np.allclose(head(rows).numpy(), distances.mean(axis=1) / spread, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_the_nearest_rows_are_found_as_the_differences_from_them_tell(name, train, rows):
+    fitted_to, queries = (getattr(view, NEIGHBOURS[name]) for view in (train, rows))
+    head = _fitted(name, train, n_neighbors=3)
+    distances = torch.cdist(queries, fitted_to) / head.unit
+    quotients = (distances.square() + NEGLIGIBLE**2).sqrt() * head.weights
+    nearest = quotients.topk(3, dim=1, largest=False).indices
+    expected = (queries[:, None] - fitted_to[nearest]).abs().mean(dim=1)
+    assert torch.allclose(head.difference(rows), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_features", "n_components", "of_images"),
+    [
+        ("data_neighbors", 1100, 299, False),  # one less than the rows
+        ("repair_neighbors", 600, 32, False),
+        ("data_neighbors", 600, 64, True),
+    ],
+)
+def test_many_features_are_taken_in_their_principal_components(
+    networks, name, n_features, n_components, of_images
+):
+    """Rows of many values that lie in ten dimensions: nothing is lost in the components."""
     random = torch.Generator().manual_seed(0)
-    plane = torch.randn(10, 600, generator=random)
+    plane = torch.randn(10, n_features, generator=random)
     train, rows = (torch.randn(n, 10, generator=random) @ plane for n in (300, 40))
-    head = build_head("data_neighbors", n_neighbors=5, memory_size=1000)
-    head.fit(_standard_view(networks, train), np.random.default_rng(0))
-    assert head.bank.shape[1] < 600
-    distances, _ = NearestNeighbors(n_neighbors=5).fit(train.numpy()).kneighbors(rows.numpy())
-    spread = (train - train.mean(dim=0)).square().sum(dim=1).mean().sqrt().item()
-    scores = head(_standard_view(networks, rows)).numpy()
-    assert np.allclose(scores, distances.mean(axis=1) / spread, rtol=1e-2)
-    aside = rows + 9 * torch.randn(40, 600, generator=random)  # out of all components
-    assert head(_standard_view(networks, aside)).min() > 2 * scores.max()
+
+    def view_of(features):
+        view = make_view(networks, torch.zeros(len(features), 6))
+        setattr(view, NEIGHBOURS[name], features)
+        return view
+
+    head = build_head(name, n_neighbors=5, memory_size=1000, of_images=of_images)
+    head.fit(view_of(train), np.random.default_rng(0))
+    assert head.bank.shape == (300, n_components + 1)
+    scores = head(view_of(rows)).numpy()
+    expected = _neighbour_scores(train.numpy(), rows.numpy(), k=5, spaced=not of_images)
+    assert np.allclose(scores, expected, rtol=1e-2)
+    aside = rows + 9 * torch.randn(40, n_features, generator=random)  # out of all components
+    assert head(view_of(aside)).min() > 2 * scores.max()
 
 
 def test_the_latent_cycle_compares_a_latent_with_that_of_its_reconstruction(networks, rows):
     z = networks.encoder(rows.x)
     cycle = networks.encoder(networks.generator(z)) - z
-    scores = build_head("latent_cycle", n_neighbors=1, memory_size=1)(rows)
+    scores = build_head("latent_cycle", n_neighbors=1, memory_size=1, of_images=False)(rows)
     assert np.allclose(scores.numpy(), (cycle**2).mean(dim=1).numpy(), rtol=1e-5)
-
-
-def _standard_view(networks, standard):
-    view = make_view(networks, torch.zeros(len(standard), 6))
-    view.standard = standard
-    return view
 
 
 def test_the_memory_bank_is_bounded(train, rows):
@@ -193,24 +255,49 @@ def test_the_memory_bank_is_bounded(train, rows):
     assert few(rows).shape == (40,)
 
 
-def test_a_full_memory_holds_the_centres_of_clusters(networks):
-    """Twelve tight groups of rows, four centres to each on average."""
-    random = torch.Generator().manual_seed(0)
-    middles = 10 * torch.randn(12, 6, generator=random)
-    rows = middles.repeat(40, 1) + 0.01 * torch.randn(480, 6, generator=random)
-    head = build_head("data_neighbors", n_neighbors=1, memory_size=48)
-    head.fit(_standard_view(networks, rows), np.random.default_rng(0))
-    assert len(head.bank) == 48
-    near, far = (head(_standard_view(networks, x)) for x in (middles, middles + 1))
-    assert near.max() < 0.02 * far.min()
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_a_full_memory_is_a_random_sample_of_the_rows(name, train):
+    head = build_head(name, n_neighbors=1, memory_size=48, of_images=False)
+    taken = []
+    for seed in (0, 0, 1):
+        head.fit(train, np.random.default_rng(seed))
+        near = torch.cdist(head.bank, head._compared(head.features(train))).min(dim=1)
+        assert near.values.max() < 1e-3
+        taken.append(near.indices)
+    assert torch.equal(taken[0], taken[1])
+    assert [len(set(places.tolist())) for places in taken] == [48] * 3
+    for places in taken:  # in their order, and from all of them
+        assert torch.equal(places, places.sort().values)
+        assert places.min() < 60 and places.max() >= 240
+    assert 0 < len(set(taken[0].tolist()) & set(taken[2].tolist())) < 24
 
 
-def test_a_memory_larger_than_the_different_rows_holds_them_all(networks):
-    rows = torch.eye(6).repeat(30, 1)
-    head = build_head("data_neighbors", n_neighbors=1, memory_size=20)
-    head.fit(_standard_view(networks, rows), np.random.default_rng(0))
-    assert torch.isfinite(head.bank).all()
-    assert head(_standard_view(networks, torch.eye(6))).max() < 1.01e-3
+def test_the_memory_holds_at_most_as_many_rows_as_it_is_given(train):
+    head = build_head("quantile_neighbors", n_neighbors=1, memory_size=48, of_images=False)
+    sizes = []
+    for n_rows in (None, 30, 200, 1000):
+        head.fit(train, np.random.default_rng(0), n_rows)
+        sizes.append(len(head.bank))
+    assert sizes == [48, 30, 48, 48]
+
+
+def test_equal_rows_in_the_memory_have_a_small_spacing_and_no_division_by_zero(networks):
+    rows = make_view(networks, torch.eye(6).repeat(30, 1))
+    head = build_head("quantile_neighbors", n_neighbors=1, memory_size=1000, of_images=False)
+    head.fit(rows, np.random.default_rng(0))
+    assert torch.allclose(head.weights, torch.full((180,), NEGLIGIBLE**-0.5))
+    scores = head(make_view(networks, torch.eye(6)))
+    assert np.allclose(scores.numpy(), NEGLIGIBLE**0.5, rtol=1e-4)
+    assert head(make_view(networks, torch.eye(6) + 0.1)).min() > 1
+
+
+@pytest.mark.parametrize("name", ["data_neighbors", "quantile_neighbors"])
+def test_rows_themselves_count_for_half(name):
+    heads = {
+        n: build_head(n, n_neighbors=1, memory_size=1, of_images=False).weight
+        for n in (name, "repair")
+    }
+    assert heads == {name: 0.5, "repair": 1.0}
 
 
 def test_scale_is_the_median_and_mad_of_the_logarithm():
@@ -238,7 +325,7 @@ def test_p_values_equal_a_plain_loop():
     calibration = torch.tensor([3.0, 1.0, 2.0, 2.0, 5.0])
     conformal = Conformal()
     conformal.fit(calibration)
-    scores = torch.tensor([0.0, 1.0, 2.0, 2.5, 5.0, 6.0])
+    scores = torch.tensor([0.0, 1.0, 2.0, 2.5, 5.0])
     expected = [(1 + sum(c >= s for c in calibration.tolist())) / 6 for s in scores.tolist()]
     assert conformal.p_value(scores).tolist() == pytest.approx(expected)
 
@@ -255,6 +342,8 @@ def test_beyond_the_threshold_means_a_p_value_of_at_most_alpha(alpha):
 def test_fusion():
     parts = torch.tensor([[1.0, 5.0, 3.0], [0.0, -2.0, -4.0]])
     equal = torch.ones(3)
+    some = torch.tensor([1.0, 0.5, 0.5])
+    assert fuse(parts, some, "mean").tolist() == [(1 + 2.5 + 1.5) / 2, (0 - 1 - 2) / 2]
     assert fuse(parts, equal, "top2").tolist() == [4.0, -1.0]
     assert fuse(parts, equal, "mean").tolist() == [3.0, -2.0]
     assert fuse(parts, equal, "max").tolist() == [5.0, 0.0]
@@ -310,18 +399,36 @@ def test_calibration_scores_equal_a_plain_loop_over_the_folds():
     X = _dependent_rows(120)
     detector = _quick(heads=("data_neighbors",), n_neighbors=1).fit(X)
     raw = detector.codec_.prepare(X)
-    standard = detector.codec_.module(raw)[1].numpy()
+    ranged = detector.scorer_.view(raw).ranged.numpy()
     folds = split_training_rows(detector.model_, raw).folds.numpy()
     assert sorted(np.bincount(folds)) == [40, 40, 40]
     distances = np.empty(len(X))
-    for i, row in enumerate(standard):
-        others = standard[folds != folds[i]]
-        spread = np.sqrt(((others - others.mean(axis=0)) ** 2).sum(axis=1).mean())
-        distances[i] = np.sqrt(((others - row) ** 2).sum(axis=1)).min() / spread
-    scale = RobustScale()
+    for fold in range(3):
+        distances[folds == fold] = _neighbour_scores(ranged[folds != fold], ranged[folds == fold])
+    scale = NegativeLogP()
     scale.fit(torch.from_numpy(distances[:, None]).float())
     expected = scale(torch.from_numpy(distances[:, None]).float())[:, 0].sort().values
     assert np.allclose(detector.scorer_.conformal.scores.numpy(), expected.numpy(), atol=1e-2)
+
+
+def test_one_fold_of_held_out_rows_calibrates_by_a_plain_loop():
+    """Heads that are fitted to the other rows score them; those that are kept know all rows."""
+    X = _dependent_rows(120)
+    held_out = {"n_folds": 1, "validation_fraction": 0.25}
+    detector = _quick(heads=("data_neighbors",), n_neighbors=1, **held_out).fit(X)
+    raw = detector.codec_.prepare(X)
+    ranged = detector.scorer_.view(raw).ranged
+    rows = split_training_rows(detector.model_, raw)
+    assert int(rows.held_out.sum()) == 30 == detector.n_calibration_
+    known, unseen = ranged[~rows.held_out].numpy(), ranged[rows.held_out].numpy()
+    distances = torch.from_numpy(_neighbour_scores(known, unseen)[:, None]).float()
+    scale = NegativeLogP()
+    scale.fit(distances)
+    expected = scale(distances)[:, 0].sort().values
+    assert np.allclose(detector.scorer_.conformal.scores.numpy(), expected.numpy(), atol=1e-2)
+    head = detector.scorer_.heads["data_neighbors"]
+    assert torch.allclose(head.centre, ranged.mean(dim=0), atol=1e-5)
+    assert len(head.bank) == 90  # as many as calibration had
 
 
 @pytest.mark.parametrize("heads", NEAREST)
@@ -330,8 +437,15 @@ def test_no_row_calibrates_against_itself(heads):
     X = _dependent_rows(120)
     detector = _quick(heads=heads, n_neighbors=1).fit(X)
     calibration = detector.scorer_.conformal.scores.numpy()
-    assert np.median(detector.anomaly_score(X)) < calibration.min()
-    assert detector.scorer_.scale.centre.exp().item() > 10 * detector.scorer_.scale.floor.item()
+    scores = detector.anomaly_score(X)
+    assert np.median(scores) == calibration.min() == 0  # below all that calibrate
+    assert (scores == 0).mean() > 0.6  # two thirds are in the memory
+    assert (calibration == 0).sum() == 1
+    assert np.median(calibration) == pytest.approx(np.log(2), abs=0.05)
+    with torch.no_grad():
+        own = detector.scorer_.heads[heads[0]](detector.scorer_.view(detector.codec_.prepare(X)))
+    lowest = detector.scorer_.scale.starts[0, 0].exp() - detector.scorer_.scale.floor
+    assert own.median() < 0.5 * lowest.item()
 
 
 @pytest.mark.parametrize("heads", [*NEAREST, ("pretext_mahalanobis",), "auto"])
@@ -362,10 +476,12 @@ def test_all_rows_calibrate_unless_the_gan_would_have_seen_them(cls, params, n):
     assert len(detector.scorer_.conformal.scores) == n
 
 
+@pytest.mark.parametrize("n_folds", [1, 4])
 @pytest.mark.parametrize("heads", ["auto", ("data_neighbors",), ("pretext_mahalanobis", "latent")])
-def test_p_values_of_new_normals_are_uniform(heads):
+def test_p_values_of_new_normals_are_uniform(heads, n_folds):
     X, fresh = _dependent_rows(800), _dependent_rows(3000, seed=1)
-    detector = _quick(heads=heads, pretext_steps=100, n_folds=4, validation_fraction=0.5).fit(X)
+    held_out = {"n_folds": n_folds, "validation_fraction": 0.5}
+    detector = _quick(heads=heads, pretext_steps=100, **held_out).fit(X)
     p = detector.p_value(fresh)
     n = len(detector.scorer_.conformal.scores)
     assert kstest(p, "uniform").statistic < 2 / np.sqrt(n)
@@ -413,7 +529,8 @@ def test_contamination_leaves_the_oddest_rows_out_of_heads_and_calibration(heads
     if heads[0] == "data_neighbors":
         kept, everything = (d.scorer_.heads["data_neighbors"].bank for d in (trimmed, plain))
         assert len(everything) == 88  # as many as without one of three folds
-        assert len(kept) == (132 - 12) * 2 // 3  # four rows of each fold are left out
+        # a fifth is outlying, and four more rows of each of three folds are left out
+        assert len(kept) == (132 - 27 - 12) * 2 // 3
         banked = [_share_in_the_bank(detector, odd) for detector in (trimmed, plain)]
         assert banked[0] < 0.1 < 0.4 < banked[1]
 
@@ -458,8 +575,7 @@ def test_a_small_cluster_teaches_no_network():
 
 def _share_in_the_bank(detector, rows):
     head = detector.scorer_.heads["data_neighbors"]
-    standard = detector.codec_.module(detector.codec_.prepare(rows))[1]
-    own = head._compared(standard)
+    own = head._compared(detector.scorer_.view(detector.codec_.prepare(rows)).ranged)
     return float((torch.cdist(own, head.bank).min(dim=1).values < 1e-3).float().mean())
 
 
@@ -468,8 +584,8 @@ def test_the_kept_heads_learn_from_all_rows_and_bank_as_many_as_calibration_had(
     X = _dependent_rows(60)
     detector = _quick(heads=("data_neighbors",), n_folds=n_folds).fit(X)
     head = detector.scorer_.heads["data_neighbors"]
-    standard = detector.codec_.module(detector.codec_.prepare(X))[1]
-    assert torch.allclose(head.centre, standard.mean(dim=0), atol=1e-5)
+    ranged = detector.scorer_.view(detector.codec_.prepare(X)).ranged
+    assert torch.allclose(head.centre, ranged.mean(dim=0), atol=1e-5)
     assert len(head.bank) == 60 - 60 // n_folds
     assert _share_in_the_bank(detector, X) == pytest.approx(1 - 1 / n_folds)
 

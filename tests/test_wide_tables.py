@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import betabinom
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from augan import FAnoGAN
+from augan import FAnoGAN, load
 from augan.codecs.spec import Span, VectorSpec
 from augan.codecs.table import TableCodec
-from augan.models.config import pretext_steps
+from augan.models.config import detector_config, pretext_steps
 from augan.models.detector import DetectorModel
 from augan.models.detector_training import is_wide
 from augan.networks.dense import DenseGenerator, softmax_runs
@@ -151,9 +152,56 @@ def test_p_values_of_three_hundred_rows_of_thousands_of_columns_are_uniform(
     assert (detector.p_value(odd) <= 0.05).mean() > 0.5
 
 
+@pytest.mark.parametrize(
+    ("n", "d", "wide"), [(40, 39, False), (40, 41, True), (400, 256, False), (400, 257, True)]
+)
+def test_wide_tables_are_scored_without_a_network(n: int, d: int, wide: bool) -> None:
+    """With more than 256 columns that vary, or more than rows."""
+    X = np.random.default_rng(0).normal(size=(n, d + 3))
+    X[:, -3:] = 7  # columns that never vary do not count
+    usual = FAnoGAN().get_params()
+    codec = TableCodec().fit(X)
+    assert codec.n_varying == d and codec.n_rows == n
+    config = detector_config(usual, codec)
+    names = ("quantile_mahalanobis", "data_neighbors")
+    assert (config.heads == names) == wide
+    assert config.n_neighbors == (5 if wide else 1)
+    assert not config.generator
+    given = detector_config({**usual, "heads": ("repair",), "n_neighbors": 3}, codec)
+    assert (given.heads, given.n_neighbors) == (("repair",), 3)
+    again = TableCodec.from_state(*codec.state())
+    assert detector_config(usual, again) == config
+
+
+@pytest.mark.filterwarnings("ignore::augan.exceptions.DriftWarning")
+def test_a_default_detector_of_a_wide_table_trains_nothing(tmp_path: Any) -> None:
+    X, fresh = few_factors(60, 90, seed=0), few_factors(100, 90, seed=1)
+    detector = FAnoGAN(random_state=0).fit(X)
+    assert list(detector.history_) == [] and detector.networks_.modules() == {}
+    assert list(detector.scorer_.heads) == ["quantile_mahalanobis", "data_neighbors"]
+    assert detector.n_calibration_ == 60
+    scores = detector.anomaly_score(fresh)
+    odd = fresh[:, np.random.default_rng(1).permutation(90)]
+    assert roc_auc_score(np.repeat([0, 1], 100), [*scores, *detector.anomaly_score(odd)]) > 0.9
+    alone = np.concatenate([detector.anomaly_score(fresh[[i]]) for i in range(5)])
+    np.testing.assert_array_equal(alone, scores[:5])
+    shifted = fresh.copy()
+    shifted[:, 4] += 60
+    assert (detector.explain(shifted).to_numpy().argmax(axis=1) == 4).mean() > 0.9
+    detector.save(tmp_path / "m.augan")
+    np.testing.assert_array_equal(load(tmp_path / "m.augan").anomaly_score(fresh), scores)
+
+
 def test_steps_of_the_pretext_networks_fall_where_a_step_takes_long() -> None:
     for n_channels, steps in ((10, 1500), (2048, 1500), (4096, 750), (6220, 494)):
-        assert pretext_steps(n_channels) == steps
+        for n_rows in (5, 999, 2000, 10**6):
+            assert pretext_steps(n_channels, n_rows) == steps
+
+
+def test_a_thousand_rows_or_two_take_as_many_passes_and_no_more_steps() -> None:
+    for n_rows, steps in ((999, 1500), (1000, 750), (1500, 1125), (1999, 1499), (2001, 1500)):
+        assert pretext_steps(10, n_rows) == steps
+    assert pretext_steps(4096, 1000) == 375
 
 
 @pytest.mark.parametrize("sizes", [(2,) * 40, (3, 3, 2, 2, 2, 51), (2, 0, 2, 2, 0, 0, 3)])

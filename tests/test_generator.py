@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from augan import AnoGAN, FAnoGAN, OnnxDetector, load
 from augan.exceptions import ParameterError
 from augan.io.archive import read_manifest
-from augan.models.config import GAN_DEFAULTS, asks_for_generator
+from augan.models.generator_use import GAN_DEFAULTS, asks_for_generator
 from augan.networks import Networks, has_weights, no_networks
 from augan.networks.absent import HOW, AbsentCritic, AbsentNetwork
 from augan.scoring.heads import HEADS, IMAGE_HEADS, TABLE_HEADS

@@ -158,12 +158,19 @@ def test_target_fpr_is_the_share_of_calibration_rows_beyond(
     assert (detector.predict(X)[far] == -1).all()
 
 
-def test_few_held_out_rows_put_the_threshold_at_the_highest() -> None:
+def test_few_held_out_rows_put_the_threshold_beyond_the_highest() -> None:
+    """By the mean excess of the highest ten: p falls there as e^(-excess / mean)."""
     X = np.random.default_rng(0).normal(size=(20, 2))
     detector = FAnoGAN(target_fpr=0.01, encoder_steps=3, random_state=0, **TINY)
     with pytest.warns(CalibrationWarning, match=r"least is 1/21 = 0\.048"):
         detector.fit(X)
-    assert detector.threshold_ == detector.scorer_.conformal.scores[-1]
+    scores = detector.scorer_.conformal.scores.numpy()
+    assert len(scores) == 20
+    mean = (scores[-10:] - scores[-11]).mean()
+    expected = scores[-1] + mean * np.log(1 / 21 / 0.01)
+    assert detector.threshold_ == pytest.approx(expected, rel=1e-6)
+    assert detector.p_value_of([detector.threshold_])[0] == pytest.approx(0.01, rel=1e-6)
+    assert detector.threshold_at(1 / 21) == pytest.approx(scores[-1], rel=1e-6)
 
 
 def test_normal_label_trains_on_those_rows_alone(blobs: Any) -> None:

@@ -35,6 +35,7 @@ from augan.inputs.reading import (
 )
 from augan.models.config import DetectorConfig, detector_config
 from augan.models.detector import DetectorModel
+from augan.models.detector_parts import check_without_generator
 from augan.models.detector_training import (
     fit_scorer,
     identity_of,
@@ -169,6 +170,8 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         check_one_limit(self.contamination, self.target_fpr)
         if self.heads != "auto":
             warn_of_former_heads(self.heads)
+        if self.generator is False:
+            check_without_generator(self.heads, self.scoring)
         if self.freeze_critic and self.warm_start_from is None:
             raise ParameterError(
                 f"freeze_critic={self.freeze_critic}: needs warm_start_from, the model whose "

@@ -12,8 +12,14 @@ from sklearn.base import clone
 from augan._sklearn import BaseEstimator
 from augan.codecs.codec import Codec
 from augan.codecs.spec import ImageSpec
-from augan.models.config import COLUMN_BATCH, Config, SamplerConfig, column_steps
+from augan.models.config import (
+    COLUMN_BATCH,
+    Config,
+    SamplerConfig,
+    column_steps,
+)
 from augan.models.detector import DetectorModel
+from augan.models.generator_use import asks_for_generator
 from augan.models.sampler import SamplerModel
 from augan.training.monitor import History
 
@@ -75,6 +81,8 @@ class DryRunMixin(BaseEstimator):
         names = {**STEP_PARAMETERS, "columns": columns}
         short = {name: TRIAL_STEPS for name in names.values() if name in given}
         others = {name: value for name, value in NO_SIDE_EFFECTS.items() if name in given}
+        if given.get("generator") == "auto":  # which the steps of the trial would ask for
+            others["generator"] = asks_for_generator(given)
         trial = clone(self).set_params(**short, **others)
         trial._fit_networks(X, y)
         model: DetectorModel | SamplerModel = trial.model_

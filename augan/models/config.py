@@ -13,23 +13,15 @@ from augan.codecs.codec import Codec
 from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
 from augan.exceptions import DataWarning
+from augan.models.generator_use import asks_for_generator
 from augan.networks import LINEAR_UP_TO, Architecture
 from augan.scoring.calibration import Fusion
 from augan.scoring.former_heads import current_heads
-from augan.scoring.heads import BACKBONE_HEADS, HEADS
+from augan.scoring.heads import BACKBONE_HEADS
 from augan.training.loop import Schedule
 from augan.training.steps import TrainingConfig
 
 MAX_COLUMN_STEPS = 2000  # of a column network
-
-GAN_DEFAULTS: dict[str, Any] = {  # parameters of GAN and encoder; other values ask for them
-    **dict.fromkeys(("latent_dim", "max_steps", "encoder_steps", "n_critic"), "auto"),
-    **dict.fromkeys(("spectral_norm", "lr_generator", "lr_critic", "betas"), "auto"),
-    **{"gan": "wgan-gp", "architecture": "auto", "gradient_penalty": 10.0, "r1": 0.0},
-    **{"feature_matching": 0.0, "ema_decay": 0.99, "lr_encoder": 1e-3, "kappa": 1.0},
-    **{"diff_augment": False, "freeze_critic": 0, "scoring": "calibrated"},
-    **{"feature_weight": 0.1, "search_steps": 100, "search_lr": 0.05},
-}
 
 C = TypeVar("C", bound="Config")
 T = TypeVar("T", bound=TrainingConfig)
@@ -151,14 +143,6 @@ def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:
     auto["generator"] = asks_for_generator(given)
     usual = {"chunk": auto["chunk"], "encoder_steps": auto["encoder_steps"]}
     return _config(DetectorConfig, usual | given, auto | {"contamination": "auto"})
-
-
-def asks_for_generator(params: Mapping[str, Any]) -> bool:
-    """Whether a detector's score or one of its parameters needs a GAN, without `generator`."""
-    heads = () if params["heads"] == "auto" else params["heads"]
-    if any(HEADS[name].needs == "gan" for name in heads):
-        return True
-    return any(params.get(name, default) != default for name, default in GAN_DEFAULTS.items())
 
 
 def n_folds(config: DetectorConfig, n_rows: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -11,6 +12,7 @@ from augan.codecs.table import TableCodec
 from augan.exceptions import ParameterError, shown
 from augan.inversion import EncoderInversion, SearchInversion
 from augan.models.config import DetectorConfig
+from augan.models.generator_use import generator_heads
 from augan.networks import Networks, PretextNetwork, build_pretext
 from augan.networks.absent import AbsentNetwork
 from augan.scoring.distances import DataNeighbours
@@ -54,6 +56,20 @@ def check_heads(config: DetectorConfig, codec: Codec) -> None:
         raise ParameterError(f"backbone={shown(config.backbone)}: is for images only")
     if (deep := heads & set(BACKBONE_HEADS)) and config.backbone is None:
         raise ParameterError(f"{given}: {shown(min(deep))} needs backbone")
+
+
+def check_without_generator(heads: str | Sequence[str], scoring: str) -> None:
+    """Check that neither heads nor score use a generator, with ``generator=False``.
+
+    Raises
+    ------
+    ParameterError
+        If one does.
+    """
+    if scoring == "paper":
+        raise ParameterError('generator=False: scoring="paper" needs a generator')
+    if needed := generator_heads(heads):
+        raise ParameterError(f"generator=False: heads={shown(heads)}: {needed[0]!r} needs one")
 
 
 def build_scorer(

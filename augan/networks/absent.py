@@ -9,7 +9,7 @@ from torch import nn
 from augan.exceptions import ParameterError
 from augan.networks.layers import Critic
 
-HOW = "fit with generator=True (augan fit --set generator=true)"
+HOW = "fit with generator=True (augan fit --set generator=True)"
 
 
 def refuse(what: str) -> NoReturn:

@@ -19,15 +19,16 @@ class Explainer(FittedModule):
     ----------
     owners : sequence of Tensor
         For each kind of difference, the column of each of its channels.
+    n_columns : int
+        Number of columns.
     """
 
     usual: Tensor
 
-    def __init__(self, owners: Sequence[Tensor]) -> None:
+    def __init__(self, owners: Sequence[Tensor], n_columns: int) -> None:
         super().__init__()
         self.add_buffers("usual")
-        self.n_kinds = len(owners)
-        self.n_columns = int(max(owner.max() for owner in owners if len(owner))) + 1
+        self.n_kinds, self.n_columns = len(owners), n_columns
         self.owners = torch.cat([own + i * self.n_columns for i, own in enumerate(owners)])
 
     def fit(self, differences: Tensor) -> None:

@@ -82,7 +82,8 @@ class AnomalyScorer(nn.Module):
             return Heatmap()
         encoded, standard = owners
         kinds = [encoded if self.has_generator else standard]
-        return Explainer(kinds + [standard] * (self.pretext is not None))
+        kinds += [standard] * (self.pretext is not None)
+        return Explainer(kinds, int(standard.max()) + 1)  # every column has a standardised channel
 
     @property
     def part_names(self) -> tuple[str, ...]:

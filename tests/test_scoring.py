@@ -353,7 +353,7 @@ def test_fusion():
 
 def test_explaining_adds_up_the_channels_of_a_column():
     owners = torch.tensor([0, 0, 1]), torch.tensor([0, 1])
-    explainer = Explainer(owners)
+    explainer = Explainer(owners, 2)
     explainer.fit(torch.ones(4, 5))
     row = torch.tensor([[2.0, 4.0, 1.0, 3.0, 9.0]])
     assert explainer(row).tolist() == [[(6 / 2 + 3 / 1) / 2, (1 / 1 + 9 / 1) / 2]]

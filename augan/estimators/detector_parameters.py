@@ -81,7 +81,7 @@ class DetectorParameters(CommonParameters):
         '{"auto", "mean", "top2", "max"}',
         """How the heads are combined: the mean of all, of the two highest, or the highest.
         Each head is -log p, where p is the share of held-out normal rows with a higher score, so
-        that the mean is Fisher's combination. Heads that compare the rows of a table themselves
+        that the mean is Fisher's combination. Heads that compare rows or pixels themselves
         have a weight of a half, those that depend on the inversion (residuals, latent) of a third.
         "auto" is "top2" for images larger than 64 pixels, else "mean".""",
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from augan.networks.layers import steady_product
 from augan.scoring.covariance import principal_components, shrinkage_of
 from augan.scoring.head import Head
-from augan.scoring.nearest import GROUP, SPARE, smallest, spacing
+from augan.scoring.nearest import GROUP, smallest, spacing
 from augan.scoring.view import View
 
 MAX_DIRECTIONS = 128  # of a Mahalanobis distance, with variances of their own
@@ -22,6 +22,7 @@ MANY_COMPONENTS = 1024  # of rows themselves, of which each column may count
 SMALLEST_DEVIATION = 0.01  # smallest standard deviation of a feature, as a share of the mean one
 SPACING_ROWS = 10  # neighbours of a row of the memory, whose mean distance is its spacing
 ROW_WEIGHT = 0.5  # of heads that compare rows themselves, without a network
+MORE = 15  # candidates in addition to k: where rows lie close, products rank them poorly
 NEGLIGIBLE = 1e-3  # distances below this share of the rows' spread are dominated by rounding
 
 
@@ -72,9 +73,10 @@ class Mahalanobis(Distance):
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
         rows = self.features(view) - self.mean
-        squares = steady_product(rows, self.directions).square()
-        rest = (rows.square().sum(dim=1) - squares.sum(dim=1)).clamp(min=0)
-        return (squares / self.variances).sum(dim=1) + rest * self.remainder
+        components = steady_product(rows, self.directions)
+        # from the difference itself: that of its squared norms has rounding errors as large
+        rest = (rows - components @ self.directions.T).square().sum(dim=1)
+        return (components.square() / self.variances).sum(dim=1) + rest * self.remainder
 
 
 class CriticMahalanobis(Mahalanobis):
@@ -189,12 +191,9 @@ class Neighbours(Distance):
         squares = rows.square().sum(dim=1, keepdim=True)
         products = torch.cat([rows, squares, torch.ones_like(squares)], dim=1) @ self._factors()
         k = min(self.n_neighbors, self.bank.shape[0])
-        spare = SPARE if k > 1 else 0  # another single neighbour is hardly farther
-        chosen = smallest(products, min(k + spare, self.bank.shape[0]))
+        chosen = smallest(products, min(k + MORE, self.bank.shape[0]))
         distances = (rows.unsqueeze(1) - self.bank[chosen]).square().sum(dim=2)
         quotients = (distances + NEGLIGIBLE**2).sqrt() * self.weights[chosen]
-        if k == 1:
-            return quotients, chosen
         found, order = quotients.topk(k, dim=1, largest=False)
         return found, chosen.gather(1, order)
 

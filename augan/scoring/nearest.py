@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SPARE = 2  # candidates in addition to k, whose distances are computed exactly
+SPARE = 3  # candidates in addition to k, whose distances are computed exactly
 GROUP = 64  # values, in `smallest`
 SPACED_AT_ONCE = 1024  # rows
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -128,3 +130,18 @@ def test_a_row_near_dense_rows_is_further_than_one_near_sparse_rows() -> None:
     )
     scores = head(Features(torch.cat([near_dense, near_sparse])))
     assert scores[0] > 2 * scores[1]
+
+
+def test_rows_that_lie_close_together_far_from_the_mean_are_told_apart() -> None:
+    """Products alone have rounding errors as large as these distances."""
+    random = np.random.default_rng(0)
+    rows = 1 + 0.03 * random.random((2000, 3))
+    rows[::2] *= -1
+    others = torch.from_numpy(1 + 0.03 * random.random((300, 3))).float()
+    head, view = DataNeighbours(1, 2048), SimpleNamespace(ranged=torch.from_numpy(rows).float())
+    head.fit(view, random)  # type: ignore[arg-type]
+    given = head._compared(others).double()
+    distances = torch.cdist(given, head.bank.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    quotients = (distances.square() + NEGLIGIBLE**2).sqrt() * head.weights.double()
+    found = head(SimpleNamespace(ranged=others))
+    torch.testing.assert_close(found.double(), quotients.amin(dim=1), rtol=1e-3, atol=0)

@@ -22,7 +22,7 @@ MANY_COMPONENTS = 1024  # of rows themselves, of which each column may count
 SMALLEST_DEVIATION = 0.01  # smallest standard deviation of a feature, as a share of the mean one
 SPACING_ROWS = 10  # neighbours of a row of the memory, whose mean distance is its spacing
 ROW_WEIGHT = 0.5  # of heads that compare rows themselves, without a network
-MORE = 15  # candidates in addition to k: where rows lie close, products rank them poorly
+MORE = 15  # candidates in addition to k, where products are in single precision
 NEGLIGIBLE = 1e-3  # distances below this share of the rows' spread are dominated by rounding
 
 
@@ -188,12 +188,18 @@ class Neighbours(Distance):
 
     def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return distances by spacing (B, k) to the nearest rows of the memory, and indices."""
-        squares = rows.square().sum(dim=1, keepdim=True)
-        products = torch.cat([rows, squares, torch.ones_like(squares)], dim=1) @ self._factors()
+        factors = self._factors()
+        exact = rows.to(factors.dtype)
+        squares = exact.square().sum(dim=1, keepdim=True)
+        products = torch.cat([exact, squares, torch.ones_like(squares)], dim=1) @ factors
         k = min(self.n_neighbors, self.bank.shape[0])
-        chosen = smallest(products, min(k + MORE, self.bank.shape[0]))
+        # products in double precision rank rows that lie close together
+        spare = 0 if factors.dtype == torch.float64 else MORE
+        chosen = smallest(products, min(k + spare, self.bank.shape[0]))
         distances = (rows.unsqueeze(1) - self.bank[chosen]).square().sum(dim=2)
         quotients = (distances + NEGLIGIBLE**2).sqrt() * self.weights[chosen]
+        if quotients.shape[1] == 1:
+            return quotients, chosen
         found, order = quotients.topk(k, dim=1, largest=False)
         return found, chosen.gather(1, order)
 
@@ -206,9 +212,10 @@ class Neighbours(Distance):
         known = self._known
         if known is not None and known[0] is self.bank and known[1].device == self.bank.device:
             return known[1]
-        squares = self.bank.square().sum(dim=1, keepdim=True)
-        parts = torch.cat([-2 * self.bank, torch.ones_like(squares), squares], dim=1)
-        factors = (parts * self.weights.square().unsqueeze(1)).T
+        bank = self.bank if self.bank.device.type == "mps" else self.bank.double()
+        squares = bank.square().sum(dim=1, keepdim=True) + NEGLIGIBLE**2
+        parts = torch.cat([-2 * bank, torch.ones_like(squares), squares], dim=1)
+        factors = (parts * self.weights.to(bank.dtype).square().unsqueeze(1)).T
         missing = -self.bank.shape[0] % GROUP
         nowhere = factors.new_zeros(factors.shape[0], missing)
         nowhere[-1] = torch.inf

@@ -4,7 +4,7 @@ For the heads, the score parts of one fit are fused again: without a head, from 
 with another fusion. Each training option is a fit of its own. Each figure is a line of
 results/ablation.jsonl; a stopped run can be continued.
 
-    python benchmarks/ablation.py --data DIR [--seeds 1] [--options "2 folds" ...]
+    python benchmarks/ablation.py --data DIR [--seeds 1] [--options "5 neighbours" ...]
     python benchmarks/ablation.py --report
 """
 

@@ -40,7 +40,8 @@ def report(
     halves = {True: "on which the defaults were chosen", False: "on which nothing was chosen"}
     for inside, text in halves.items() if half else ():
         own = full.only(name for name in full.sets if (name in half) == inside)
-        parts += [f"The {len(own.sets)} sets {text}:", summary(own), significance(own)]
+        if own.sets:
+            parts += [f"The {len(own.sets)} sets {text}:", summary(own), significance(own)]
     return "\n\n".join(part for part in parts if part)
 
 

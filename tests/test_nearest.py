@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -145,3 +146,13 @@ def test_rows_that_lie_close_together_far_from_the_mean_are_told_apart() -> None
     quotients = (distances.square() + NEGLIGIBLE**2).sqrt() * head.weights.double()
     found = head(SimpleNamespace(ranged=others))
     torch.testing.assert_close(found.double(), quotients.amin(dim=1), rtol=1e-3, atol=0)
+
+
+def test_a_pickled_head_has_no_copy_of_its_memory() -> None:
+    head = DataNeighbours(1, 100)
+    head.fit(Features(values(100, 3)), np.random.default_rng(0))
+    before = len(pickle.dumps(head))
+    scores = head(Features(values(20, 3, seed=1)))
+    assert len(pickle.dumps(head)) == before
+    loaded = pickle.loads(pickle.dumps(head))
+    assert torch.equal(loaded(Features(values(20, 3, seed=1))), scores)

@@ -231,7 +231,10 @@ def _range(column: NumericColumn) -> float:
 def _varying(
     numeric: list[tuple[int, NumericColumn]], categorical: list[tuple[int, CategoryColumn]]
 ) -> list[int]:
-    """Return the channels of standardised rows that are not the same in all training rows."""
+    """Return the channels (V,) of standardised rows, without those that training never changes.
+
+    These are the marks of missing values in columns without any, and of unseen categories.
+    """
     found = [True] * len(numeric) + [column.has_missing for _, column in numeric]
     for _, column in categorical:
         found += [True] * len(column.categories) + [bool(column.rare), column.has_missing]

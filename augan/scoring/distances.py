@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -206,8 +206,9 @@ class Neighbours(Distance):
     def _factors(self) -> Tensor:
         """Return what the product with [x, |x|^2, 1] makes squared distances by spacing of.
 
-        |x - b|^2 / s = |x|^2 / s - 2 x b / s + |b|^2 / s for a row b of the memory. Columns of
-        infinite distances are added, up to a multiple of `GROUP`. They are computed once.
+        |x - b|^2 / s = |x|^2 / s - 2 x b / s + |b|^2 / s for a row b of the memory with spacing s;
+        `NEGLIGIBLE` is added to |b|^2 as to the distances. Columns of infinite distances are
+        added, up to a multiple of `GROUP`. The factors are computed once.
         """
         known = self._known
         if known is not None and known[0] is self.bank and known[1].device == self.bank.device:
@@ -223,6 +224,9 @@ class Neighbours(Distance):
         if not torch.compiler.is_exporting():
             self._known = self.bank, found
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": None}  # computed again from the memory
 
     def _compared(self, rows: Tensor) -> Tensor:
         rows = (rows - self.centre) / self.unit

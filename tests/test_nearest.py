@@ -12,7 +12,15 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from augan.scoring.distances import NEGLIGIBLE, DataNeighbours
-from augan.scoring.nearest import GROUP, SPACED_AT_ONCE, nearest, smallest, spacing
+from augan.scoring.nearest import (
+    GROUP,
+    SPACED_AT_ONCE,
+    nearest,
+    rounding_error,
+    smallest,
+    spacing,
+    to_others,
+)
 
 
 def values(n: int, n_values: int, seed: int = 0) -> Tensor:
@@ -59,14 +67,14 @@ def test_spacing_equals_the_mean_distance_that_scikit_learn_finds(n_rows: int, k
     bank = values(n_rows, 4)
     distances, _ = NearestNeighbors(n_neighbors=k + 1).fit(bank.numpy()).kneighbors(bank.numpy())
     expected = distances[:, 1:].mean(axis=1) + 0.25
-    assert np.allclose(spacing(bank, k, 0.25).numpy(), expected, rtol=1e-4)
+    assert np.allclose(spacing(to_others(bank, k), 0.25).numpy(), expected, rtol=1e-4)
 
 
 def test_spacing_in_a_memory_of_few_rows_is_to_all_others() -> None:
     bank = torch.tensor([[0.0], [1.0], [4.0]])
-    assert spacing(bank, 10, 0.0).tolist() == pytest.approx([2.5, 2.0, 3.5])
-    assert spacing(bank[:1], 10, 0.5).tolist() == [0.5]
-    assert spacing(torch.ones(40, 3), 10, 1e-3).tolist() == pytest.approx([1e-3] * 40)
+    assert spacing(to_others(bank, 10), 0.0).tolist() == pytest.approx([2.5, 2.0, 3.5])
+    assert spacing(to_others(bank[:1], 10), 0.5).tolist() == [0.5]
+    assert spacing(to_others(torch.ones(40, 3), 10), 1e-3).tolist() == pytest.approx([1e-3] * 40)
 
 
 @pytest.mark.parametrize("k", [1, 4])
@@ -97,7 +105,9 @@ def test_a_head_finds_the_smallest_quotients_in_a_memory_of_any_size(
     assert head.bank.shape == (n_banked, 3)
     asked = values(100, 3, seed=1)
     squares = torch.cdist((asked - head.centre) / head.unit, head.bank).square()
-    quotients = (squares + NEGLIGIBLE**2).sqrt() / spacing(head.bank, 10, NEGLIGIBLE).sqrt()
+    quotients = (squares + NEGLIGIBLE**2).sqrt() / spacing(
+        to_others(head.bank, 10), NEGLIGIBLE
+    ).sqrt()
     expected = quotients.sort(dim=1).values[:, :n_neighbors].mean(dim=1)
     assert torch.allclose(head(Features(asked)), expected, rtol=1e-3)
 
@@ -146,6 +156,39 @@ def test_rows_that_lie_close_together_far_from_the_mean_are_told_apart() -> None
     quotients = (distances.square() + NEGLIGIBLE**2).sqrt() * head.weights.double()
     found = head(SimpleNamespace(ranged=others))
     torch.testing.assert_close(found.double(), quotients.amin(dim=1), rtol=1e-3, atol=0)
+
+
+def test_rows_that_lie_close_together_are_ranked_in_double_precision() -> None:
+    """Single precision ranks rows unless their distances are small beside their norms."""
+    apart = values(200, 5)
+    close = torch.cat([apart, apart[:1] + 1e-3])
+    assert rounding_error(apart, to_others(apart, 10), NEGLIGIBLE) < 1e-4
+    assert rounding_error(close, to_others(close, 10), NEGLIGIBLE) > 1e-2
+    for rows, dtype in ((apart, torch.float32), (close, torch.float64)):
+        head = DataNeighbours(1, 500)
+        head.fit(Features(rows), np.random.default_rng(0))
+        loaded = DataNeighbours(1, 500)
+        loaded.load_state_dict(head.state_dict())
+        assert head._factors().dtype == loaded._factors().dtype == dtype
+
+
+def test_features_that_are_constant_in_training_count_though_they_are_not_compared() -> None:
+    rows = values(200, 3)
+    head, other = DataNeighbours(1, 500), DataNeighbours(1, 500)
+    head.fit(Features(rows), np.random.default_rng(0))
+    constant = torch.full((200, 2), 0.3)
+    other.fit(
+        Features(torch.cat([rows[:, :1], constant, rows[:, 1:]], dim=1)), np.random.default_rng(0)
+    )
+    assert other.bank.shape == (200, 4)
+    asked = values(50, 3, seed=1)
+    given = torch.cat([asked[:, :1], constant[:50], asked[:, 1:]], dim=1)
+    torch.testing.assert_close(other(Features(given)), head(Features(asked)))
+    differences = other.difference(Features(given))
+    torch.testing.assert_close(differences[:, [0, 3, 4]], head.difference(Features(asked)))
+    given[:, 1] += 5.0
+    assert (other(Features(given)) > head(Features(asked)) + 1).all()
+    assert (other.difference(Features(given))[:, 1] - 5.0).abs().max() < 1e-5
 
 
 def test_a_pickled_head_has_no_copy_of_its_memory() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from augan.codecs.cells import category_key
 from augan.codecs.columns import CategoryColumn, Column, ConstantColumn, NumericColumn
 from augan.exceptions import shown
 
 SHARE = 0.9  # of the training values in the usual range
+ENDS = [NormalDist().inv_cdf((1 - SHARE) / 2), NormalDist().inv_cdf((1 + SHARE) / 2)]
 N_FREQUENT = 3
 LONGEST = 60  # characters of a value
 MOST_DIGITS = 6
@@ -39,9 +40,7 @@ def usual_values(columns: Sequence[Column], rows: Any = None) -> dict[str, Any]:
     frame = None if rows is None else pd.DataFrame(rows)
     for i, column in enumerate(columns):
         if isinstance(column, NumericColumn) and len(column.knots):
-            ends = np.interp(
-                ndtri([(1 - SHARE) / 2, (1 + SHARE) / 2]), column.normals, column.knots
-            )
+            ends = np.interp(ENDS, column.normals, column.knots)
             usual[column.name] = {"low": float(ends[0]), "high": float(ends[1])}
         elif isinstance(column, NumericColumn):
             usual[column.name] = {"low": column.low, "high": column.high}

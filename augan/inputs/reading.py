@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from augan.exceptions import DataError, DataTypeError, shown
 from augan.frames import is_frame, is_series, to_pandas
@@ -163,6 +163,12 @@ def is_image_array(X: Any) -> bool:
     return getattr(X, "ndim", 0) in (3, 4) and hasattr(X, "dtype")
 
 
+def is_sparse(X: Any) -> bool:
+    """Whether `X` is a sparse matrix or array; scipy is not imported to find out."""
+    sparse = sys.modules.get("scipy.sparse")  # without it there are none
+    return sparse is not None and bool(sparse.issparse(X))
+
+
 def _is_label(label: Any, wanted: Any) -> bool:
     """Whether a label equals the wanted one; False for lists."""
     same = label == wanted
@@ -171,7 +177,7 @@ def _is_label(label: Any, wanted: Any) -> bool:
 
 def _check_shape(X: Any, columns: Sequence[Any]) -> None:
     """Raise DataError if `X` is not a table, for example a single row."""
-    if sparse.issparse(X):
+    if is_sparse(X):
         raise DataTypeError("X is a sparse matrix, but dense data is required: give X.toarray()")
     wanted = of_columns(columns)
     if is_series(X):

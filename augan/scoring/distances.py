@@ -11,7 +11,7 @@ from torch import Tensor
 from augan.networks.layers import steady_product
 from augan.scoring.covariance import principal_components, shrinkage_of
 from augan.scoring.head import Head
-from augan.scoring.nearest import GROUP, smallest, spacing
+from augan.scoring.nearest import GROUP, rounding_error, smallest, spacing, to_others
 from augan.scoring.view import View
 
 MAX_DIRECTIONS = 128  # of a Mahalanobis distance, with variances of their own
@@ -24,6 +24,7 @@ SPACING_ROWS = 10  # neighbours of a row of the memory, whose mean distance is i
 ROW_WEIGHT = 0.5  # of heads that compare rows themselves, without a network
 MORE = 15  # candidates in addition to k, where products are in single precision
 NEGLIGIBLE = 1e-3  # distances below this share of the rows' spread are dominated by rounding
+LARGEST_ROUNDING = 1e-3  # error of a squared distance, with which neighbours are ranked
 
 
 class Distance(Head):
@@ -127,9 +128,9 @@ class Neighbours(Distance):
     nearest neighbours in the memory, so that a distance counts for more where training rows lie
     close together: a mild form of the local outlier factor (Breunig 2000). The neighbours are those
     with the smallest quotients. Between images, which lie far apart everywhere, distances are not
-    divided. Distances are in units of the root mean square distance of the
-    training rows to their mean. With more than `max_components` features, they are taken between
-    principal components, with the norm of the remainder as one more component.
+    divided. Distances are in units of the root mean square distance of the training rows to their
+    mean. With more than `max_components` features that vary, they are taken between principal
+    components, otherwise between these features; the norm of the remainder is one more component.
 
     Parameters
     ----------
@@ -144,6 +145,7 @@ class Neighbours(Distance):
     basis: Tensor
     bank: Tensor
     weights: Tensor
+    rounding: Tensor
     has_memory = True
     table_components: ClassVar[int] = TABLE_COMPONENTS
 
@@ -151,7 +153,8 @@ class Neighbours(Distance):
         super().__init__()
         self.n_neighbors, self.memory_size, self.of_images = n_neighbors, memory_size, of_images
         self.max_components = IMAGE_COMPONENTS if of_images else self.table_components
-        self.add_buffers("centre", "unit", "basis", "bank", "weights")
+        self.add_buffers("centre", "unit", "basis", "bank", "weights", "rounding")
+        self._in_double = True
         self._known: tuple[Tensor, Tensor] | None = None
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
@@ -161,18 +164,20 @@ class Neighbours(Distance):
         centred = rows - self.centre
         spread = float(centred.square().sum(dim=1).mean().sqrt())
         self.unit = rows.new_tensor(spread if spread > 0 else 1.0)
-        self.basis = rows.new_empty(rows.shape[1], 0)
-        if rows.shape[1] > self.max_components:
-            self.basis = principal_components(centred, random, self.max_components)
+        self.basis = self._basis_of(rows, random)
         most = min(self.memory_size, n_rows or len(rows))
         if len(rows) > most:
             kept = np.sort(random.choice(len(rows), most, replace=False))
             rows = rows[torch.from_numpy(kept).to(rows.device)]
         self.bank = self._compared(rows)
         if self.of_images:
-            self.weights = rows.new_ones(len(rows))
+            self.weights, rounding = rows.new_ones(len(rows)), 1.0
         else:
-            self.weights = spacing(self.bank, SPACING_ROWS, NEGLIGIBLE).rsqrt()
+            others = to_others(self.bank, SPACING_ROWS)
+            self.weights = spacing(others, NEGLIGIBLE).rsqrt()
+            rounding = rounding_error(self.bank, others, NEGLIGIBLE)
+        self.rounding = rows.new_tensor(rounding)
+        self._in_double = rounding > LARGEST_ROUNDING
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
@@ -180,11 +185,12 @@ class Neighbours(Distance):
 
     def difference(self, view: View) -> Tensor:
         """Return mean absolute differences (B, F) of features from those of the neighbours."""
-        rows = self._compared(self.features(view))
-        differences = rows.unsqueeze(1) - self.bank[self._nearest(rows)[1]]
+        features = self.features(view)
+        near = self.bank[self._nearest(self._compared(features))[1]]  # (B, k, F), or components
         if self.basis.shape[1]:
-            differences = differences[..., :-1] @ self.basis.T
-        return differences.abs().mean(dim=1) * self.unit
+            near = near[..., :-1] @ self.basis.T
+        rows = (features - self.centre) / self.unit
+        return (rows.unsqueeze(1) - near).abs().mean(dim=1) * self.unit
 
     def _nearest(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return distances by spacing (B, k) to the nearest rows of the memory, and indices."""
@@ -193,8 +199,8 @@ class Neighbours(Distance):
         squares = exact.square().sum(dim=1, keepdim=True)
         products = torch.cat([exact, squares, torch.ones_like(squares)], dim=1) @ factors
         k = min(self.n_neighbors, self.bank.shape[0])
-        # products in double precision rank rows that lie close together
-        spare = 0 if factors.dtype == torch.float64 else MORE
+        # where products in single precision do not rank rows, but double precision is missing
+        spare = MORE if self._in_double and factors.dtype == torch.float32 else 0
         chosen = smallest(products, min(k + spare, self.bank.shape[0]))
         distances = (rows.unsqueeze(1) - self.bank[chosen]).square().sum(dim=2)
         quotients = (distances + NEGLIGIBLE**2).sqrt() * self.weights[chosen]
@@ -213,20 +219,35 @@ class Neighbours(Distance):
         known = self._known
         if known is not None and known[0] is self.bank and known[1].device == self.bank.device:
             return known[1]
-        bank = self.bank if self.bank.device.type == "mps" else self.bank.double()
+        in_double = self._in_double and self.bank.device.type != "mps"
+        bank = self.bank.double() if in_double else self.bank
         squares = bank.square().sum(dim=1, keepdim=True) + NEGLIGIBLE**2
         parts = torch.cat([-2 * bank, torch.ones_like(squares), squares], dim=1)
         factors = (parts * self.weights.to(bank.dtype).square().unsqueeze(1)).T
-        missing = -self.bank.shape[0] % GROUP
-        nowhere = factors.new_zeros(factors.shape[0], missing)
+        nowhere = factors.new_zeros(factors.shape[0], -self.bank.shape[0] % GROUP)
         nowhere[-1] = torch.inf
         found = torch.cat([factors, nowhere], dim=1)
         if not torch.compiler.is_exporting():
             self._known = self.bank, found
         return found
 
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self._in_double = bool(self.rounding > LARGEST_ROUNDING)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_known": None}  # computed again from the memory
+
+    def _basis_of(self, rows: Tensor, random: np.random.Generator) -> Tensor:
+        """Return the basis (F, K) in which rows are compared; with K = 0, they are themselves."""
+        varying = (rows != rows[:1]).any(dim=0).nonzero()[:, 0]
+        if len(varying) > self.max_components:
+            return principal_components(rows - self.centre, random, self.max_components)
+        if len(varying) == rows.shape[1]:
+            varying = varying[:0]
+        return rows.new_zeros(rows.shape[1], len(varying)).scatter(0, varying[None], 1.0)
 
     def _compared(self, rows: Tensor) -> Tensor:
         rows = (rows - self.centre) / self.unit

@@ -8,6 +8,7 @@ from torch import Tensor
 SPARE = 3  # candidates in addition to k, whose distances are computed exactly
 GROUP = 64  # values, in `smallest`
 SPACED_AT_ONCE = 1024  # rows
+ROUNDING = 2.0**-22  # of a product in single precision, as a share of a row's squared norm
 
 
 def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[Tensor, Tensor]:
@@ -42,14 +43,33 @@ def _lowest(values: Tensor, k: int) -> Tensor:
     return values.topk(k, dim=1, largest=False).indices
 
 
-def spacing(bank: Tensor, k: int, floor: float) -> Tensor:
-    """Return the mean distance (K,) of each row of a memory (K, F) to its k nearest others.
+def to_others(bank: Tensor, k: int) -> Tensor:
+    """Return the distances (K, k) of each row of a memory (K, F) to its k nearest others, sorted.
+
+    With fewer rows, to all others.
+    """
+    found = [nearest(rows, bank, k + 1, spare=0)[0] for rows in bank.split(SPACED_AT_ONCE)]
+    return torch.cat(found)[:, 1:]  # the first one is that to the row itself
+
+
+def spacing(others: Tensor, floor: float) -> Tensor:
+    """Return the mean (K,) of each row's distances (K, k) to others, of which there may be none.
 
     `floor` is added, so that it is not 0 where rows are equal.
     """
-    found = [nearest(rows, bank, k + 1, spare=0)[0] for rows in bank.split(SPACED_AT_ONCE)]
-    distances = torch.cat(found)  # the first one is that to the row itself
-    return distances[:, 1:].sum(dim=1) / max(distances.shape[1] - 1, 1) + floor
+    return others.sum(dim=1) / max(others.shape[1], 1) + floor
+
+
+def rounding_error(bank: Tensor, others: Tensor, floor: float) -> float:
+    """Return the largest relative error of small squared distances from products.
+
+    It is that of products in single precision, whose errors are proportional to the squared norms
+    of the rows. The small distances are those between rows of a memory (K, F): `others` (K, k) are
+    their distances to their nearest others. Distances below `floor` need not be told apart.
+    """
+    error = ROUNDING * bank.shape[1] ** 0.5 * bank.square().sum(dim=1, keepdim=True)
+    relative = error / (others[:, :1].square() + floor**2)  # (K, 1), or nothing with one row
+    return float(relative.max()) if relative.numel() else 1.0
 
 
 def nearest_by(

@@ -22,12 +22,13 @@ from augan.models.surprise_training import surprise_phase
 from augan.networks import PretextNetwork
 from augan.scoring.distances import Distance
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
+from augan.training.contamination import suspicious
 from augan.training.loop import Run
 from augan.training.monitor import Callback
 from augan.training.phases import EncoderPhase, GANPhase
 from augan.training.pretext_phase import PretextPhase
 from augan.training.restoration import RestorationPhase
-from augan.training.rows import LazyRows, TrainingRows, split_rows, suspicious
+from augan.training.rows import LazyRows, TrainingRows, split_rows
 from augan.training.steps import TrainingConfig
 from augan.training.trainer import PlannedPhase
 

@@ -7,26 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from sklearn.cluster import HDBSCAN
-from sklearn.decomposition import PCA
-from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from torch import Tensor
 
 from augan._random import numpy_stream
 from augan.codecs.table_encoder import TableEncoder
-from augan.networks.pretext import compress
 
-MAX_CLUSTER = 1.5  # largest size of an excluded cluster, in multiples of the contamination
-MAX_CLUSTERS = 2.0  # largest size of all excluded clusters together
-CLUSTER_COMPONENTS = 20  # principal components that are clustered
-MIN_CLUSTER, CORE_ROWS = 5, 15  # min_cluster_size and min_samples of HDBSCAN
 MIN_HELD_OUT = 64  # held-out rows of a class; smaller classes have none
-MAX_CLUSTERED = 4096  # rows
-OUTLYING = 2.0  # rows that are excluded as outlying, in multiples of the contamination
-MOST_OUTLYING = 0.25  # largest share of them
-
-Floats = NDArray[np.float32]
 
 
 class LazyRows:
@@ -105,53 +91,6 @@ def split_rows(
         for part in (learned, left_out):
             folds[part] = torch.arange(len(part)) % min(n_folds, len(learned))
     return TrainingRows(raw, trusted, held_out, folds)
-
-
-def suspicious(standard: Tensor, contamination: float, random: np.random.Generator) -> Tensor:
-    """Return which standardised rows (n, S) may be anomalies: in small clusters, or outlying."""
-    rows = compress(standard.flatten(1)).cpu().numpy()
-    reference = rows[random.permutation(len(rows))[:MAX_CLUSTERED]]
-    n_components = min(CLUSTER_COMPONENTS, *reference.shape)
-    pca = PCA(n_components, svd_solver="randomized", random_state=int(random.integers(2**31)))
-    reduced, every = pca.fit_transform(reference), pca.transform(rows)
-    clustered = in_small_clusters(reduced, every, contamination)
-    return torch.from_numpy(clustered | outlying(reduced, every, contamination))
-
-
-def outlying(reference: Floats, rows: Floats, contamination: float) -> NDArray[np.bool_]:
-    """Return which rows (n, F) have the highest local outlier factors (Breunig 2000).
-
-    They are `OUTLYING` times as many as the anomalies that are expected, and a quarter of all rows
-    at most. Anomalies that resemble each other have no low density among themselves; so the
-    neighbours, of all rows in `reference` (m, F), are more than all of them.
-    """
-    k = max(MIN_CLUSTER, round(OUTLYING * contamination * len(reference)))
-    if k >= len(reference) - 1:
-        return np.zeros(len(rows), dtype=bool)
-    factors = -LocalOutlierFactor(k, novelty=True).fit(reference).score_samples(rows)
-    share = min(OUTLYING * contamination, MOST_OUTLYING)
-    outside: NDArray[np.bool_] = factors > np.quantile(factors, 1 - share)
-    return outside
-
-
-def in_small_clusters(reference: Floats, rows: Floats, contamination: float) -> NDArray[np.bool_]:
-    """Return which rows (n, F) are in small clusters.
-
-    Anomalies that resemble each other are near neighbours, so a model fitted to them finds them
-    normal. Clusters of about the size of the contamination are therefore excluded, the smallest
-    first. They are found by HDBSCAN (Campello 2013) in rows `reference` (m, F); other rows belong
-    to the cluster of their nearest neighbour.
-    """
-    smallest = max(MIN_CLUSTER, round(contamination * len(reference) / 4))
-    if len(reference) <= 2 * max(smallest, CORE_ROWS):
-        return np.zeros(len(rows), dtype=bool)
-    labels = HDBSCAN(smallest, min_samples=CORE_ROWS, copy=True).fit_predict(reference)
-    sizes = np.bincount(labels[labels >= 0])
-    order = np.argsort(sizes, kind="stable")
-    small = sizes[order] <= MAX_CLUSTER * contamination * len(reference)
-    within = np.cumsum(sizes[order]) <= min(MAX_CLUSTERS * contamination, 0.5) * len(reference)
-    _, of = NearestNeighbors(n_neighbors=1).fit(reference).kneighbors(rows)
-    return np.isin(labels[of[:, 0]], order[small & within])
 
 
 def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:

@@ -1,0 +1,95 @@
+"""Training rows that may be anomalies, where the share of anomalies among them is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.cluster import HDBSCAN
+from sklearn.decomposition import PCA
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
+from torch import Tensor
+
+from augan.networks.pretext import compress
+
+COMPONENTS = 20  # principal components that are clustered
+MAX_ROWS = 4096  # that are clustered; other rows are compared with them
+MAX_CLUSTER = 1.5  # largest size of a suspicious cluster, in multiples of the contamination
+MAX_CLUSTERS = 1.5  # largest size of all of them together
+MIN_CLUSTER, CORE_ROWS = 5, 15  # min_cluster_size and min_samples of HDBSCAN
+NEIGHBORS = 2.0  # of a row, when its density is measured, in multiples of the contamination
+LESS_DENSE = 0.6  # share of the rows whose local outlier factor a suspicious cluster exceeds
+REMOTE = 0.5  # share of the rows whose distance to their neighbours it exceeds
+NEAREST, MAJORITY = 10, 0.5  # a row, of whose nearest rows so many are suspicious, is so too
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+def suspicious(standard: Tensor, contamination: float, random: np.random.Generator) -> Tensor:
+    """Return which standardised rows (n, S) are in small clusters that lie apart.
+
+    Anomalies that resemble each other are near neighbours, so a model fitted to them finds them
+    normal. Clusters of about the size of the contamination are therefore excluded, if they are less
+    dense than their surroundings, those that are the least dense first; so are rows that are mostly
+    among rows of such a cluster. Clusters are found by HDBSCAN (Campello 2013).
+    """
+    rows = compress(standard.flatten(1)).cpu().numpy()
+    reference = rows[random.permutation(len(rows))[:MAX_ROWS]]
+    n_components = min(COMPONENTS, *reference.shape)
+    pca = PCA(n_components, svd_solver="randomized", random_state=int(random.integers(2**31)))
+    reduced, every = pca.fit_transform(reference), pca.transform(rows)
+    found = in_small_clusters(reduced, every, contamination)
+    return torch.from_numpy(found | mostly_among(every, found) if found.any() else found)
+
+
+def in_small_clusters(reference: Floats, rows: Floats, contamination: float) -> Flags:
+    """Return which rows (n, F) are in small clusters of rows `reference` (m, F) that lie apart.
+
+    Other rows belong to the cluster of their nearest neighbour in `reference`.
+    """
+    smallest = max(MIN_CLUSTER, round(contamination * len(reference) / 4))
+    if len(reference) <= 2 * max(smallest, CORE_ROWS):
+        return np.zeros(len(rows), dtype=bool)
+    labels = HDBSCAN(smallest, min_samples=CORE_ROWS, copy=True).fit_predict(reference)
+    _, nearest = NearestNeighbors(n_neighbors=1).fit(reference).kneighbors(rows)
+    of = labels[nearest[:, 0]]
+    sizes = np.bincount(of[of >= 0])
+    outlying, remote = isolation(reference, rows, contamination)
+    apart = []
+    for cluster in np.flatnonzero(sizes <= MAX_CLUSTER * contamination * len(rows)):
+        inside = of == cluster
+        if not inside.any():
+            continue
+        factor, distance = np.median(outlying[inside]), np.median(remote[inside])
+        if factor > LESS_DENSE and distance > REMOTE:
+            apart.append((factor, cluster))
+    order = np.array([cluster for _, cluster in sorted(apart, reverse=True)], dtype=int)
+    most = min(MAX_CLUSTERS * contamination, 0.5) * len(rows)
+    return np.isin(of, order[np.cumsum(sizes[order]) <= most])
+
+
+def isolation(reference: Floats, rows: Floats, contamination: float) -> tuple[Floats, Floats]:
+    """Return the local outlier factors (Breunig 2000) and distances of rows (n, F), as ranks.
+
+    The distance is that to the last of the neighbours in `reference` (m, F). They are more than all
+    anomalies that are expected, because those that resemble each other are not less dense among
+    themselves. A rank is the share of rows with a smaller value.
+    """
+    k = max(MIN_CLUSTER, round(NEIGHBORS * contamination * len(reference)))
+    factors = LocalOutlierFactor(min(k, len(reference) - 1), novelty=True).fit(reference)
+    distances, _ = factors.kneighbors(rows)
+    return _ranks(-factors.score_samples(rows)), _ranks(distances[:, -1])
+
+
+def mostly_among(rows: Floats, found: Flags) -> Flags:
+    """Return which rows (n, F) have mostly rows that are `found` (n,) as their nearest ones."""
+    k = min(NEAREST, len(rows) - 1)
+    _, nearest = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors()
+    among: Flags = found[nearest].mean(axis=1) >= MAJORITY
+    return among
+
+
+def _ranks(values: NDArray[np.floating]) -> Floats:
+    ranks: Floats = (values.argsort().argsort() / len(values)).astype(np.float32)
+    return ranks

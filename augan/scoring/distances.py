@@ -250,12 +250,12 @@ class Neighbours(Distance):
         return rows.new_zeros(rows.shape[1], len(varying)).scatter(0, varying[None], 1.0)
 
     def _compared(self, rows: Tensor) -> Tensor:
-        rows = (rows - self.centre) / self.unit
+        rows = rows - self.centre
         if self.basis.shape[1] == 0:
-            return rows
+            return rows / self.unit
         components = steady_product(rows, self.basis)
         rest = (rows - components @ self.basis.T).norm(dim=1, keepdim=True)
-        return torch.cat([components, rest], dim=1)
+        return torch.cat([components, rest], dim=1) / self.unit
 
 
 class CriticNeighbours(Neighbours):

@@ -90,8 +90,8 @@ class DetectorParameters(CommonParameters):
         or_value("auto", integer(1, ROWS)),
         '"auto" or int',
         """Number of neighbours whose mean distance the neighbour heads take.
-        "auto" is 1; 5 for images of up to 64 pixels, for tables with more than 256 columns or more
-        columns than rows, and where `contamination` is given.""",
+        "auto" is 1; 5 for images of up to 64 pixels, and for tables with more than 256 columns or
+        more columns than rows; 10 where `contamination` is given.""",
     )
     memory_size: str | int = parameter(
         "auto",
@@ -106,10 +106,11 @@ class DetectorParameters(CommonParameters):
         or_value("auto", real(0, 0.5, above=True)),
         '"auto" or float',
         """Share of anomalies in the training rows, in (0, 0.5].
-        This share of the training rows lies beyond the threshold. Small clusters of rows are
-        excluded when networks and heads are fitted, and this share of the rows, those with the
-        highest cross-fitted scores, when heads and calibration are. "auto" takes all training rows
-        as normal, and sets the threshold by `target_fpr`; only one of the two can be given.""",
+        This share of the training rows lies beyond the threshold. Small clusters of rows that lie
+        apart are excluded when networks and heads are fitted. When heads are, twice this share of
+        the rows is excluded as well, those with the highest local outlier factors and cross-fitted
+        scores. "auto" takes all training rows as normal, and sets the threshold by `target_fpr`;
+        only one of the two can be given.""",
     )
     target_fpr: float = parameter(
         0.05,

@@ -22,7 +22,7 @@ from augan.models.surprise_training import surprise_phase
 from augan.networks import PretextNetwork
 from augan.scoring.distances import Distance
 from augan.training.checkpoint import Checkpointer, check_identity, fingerprint, read_checkpoint
-from augan.training.contamination import suspicious
+from augan.training.contamination import suspicion_of
 from augan.training.loop import Run
 from augan.training.monitor import Callback
 from augan.training.phases import EncoderPhase, GANPhase
@@ -78,14 +78,16 @@ def new_codec(params: Mapping[str, Any], data: Data) -> Codec:
 
 def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
     """Return the training rows, split into trusted rows, held-out rows and folds."""
-    config, trusted = model.config, torch.ones(len(raw), dtype=torch.bool)
+    config = model.config
+    trusted, outlying = torch.ones(len(raw), dtype=torch.bool), torch.zeros(len(raw))
     if not isinstance(config.contamination, str):
-        standard = model.standardised(raw)
         random = numpy_stream(model.seed, "trust")
-        trusted = ~suspicious(standard, config.contamination, random)
+        found = suspicion_of(model.standardised(raw), config.contamination, random)
+        trusted, outlying = ~found.clustered, found.outlying
     return split_rows(
         LazyRows(raw) if model.is_image else raw,
         trusted,
+        outlying,
         validation_fraction=config.validation_fraction,
         n_folds=n_folds(config, len(raw)),
         seed=model.seed,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, NegativeLogP, fuse
-from augan.scoring.cross_fitting import CrossFitting, folds_of, without_highest_scoring
+from augan.scoring.cross_fitting import CrossFitting, folds_of, without_suspicious
 from augan.scoring.distances import DataNeighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
@@ -175,8 +175,8 @@ class AnomalyScorer(nn.Module):
         n_calibration : int
             Largest number of rows that calibrate.
         trim : float
-            Share of the rows, those with the highest scores, that are excluded when the heads
-            are fitted and calibrated.
+            Share of anomalies among the rows. The most suspicious rows are excluded when the heads
+            are fitted, and this share, those with the highest scores, when they are calibrated.
         random : Generator
             Draws the rows if there are too many.
         leave_out : bool, default=False
@@ -187,7 +187,7 @@ class AnomalyScorer(nn.Module):
         rows = rows[_to_fit_and_calibrate(rows.folds, n_calibration, random)]
         crossed = CrossFitting(self.view, members, random)
         if self.heads and trim > 0:
-            rows = without_highest_scoring(
+            rows = without_suspicious(
                 rows, trim, lambda kept, chosen: self._cross_fitted_scores(crossed, kept, chosen)
             )
         once = not self.heads or any(head.needs in TRAINED_ONCE for head in heads_in(self.heads))

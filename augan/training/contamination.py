@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,8 +28,24 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 
-def suspicious(standard: Tensor, contamination: float, random: np.random.Generator) -> Tensor:
-    """Return which standardised rows (n, S) are in small clusters that lie apart.
+@dataclass(frozen=True)
+class Suspicion:
+    """What tells that rows (n,) may be anomalies, before a model is fitted to them.
+
+    Attributes
+    ----------
+    clustered : Tensor
+        Whether they are in small clusters that lie apart.
+    outlying : Tensor
+        Negative logarithm of the share of rows with a local outlier factor as high.
+    """
+
+    clustered: Tensor
+    outlying: Tensor
+
+
+def suspicion_of(standard: Tensor, contamination: float, random: np.random.Generator) -> Suspicion:
+    """Return what is suspicious of standardised rows (n, S).
 
     Anomalies that resemble each other are near neighbours, so a model fitted to them finds them
     normal. Clusters of about the size of the contamination are therefore excluded, if they are less
@@ -39,14 +57,26 @@ def suspicious(standard: Tensor, contamination: float, random: np.random.Generat
     n_components = min(COMPONENTS, *reference.shape)
     pca = PCA(n_components, svd_solver="randomized", random_state=int(random.integers(2**31)))
     reduced, every = pca.fit_transform(reference), pca.transform(rows)
-    found = in_small_clusters(reduced, every, contamination)
-    return torch.from_numpy(found | mostly_among(every, found) if found.any() else found)
+    outlying, remote = isolation(reduced, every, contamination)
+    clustered = in_small_clusters(reduced, every, contamination, outlying, remote)
+    if clustered.any():
+        clustered |= mostly_among(every, clustered)
+    return Suspicion(torch.from_numpy(clustered), surprise(torch.from_numpy(outlying)))
 
 
-def in_small_clusters(reference: Floats, rows: Floats, contamination: float) -> Flags:
+def surprise(values: Tensor) -> Tensor:
+    """Return the negative logarithm (n,) of the share of values (n,) that are as high."""
+    n = len(values)
+    return -((n - values.argsort().argsort()) / n).log()
+
+
+def in_small_clusters(
+    reference: Floats, rows: Floats, contamination: float, outlying: Floats, remote: Floats
+) -> Flags:
     """Return which rows (n, F) are in small clusters of rows `reference` (m, F) that lie apart.
 
-    Other rows belong to the cluster of their nearest neighbour in `reference`.
+    Other rows belong to the cluster of their nearest neighbour in `reference`. `outlying` and
+    `remote` (n,) are what `isolation` returns.
     """
     smallest = max(MIN_CLUSTER, round(contamination * len(reference) / 4))
     if len(reference) <= 2 * max(smallest, CORE_ROWS):
@@ -55,7 +85,6 @@ def in_small_clusters(reference: Floats, rows: Floats, contamination: float) -> 
     _, nearest = NearestNeighbors(n_neighbors=1).fit(reference).kneighbors(rows)
     of = labels[nearest[:, 0]]
     sizes = np.bincount(of[of >= 0])
-    outlying, remote = isolation(reference, rows, contamination)
     apart = []
     for cluster in np.flatnonzero(sizes <= MAX_CLUSTER * contamination * len(rows)):
         inside = of == cluster

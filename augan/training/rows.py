@@ -54,6 +54,9 @@ class TrainingRows:
     folds : Tensor
         Its fold: networks and heads that are fitted without it score it for calibration. -1 is no
         fold: the row is never left out.
+    outlying : Tensor
+        How unusual it is for the local outlier factor, where the share of anomalies is known:
+        -log p; otherwise 0.
     encoders : tuple of Module, default=()
         For tables with few rows, an encoding fitted without each fold. The model then keeps the
         parts that were fitted without the first fold.
@@ -63,16 +66,29 @@ class TrainingRows:
     trusted: Tensor
     held_out: Tensor
     folds: Tensor
+    outlying: Tensor
     encoders: tuple[TableEncoder, ...] = ()
 
     def __getitem__(self, chosen: Tensor) -> TrainingRows:
         """Return a selection of the rows."""
-        parts = (self.trusted[chosen], self.held_out[chosen], self.folds[chosen])
-        return TrainingRows(self.raw[chosen], *parts, self.encoders)
+        return TrainingRows(
+            self.raw[chosen],
+            self.trusted[chosen],
+            self.held_out[chosen],
+            self.folds[chosen],
+            self.outlying[chosen],
+            self.encoders,
+        )
 
 
 def split_rows(
-    raw: Tensor | LazyRows, trusted: Tensor, *, validation_fraction: float, n_folds: int, seed: int
+    raw: Tensor | LazyRows,
+    trusted: Tensor,
+    outlying: Tensor,
+    *,
+    validation_fraction: float,
+    n_folds: int,
+    seed: int,
 ) -> TrainingRows:
     """Split raw rows at random; trusted and other rows are split in the same shares.
 
@@ -90,7 +106,7 @@ def split_rows(
     else:
         for part in (learned, left_out):
             folds[part] = torch.arange(len(part)) % min(n_folds, len(learned))
-    return TrainingRows(raw, trusted, held_out, folds)
+    return TrainingRows(raw, trusted, held_out, folds, outlying)
 
 
 def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:

@@ -529,8 +529,8 @@ def test_contamination_leaves_the_oddest_rows_out_of_heads_and_calibration(heads
     if heads[0] == "data_neighbors":
         kept, everything = (d.scorer_.heads["data_neighbors"].bank for d in (trimmed, plain))
         assert len(everything) == 88  # as many as without one of three folds
-        # nine rows of each of three folds, twice as many as are expected, are left out
-        assert len(kept) == (132 - 27) * 2 // 3
+        # four rows of each of three folds are left out
+        assert len(kept) == (132 - 12) * 2 // 3
         banked = [_share_in_the_bank(detector, odd) for detector in (trimmed, plain)]
         assert banked[0] < 0.1 < 0.4 < banked[1]
 

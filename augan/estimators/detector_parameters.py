@@ -107,10 +107,10 @@ class DetectorParameters(CommonParameters):
         '"auto" or float',
         """Share of anomalies in the training rows, in (0, 0.5].
         This share of the training rows lies beyond the threshold. Small clusters of rows that lie
-        apart are excluded when networks and heads are fitted. When heads are, twice this share of
-        the rows is excluded as well, those with the highest local outlier factors and cross-fitted
-        scores. "auto" takes all training rows as normal, and sets the threshold by `target_fpr`;
-        only one of the two can be given.""",
+        apart are excluded when networks and heads are fitted; so is, when heads are, this share of
+        the rows, those with the highest cross-fitted scores and local outlier factors. "auto" takes
+        all training rows as normal, and sets the threshold by `target_fpr`; only one of the two can
+        be given.""",
     )
     target_fpr: float = parameter(
         0.05,

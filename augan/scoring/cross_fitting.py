@@ -19,16 +19,13 @@ from augan.scoring.head import Head
 from augan.scoring.heads import heads_in, score_heads
 from augan.scoring.maps import MapHead
 from augan.scoring.view import MAX_BATCH, Encoder, View
-from augan.training.contamination import surprise
+from augan.training.contamination import minus_log_p
 from augan.training.rows import LazyRows, TrainingRows
 
 # raw rows, and the pretext network and encoding to use instead of the scorer's own
 MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, Encoder | None], View]
 
 EXCLUDING_ROUNDS = 2  # of scoring the training rows and excluding the most suspicious
-EXCLUDED = 2.0  # rows that are excluded, in multiples of the anomalies that are expected
-MOST_EXCLUDED = 0.25  # largest share of them, unless more anomalies are expected
-FACTOR_WEIGHT = 3.0  # of local outlier factors beside scores
 
 
 @dataclass(frozen=True)
@@ -107,28 +104,26 @@ def folds_of(folds: Tensor) -> list[int]:
 
 
 def without_suspicious(
-    rows: TrainingRows, contamination: float, score: Callable[[TrainingRows, Tensor], Tensor]
+    rows: TrainingRows, share: float, score: Callable[[TrainingRows, Tensor], Tensor]
 ) -> TrainingRows:
-    """Return the rows, of which the most suspicious of each fold are no longer trusted.
+    """Return the rows, of which the most suspicious `share` of each fold is no longer trusted.
 
-    They are `EXCLUDED` times as many as the anomalies that are expected. Cross-fitted scores and
-    local outlier factors decide, each as -log p among the rows. Outlier factors count for more:
-    anomalies that resemble each other have low scores, as the heads are fitted to some of them.
+    Cross-fitted scores and local outlier factors count as much, each as -log p among the rows.
+    Anomalies that resemble each other have low scores, as the heads are fitted to some of them.
 
     Parameters
     ----------
     rows : TrainingRows
         The rows.
-    contamination : float
-        Share of anomalies among them.
+    share : float
+        Share of the rows of each fold.
     score : callable
         Rows, and which of them (n,), to their cross-fitted scores (n,). The second round uses
         heads that were fitted without the rows that the first round excluded.
     """
     every, kept = torch.arange(len(rows.raw)), rows
-    share = min(EXCLUDED * contamination, max(contamination, MOST_EXCLUDED))
     for _ in range(EXCLUDING_ROUNDS):
-        suspicion = surprise(score(kept, every)) + FACTOR_WEIGHT * rows.outlying
+        suspicion = minus_log_p(score(kept, every)) + rows.outlying
         trusted = rows.trusted.clone()
         for fold in rows.folds.unique():
             inside = (rows.trusted & (rows.folds == fold)).nonzero()[:, 0]

@@ -61,13 +61,13 @@ def suspicion_of(standard: Tensor, contamination: float, random: np.random.Gener
     clustered = in_small_clusters(reduced, every, contamination, outlying, remote)
     if clustered.any():
         clustered |= mostly_among(every, clustered)
-    return Suspicion(torch.from_numpy(clustered), surprise(torch.from_numpy(outlying)))
+    return Suspicion(torch.from_numpy(clustered), minus_log_p(torch.from_numpy(outlying)))
 
 
-def surprise(values: Tensor) -> Tensor:
+def minus_log_p(values: Tensor) -> Tensor:
     """Return the negative logarithm (n,) of the share of values (n,) that are as high."""
     n = len(values)
-    return -((n - values.argsort().argsort()) / n).log()
+    return -((n - _places(values)) / n).log()
 
 
 def in_small_clusters(
@@ -106,9 +106,11 @@ def isolation(reference: Floats, rows: Floats, contamination: float) -> tuple[Fl
     themselves. A rank is the share of rows with a smaller value.
     """
     k = max(MIN_CLUSTER, round(NEIGHBORS * contamination * len(reference)))
-    factors = LocalOutlierFactor(min(k, len(reference) - 1), novelty=True).fit(reference)
-    distances, _ = factors.kneighbors(rows)
-    return _ranks(-factors.score_samples(rows)), _ranks(distances[:, -1])
+    found = LocalOutlierFactor(min(k, len(reference) - 1), novelty=True).fit(reference)
+    parts = np.array_split(rows, -(-len(rows) // MAX_ROWS))
+    factors = np.concatenate([-found.score_samples(part) for part in parts])
+    distances = np.concatenate([found.kneighbors(part)[0][:, -1] for part in parts])
+    return _ranks(factors), _ranks(distances)
 
 
 def mostly_among(rows: Floats, found: Flags) -> Flags:
@@ -120,5 +122,10 @@ def mostly_among(rows: Floats, found: Flags) -> Flags:
 
 
 def _ranks(values: NDArray[np.floating]) -> Floats:
-    ranks: Floats = (values.argsort().argsort() / len(values)).astype(np.float32)
+    ranks: Floats = (_places(torch.from_numpy(values)) / len(values)).float().numpy()
     return ranks
+
+
+def _places(values: Tensor) -> Tensor:
+    """Return the place (n,) of each value (n,) among them, from 0; equal ones in their order."""
+    return values.argsort(stable=True).argsort()

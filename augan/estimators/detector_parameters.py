@@ -90,8 +90,8 @@ class DetectorParameters(CommonParameters):
         or_value("auto", integer(1, ROWS)),
         '"auto" or int',
         """Number of neighbours whose mean distance the neighbour heads take.
-        "auto" is 1; 5 for images of up to 64 pixels, and for tables with more than 256 columns or
-        more columns than rows; 10 where `contamination` is given.""",
+        "auto" is 1; 5 for images of up to 64 pixels, for tables with more than 256 columns or more
+        columns than rows, and where `contamination` is given.""",
     )
     memory_size: str | int = parameter(
         "auto",

@@ -126,7 +126,7 @@ MAX_CHANNELS = 2048  # standardised channels; pretext networks of more take fewe
 COLUMN_WIDTH = 160  # of a column network: wider ones are no better and draw rows more slowly
 COLUMN_BATCH = 256
 COLUMN_PASSES = 400  # passes over the rows of a small table, with fewer steps
-CONTAMINATED_NEIGHBORS = 10  # neighbours with `contamination`, so anomalies do not mask each other
+CONTAMINATED_NEIGHBORS = 5  # neighbours with `contamination`, so anomalies do not mask each other
 
 
 def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:

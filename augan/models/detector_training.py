@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from augan._random import numpy_stream
@@ -78,16 +77,13 @@ def new_codec(params: Mapping[str, Any], data: Data) -> Codec:
 
 def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
     """Return the training rows, split into trusted rows, held-out rows and folds."""
-    config = model.config
-    trusted, outlying = torch.ones(len(raw), dtype=torch.bool), torch.zeros(len(raw))
+    config, suspicion = model.config, None
     if not isinstance(config.contamination, str):
         random = numpy_stream(model.seed, "trust")
-        found = suspicion_of(model.standardised(raw), config.contamination, random)
-        trusted, outlying = ~found.clustered, found.outlying
+        suspicion = suspicion_of(model.standardised(raw), config.contamination, random)
     return split_rows(
         LazyRows(raw) if model.is_image else raw,
-        trusted,
-        outlying,
+        suspicion,
         validation_fraction=config.validation_fraction,
         n_folds=n_folds(config, len(raw)),
         seed=model.seed,

@@ -19,7 +19,6 @@ from augan.scoring.head import Head
 from augan.scoring.heads import heads_in, score_heads
 from augan.scoring.maps import MapHead
 from augan.scoring.view import MAX_BATCH, Encoder, View
-from augan.training.contamination import minus_log_p
 from augan.training.rows import LazyRows, TrainingRows
 
 # raw rows, and the pretext network and encoding to use instead of the scorer's own
@@ -108,22 +107,20 @@ def without_suspicious(
 ) -> TrainingRows:
     """Return the rows, of which the most suspicious `share` of each fold is no longer trusted.
 
-    Cross-fitted scores and local outlier factors count as much, each as -log p among the rows.
-    Anomalies that resemble each other have low scores, as the heads are fitted to some of them.
-
     Parameters
     ----------
     rows : TrainingRows
-        The rows.
+        The rows, and what is suspicious of them.
     share : float
         Share of the rows of each fold.
     score : callable
         Rows, and which of them (n,), to their cross-fitted scores (n,). The second round uses
         heads that were fitted without the rows that the first round excluded.
     """
+    assert rows.suspicion is not None
     every, kept = torch.arange(len(rows.raw)), rows
     for _ in range(EXCLUDING_ROUNDS):
-        suspicion = minus_log_p(score(kept, every)) + rows.outlying
+        suspicion = rows.suspicion.with_scores(score(kept, every))
         trusted = rows.trusted.clone()
         for fold in rows.folds.unique():
             inside = (rows.trusted & (rows.folds == fold)).nonzero()[:, 0]

@@ -22,7 +22,8 @@ MIN_CLUSTER, CORE_ROWS = 5, 15  # min_cluster_size and min_samples of HDBSCAN
 NEIGHBORS = 2.0  # of a row, when its density is measured, in multiples of the contamination
 LESS_DENSE = 0.6  # share of the rows whose local outlier factor a suspicious cluster exceeds
 REMOTE = 0.5  # share of the rows whose distance to their neighbours it exceeds
-NEAREST, MAJORITY = 10, 0.5  # a row, of whose nearest rows so many are suspicious, is so too
+NEAREST = 10  # rows around a row, which count with it
+MAJORITY = 0.5  # share of them that are in suspicious clusters, with which the row is so too
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -38,10 +39,29 @@ class Suspicion:
         Whether they are in small clusters that lie apart.
     outlying : Tensor
         Negative logarithm of the share of rows with a local outlier factor as high.
+    reduced : Tensor
+        Their principal components (n, F).
     """
 
     clustered: Tensor
     outlying: Tensor
+    reduced: Tensor
+
+    def __getitem__(self, chosen: Tensor) -> Suspicion:
+        """Return what is suspicious of a selection of the rows."""
+        return Suspicion(self.clustered[chosen], self.outlying[chosen], self.reduced[chosen])
+
+    def with_scores(self, scores: Tensor) -> Tensor:
+        """Return how suspicious rows (n,) are, with scores (n,) of a model.
+
+        Scores and local outlier factors count as much, each as -log p among the rows. The sum is
+        averaged over a row and its nearest ones: only anomalies that resemble each other make a
+        model find such rows normal, and a normal row at the edge is mostly alone.
+        """
+        evidence = minus_log_p(scores) + self.outlying
+        every = torch.arange(len(scores))[:, None]
+        around = torch.from_numpy(_nearest(self.reduced.numpy()))
+        return evidence[torch.cat([every, around], dim=1)].mean(dim=1)
 
 
 def suspicion_of(standard: Tensor, contamination: float, random: np.random.Generator) -> Suspicion:
@@ -60,8 +80,9 @@ def suspicion_of(standard: Tensor, contamination: float, random: np.random.Gener
     outlying, remote = isolation(reduced, every, contamination)
     clustered = in_small_clusters(reduced, every, contamination, outlying, remote)
     if clustered.any():
-        clustered |= mostly_among(every, clustered)
-    return Suspicion(torch.from_numpy(clustered), minus_log_p(torch.from_numpy(outlying)))
+        clustered |= clustered[_nearest(every)].mean(axis=1) >= MAJORITY
+    factors = minus_log_p(torch.from_numpy(outlying))
+    return Suspicion(torch.from_numpy(clustered), factors, torch.from_numpy(every))
 
 
 def minus_log_p(values: Tensor) -> Tensor:
@@ -113,12 +134,11 @@ def isolation(reference: Floats, rows: Floats, contamination: float) -> tuple[Fl
     return _ranks(factors), _ranks(distances)
 
 
-def mostly_among(rows: Floats, found: Flags) -> Flags:
-    """Return which rows (n, F) have mostly rows that are `found` (n,) as their nearest ones."""
+def _nearest(rows: Floats) -> NDArray[np.intp]:
+    """Return the indices (n, k) of the nearest other rows of each row (n, F)."""
     k = min(NEAREST, len(rows) - 1)
-    _, nearest = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors()
-    among: Flags = found[nearest].mean(axis=1) >= MAJORITY
-    return among
+    found: NDArray[np.intp] = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors()[1]
+    return found
 
 
 def _ranks(values: NDArray[np.floating]) -> Floats:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from augan._random import numpy_stream
 from augan.codecs.table_encoder import TableEncoder
+from augan.training.contamination import Suspicion
 
 MIN_HELD_OUT = 64  # held-out rows of a class; smaller classes have none
 
@@ -54,37 +55,30 @@ class TrainingRows:
     folds : Tensor
         Its fold: networks and heads that are fitted without it score it for calibration. -1 is no
         fold: the row is never left out.
-    outlying : Tensor
-        How unusual it is for the local outlier factor, where the share of anomalies is known:
-        -log p; otherwise 0.
     encoders : tuple of Module, default=()
         For tables with few rows, an encoding fitted without each fold. The model then keeps the
         parts that were fitted without the first fold.
+    suspicion : Suspicion, optional
+        What tells that rows may be anomalies, where their share is known.
     """
 
     raw: Tensor | LazyRows
     trusted: Tensor
     held_out: Tensor
     folds: Tensor
-    outlying: Tensor
     encoders: tuple[TableEncoder, ...] = ()
+    suspicion: Suspicion | None = None
 
     def __getitem__(self, chosen: Tensor) -> TrainingRows:
         """Return a selection of the rows."""
-        return TrainingRows(
-            self.raw[chosen],
-            self.trusted[chosen],
-            self.held_out[chosen],
-            self.folds[chosen],
-            self.outlying[chosen],
-            self.encoders,
-        )
+        parts = (self.trusted[chosen], self.held_out[chosen], self.folds[chosen])
+        suspicion = None if self.suspicion is None else self.suspicion[chosen]
+        return TrainingRows(self.raw[chosen], *parts, self.encoders, suspicion)
 
 
 def split_rows(
     raw: Tensor | LazyRows,
-    trusted: Tensor,
-    outlying: Tensor,
+    suspicion: Suspicion | None,
     *,
     validation_fraction: float,
     n_folds: int,
@@ -95,6 +89,7 @@ def split_rows(
     With one fold, it is the held-out rows; otherwise each row is in one of the folds.
     """
     n = len(raw)
+    trusted = torch.ones(n, dtype=torch.bool) if suspicion is None else ~suspicion.clustered
     order = torch.from_numpy(numpy_stream(seed, "split").permutation(n))
     learned, left_out = order[trusted[order]], order[~trusted[order]]
     held_out, folds = torch.zeros(n, dtype=torch.bool), torch.full((n,), -1)
@@ -106,7 +101,7 @@ def split_rows(
     else:
         for part in (learned, left_out):
             folds[part] = torch.arange(len(part)) % min(n_folds, len(learned))
-    return TrainingRows(raw, trusted, held_out, folds, outlying)
+    return TrainingRows(raw, trusted, held_out, folds, suspicion=suspicion)
 
 
 def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:

@@ -76,7 +76,8 @@ def suspicion_of(standard: Tensor, contamination: float, random: np.random.Gener
     reference = rows[random.permutation(len(rows))[:MAX_ROWS]]
     n_components = min(COMPONENTS, *reference.shape)
     pca = PCA(n_components, svd_solver="randomized", random_state=int(random.integers(2**31)))
-    reduced, every = pca.fit_transform(reference), pca.transform(rows)
+    with np.errstate(invalid="ignore"):  # shares of the variance, if all rows are equal
+        reduced, every = pca.fit_transform(reference), pca.transform(rows)
     outlying, remote = isolation(reduced, every, contamination)
     clustered = in_small_clusters(reduced, every, contamination, outlying, remote)
     if clustered.any():

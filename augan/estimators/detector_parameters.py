@@ -60,8 +60,9 @@ class DetectorParameters(CommonParameters):
         "backbone_residual".
         "auto" is, for tables, pretext_mahalanobis, pretext_neighbors, repair_neighbors,
         data_neighbors, quantile_mahalanobis and quantile_neighbors, and pretext_deviation where a
-        column has categories; with more than 256 columns, or more columns than rows,
-        quantile_mahalanobis and data_neighbors. For images it is transforms, pretext_neighbors and
+        column has categories; without quantile_neighbors where `contamination` is given; with more
+        than 256 columns, or more columns than rows, quantile_mahalanobis and data_neighbors. For
+        images it is transforms, pretext_neighbors and
         data_neighbors; for images larger than 64 pixels local_neighbors, image_neighbors and
         detail_restoration; and those of the backbone where there is one.""",
     )
@@ -82,7 +83,8 @@ class DetectorParameters(CommonParameters):
         """How the heads are combined: the mean of all, of the two highest, or the highest.
         Each head is -log p, where p is the share of held-out normal rows with a higher score, so
         that the mean is Fisher's combination. Heads that compare rows or pixels themselves
-        have a weight of a half, those that depend on the inversion (residuals, latent) of a third.
+        have a weight of a half (data_neighbors of one, where the `contamination` of a table is
+        given), those that depend on the inversion (residuals, latent) of a third.
         "auto" is "top2" for images larger than 64 pixels, else "mean".""",
     )
     n_neighbors: str | int = parameter(

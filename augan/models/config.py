@@ -140,6 +140,8 @@ def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:
         auto = table_values(codec, paper=given["scoring"] == "paper")
     if given["contamination"] != "auto":
         auto["n_neighbors"] = CONTAMINATED_NEIGHBORS
+        # quantiles of columns are those of the anomalies too
+        auto["heads"] = tuple(name for name in auto["heads"] if name != "quantile_neighbors")
     auto["generator"] = asks_for_generator(given)
     usual = {"chunk": auto["chunk"], "encoder_steps": auto["encoder_steps"]}
     return _config(DetectorConfig, usual | given, auto | {"contamination": "auto"})

@@ -16,6 +16,7 @@ from augan.models.generator_use import generator_heads
 from augan.networks import Networks, PretextNetwork, build_pretext
 from augan.networks.absent import AbsentNetwork
 from augan.scoring.distances import DataNeighbours
+from augan.scoring.head import Head
 from augan.scoring.heads import BACKBONE_HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.scorer import AnomalyScorer
@@ -99,14 +100,26 @@ def build_scorer(
         "of_images": codec.kind == "image",
     }
     explains = config.generator or "data_neighbors" in config.heads
+    heads = {name: build_head(name, **memory) for name in config.heads}
+    if not isinstance(config.contamination, str) and not memory["of_images"]:
+        _weigh_rows(heads)
     return AnomalyScorer(
         codec.module,
         networks,
         inversion,
-        heads={name: build_head(name, **memory) for name in config.heads},
+        heads=heads,
         paper=paper,
         score=config.scoring,
         fusion=config.fusion,
         owners=codec.owners(),
         closest=None if explains else DataNeighbours(**memory),
     ).eval()
+
+
+def _weigh_rows(heads: dict[str, Head]) -> None:
+    """Give "data_neighbors" the weight of the heads of a network, where anomalies were trained on.
+
+    A network learns them too.
+    """
+    if "data_neighbors" in heads:
+        heads["data_neighbors"].weight = 1.0

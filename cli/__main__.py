@@ -7,7 +7,6 @@ import sys
 
 from ._process import STOPPED, Signals, flush, ready_streams
 
-
 THRESHOLDS = (10_000, 20, 50)  # of the garbage collector, fewer collections than by default
 
 

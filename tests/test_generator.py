@@ -281,7 +281,8 @@ def test_a_row_is_explained_by_its_nearest_rows_and_its_repair(
         view = scorer.view(without.codec_.prepare(rows))
         head = scorer.heads["data_neighbors"]
         ranged = view.ranged.double()
-        bank = head.bank.double() * head.unit + head.centre
+        # the last component of the memory is 0: the channels for missing values are constant
+        bank = head.bank[:, :-1].double() @ head.basis.double().T * head.unit + head.centre
         distances = torch.cdist(ranged, bank) * head.weights
         nearest = bank[distances.argmin(dim=1)]
         parts = torch.stack([(ranged - nearest).abs(), view.repair_error.double().abs()])

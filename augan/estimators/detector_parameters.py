@@ -62,9 +62,9 @@ class DetectorParameters(CommonParameters):
         data_neighbors, quantile_mahalanobis and quantile_neighbors, and pretext_deviation where a
         column has categories; without quantile_neighbors where `contamination` is given; with more
         than 256 columns, or more columns than rows, quantile_mahalanobis and data_neighbors. For
-        images it is transforms, pretext_neighbors and
-        data_neighbors; for images larger than 64 pixels local_neighbors, image_neighbors and
-        detail_restoration; and those of the backbone where there is one.""",
+        images it is transforms, pretext_neighbors and data_neighbors; for images larger than 64
+        pixels local_neighbors, image_neighbors and detail_restoration; and those of the backbone
+        where there is one.""",
     )
     generator: str | bool = parameter(
         "auto",
@@ -108,9 +108,9 @@ class DetectorParameters(CommonParameters):
         or_value("auto", real(0, 0.5, above=True)),
         '"auto" or float',
         """Share of anomalies in the training rows, in (0, 0.5].
-        This share of the training rows lies beyond the threshold. Small clusters of rows that lie
-        apart are excluded when networks and heads are fitted; so is, when heads are, this share of
-        the rows, those with the highest cross-fitted scores and local outlier factors. "auto" takes
+        This share of the training rows lies beyond the threshold. Networks and heads are not fitted
+        to small clusters of rows that lie apart. Heads are not fitted to this share of the rows
+        either, those with the highest cross-fitted scores and local outlier factors. "auto" takes
         all training rows as normal, and sets the threshold by `target_fpr`; only one of the two can
         be given.""",
     )

@@ -100,14 +100,11 @@ def build_scorer(
         "of_images": codec.kind == "image",
     }
     explains = config.generator or "data_neighbors" in config.heads
-    heads = {name: build_head(name, **memory) for name in config.heads}
-    if not isinstance(config.contamination, str) and not memory["of_images"]:
-        _weigh_rows(heads)
     return AnomalyScorer(
         codec.module,
         networks,
         inversion,
-        heads=heads,
+        heads=_heads(config, memory),
         paper=paper,
         score=config.scoring,
         fusion=config.fusion,
@@ -116,10 +113,10 @@ def build_scorer(
     ).eval()
 
 
-def _weigh_rows(heads: dict[str, Head]) -> None:
-    """Give "data_neighbors" the weight of the heads of a network, where anomalies were trained on.
-
-    A network learns them too.
-    """
-    if "data_neighbors" in heads:
-        heads["data_neighbors"].weight = 1.0
+def _heads(config: DetectorConfig, memory: dict[str, Any]) -> dict[str, Head]:
+    """Return heads that are not fitted; `memory` are the options of those with a memory."""
+    heads = {name: build_head(name, **memory) for name in config.heads}
+    contaminated = not isinstance(config.contamination, str) and not memory["of_images"]
+    if contaminated and "data_neighbors" in heads:
+        heads["data_neighbors"].weight = 1.0  # the networks, which weigh as much, learn anomalies
+    return heads

@@ -11,7 +11,6 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from augan.scoring.distances import NEGLIGIBLE, DataNeighbours
 from augan.scoring.nearest import (
     GROUP,
     SPACED_AT_ONCE,
@@ -21,6 +20,7 @@ from augan.scoring.nearest import (
     spacing,
     to_others,
 )
+from augan.scoring.neighbours import NEGLIGIBLE, DataNeighbours
 
 
 def values(n: int, n_values: int, seed: int = 0) -> Tensor:

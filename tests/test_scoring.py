@@ -18,9 +18,9 @@ from augan.codecs.spec import ImageSpec, Span, VectorSpec
 from augan.models.detector_training import split_training_rows
 from augan.networks import build_networks, build_pretext, build_restoration
 from augan.scoring.calibration import Conformal, NegativeLogP, RobustScale, fuse
-from augan.scoring.distances import NEGLIGIBLE, SPACING_ROWS, Neighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
+from augan.scoring.neighbours import NEGLIGIBLE, SPACING_ROWS, Neighbours
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.view import View
 

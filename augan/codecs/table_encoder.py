@@ -124,16 +124,21 @@ class TableEncoder(nn.Module):
         missing = torch.isnan(raw)
         values = torch.where(missing, self.median, raw)
         encoded[:, self.value_channel] = self._to_normal(values)
-        equal = (values.unsqueeze(2) == self.masses) & ~missing.unsqueeze(2)  # (n, C, M)
-        order = torch.arange(1, self.masses.shape[1] + 1, device=raw.device)
-        mode = (equal * order).amax(dim=2)
-        mode = torch.where(missing, self.missing_mode, mode)
-        channels = (self.mode_channel + mode)[:, self.with_modes]
-        encoded.scatter_(1, channels, torch.ones_like(channels, dtype=encoded.dtype))
+        if len(self.with_modes):
+            self._encode_modes(values, missing, encoded)
         deviations = ((values - self.mean) / self.scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
         n = len(self.numeric)
         standard[:, :n] = deviations
         standard[:, n : 2 * n] = missing * self.missing_weight
+
+    def _encode_modes(self, values: Tensor, missing: Tensor, encoded: Tensor) -> None:
+        """Set the channel of a frequent value, of a missing one, or of any other."""
+        equal = (values.unsqueeze(2) == self.masses) & ~missing.unsqueeze(2)  # (n, C, M)
+        order = torch.arange(1, self.masses.shape[1] + 1, device=values.device)
+        mode = (equal * order).amax(dim=2)
+        mode = torch.where(missing, self.missing_mode, mode)
+        channels = (self.mode_channel + mode)[:, self.with_modes]
+        encoded.scatter_(1, channels, torch.ones_like(channels, dtype=encoded.dtype))
 
     def _to_normal(self, values: Tensor) -> Tensor:
         """Piecewise linear between the knots; beyond the outermost see `_to_tail`."""

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 from augan.exceptions import ModelFileError, shown
 from augan.io.schema import parse_manifest
 
-FORMAT_VERSION = 11
+FORMAT_VERSION = 12
 FORMATS = range(8, FORMAT_VERSION + 1)  # versions that can be read
-SCORES_SINCE = 11  # the first version of detectors whose scores are those of this augan
+SCORES_SINCE = 12  # the first version of detectors whose scores are those of this augan
 SAMPLER = "GANSampler"  # the class of a sampler in the manifest
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 MAX_MANIFEST = 64 * 2**20  # bytes

@@ -130,7 +130,6 @@ class DetectorModel:
         encoder = encoder or self.codec.module
         return torch.cat([encoder(rows)[which].to(self.device) for rows in raw.split(AT_ONCE)])
 
-    @torch.no_grad()
     def in_chunks(
         self, raw: Tensor, function: Callable[[Tensor], tuple[Tensor, ...]]
     ) -> list[Tensor]:
@@ -139,10 +138,13 @@ class DetectorModel:
         The last chunk is padded. Results of a row therefore do not depend on the number of rows.
         """
         results = []
+        fast = torch.inference_mode if not self.config.searches else torch.no_grad
         for rows in raw.split(self.config.chunk):
             size = self._size_of_chunk(len(rows))
             padded = rows[torch.arange(size).clamp(max=len(rows) - 1)] if size > len(rows) else rows
-            results.append([part[: len(rows)].cpu() for part in function(padded)])
+            with fast():
+                parts = function(padded)
+            results.append([part[: len(rows)].cpu() for part in parts])
         return [torch.cat(parts) for parts in zip(*results, strict=True)]
 
     def _size_of_chunk(self, n_rows: int) -> int:

@@ -15,11 +15,19 @@ from augan.models.config import DetectorConfig
 from augan.models.generator_use import generator_heads
 from augan.networks import Networks, PretextNetwork, build_pretext
 from augan.networks.absent import AbsentNetwork
-from augan.scoring.distances import DataNeighbours
 from augan.scoring.head import Head
-from augan.scoring.heads import BACKBONE_HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
+from augan.scoring.heads import (
+    BACKBONE_HEADS,
+    IMAGE_HEADS,
+    TABLE_HEADS,
+    build_head,
+    share_components,
+)
+from augan.scoring.neighbours import DataNeighbours, QuantileNeighbours
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.scorer import AnomalyScorer
+
+QUANTILE_SHARE = 0.25  # of `memory_size`, for `quantile_neighbors`, which more rows hardly help
 
 
 def pretext_networks(
@@ -116,7 +124,11 @@ def build_scorer(
 def _heads(config: DetectorConfig, memory: dict[str, Any]) -> dict[str, Head]:
     """Return heads that are not fitted; `memory` are the options of those with a memory."""
     heads = {name: build_head(name, **memory) for name in config.heads}
+    if isinstance(quantiles := heads.get("quantile_neighbors"), QuantileNeighbours):
+        quantiles.memory_size = max(1, round(QUANTILE_SHARE * config.memory_size))
     contaminated = not isinstance(config.contamination, str) and not memory["of_images"]
     if contaminated and "data_neighbors" in heads:
         heads["data_neighbors"].weight = 1.0  # the networks, which weigh as much, learn anomalies
+    if not memory["of_images"]:
+        share_components(heads)
     return heads

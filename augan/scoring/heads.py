@@ -10,15 +10,9 @@ from torch import Tensor, nn
 
 from augan.scoring.distances import (
     CriticMahalanobis,
-    CriticNeighbours,
-    DataNeighbours,
-    Neighbours,
     PretextDeviation,
     PretextMahalanobis,
-    PretextNeighbours,
     QuantileMahalanobis,
-    QuantileNeighbours,
-    RepairNeighbours,
 )
 from augan.scoring.head import Head
 from augan.scoring.maps import (
@@ -27,6 +21,14 @@ from augan.scoring.maps import (
     DetailRestoration,
     ImageNeighbours,
     LocalNeighbours,
+)
+from augan.scoring.neighbours import (
+    CriticNeighbours,
+    DataNeighbours,
+    Neighbours,
+    PretextNeighbours,
+    QuantileNeighbours,
+    RepairNeighbours,
 )
 from augan.scoring.view import View
 
@@ -148,6 +150,16 @@ def build_head(name: str, *, n_neighbors: int, memory_size: int, of_images: bool
         return cls(n_neighbors, memory_size, of_images=of_images)
     head: Head = cls(n_neighbors, memory_size) if cls.has_memory else cls()
     return head
+
+
+def share_components(heads: dict[str, Head]) -> None:
+    """Let heads that need the same principal components compute them once."""
+    fitted: list[PretextMahalanobis] = []
+    for head in heads.values():  # in the order in which they are fitted
+        if isinstance(head, PretextMahalanobis):
+            fitted.append(head)
+        elif isinstance(head, PretextNeighbours) and fitted:
+            head.share(fitted[0])
 
 
 def heads_in(heads: nn.ModuleDict) -> list[Head]:

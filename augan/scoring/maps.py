@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from augan.networks.fitted import FittedModule
 from augan.scoring.calibration import RobustScale
-from augan.scoring.distances import DataNeighbours
 from augan.scoring.head import Head
 from augan.scoring.nearest import nearest
+from augan.scoring.neighbours import DataNeighbours
 from augan.scoring.view import View
 
 MAP_SIDE = 16  # largest side, in pixels, of coarse images

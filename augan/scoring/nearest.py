@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 SPARE = 3  # candidates in addition to k, whose distances are computed exactly
-GROUP = 64  # values, in `smallest`
+GROUP = 64  # groups of values, in `smallest`
 SPACED_AT_ONCE = 1024  # rows
 ROUNDING = 2.0**-22  # of a product in single precision, as a share of a row's squared norm
 
@@ -23,17 +23,20 @@ def nearest(rows: Tensor, bank: Tensor, k: int, *, spare: int = SPARE) -> tuple[
 def smallest(values: Tensor, k: int) -> Tensor:
     """Return the indices (n, k) of the smallest values (n, K) of each row, in no order.
 
-    The k smallest values are in the k groups with the smallest minima, so most groups are left
-    out after one pass, which is faster than to sort. K is a multiple of `GROUP`, or small.
+    Every `GROUP`-th value is of the same group. The k smallest values are in the k groups with the
+    smallest minima, so most groups are left out after one pass, which is faster than to sort. K is
+    a multiple of `GROUP`, or small.
     """
     n_values = values.shape[1]
     if n_values % GROUP or n_values <= GROUP * k:
         return values.topk(min(k, n_values), dim=1, largest=False).indices
-    grouped = values.unflatten(1, (-1, GROUP))
-    found = _lowest(grouped.amin(dim=2), k)
-    inside = grouped.gather(1, found.unsqueeze(2).expand(-1, -1, GROUP)).flatten(1)
+    grouped = values.unflatten(1, (-1, GROUP))  # (n, M, GROUP)
+    found = _lowest(grouped.amin(dim=1), k)
+    inside = grouped.gather(2, found.unsqueeze(1).expand(-1, grouped.shape[1], -1)).flatten(1)
     place = _lowest(inside, k)
-    return found.gather(1, place // GROUP) * GROUP + place % GROUP
+    if k == 1:
+        return place * GROUP + found
+    return place // k * GROUP + found.gather(1, place % k)
 
 
 def _lowest(values: Tensor, k: int) -> Tensor:

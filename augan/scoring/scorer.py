@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, NegativeLogP, fuse
 from augan.scoring.cross_fitting import CrossFitting, folds_of, without_suspicious
-from augan.scoring.distances import DataNeighbours
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import fit_heads, heads_in, score_heads
 from augan.scoring.maps import Heatmap, MapHead, NeighbourMap, ResidualMap
+from augan.scoring.neighbours import DataNeighbours
 from augan.scoring.paper import PAPER_PARTS, PaperScore
 from augan.scoring.view import MAX_BATCH, Encoder, View, fits
 from augan.training.rows import LazyRows, TrainingRows

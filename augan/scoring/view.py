@@ -53,6 +53,9 @@ class View:
         (B, h, w).
     deep, deep_restored : Tensor
         Backbone's features (B, F, h, w) of the details, and of the restored details.
+    components : dict
+        Components (B, K) of features and squared norms (B,) of the rest, by the head that
+        computed them.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class View:
         self._inversion, self._generator, self._critic = inversion, generator, critic
         self._pretext, self._restoration, self._backbone = pretext, restoration, backbone
         self._columns, self._codec, self._raw = columns, codec, raw
+        self.components: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
     @cached_property
     def z(self) -> Tensor:  # noqa: D102
@@ -105,7 +109,13 @@ class View:
     def hidden(self) -> Tensor:
         """Activations of the last two layers of a table's pretext network, (B, F)."""
         assert isinstance(self._pretext, SwapPretext)
-        return _in_batches(self._pretext.features, self.standard)
+        return _in_batches(self._pretext.features, self.compressed)
+
+    @cached_property
+    def compressed(self) -> Tensor:
+        """Standardised rows (B, S) of tables as the pretext network reads them."""
+        assert isinstance(self._pretext, SwapPretext)
+        return self._pretext.compress(self.standard)
 
     @cached_property
     def pretext_features(self) -> Tensor:  # noqa: D102
@@ -122,7 +132,7 @@ class View:
     @cached_property
     def repair_error(self) -> Tensor:  # noqa: D102
         assert isinstance(self._pretext, SwapPretext)
-        return self._pretext.repair_error(self.standard, self.hidden)
+        return self._pretext.repair_error(self.compressed, self.hidden)
 
     @cached_property
     def surprise(self) -> Tensor:  # noqa: D102

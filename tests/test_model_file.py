@@ -419,7 +419,7 @@ def reshaped(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Ten
         lambda t: without(t, "codec.0.knots"),
         lambda t: {**t, "parts.extra": torch.zeros(3)},
         lambda t: {**t, "parts.heads.data_neighbors.bank": torch.zeros(5, 1)},
-        lambda t: {**t, "parts.heads.pretext_neighbors.basis": torch.zeros(5, 1)},
+        lambda t: {**t, "parts.heads.repair_neighbors.basis": torch.zeros(5, 1)},
         lambda t: reshaped(t, "parts.pretext.layers.0.weight"),
         lambda t: without(t, "parts.pretext.layers.0.weight"),
         lambda t: without(t, "parts.heads.pretext_mahalanobis.directions"),

@@ -66,7 +66,7 @@ class TableEncoder(nn.Module):
         categorical = [(i, c) for i, c in enumerate(columns) if isinstance(c, CategoryColumn)]
         constant = [i for i, c in enumerate(columns) if not c.spans()]
         self._add_numeric(numeric, starts)
-        self._add_categorical(categorical, starts, 2 * len(numeric))
+        self._add_categorical(categorical, starts)
         self._add("constant", constant, torch.long)
         owner = [i for i, _ in numeric] * 2
         owner += [i for i, c in categorical for _ in range(len(c.categories) + 2)]
@@ -77,14 +77,14 @@ class TableEncoder(nn.Module):
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return encoded (n, D) and standardised (n, S) rows."""
         encoded = raw.new_zeros(raw.shape[0], self.size)
-        standard = raw.new_zeros(raw.shape[0], self.standard_size)
+        standard = []
         if len(self.numeric):
-            self._encode_numeric(raw[:, self.numeric], encoded, standard)
+            standard += self._encode_numeric(raw[:, self.numeric], encoded)
         if len(self.categorical):
-            self._encode_categorical(raw[:, self.categorical], encoded, standard)
+            standard.append(self._encode_categorical(raw[:, self.categorical], encoded))
         if len(self.constant):
-            standard[:, -len(self.constant) :] = UNEXPECTED * raw[:, self.constant]
-        return encoded.float(), standard.float()
+            standard.append(UNEXPECTED * raw[:, self.constant])
+        return encoded.float(), torch.cat([part.float() for part in standard], dim=1)
 
     @property
     def range_units(self) -> Tensor:
@@ -120,16 +120,15 @@ class TableEncoder(nn.Module):
         encoder.scale = torch.where(known, spread * self.unit, self.scale)
         return encoder
 
-    def _encode_numeric(self, raw: Tensor, encoded: Tensor, standard: Tensor) -> None:
+    def _encode_numeric(self, raw: Tensor, encoded: Tensor) -> list[Tensor]:
+        """Set encoded numbers; return standardised ones and marks of missing ones, (n, C) each."""
         missing = torch.isnan(raw)
         values = torch.where(missing, self.median, raw)
         encoded[:, self.value_channel] = self._to_normal(values)
         if len(self.with_modes):
             self._encode_modes(values, missing, encoded)
         deviations = ((values - self.mean) / self.scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
-        n = len(self.numeric)
-        standard[:, :n] = deviations
-        standard[:, n : 2 * n] = missing * self.missing_weight
+        return [deviations, missing * self.missing_weight]
 
     def _encode_modes(self, values: Tensor, missing: Tensor, encoded: Tensor) -> None:
         """Set the channel of a frequent value, of a missing one, or of any other."""
@@ -151,11 +150,12 @@ class TableEncoder(nn.Module):
         low = self.knots[:, :1]
         high = self.knots.gather(1, self.last.unsqueeze(1))
         tail = self.tail.unsqueeze(1)
-        above = _to_tail(torch.minimum((columns - high).clamp(min=0) / tail, self.most_tails))
-        below = _to_tail(torch.minimum((low - columns).clamp(min=0) / tail, self.most_tails))
-        return (y0 + share * (y1 - y0) + above - below).T
+        beyond = columns - columns.maximum(low).minimum(high)
+        units = torch.minimum(beyond.abs() / tail, self.most_tails)
+        return (y0 + share * (y1 - y0) + beyond.sign() * _to_tail(units)).T
 
-    def _encode_categorical(self, raw: Tensor, encoded: Tensor, standard: Tensor) -> None:
+    def _encode_categorical(self, raw: Tensor, encoded: Tensor) -> Tensor:
+        """Set encoded categories; return standardised ones (n, K)."""
         missing = torch.isnan(raw)
         code = torch.where(missing, self.missing_code.to(raw.dtype), raw).long()
         ones = torch.ones_like(raw)
@@ -163,9 +163,8 @@ class TableEncoder(nn.Module):
         code = torch.where(
             missing, self.n_codes, code
         )  # with a channel for missing values in any case
-        standard.scatter_(1, self.standard_code + code, ones)
-        start = 2 * len(self.numeric)
-        standard[:, start : start + len(self.code_weight)] *= self.code_weight
+        found = raw.new_zeros(raw.shape[0], len(self.code_weight))
+        return found.scatter(1, self.standard_code + code, ones) * self.code_weight
 
     def _add_numeric(
         self, numeric: list[tuple[int, NumericColumn]], starts: NDArray[np.intp]
@@ -201,7 +200,7 @@ class TableEncoder(nn.Module):
         self._add("missing_weight", [1.0 if c.has_missing else UNEXPECTED for c in columns])
 
     def _add_categorical(
-        self, categorical: list[tuple[int, CategoryColumn]], starts: NDArray[np.intp], offset: int
+        self, categorical: list[tuple[int, CategoryColumn]], starts: NDArray[np.intp]
     ) -> None:
         columns = [column for _, column in categorical]
         other = [len(c.categories) for c in columns]
@@ -211,7 +210,7 @@ class TableEncoder(nn.Module):
         self._add("n_codes", [n + 1 for n in other], torch.long)
         self._add("code_channel", [starts[i] for i, _ in categorical], torch.long)
         sizes = [n + 2 for n in other]
-        firsts = offset + np.cumsum([0, *sizes])[:-1]
+        firsts = np.cumsum([0, *sizes])[:-1]
         self._add("standard_code", list(firsts), torch.long)
         weights = [
             [*[1.0] * n, 1.0 if c.rare else UNEXPECTED, 1.0 if c.has_missing else UNEXPECTED]

@@ -13,7 +13,7 @@ from onnxscript import opset18
 from torch import Tensor
 
 OPSET = 18
-FAN = 32  # children of a node of the search tree
+MOST_CHILDREN = 10  # of a node of the search tree; fewer would need more levels
 op: Any = opset18  # its type annotations do not allow symbolic values
 
 
@@ -27,15 +27,18 @@ def searchsorted(
 ) -> Any:
     """Count the elements (..., K) below values (..., n), with a search tree.
 
-    A node has `FAN` children; on every level a value is compared with the largest element of each
-    child. The elements are padded with infinities.
+    On every level a value is compared with the largest element of each child of a node. The
+    elements are padded with infinities.
     """
     del out_int32, side, sorter  # not used by augan
     *lead, length = sorted_sequence.shape
     depth = 1
-    while FAN**depth < length:
+    while MOST_CHILDREN**depth < length:
         depth += 1
-    behind = op.Constant(value_ints=[*[0] * (2 * len(lead) + 1), FAN**depth - length])
+    fan = 1  # children of a node: as few as this depth allows
+    while fan**depth < length:
+        fan += 1
+    behind = op.Constant(value_ints=[*[0] * (2 * len(lead) + 1), fan**depth - length])
     infinity = op.CastLike(op.Constant(value_float=math.inf), sorted_sequence)
     padded = op.Pad(sorted_sequence, behind, infinity)
     last = op.Constant(value_ints=[-1])
@@ -43,16 +46,16 @@ def searchsorted(
     trees = np.arange(math.prod(lead)).reshape(*lead, 1)
     place = op.Constant(value=onnx.numpy_helper.from_array(trees))  # the node of each value
     for level in reversed(range(depth)):
-        branches = op.Reshape(padded, op.Constant(value_ints=[-1, FAN, FAN**level]))
-        largest = op.Gather(branches, op.Constant(value_int=FAN**level - 1), axis=2)
+        branches = op.Reshape(padded, op.Constant(value_ints=[-1, fan, fan**level]))
+        largest = op.Gather(branches, op.Constant(value_int=fan**level - 1), axis=2)
         found = op.Gather(largest, place, axis=0)
         is_above = op.Greater(found, looked_up) if right else op.GreaterOrEqual(found, looked_up)
         n_above = op.ReduceSum(op.Cast(is_above, to=onnx.TensorProto.FLOAT), last, keepdims=0)
-        below = op.Sub(op.Constant(value_int=FAN), op.Cast(n_above, to=onnx.TensorProto.INT64))
+        below = op.Sub(op.Constant(value_int=fan), op.Cast(n_above, to=onnx.TensorProto.INT64))
         if level > 0:  # values above all, and NaN, go to the last child
-            below = op.Min(below, op.Constant(value_int=FAN - 1))
-        place = op.Add(op.Mul(place, op.Constant(value_int=FAN)), below)
-    count = op.Sub(place, op.Constant(value=onnx.numpy_helper.from_array(trees * FAN**depth)))
+            below = op.Min(below, op.Constant(value_int=fan - 1))
+        place = op.Add(op.Mul(place, op.Constant(value_int=fan)), below)
+    count = op.Sub(place, op.Constant(value=onnx.numpy_helper.from_array(trees * fan**depth)))
     return op.Min(
         count, op.Constant(value_int=length)
     )  # for infinite values, which exceed the padding

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from augan.networks.layers import steady_product
@@ -105,7 +106,8 @@ class Neighbours(Distance):
         # where products in single precision do not rank rows, but double precision is missing
         spare = MORE if self._in_double and factors.dtype == torch.float32 else 0
         chosen = smallest(products, min(k + spare, self.bank.shape[0]))
-        distances = (rows.unsqueeze(1) - self.bank[chosen]).square().sum(dim=2)
+        near = F.embedding(chosen, self.bank)  # self.bank[chosen], faster in exported files
+        distances = (rows.unsqueeze(1) - near).square().sum(dim=2)
         quotients = (distances + NEGLIGIBLE**2).sqrt() * self.weights[chosen]
         if quotients.shape[1] == 1:
             return quotients, chosen

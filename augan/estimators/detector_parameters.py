@@ -101,7 +101,7 @@ class DetectorParameters(CommonParameters):
         '"auto" or int',
         """Largest number of rows, or patches, in the memory of each neighbour head.
         With more training rows, the memory is a random sample. "auto" is 2048 for tables, 4096 for
-        images.""",
+        images. That of quantile_neighbors has a quarter of it, as more rows hardly help there.""",
     )
     contamination: str | float = parameter(
         "auto",

@@ -11,6 +11,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
+from augan import FAnoGAN
 from augan.scoring.nearest import (
     GROUP,
     SPACED_AT_ONCE,
@@ -20,7 +21,7 @@ from augan.scoring.nearest import (
     spacing,
     to_others,
 )
-from augan.scoring.neighbours import NEGLIGIBLE, DataNeighbours
+from augan.scoring.neighbours import NEGLIGIBLE, DataNeighbours, Neighbours
 
 
 def values(n: int, n_values: int, seed: int = 0) -> Tensor:
@@ -42,7 +43,7 @@ def test_the_smallest_values_are_those_of_topk(k: int, n_values: int) -> None:
 @pytest.mark.parametrize("together", [True, False])
 def test_the_smallest_values_may_be_in_one_group_or_far_apart(k: int, together: bool) -> None:
     given = values(40, 10 * GROUP).abs()
-    places = torch.arange(3) + 3 * GROUP if together else torch.tensor([0, 5 * GROUP, 640 - 1])
+    places = 3 + GROUP * torch.arange(3) if together else torch.tensor([0, 5 * GROUP, 640 - 2])
     given[:, places] = torch.tensor([-3.0, -2.0, -1.0])
     found = smallest(given, k)
     assert torch.equal(found.sort(dim=1).values, places[:k].expand(40, -1))
@@ -54,6 +55,21 @@ def test_infinite_values_are_no_smallest_ones(k: int) -> None:
     given = values(20, 4 * GROUP)
     given[:, 2 * GROUP + 5 :] = torch.inf
     assert (smallest(given, k) < 2 * GROUP + 5).all()
+
+
+class Smallest(torch.nn.Module):
+    def forward(self, given: Tensor) -> Tensor:
+        return smallest(given, 1)
+
+
+@pytest.mark.parametrize("n_values", [5, 64, 128, 300, 640, 2048])
+def test_exported_programs_find_the_same_smallest_values(n_values: int) -> None:
+    """They look for it in other groups."""
+    given = values(50, n_values)
+    n = torch.export.Dim("n", min=2, max=500)
+    exported = torch.export.export(Smallest(), (given[:7],), dynamic_shapes=({0: n},)).module()
+    assert torch.equal(exported(given), given.argmin(dim=1, keepdim=True))
+    assert torch.equal(smallest(given, 1), given.argmin(dim=1, keepdim=True))
 
 
 def test_equal_values_are_found_once_each() -> None:
@@ -199,3 +215,11 @@ def test_a_pickled_head_has_no_copy_of_its_memory() -> None:
     assert len(pickle.dumps(head)) == before
     loaded = pickle.loads(pickle.dumps(head))
     assert torch.equal(loaded(Features(values(20, 3, seed=1))), scores)
+
+
+def test_quantiles_are_compared_with_a_quarter_of_the_memory() -> None:
+    detector = FAnoGAN(memory_size=40, pretext_steps=2, width=16, random_state=0)
+    heads = detector.fit(values(120, 3).numpy()).scorer_.heads
+    sizes = {name: len(head.bank) for name, head in heads.items() if isinstance(head, Neighbours)}
+    assert sizes.pop("quantile_neighbors") == 10
+    assert set(sizes.values()) == {40}

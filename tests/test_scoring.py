@@ -19,7 +19,14 @@ from augan.models.detector_training import split_training_rows
 from augan.networks import build_networks, build_pretext, build_restoration
 from augan.scoring.calibration import Conformal, NegativeLogP, RobustScale, fuse
 from augan.scoring.explainer import Explainer
-from augan.scoring.heads import BACKBONE_HEADS, HEADS, IMAGE_HEADS, TABLE_HEADS, build_head
+from augan.scoring.heads import (
+    BACKBONE_HEADS,
+    HEADS,
+    IMAGE_HEADS,
+    TABLE_HEADS,
+    build_head,
+    share_components,
+)
 from augan.scoring.neighbours import NEGLIGIBLE, SPACING_ROWS, Neighbours
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.view import View
@@ -236,6 +243,29 @@ def test_many_features_are_taken_in_their_principal_components(
     assert np.allclose(scores, expected, rtol=1e-2)
     aside = rows + 9 * torch.randn(40, n_features, generator=random)  # out of all components
     assert head(view_of(aside)).min() > 2 * scores.max()
+
+
+@pytest.mark.parametrize("n_rows", [300, 20])  # more, and fewer, than the 32 features
+def test_neighbours_are_the_same_in_the_components_of_the_mahalanobis_distance(
+    networks, train, rows, n_rows
+):
+    few = make_view(networks, train.x[:n_rows])
+    heads = {
+        name: build_head(name, n_neighbors=2, memory_size=100, of_images=False)
+        for name in ("pretext_mahalanobis", "pretext_neighbors")
+    }
+    share_components(heads)
+    for head in heads.values():
+        head.fit(few, np.random.default_rng(0))
+    alone = _fitted("pretext_neighbors", few, n_neighbors=2, memory_size=100)
+    for view in (rows, make_view(networks, 30 * rows.x)):
+        assert np.allclose(heads["pretext_neighbors"](view), alone(view), rtol=1e-3)
+        again = heads["pretext_mahalanobis"]
+        components, rest = view.components[again]
+        assert components.shape == (40, again.directions.shape[1])
+        features = view.pretext_features - again.mean
+        total = components.square().sum(dim=1) + rest
+        assert np.allclose(total, features.square().sum(dim=1), rtol=1e-4)
 
 
 def test_the_latent_cycle_compares_a_latent_with_that_of_its_reconstruction(networks, rows):

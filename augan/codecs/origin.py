@@ -7,6 +7,7 @@ import decimal
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -84,16 +85,7 @@ class Origin:
     @property
     def quantity(self) -> Quantity:
         """Kind of the values; booleans and categoricals count as text."""
-        if self.dtype == "category":
-            return "text"
-        dtype = pdt.pandas_dtype(self.dtype)
-        if pdt.is_timedelta64_dtype(dtype):
-            return "duration"
-        if pdt.is_datetime64_any_dtype(dtype):
-            return "time"
-        if pdt.is_numeric_dtype(dtype) and not pdt.is_bool_dtype(dtype):
-            return "number"
-        return "number" if self.objects in OBJECT_NUMBERS else "text"
+        return _quantity(self.dtype, self.objects)
 
     def from_values(self, values: NDArray[Any]) -> pd.Series:
         """Return Python values (n,), None if missing, as a column."""
@@ -141,6 +133,20 @@ class Origin:
                 numpy_dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
                 return pd.Series(column.to_numpy(numpy_dtype, na_value=np.nan))
         return column.astype(dtype)
+
+
+@cache  # it is asked for each column of every call
+def _quantity(dtype: str, objects: str | None) -> Quantity:
+    if dtype == "category":
+        return "text"
+    found = pdt.pandas_dtype(dtype)
+    if pdt.is_timedelta64_dtype(found):
+        return "duration"
+    if pdt.is_datetime64_any_dtype(found):
+        return "time"
+    if pdt.is_numeric_dtype(found) and not pdt.is_bool_dtype(found):
+        return "number"
+    return "number" if objects in OBJECT_NUMBERS else "text"
 
 
 def _index(categories: tuple[Any, ...], dtype: str) -> pd.Index:

@@ -103,17 +103,13 @@ class SwapPretext(PretextNetwork):
         self.detect = nn.Linear(width, self.n_columns)
         self.repair = nn.Linear(width, size)
 
-    def compress(self, rows: Tensor) -> Tensor:
-        """Return standardised rows (n, S) with compressed numbers, see `compress`."""
-        return compress(rows, self.linear_up_to)
-
     def read(self, rows: Tensor) -> Tensor:
         """Return what the network sees of standardised rows (n, S): channels (n, V), compressed."""
-        return self.compress(self._varying_of(rows))
+        return compress(rows if self.reads_all else rows[:, self.varying], self.linear_up_to)
 
     def features(self, rows: Tensor) -> Tensor:
-        """Return the activations (n, 2 * width) of the last two layers, of compressed rows."""
-        return torch.cat(self._hidden(self._varying_of(rows))[-2:], dim=1)
+        """Return the activations of the last two layers (n, 2 * width) of standardised rows."""
+        return torch.cat(self._hidden(self.read(rows))[-2:], dim=1)
 
     def loss(self, rows: Tensor, random: torch.Generator) -> Tensor:
         """Return the cross-entropy of the mask plus the reconstruction error."""
@@ -125,19 +121,16 @@ class SwapPretext(PretextNetwork):
         return found + self.reconstruction_weight * error
 
     def repair_error(self, rows: Tensor, features: Tensor) -> Tensor:
-        """Return errors (n, S) of the reconstruction of compressed rows (n, S).
+        """Return errors (n, S) of the reconstruction of standardised rows, compressed.
 
         `features` (n, F) are those that `features` returns of the rows. A channel that was constant
         in training is reconstructed as 0.
         """
-        found: Tensor = self.repair(features[:, self.n_features // 2 :])
-        error = found - self._varying_of(rows)
+        error: Tensor = self.repair(features[:, self.n_features // 2 :]) - self.read(rows)
         if self.reads_all:
             return error
-        return torch.cat([error, rows[:, self.constant]], dim=1)[:, self.order]
-
-    def _varying_of(self, rows: Tensor) -> Tensor:
-        return rows if self.reads_all else rows[:, self.varying]
+        others = compress(rows[:, self.constant], self.linear_up_to)
+        return torch.cat([error, others], dim=1)[:, self.order]
 
     def _hidden(self, x: Tensor) -> list[Tensor]:
         activations = []

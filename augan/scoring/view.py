@@ -109,13 +109,7 @@ class View:
     def hidden(self) -> Tensor:
         """Activations of the last two layers of a table's pretext network, (B, F)."""
         assert isinstance(self._pretext, SwapPretext)
-        return _in_batches(self._pretext.features, self.compressed)
-
-    @cached_property
-    def compressed(self) -> Tensor:
-        """Standardised rows (B, S) of tables as the pretext network reads them."""
-        assert isinstance(self._pretext, SwapPretext)
-        return self._pretext.compress(self.standard)
+        return _in_batches(self._pretext.features, self.standard)
 
     @cached_property
     def pretext_features(self) -> Tensor:  # noqa: D102
@@ -132,7 +126,7 @@ class View:
     @cached_property
     def repair_error(self) -> Tensor:  # noqa: D102
         assert isinstance(self._pretext, SwapPretext)
-        return self._pretext.repair_error(self.compressed, self.hidden)
+        return self._pretext.repair_error(self.standard, self.hidden)
 
     @cached_property
     def surprise(self) -> Tensor:  # noqa: D102

@@ -261,8 +261,9 @@ def test_neighbours_are_the_same_in_the_components_of_the_mahalanobis_distance(
     for view in (rows, make_view(networks, 30 * rows.x)):
         assert np.allclose(heads["pretext_neighbors"](view), alone(view), rtol=1e-3)
         again = heads["pretext_mahalanobis"]
-        components, rest = view.components[again]
-        assert components.shape == (40, again.directions.shape[1])
+        components, others, rest = view.components[again]
+        assert components.shape == (40, min(32, again.directions.shape[1]))
+        assert np.allclose(others.square().sum(dim=1), rest, rtol=1e-4)
         features = view.pretext_features - again.mean
         total = components.square().sum(dim=1) + rest
         assert np.allclose(total, features.square().sum(dim=1), rtol=1e-4)

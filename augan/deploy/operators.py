@@ -13,7 +13,8 @@ from onnxscript import opset18
 from torch import Tensor
 
 OPSET = 18
-MOST_CHILDREN = 10  # of a node of the search tree; fewer would need more levels
+ROOT_CHILDREN = 32  # of the root of a search tree, at most
+MOST_CHILDREN = 32  # of another node; fewer would need more levels
 op: Any = opset18  # its type annotations do not allow symbolic values
 
 
@@ -32,33 +33,60 @@ def searchsorted(
     """
     del out_int32, side, sorter  # not used by augan
     *lead, length = sorted_sequence.shape
-    depth = 1
-    while MOST_CHILDREN**depth < length:
+    depth = 1  # of the tree; the root has more children, as they need not be looked up
+    while ROOT_CHILDREN * MOST_CHILDREN ** (depth - 1) < length:
         depth += 1
-    fan = 1  # children of a node: as few as this depth allows
-    while fan**depth < length:
+    fan = 1  # children of another node: as few as this depth allows
+    while ROOT_CHILDREN * fan ** (depth - 1) < length:
         fan += 1
-    behind = op.Constant(value_ints=[*[0] * (2 * len(lead) + 1), fan**depth - length])
+    n_leaves = fan ** (depth - 1)  # below a child of the root
+    root = -(-length // n_leaves)
+    behind = op.Constant(value_ints=[*[0] * (2 * len(lead) + 1), root * n_leaves - length])
     infinity = op.CastLike(op.Constant(value_float=math.inf), sorted_sequence)
     padded = op.Pad(sorted_sequence, behind, infinity)
-    last = op.Constant(value_ints=[-1])
-    looked_up = op.Unsqueeze(values, last)
+    is_above = op.Greater if right else op.GreaterOrEqual
+
+    def below(largest: Any, looked_up: Any, n_children: int, axis: int, level: int) -> Any:
+        """Return the child of each node that a value is below, or the last one."""
+        above = op.Cast(is_above(largest, looked_up), to=onnx.TensorProto.FLOAT)
+        n_above = op.ReduceSum(above, op.Constant(value_ints=[axis]), keepdims=0)
+        child = op.Sub(
+            op.Constant(value_int=n_children), op.Cast(n_above, to=onnx.TensorProto.INT64)
+        )
+        if level == depth - 1:
+            return child
+        return op.Min(child, op.Constant(value_int=n_children - 1))  # values above all, and NaN
+
+    def largest_of(n_children: int, size: int) -> Any:
+        """Return the largest elements (nodes, children) of nodes whose children have `size`."""
+        branches = op.Reshape(padded, op.Constant(value_ints=[-1, n_children, size]))
+        return op.Gather(branches, op.Constant(value_int=size - 1), axis=2)
+
+    shape = op.Constant(value_ints=[*lead, root, 1])
+    at_root = op.Reshape(largest_of(root, n_leaves), shape)
+    behind_axis = op.Unsqueeze(values, op.Constant(value_ints=[-2]))
     trees = np.arange(math.prod(lead)).reshape(*lead, 1)
-    place = op.Constant(value=onnx.numpy_helper.from_array(trees))  # the node of each value
-    for level in reversed(range(depth)):
-        branches = op.Reshape(padded, op.Constant(value_ints=[-1, fan, fan**level]))
-        largest = op.Gather(branches, op.Constant(value_int=fan**level - 1), axis=2)
-        found = op.Gather(largest, place, axis=0)
-        is_above = op.Greater(found, looked_up) if right else op.GreaterOrEqual(found, looked_up)
-        n_above = op.ReduceSum(op.Cast(is_above, to=onnx.TensorProto.FLOAT), last, keepdims=0)
-        below = op.Sub(op.Constant(value_int=fan), op.Cast(n_above, to=onnx.TensorProto.INT64))
-        if level > 0:  # values above all, and NaN, go to the last child
-            below = op.Min(below, op.Constant(value_int=fan - 1))
-        place = op.Add(op.Mul(place, op.Constant(value_int=fan)), below)
-    count = op.Sub(place, op.Constant(value=onnx.numpy_helper.from_array(trees * fan**depth)))
-    return op.Min(
-        count, op.Constant(value_int=length)
-    )  # for infinite values, which exceed the padding
+    first = op.Constant(value=onnx.numpy_helper.from_array(trees * root))
+    place = op.Add(first, below(at_root, behind_axis, root, -2, 0))  # the node of each value
+    looked_up = op.Unsqueeze(values, op.Constant(value_ints=[-1]))
+    for level in range(1, depth):
+        found = op.Gather(largest_of(fan, fan ** (depth - 1 - level)), place, axis=0)
+        place = op.Add(
+            op.Mul(place, op.Constant(value_int=fan)), below(found, looked_up, fan, -1, level)
+        )
+    start = op.Constant(value=onnx.numpy_helper.from_array(trees * root * n_leaves))
+    # infinite values exceed the padding
+    return op.Min(op.Sub(place, start), op.Constant(value_int=length))
+
+
+def vector_norm(
+    values: Any, ord: float = 2.0, dim: list[int] | None = None, keepdim: bool = False, **_: Any
+) -> Any:
+    """Return Euclidean norms, as ONNX Runtime is slower with its own operator."""
+    squares = op.ReduceSum(
+        op.Mul(values, values), op.Constant(value_ints=list(dim or [])), keepdims=int(keepdim)
+    )
+    return op.Sqrt(squares)
 
 
 def median(values: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
@@ -138,6 +166,7 @@ def _weights(old: int, new: int, align_corners: bool) -> Tensor:
 TRANSLATIONS: dict[Any, Any] = {
     torch.ops.aten.searchsorted.Tensor: searchsorted,
     torch.ops.aten.median.dim: median,
+    torch.ops.aten.linalg_vector_norm.default: vector_norm,
     torch.ops.aten.log1p.default: log1p,
     torch.ops.aten.mean.dim: mean,
     torch.ops.aten.var.correction: variance,

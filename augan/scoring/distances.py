@@ -12,6 +12,7 @@ from augan.scoring.head import Head
 from augan.scoring.view import View
 
 MAX_DIRECTIONS = 128  # of a Mahalanobis distance, with variances of their own
+LEADING = 32  # directions with the largest variances, along which most of the squared norm lies
 SMALLEST_VARIANCE = 1e-10  # of a direction, relative to the largest
 SMALLEST_DEVIATION = 0.01  # smallest standard deviation of a feature, as a share of the mean one
 ROW_WEIGHT = 0.5  # of heads that compare rows themselves, without a network
@@ -64,22 +65,34 @@ class Mahalanobis(Distance):
 
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
-        components, rest = self.components_of(view)
-        return (components.square() / self.variances).sum(dim=1) + rest * self.remainder
+        leading, others, squared_norms = self.leading_of(view)
+        n_other = len(self.variances) - leading.shape[1]
+        found = (leading.square() / self.variances[n_other:]).sum(dim=1)
+        rest = squared_norms
+        if n_other > 0:
+            squares = steady_product(others, self.directions[:, :n_other]).square()
+            found = found + (squares / self.variances[:n_other]).sum(dim=1)
+            rest = (squared_norms - squares.sum(dim=1)).clamp(min=0)
+        return found + rest * self.remainder
 
-    def components_of(self, view: View) -> tuple[Tensor, Tensor]:
-        """Return the `components` of the features of a view, which are computed once."""
+    def leading_of(self, view: View) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the `leading` components of the features of a view, which are computed once."""
         if self not in view.components:
-            view.components[self] = self.components(self.features(view))
+            view.components[self] = self.leading(self.features(view))
         return view.components[self]
 
-    def components(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return components (B, K) along the directions, and the rest's squared norms (B,)."""
-        rows = features - self.mean
-        components = steady_product(rows, self.directions)
-        # from the difference itself: that of its squared norms has rounding errors as large
-        rest = torch.addmm(rows, components, self.directions.T, alpha=-1).norm(dim=1).square()
-        return components, rest
+    def leading(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return components along the `LEADING` last directions, and what features have beside.
+
+        These are components (B, k), centred features (B, F) without them, and the squared norms
+        (B,) of the latter. They are small, so that the squares of further components can be
+        subtracted: squared norms of all centred features have rounding errors as large as the
+        difference.
+        """
+        rows, directions = features - self.mean, self.directions[:, -LEADING:]
+        components = steady_product(rows, directions)
+        others = torch.addmm(rows, components, directions.T, alpha=-1)
+        return components, others, others.norm(dim=1).square()
 
 
 class CriticMahalanobis(Mahalanobis):

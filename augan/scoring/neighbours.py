@@ -11,11 +11,10 @@ from torch import Tensor
 
 from augan.networks.layers import steady_product
 from augan.scoring.covariance import principal_components
-from augan.scoring.distances import ROW_WEIGHT, Distance, PretextMahalanobis
+from augan.scoring.distances import LEADING, ROW_WEIGHT, Distance, PretextMahalanobis
 from augan.scoring.nearest import GROUP, rounding_error, smallest, spacing, to_others
 from augan.scoring.view import View
 
-TABLE_COMPONENTS = 32  # principal components of the networks' features, for neighbours
 IMAGE_COMPONENTS = 64  # the same for images, and of pixels
 MANY_COMPONENTS = 1024  # of rows themselves, of which each column may count
 SPACING_ROWS = 10  # neighbours of a row of the memory, whose mean distance is its spacing
@@ -51,7 +50,7 @@ class Neighbours(Distance):
     weights: Tensor
     rounding: Tensor
     has_memory = True
-    table_components: ClassVar[int] = TABLE_COMPONENTS
+    table_components: ClassVar[int] = LEADING  # principal components of the networks' features
 
     def __init__(self, n_neighbors: int, memory_size: int, *, of_images: bool = False) -> None:
         super().__init__()
@@ -194,17 +193,15 @@ class PretextNeighbours(Neighbours):
     def _compared_of(self, view: View) -> Tensor:
         if not self._shared:
             return super()._compared_of(view)
-        return self._of_components(*self._shared[0].components_of(view))
+        return self._of_components(*self._shared[0].leading_of(view))
 
     def _compared(self, rows: Tensor) -> Tensor:
         if not self._shared:
             return super()._compared(rows)
-        return self._of_components(*self._shared[0].components(rows))
+        return self._of_components(*self._shared[0].leading(rows))
 
-    def _of_components(self, components: Tensor, rest: Tensor) -> Tensor:
-        first = components[:, -self.max_components :]
-        others = components[:, : -self.max_components].square().sum(dim=1) + rest
-        return torch.cat([first, others.sqrt().unsqueeze(1)], dim=1) / self.unit
+    def _of_components(self, leading: Tensor, _: Tensor, squared_norms: Tensor) -> Tensor:
+        return torch.cat([leading, squared_norms.sqrt().unsqueeze(1)], dim=1) / self.unit
 
 
 class RepairNeighbours(Neighbours):

@@ -54,8 +54,8 @@ class View:
     deep, deep_restored : Tensor
         Backbone's features (B, F, h, w) of the details, and of the restored details.
     components : dict
-        Components (B, K) of features and squared norms (B,) of the rest, by the head that
-        computed them.
+        Leading components (B, k) of features, features without these (B, F) and the squared norms
+        (B,) of the latter, by the head that computed them.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class View:
         self._inversion, self._generator, self._critic = inversion, generator, critic
         self._pretext, self._restoration, self._backbone = pretext, restoration, backbone
         self._columns, self._codec, self._raw = columns, codec, raw
-        self.components: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self.components: dict[nn.Module, tuple[Tensor, Tensor, Tensor]] = {}
 
     @cached_property
     def z(self) -> Tensor:  # noqa: D102

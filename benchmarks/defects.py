@@ -5,10 +5,11 @@ photographs of a tile are on one side ("magnetic_tile_by_tile"). A tile was phot
 six lights: in a random split nearly every good test image has a twin among the training images,
 which favours methods that memorise images.
 
-No method has pretrained weights. Compared with: distances to the nearest training images, residuals
-of principal components (each image standardised, 32 x 32 pixels), a memory of patch features of an
-untrained ResNet-18 (Roth 2022), and anomalib's Ganomaly if installed. Each fit is a line of
-results/defects.jsonl.
+Compared with, if installed: anomalib's PatchCore and PaDiM with the same pretrained weights as
+augan, at 224 x 224 pixels. Without pretrained weights: augan with ``backbone=None``, distances to
+the nearest training images, residuals of principal components (each image standardised, 32 x 32
+pixels), a memory of patch features of an untrained ResNet-18 (Roth 2022), and anomalib's Ganomaly.
+Each fit is a line of results/defects.jsonl.
 
     python benchmarks/defects.py --data DIR [--seeds 2] [--sets magnetic_tile ...]
     python benchmarks/defects.py --data DIR --arrange FOLDER   (the first split, in MVTec's layout)
@@ -33,6 +34,7 @@ import pandas as pd
 from formatting import markdown_table
 from measuring import quality, timed
 from numpy.typing import NDArray
+from peers_anomalib import fit_padim, fit_patchcore, score_anomalib
 from peers_images import ganomaly, nearest_images, patch_memory, principal_residual
 from PIL import Image
 from results import FOLDER, Result, read
@@ -156,8 +158,20 @@ def _ganomaly(task: Task, seed: int) -> tuple[Result, Found]:
     return timed("fit", ganomaly, task.folder, seed)
 
 
+def _anomalib(fit: Callable[[Images, int], Any]) -> Callable[[Task, int], tuple[Result, Found]]:
+    def run(task: Task, seed: int) -> tuple[Result, Found]:
+        fitting, model = timed("fit", fit, task.train, seed)
+        scoring, found = timed("score", score_anomalib, model, task.test)
+        return fitting | scoring, found
+
+    return run
+
+
 METHODS: dict[str, Callable[[Task, int], tuple[Result, Found]]] = {
     "augan (default)": _augan(),
+    "PatchCore, same weights": _anomalib(fit_patchcore),
+    "PaDiM, same weights": _anomalib(fit_padim),
+    "augan (no backbone)": _augan(backbone=None),
     "augan (paper's score)": _augan(scoring="paper"),
     "5 nearest images, 32 pixels": _peer(nearest_images),
     "nearest image, 16 pixels": _peer(partial(nearest_images, side=16, n_neighbors=1)),

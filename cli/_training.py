@@ -10,17 +10,19 @@ from typing import Any
 from ._batches import Keep, warn_of_skipped
 from ._columns import column_list, no_column
 from ._explaining import score_columns
+from ._groups import groups_of_column, groups_of_names, held_groups
 from .labels import is_label, leave_out_unlabelled
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Options of `augan fit`: columns, the label of normal rows, the share to hold out."""
+    """Options of `augan fit`: columns, the label of normal rows, groups, the share to hold out."""
 
     target: str | None = None
     normal: str | None = None
     drop: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    group: str | None = None
     holdout: float | None = None
     seed: int = 0
 
@@ -40,9 +42,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Training:
-    """Training rows, held-out rows, and what the model stores about the file."""
+    """Training rows and their groups, held-out rows, and what the model stores about the file."""
 
     rows: Any
+    groups: Any
     held: Held | None
     context: dict[str, Any]
 
@@ -69,30 +72,37 @@ def read_training(
     how = {"training": True, "skip_bad": skip_bad}
     source: Any = open_data(path, options, **how)
     context: dict[str, Any] = {"target": asked.target, "dropped": []}
+    groups = None
     if source.is_table:
-        rows, labels = _table(source, path, asked, context)
+        rows, labels, groups = _table(source, path, asked, context)
     else:
         for option, names in (("--drop", asked.drop), ("--id", asked.ids)):
             if names:
                 raise ParameterError(f"{option} {names[0]}: {path} has no named columns")
         labels = source.labels(asked.target) if asked.target else None
         if isinstance(source, ImageFolder):
-            parts = _parts(len(source.names), labels, path, asked)
+            if asked.group is not None:
+                groups = groups_of_names(source.names, asked.group, path)
+            parts = _parts(len(source.names), labels, groups, path, asked)
             held = ImageFolder(path, source.options, **how)
             held.keep(parts.held)
             source.keep(parts.training)
             rows = source.rows(longest)
             warn_of_skipped(source)
             context["reading"] = source.reading()
-            return Training(rows, parts.kept_apart(_read_images(held)), context)
+            left = None if groups is None else groups_of_names(source.names, asked.group, path)
+            return Training(rows, left, parts.kept_apart(_read_images(held)), context)
+        if asked.group is not None:
+            raise ParameterError(f"--group {asked.group}: {path} has no named columns")
         rows = np.asarray(source.rows())
-    parts = _parts(len(rows), labels, path, asked)
+    parts = _parts(len(rows), labels, groups, path, asked)
     take = rows.iloc.__getitem__ if source.is_table else rows.__getitem__
     everything = parts.training.all()
     training = rows if everything else take(parts.training)
     places = np.arange(int(parts.held.sum()))
     held_rows = parts.kept_apart(lambda _: [(places, take(parts.held))])
-    return Training(training, held_rows, context)
+    left = None if groups is None else groups[parts.training]
+    return Training(training, left, held_rows, context)
 
 
 def _check_labels(asked: Asked) -> None:
@@ -107,26 +117,32 @@ def _check_labels(asked: Asked) -> None:
         )
 
 
-def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tuple[Any, Any]:
-    """Return the columns to train on, and the labels."""
+def _table(source: Any, path: Path, asked: Asked, context: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return the columns to train on, the labels and the groups."""
     from augan.exceptions import DataError
 
     columns = source.columns()
     dropped = column_list(asked.drop, columns, "--drop", path)
     ids = Keep(asked.ids, own=score_columns()).columns(columns, {}, path)
-    if asked.target is not None and asked.target not in columns:
-        raise no_column(path, asked.target, columns)
-    left_out = {*dropped, *ids, asked.target}
+    for name in (asked.target, asked.group):
+        if name is not None and name not in columns:
+            raise no_column(path, name, columns)
+    left_out = {*dropped, *ids, asked.target, asked.group}
     if left_out.issuperset(columns):
         raise DataError(f"{path}: no column is left to train on")
-    rows = source.read(drop=[*dropped, *ids])
+    unread = {*dropped, *ids} - {asked.target, asked.group}
+    rows = source.read(drop=[name for name in columns if name in unread])
     labels = rows[asked.target] if asked.target else None
+    groups = groups_of_column(rows[asked.group], asked.group, path) if asked.group else None
     if reading := source.resolved.to_dict():
         context["reading"] = reading
     context["dropped"] = [name for name in columns if name in left_out - {asked.target}]
+    if asked.group is not None:
+        context["group"] = asked.group
     if ids:
         context["id"] = ids
-    return rows.drop(columns=[asked.target] if asked.target else []), labels
+    others = [name for name in rows if name in left_out]
+    return rows.drop(columns=others), labels, groups
 
 
 @dataclass(frozen=True)
@@ -147,8 +163,11 @@ class _Parts:
         return Held(read, anomalies, self.labels[self.held])
 
 
-def _parts(n_rows: int, labels: Any, path: Path, asked: Asked) -> _Parts:
-    """Split the rows: a share of each label is held out, the other normal rows are trained on."""
+def _parts(n_rows: int, labels: Any, groups: Any, path: Path, asked: Asked) -> _Parts:
+    """Split the rows: a share of each label is held out, the other normal rows are trained on.
+
+    With groups, a share of these is held out.
+    """
     import numpy as np
     import pandas as pd
 
@@ -165,12 +184,16 @@ def _parts(n_rows: int, labels: Any, path: Path, asked: Asked) -> _Parts:
         keys = given.where(given.notna(), "").map(category_key).to_numpy()
     held = np.zeros(n_rows, dtype=bool)
     if asked.holdout is not None:
-        held = choose_held(np.where(normal, "", keys), ~unlabelled, asked, normal, path)
+        held = choose_held(np.where(normal, "", keys), ~unlabelled, asked, normal, path, groups)
     return _Parts(normal & ~held & ~unlabelled, held, normal, keys)
 
 
-def choose_held(keys: Any, usable: Any, asked: Asked, normal: Any, path: Path) -> Any:
+def choose_held(
+    keys: Any, usable: Any, asked: Asked, normal: Any, path: Path, groups: Any = None
+) -> Any:
     """Return the mask (n,) of held-out rows: a share of each label, at least one row.
+
+    With groups (n,), a share of all rows in whole groups.
 
     Raises
     ------
@@ -185,12 +208,15 @@ def choose_held(keys: Any, usable: Any, asked: Asked, normal: Any, path: Path) -
     assert asked.holdout is not None
     held = np.zeros(len(keys), dtype=bool)
     random = numpy_stream(asked.seed, "holdout")
-    groups = [normal & usable]
-    groups += [~normal & usable & (keys == key) for key in sorted(set(keys[~normal & usable]))]
-    for group in groups:
-        places = np.flatnonzero(group)
-        n = max(1, round(asked.holdout * len(places)))
-        held[random.permutation(places)[:n]] = True
+    if groups is not None:
+        held = held_groups(groups, usable, asked.holdout, random)
+    else:
+        kinds = [normal & usable]
+        kinds += [~normal & usable & (keys == key) for key in sorted(set(keys[~normal & usable]))]
+        for kind in kinds:
+            places = np.flatnonzero(kind)
+            n = max(1, round(asked.holdout * len(places)))
+            held[random.permutation(places)[:n]] = True
     n_normal = int((normal & usable).sum())
     if (normal & usable & ~held).sum() < 2:
         raise DataError(

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 POOLED_SIDE = 32  # largest size for distances between pixels
 COARSE_SIDE = 16  # the same for photographs, which are larger than MAX_SIDE
 STANDARD_RANGE = 4.0  # deviations of a standardised image that are encoded as 1
+STRIDE = 16  # of a backbone's coarsest maps, in pixels
 ROUNDING = 1e-6  # smaller deviations, relative to the largest pixel, are rounding errors
 
 
@@ -70,10 +71,7 @@ class ImageEncoder(nn.Module):
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return encoded images, and pooled pixels for distances."""
         raw = raw.float()
-        if self.standardize:
-            images = standardized(raw) / STANDARD_RANGE
-        else:
-            images = (raw - self.low) * (2 / (self.high - self.low)) - 1
+        images = standardized(raw) / STANDARD_RANGE if self.standardize else self._ranged(raw)
         if self.resized != self.original:
             images = resized(images, self.resized)
         if self.coarse is not None:
@@ -86,10 +84,21 @@ class ImageEncoder(nn.Module):
 
     def detail(self, raw: Tensor) -> Tensor:
         """Return standardised images (n, C, h, w) at the size of details."""
-        images = standardized(raw.float())
-        if self.detailed == self.original:
-            return images
-        return resized(images, self.detailed)
+        return self._sized(standardized(raw.float()), self.detailed)
+
+    def detailed_pixels(self, raw: Tensor) -> Tensor:
+        """Return images (n, C, h, w) with pixels from -1 to 1, about as large as the details.
+
+        The sides are multiples of `STRIDE`, so that maps of all strides lie on each other.
+        """
+        size = tuple(max(round(side / STRIDE), 1) * STRIDE for side in self.detailed)
+        return self._sized(self._ranged(raw.float()), size)
+
+    def _sized(self, images: Tensor, size: tuple[int, ...]) -> Tensor:
+        return images if size == self.original else resized(images, size)
+
+    def _ranged(self, raw: Tensor) -> Tensor:
+        return (raw - self.low) * (2 / (self.high - self.low)) - 1
 
 
 def scaled(height: int, width: int, longest: int) -> tuple[int, int]:

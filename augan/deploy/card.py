@@ -26,6 +26,7 @@ def model_card(facts: dict[str, Any]) -> str:
         f"- ONNX opset {facts['opset']}; networks in {facts['precision']}, "
         f"memory in {facts['bank']}",
         _drawn_from(facts),
+        *_pretrained(facts),
         "",
         "## Inputs",
         "",
@@ -82,6 +83,15 @@ def _drawn_from(facts: dict[str, Any]) -> str:
         return f"- Latents: {facts['latent_dim']} dimensions"
     sizes = [one["values"] + len(one["members"]) + one["missing"] for one in facts["codes"]]
     return f"- Codes: {sum(sizes)}, of {len(sizes)} columns that vary, the class last"
+
+
+def _pretrained(facts: dict[str, Any]) -> list[str]:
+    """Return what the weights are that were trained on other images."""
+    name = facts.get("backbone")
+    if name is None:
+        return []
+    licence = "Apache-2.0" if name.startswith("efficientnet_lite") else "those of torchvision"
+    return [f"- Backbone: {name}, trained on ImageNet; licence of its weights: {licence}"]
 
 
 def _of_columns(facts: dict[str, Any]) -> list[str]:

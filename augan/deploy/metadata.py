@@ -88,7 +88,7 @@ def _drawn_from(model: ExportableModel) -> dict[str, Any]:
 def _scoring(scoring: ScoringParts) -> dict[str, Any]:
     """Return how a detector scores and decides."""
     scorer = scoring.scorer
-    found = {
+    found: dict[str, Any] = {
         "score": scorer.score,
         "fusion": scorer.fusion,
         "parts": list(scorer.part_names),
@@ -98,6 +98,8 @@ def _scoring(scoring: ScoringParts) -> dict[str, Any]:
     }
     if scoring.pixel_threshold is not None:
         found["pixel_threshold"] = scoring.pixel_threshold
+    if scorer.backbone is not None:
+        found["backbone"] = scorer.backbone.name
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -25,6 +26,7 @@ from augan.estimators.exporting import ExportMixin
 from augan.exceptions import DataError, ParameterError
 from augan.frames import library_of, like
 from augan.inputs.columns import remember_columns
+from augan.inputs.labelled import read_groups
 from augan.inputs.reading import (
     Data,
     normal_rows,
@@ -61,7 +63,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
     model_: DetectorModel
     training_rows_: dict[str, Any]
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Train on normal data.
 
         Parameters
@@ -70,6 +72,10 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
             Training rows. Missing values are allowed in tables.
         y : array-like of shape (n,), default=None
             Ignored, unless `normal_label` is set: then only rows with that label are used.
+        groups : array-like of shape (n,), default=None
+            What each row belongs to, for example the part that a photograph shows, or a customer.
+            Rows of a group are held out together, so that thresholds and p-values hold for rows of
+            new groups. At least 2 groups are needed.
 
         Returns
         -------
@@ -87,7 +93,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         CheckpointError, ModelFileError
             If a checkpoint to resume from, or the model of `warm_start_from`, cannot be read.
         """
-        data, rows = self._train(X, y)
+        data, rows = self._train(X, y, groups)
         logger.info("fitting heads and calibration to %d rows", len(data))
         fit_scorer(self.model_, rows)
         self.offset_ = -self._fitted_threshold(data)
@@ -99,12 +105,12 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         warn_of_health(self.history_)
         return self
 
-    def _train(self, X: Any, y: Any) -> tuple[Data, TrainingRows]:
+    def _train(self, X: Any, y: Any, groups: Any = None) -> tuple[Data, TrainingRows]:
         """Fit the codec and train the networks; return the training data."""
         params = self.get_params(deep=False)
         self._check_params(params)
         device = resolve_device(self.device)
-        data = self._read_training_data(X, y)
+        data, numbers = self._read_training_data(X, y, groups)
         start = start_run(params, draw_seed(self.random_state))
         source = self._warm_start(data)
         codec = new_codec(params, data) if source is None else source.codec
@@ -115,7 +121,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         if model.networks.backbone is not None:
             model.networks.backbone.load(self.backbone_weights)
         model.scorer.place(device)
-        rows = split_training_rows(model, codec.prepare(data))
+        rows = split_training_rows(model, codec.prepare(data), numbers)
         rows = without_a_fold(model, rows, fit=source is None)
         if source is not None:
             adapt_prior(model, source, rows)
@@ -188,15 +194,22 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         read_like_training(data, trained, source.codec)
         return source
 
-    def _read_training_data(self, X: Any, y: Any) -> Data:
-        """Read `X`, remember its features, keep the normal rows."""
+    def _read_training_data(
+        self, X: Any, y: Any, groups: Any
+    ) -> tuple[Data, NDArray[np.intp] | None]:
+        """Read `X` and `groups`, remember the features of `X`, keep the normal rows."""
         data = read_input(X, type(self).__name__)
         remember_columns(self, data)
+        numbers = read_groups(groups, len(data))
         if self.normal_label is not None:
-            data = take(data, normal_rows(y, len(data), self.normal_label))
+            kept = normal_rows(y, len(data), self.normal_label)
+            data = take(data, kept)
+            numbers = None if numbers is None else read_groups(numbers[kept], len(data))
         if len(data) < 2:
             raise DataError(f"training needs at least 2 rows, got n_samples = {len(data)}")
-        return data
+        if numbers is not None and numbers.max() == 0:
+            raise DataError("groups: all rows are of one group; at least 2 groups are needed")
+        return data, numbers
 
     def _read(self, X: Any) -> Data:
         return read_like_training(X, self, self.codec_)

@@ -56,15 +56,16 @@ class DetectorParameters(CommonParameters):
         -log p(value | other columns) over the columns, in nats, a pseudo-likelihood (Besag 1975).
         Numbers are in bins, so how far one lies outside the training range does not matter;
         `explain` and `surprise` show each column's. From a network that restores synthetic
-        defects: "detail_restoration" (images only). From a `backbone`: "backbone_memory" and
-        "backbone_residual".
+        defects: "detail_restoration" (images only). From a `backbone`: "backbone_memory",
+        "backbone_gaussian" and "backbone_residual".
         "auto" is, for tables, pretext_mahalanobis, pretext_neighbors, repair_neighbors,
         data_neighbors, quantile_mahalanobis and quantile_neighbors, and pretext_deviation where a
         column has categories; without quantile_neighbors where `contamination` is given; with more
         than 256 columns, or more columns than rows, quantile_mahalanobis and data_neighbors. For
-        images it is transforms, pretext_neighbors and data_neighbors; for images larger than 64
-        pixels local_neighbors, image_neighbors and detail_restoration; and those of the backbone
-        where there is one.""",
+        images it is transforms, pretext_neighbors and data_neighbors, and with a `backbone`
+        backbone_memory and backbone_gaussian; for images larger than 64 pixels backbone_memory,
+        backbone_gaussian and detail_restoration, without a backbone local_neighbors,
+        image_neighbors and detail_restoration.""",
     )
     generator: str | bool = parameter(
         "auto",
@@ -188,8 +189,9 @@ class DetectorParameters(CommonParameters):
         "auto",
         or_value("auto", or_value(None, integer(32, SIZE))),
         '"auto", int or None',
-        """Longest side, in pixels, of the images that "detail_restoration" sees.
-        None keeps their size. "auto" is 128.""",
+        """Longest side, in pixels, of the images that a backbone and "detail_restoration" see.
+        None keeps their size. "auto" is 128; with a backbone it is the size at which images
+        larger than 64 pixels have at most 224 x 224 pixels.""",
     )
     standardize_images: str | bool = parameter(
         "auto",
@@ -207,21 +209,26 @@ class DetectorParameters(CommonParameters):
         than the default.""",
     )
     backbone: str | None = parameter(
-        None,
-        or_value(None, one_of(*BACKBONES)),
-        "str or None",
-        """A torchvision ResNet ("resnet18", "wide_resnet50_2" ...) trained on other images.
-        Its features of the details are used by two more heads, "backbone_memory" (a memory of
-        patches as in PatchCore, Roth 2022) and "backbone_residual" (their change when the
-        restoration network restores a patch; larger images only). The model file contains the
-        layers that are used.""",
+        "auto",
+        or_value("auto", or_value(None, one_of(*BACKBONES))),
+        '"auto", str or None',
+        """A network that was trained on other images (ImageNet), whose features are compared.
+        "efficientnet_lite0" and the larger "efficientnet_lite2" (Tan and Le 2019; Liu 2020), whose
+        weights are installed as packages, or a torchvision ResNet ("resnet18",
+        "wide_resnet50_2" ...), whose weights are downloaded. Its features are read by the heads
+        "backbone_memory" (distances to patches of training images; PatchCore, Roth 2022) and
+        "backbone_gaussian" (Mahalanobis distances; PaDiM, Defard 2021): of parts that lie alike at
+        each place, otherwise anywhere. "backbone_residual" is the change of the features when the
+        restoration network restores a patch. "auto" is "efficientnet_lite0" for images larger than
+        64 pixels, else None. The model file contains the layers that are used.""",
     )
     backbone_weights: Any = parameter(
         None,
         checks.PATH,
         "path or None",
         """File with the weights of the backbone (a ``state_dict``, or .safetensors).
-        None is torchvision's own weights, which are downloaded once.""",
+        None is the weights of the installed package, or torchvision's, which are downloaded
+        once.""",
     )
     warm_start_from: Any = parameter(
         None,

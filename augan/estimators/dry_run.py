@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import torch
 from sklearn.base import clone
 
 from augan._sklearn import BaseEstimator
@@ -24,6 +27,7 @@ from augan.models.sampler import SamplerModel
 from augan.training.monitor import History
 
 TRIAL_STEPS = 10
+TRIAL_IMAGES = 8
 STEP_PARAMETERS = {  # parameter with the number of steps of each phase
     "gan": "max_steps",
     "encoder": "encoder_steps",
@@ -68,8 +72,9 @@ class DryRunMixin(BaseEstimator):
         -------
         facts : dict
             Method, number of rows, shape of the encoded rows, number of parameters of each network,
-            steps of each phase, batch size, estimated seconds of training, and peak memory of the
-            process in megabytes. The time of calibration and tuning is not included.
+            steps of each phase, batch size, estimated seconds of training and of reading images
+            with a backbone, and peak memory of the process in megabytes. The time of calibration
+            and tuning is not included.
 
         Raises
         ------
@@ -97,6 +102,8 @@ class DryRunMixin(BaseEstimator):
             size = config.batch_size if isinstance(config, SamplerConfig) else COLUMN_BATCH
             steps["columns"] = column_steps(steps["columns"], given[columns], len(X), size)
         seconds = {phase: n * _seconds_per_step(history, phase) for phase, n in steps.items()}
+        if isinstance(model, DetectorModel) and model.networks.backbone is not None:
+            seconds["backbone"] = len(X) * _seconds_per_image(model, X)
         total = min(sum(seconds.values()), given["max_time"] or float("inf"))
         return {
             "method": type(self).__name__,
@@ -123,6 +130,15 @@ def _shape(codec: Codec) -> list[int]:
 
 def _seconds_per_step(history: History, phase: str) -> float:
     return float(history.column("seconds_per_step", phase)[1][-1])
+
+
+def _seconds_per_image(model: DetectorModel, X: Any) -> float:
+    """Return how long a backbone takes to read an image."""
+    raw = model.codec.prepare(np.asarray(X[:TRIAL_IMAGES]))
+    start = time.perf_counter()
+    with torch.no_grad():
+        assert len(model.scorer.view(raw).deep) == len(raw)
+    return (time.perf_counter() - start) / len(raw)
 
 
 def _peak_megabytes() -> int | None:

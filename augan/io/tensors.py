@@ -77,7 +77,9 @@ def check_like(found: Mapping[str, Tensor], module: nn.Module, where: str = "") 
     for name, tensor in expected.items():
         own = found[name]
         if name in fitted:
-            if own.dtype not in (torch.float32, torch.float64) or own.ndim > 4:
+            usual = (torch.float32, torch.float64)
+            allowed = usual if tensor.dtype in usual else (tensor.dtype,)
+            if own.dtype not in allowed or own.ndim > 4:
                 raise ValueError(f"tensor {where}{name} is of dtype {own.dtype}")
         elif (own.dtype, own.shape) != (tensor.dtype, tensor.shape):
             wanted = f"{tensor.dtype} {tuple(tensor.shape)}"

@@ -14,10 +14,17 @@ from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
 from augan.exceptions import DataWarning
 from augan.models.generator_use import asks_for_generator
+from augan.models.image_defaults import (
+    IMAGE,
+    IMAGE_GAN,
+    PHOTOGRAPH,
+    image_networks,
+    image_values,
+    is_auto,
+)
 from augan.networks import LINEAR_UP_TO, Architecture
 from augan.scoring.calibration import Fusion
 from augan.scoring.former_heads import current_heads
-from augan.scoring.heads import BACKBONE_HEADS
 from augan.training.loop import Schedule
 from augan.training.steps import TrainingConfig
 
@@ -83,34 +90,11 @@ class SamplerConfig(Config):
     added_filters: tuple[str, ...]  # of rows that are added to the real ones
 
 
-IMAGE_GAN = {
-    **{"latent_dim": 64, "width": 32, "max_steps": 800, "encoder_steps": 400},
-    **{"batch_size": 64, "n_critic": 1},
-}
 TABLE_GAN: dict[str, Any] = {
     **{"width": 256, "batch_size": 128, "n_critic": 2, "architecture": "conv"},
     **{"spectral_norm": False, "lr_generator": 2e-4, "lr_critic": 1e-3, "betas": (0.5, 0.9)},
 }
 TABLE_NEIGHBORS = {"n_neighbors": 1, "memory_size": 2048}
-IMAGE_NEIGHBORS = {"n_neighbors": 5, "memory_size": 4096}
-IMAGE_CODEC = {"image_size": None, "detail_size": 128, "standardize_images": False}
-# Photographs are larger than the images of the networks: they are scored by coarse pixels and by
-# details. Objects are at the same place in each photograph, so one nearest neighbour is enough.
-PHOTOGRAPH_CODEC = {"image_size": 32, "detail_size": 128, "standardize_images": True}
-IMAGE = {
-    **IMAGE_GAN,
-    **IMAGE_NEIGHBORS,
-    **{"pretext_steps": 800, "restoration_steps": 2000, "column_steps": MAX_COLUMN_STEPS},
-    **{"n_folds": None, "chunk": 128},
-    "heads": ("transforms", "pretext_neighbors", "data_neighbors"),
-    "fusion": "mean",
-}
-PHOTOGRAPH = {
-    **IMAGE,
-    **{"n_neighbors": 1, "n_folds": 10, "chunk": 16},
-    "heads": ("local_neighbors", "image_neighbors", "detail_restoration"),
-    "fusion": "top2",
-}
 TABLE_HEADS = (
     *("pretext_mahalanobis", "pretext_neighbors", "repair_neighbors"),
     *("data_neighbors", "quantile_mahalanobis", "quantile_neighbors"),
@@ -135,7 +119,8 @@ def detector_config(params: Mapping[str, Any], codec: Codec) -> DetectorConfig:
     if given["heads"] != "auto":
         given["heads"] = current_heads(given["heads"])
     if isinstance(codec, ImageCodec):
-        auto = _image_values(given, PHOTOGRAPH if codec.is_photograph else IMAGE)
+        auto = image_values(given, PHOTOGRAPH if codec.is_photograph else IMAGE)
+        auto["column_steps"] = MAX_COLUMN_STEPS
     else:
         auto = table_values(codec, paper=given["scoring"] == "paper")
     if given["contamination"] != "auto":
@@ -168,8 +153,8 @@ def sampler_config(params: Mapping[str, Any], codec: Codec) -> SamplerConfig:
         if params["method"] in ("auto", "columns"):
             auto |= {"width": COLUMN_WIDTH, "batch_size": COLUMN_BATCH}
             auto["max_steps"] = MAX_COLUMN_STEPS
-    if _is_auto(params["filters"]):
-        method = auto["method"] if _is_auto(params["method"]) else params["method"]
+    if is_auto(params["filters"]):
+        method = auto["method"] if is_auto(params["method"]) else params["method"]
         added = ("label",) if method == "columns" else ()
         filters = {"filters": (), "added_filters": added}
     else:
@@ -183,29 +168,6 @@ def column_steps(most: int, asked: Any, n_rows: int, batch_size: int = COLUMN_BA
     `asked` is the value of the parameter of the steps, and `most` the same with "auto" replaced.
     """
     return most if asked != "auto" else min(most, math.ceil(COLUMN_PASSES * n_rows / batch_size))
-
-
-def codec_values(params: Mapping[str, Any], *, photograph: bool) -> dict[str, Any]:
-    """Return the parameters of an `ImageCodec`, with "auto" replaced."""
-    auto = PHOTOGRAPH_CODEC if photograph else IMAGE_CODEC
-    return {name: auto[name] if _is_auto(params[name]) else params[name] for name in auto}
-
-
-def image_networks(gan: str, architecture: str) -> dict[str, Any]:
-    """Return the default networks of images for a loss, and their learning rates.
-
-    Dense networks lose modes with higher rates.
-    """
-    usual = {"gan": "dense", "hinge": "residual"}.get(gan, "conv")
-    kind = usual if architecture == "auto" else architecture
-    slow = kind == "dense"
-    return {
-        "architecture": kind,
-        "spectral_norm": gan != "wgan-gp",
-        "lr_generator": 2e-4 if slow else 1e-3,
-        "lr_critic": 4e-4 if slow else 2e-3,
-        "betas": (0.0, 0.9),
-    }
 
 
 def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
@@ -231,6 +193,7 @@ def table_values(codec: TableCodec, *, paper: bool) -> dict[str, Any]:
         "restoration_steps": 2000,
         "column_steps": MAX_COLUMN_STEPS,
         "n_folds": None,
+        "backbone": None,
         "heads": WIDE_HEADS if wide else heads,
         "fusion": "mean",
         "chunk": 512,
@@ -267,24 +230,11 @@ def for_rows(config: T, n_rows: int, asked: Any) -> T:
     return replace(config, batch_size=size)
 
 
-def _image_values(params: Mapping[str, Any], auto: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of "auto" for a detector of images."""
-    values = {**auto, **image_networks(params["gan"], params["architecture"])}
-    if params["backbone"] is not None:
-        restores = "detail_restoration" in values["heads"]
-        values["heads"] = (*values["heads"], *BACKBONE_HEADS[: 1 + restores])
-    return values
-
-
 def _config(cls: type[C], params: Mapping[str, Any], auto: Mapping[str, Any]) -> C:
     names = {item.name for item in fields(cls)}
     values = {
-        name: auto[name] if _is_auto(value) else value
+        name: auto[name] if is_auto(value) else value
         for name, value in params.items()
         if name in names
     }
     return cls(**values | {"betas": tuple(values["betas"])})
-
-
-def _is_auto(value: Any) -> bool:
-    return isinstance(value, str) and value == "auto"

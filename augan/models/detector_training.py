@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from augan._random import numpy_stream
 from augan.codecs.codec import Codec
-from augan.codecs.image import MAX_SIDE, ImageCodec
+from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
 from augan.inputs.reading import Data
-from augan.models.config import codec_values, for_rows, n_folds
+from augan.models.config import for_rows, n_folds
 from augan.models.detector import DetectorModel
 from augan.models.detector_parts import pretext_networks
+from augan.models.image_defaults import codec_values
 from augan.models.surprise_training import surprise_phase
 from augan.networks import PretextNetwork
 from augan.scoring.distances import Distance
@@ -69,14 +71,19 @@ def start_run(params: Mapping[str, Any], seed: int) -> Start:
 def new_codec(params: Mapping[str, Any], data: Data) -> Codec:
     """Return a codec fitted to the data."""
     if isinstance(data, np.ndarray) and data.ndim > 2:
-        values = codec_values(params, photograph=max(data.shape[1:3]) > MAX_SIDE)
+        values = codec_values(params, *data.shape[1:3])
         sizes = values["image_size"], values["standardize_images"], values["detail_size"]
         return ImageCodec(*sizes).fit(data)
     return TableCodec(params["max_categories"]).fit(data)
 
 
-def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
-    """Return the training rows, split into trusted rows, held-out rows and folds."""
+def split_training_rows(
+    model: DetectorModel, raw: Tensor, groups: NDArray[np.intp] | None = None
+) -> TrainingRows:
+    """Return the training rows, split into trusted rows, held-out rows and folds.
+
+    Rows of the same one of the `groups` (n,) are in the same fold.
+    """
     config, suspicion = model.config, None
     if not isinstance(config.contamination, str):
         random = numpy_stream(model.seed, "trust")
@@ -87,6 +94,7 @@ def split_training_rows(model: DetectorModel, raw: Tensor) -> TrainingRows:
         validation_fraction=config.validation_fraction,
         n_folds=n_folds(config, len(raw)),
         seed=model.seed,
+        groups=groups,
     )
 
 

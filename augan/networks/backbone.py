@@ -1,9 +1,10 @@
-"""Pretrained feature extractors: the first layers of torchvision's ResNets."""
+"""Pretrained feature extractors: the first layers of EfficientNet-Lite, or of ResNets."""
 
 from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,25 @@ from torch.nn import functional as F
 
 from augan._files import check_file
 from augan.exceptions import DataError, shown
+from augan.networks.efficientnet import LITE, EfficientNetLite, weights_file
+from augan.networks.fitted import FittedModule
 
-BACKBONES = (
+RESNETS = (
     *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
     *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
     *("wide_resnet50_2", "wide_resnet101_2"),
 )
+BACKBONES = (*LITE, *RESNETS)
 LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
 READ = ("layer2", "layer3")  # mid-level features, as in PatchCore (Roth 2022)
+READ_STRIDES = (4, 8, 16)  # the same of an EfficientNet-Lite: the last blocks with these strides
 NEIGHBOURHOOD = 3  # side of the window that features are averaged over
+N_COMPONENTS = 40  # principal components of the features
+SMALLEST = 1e-6  # deviation of a feature, relative to the largest, below which it is left out
 
 
 class Backbone(nn.Module):
-    """The first layers of a torchvision ResNet, frozen.
+    """The first layers of a pretrained network, frozen, and principal components of its features.
 
     Parameters
     ----------
@@ -36,20 +43,25 @@ class Backbone(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        from torchvision import models  # slow to import, and few models need it
-
-        whole = models.get_model(name, weights=None)
-        self.layers = nn.ModuleDict({layer: getattr(whole, layer) for layer in LAYERS})
+        self.layers: LiteLayers | ResNetLayers
+        self.layers = LiteLayers(name) if name in LITE else ResNetLayers(name)
+        self.components = Components()
         self.requires_grad_(False).eval()
 
+    @property
+    def reads_pixels(self) -> bool:
+        """Whether it reads pixels from -1 to 1, not standardised ones."""
+        return isinstance(self.layers, LiteLayers)
+
     def load(self, weights: str | os.PathLike[str] | None = None) -> Backbone:
-        """Load weights from a file, or torchvision's own.
+        """Load weights from a file, or the usual ones.
 
         Parameters
         ----------
         weights : path-like, optional
-            File with a ``state_dict`` (.safetensors, or written by ``torch.save``). ``None``
-            downloads torchvision's weights, unless they are in its cache.
+            File with a ``state_dict`` (.safetensors, or written by ``torch.save``). ``None`` reads
+            the weights of an EfficientNet-Lite from the package with them, and downloads those of
+            torchvision's networks, unless they are in its cache.
 
         Returns
         -------
@@ -60,17 +72,16 @@ class Backbone(nn.Module):
         ------
         DataError
             If the file cannot be read or has other weights, or the download fails.
+        ParameterError
+            If the package with the weights is not installed.
         """
-        state = _downloaded(self.name) if weights is None else read_weights(Path(weights))
-        own = self.layers.state_dict()
-        source = self.name if weights is None else str(weights)
-        for name, value in own.items():
-            if name not in state:
-                raise DataError(f"{source}: no weights {shown(name)} of a {self.name}")
-            if state[name].shape != value.shape:
-                shapes = f"{tuple(state[name].shape)}, in a {self.name} {tuple(value.shape)}"
-                raise DataError(f"{source}: weights {shown(name)} have the shape {shapes}")
-        self.layers.load_state_dict({name: state[name] for name in own})
+        if weights is not None:
+            state = read_weights(Path(weights))
+        elif isinstance(self.layers, LiteLayers):
+            state = read_weights(weights_file(self.name))
+        else:
+            state = _downloaded(self.name)
+        self.layers.load(state, self.name if weights is None else str(weights), self.name)
         return self
 
     def train(self, mode: bool = True) -> Backbone:
@@ -78,21 +89,120 @@ class Backbone(nn.Module):
         return super().train(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features (n, F, h, w) of standardised images (n, C, H, W).
+        """Return features (n, F, h, w) of images (n, C, H, W), at an eighth of their size.
 
         Grey images are repeated as three channels; an alpha channel is dropped.
         """
         colour = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
-        maps, x = [], colour
-        for name, layer in self.layers.items():
+        side = NEIGHBOURHOOD
+        maps = [
+            F.avg_pool2d(part, side, 1, side // 2, count_include_pad=False)
+            for part in self.layers(colour)
+        ]
+        size = maps[-2].shape[2:]
+        return torch.cat([_resized(part, size) for part in maps], dim=1)
+
+    def patches(self, images: Tensor) -> Tensor:
+        """Return the principal components (n, K, h, w) of the features of images (n, C, H, W)."""
+        found: Tensor = self.components(self(images))
+        return found
+
+
+def _resized(maps: Tensor, size: torch.Size) -> Tensor:
+    """Return maps (n, F, h, w) at a size; those that are twice as large are averaged."""
+    if maps.shape[2:] == size:
+        return maps
+    if maps.shape[2] > size[0]:
+        return F.avg_pool2d(maps, 2, ceil_mode=True)
+    return F.interpolate(maps, size=size, mode="bilinear")
+
+
+class LiteLayers(nn.Module):
+    """The first blocks of an EfficientNet-Lite, up to those with a stride of 16."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        last = EfficientNetLite.last_blocks(name)
+        self.read = tuple(last[stride] for stride in READ_STRIDES)
+        self.network = EfficientNetLite(name, self.read[-1] + 1)
+
+    def load(self, state: dict[str, Tensor], source: str, name: str) -> None:
+        """Load weights; `source` is where they are from."""
+        try:
+            self.network.load_weights(state)
+        except (KeyError, RuntimeError) as error:
+            raise DataError(
+                f"{source}: not the weights of {name} ({_first_line(error)})"
+            ) from error
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return maps (n, F, h, w), the finest first, of images (n, 3, H, W)."""
+        return self.network.after(images, self.read)
+
+
+class ResNetLayers(nn.ModuleDict):
+    """The first layers of a ResNet."""
+
+    def __init__(self, name: str) -> None:
+        from torchvision import models  # slow to import, and few models need it
+
+        whole = models.get_model(name, weights=None)
+        super().__init__({layer: getattr(whole, layer) for layer in LAYERS})
+
+    def load(self, state: dict[str, Tensor], source: str, name: str) -> None:
+        """Load weights; `source` is where they are from."""
+        own = self.state_dict()
+        for key, value in own.items():
+            if key not in state:
+                raise DataError(f"{source}: no weights {shown(key)} of a {name}")
+            if state[key].shape != value.shape:
+                shapes = f"{tuple(state[key].shape)}, in a {name} {tuple(value.shape)}"
+                raise DataError(f"{source}: weights {shown(key)} have the shape {shapes}")
+        self.load_state_dict({key: state[key] for key in own})
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return maps (n, F, h, w), the finest first, of images (n, 3, H, W)."""
+        maps, x = [], images
+        for name, layer in self.items():
             x = layer(x)
             if name in READ:
-                maps.append(
-                    F.avg_pool2d(x, NEIGHBOURHOOD, 1, NEIGHBOURHOOD // 2, count_include_pad=False)
-                )
-        size = maps[0].shape[2:]
-        same = [F.interpolate(part, size=size, mode="bilinear") for part in maps]
-        return torch.cat(same, dim=1)
+                maps.append(x)
+        return maps
+
+
+class Components(FittedModule):
+    """The first principal components of standardised features."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_buffers("weight", "bias")
+
+    def fit(self, features: Iterable[Tensor]) -> None:
+        """Fit the components to batches of features (n, F, h, w)."""
+        n, total, products = 0, torch.zeros(()), torch.zeros(())
+        for part in features:
+            rows = part.movedim(1, -1).flatten(0, 2).double()
+            n, total = n + len(rows), total + rows.sum(dim=0)
+            products = products + rows.T @ rows
+        mean = total / n
+        covariance = products / n - mean[:, None] * mean
+        deviation = covariance.diagonal().clamp(min=0).sqrt()
+        unit = torch.where(deviation > SMALLEST * deviation.max(), deviation, torch.inf)
+        basis = torch.linalg.eigh(covariance / unit[:, None] / unit)[1]
+        weight = (basis[:, -N_COMPONENTS:] / unit[:, None]).T
+        self.weight = weight.float()[:, :, None, None].contiguous()
+        self.bias = -(weight @ mean).float()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return components (n, K, h, w) of features (n, F, h, w)."""
+        return F.conv2d(features, self.weight, self.bias)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def _downloaded(name: str) -> dict[str, Any]:

@@ -14,10 +14,10 @@ class FittedModule(nn.Module):
     Loading a state dict gives the buffers the shapes of the loaded tensors.
     """
 
-    def add_buffers(self, *names: str) -> None:
+    def add_buffers(self, *names: str, dtype: torch.dtype = torch.float32) -> None:
         """Register empty buffers, which `fit` or a loaded state dict fills."""
         for name in names:
-            self.register_buffer(name, torch.empty(0))
+            self.register_buffer(name, torch.empty(0, dtype=dtype))
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from augan.networks import PretextNetwork
+from augan.networks import Backbone, PretextNetwork
 from augan.scoring.head import Head
 from augan.scoring.heads import heads_in, score_heads
 from augan.scoring.maps import MapHead
@@ -24,6 +24,8 @@ from augan.training.rows import LazyRows, TrainingRows
 # raw rows, and the pretext network and encoding to use instead of the scorer's own
 MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, Encoder | None], View]
 
+COMPONENT_IMAGES = 128  # images, at most, that a backbone's principal components are fitted to
+AT_ONCE = 16  # images that a backbone reads
 EXCLUDING_ROUNDS = 2  # of scoring the training rows and excluding the most suspicious
 
 
@@ -89,6 +91,22 @@ class CrossFitting:
                 head.fit(learned, self.random)
             parts.append([head.map(unseen) for head in fitted])
         return [torch.cat(maps) for maps in zip(*parts, strict=True)]
+
+
+def with_patches(
+    rows: TrainingRows, view: MakeView, backbone: Backbone, random: np.random.Generator
+) -> TrainingRows:
+    """Fit a backbone's principal components; return images with their patches.
+
+    Patches are read once, as each fold needs them, and stored in half precision.
+    """
+    raw, some = rows.raw, rows.trusted.nonzero()[:, 0]
+    assert isinstance(raw, LazyRows)
+    some = some[torch.from_numpy(random.permutation(len(some))[:COMPONENT_IMAGES])]
+    backbone.components.fit(view(raw[part], None, None).deep for part in some.split(AT_ONCE))
+    parts = raw.index.split(AT_ONCE)
+    read = [view(LazyRows(raw.rows, part), None, None).patches.half().cpu() for part in parts]
+    return replace(rows, raw=LazyRows(raw.rows, raw.index, torch.cat(read)))
 
 
 def by_fold(rows: TrainingRows, chosen: Tensor) -> Tensor:

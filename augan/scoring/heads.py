@@ -16,8 +16,6 @@ from augan.scoring.distances import (
 )
 from augan.scoring.head import Head
 from augan.scoring.maps import (
-    BackboneMemory,
-    BackboneResidual,
     DetailRestoration,
     ImageNeighbours,
     LocalNeighbours,
@@ -30,6 +28,7 @@ from augan.scoring.neighbours import (
     QuantileNeighbours,
     RepairNeighbours,
 )
+from augan.scoring.patches import BackboneGaussian, BackboneMemory, BackboneResidual
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3  # of heads that depend on the inversion
@@ -130,13 +129,14 @@ HEADS: dict[str, type[Head]] = {
     "image_neighbors": ImageNeighbours,
     "detail_restoration": DetailRestoration,
     "backbone_memory": BackboneMemory,
+    "backbone_gaussian": BackboneGaussian,
     "backbone_residual": BackboneResidual,
 }
 TABLE_HEADS = (  # for tables only
     *("repair", "repair_neighbors", "surprise"),
     *("quantile_mahalanobis", "quantile_neighbors"),
 )
-BACKBONE_HEADS = ("backbone_memory", "backbone_residual")
+BACKBONE_HEADS = ("backbone_memory", "backbone_gaussian", "backbone_residual")
 IMAGE_HEADS = (  # for images only
     *("transforms", "local_neighbors", "image_neighbors", "detail_restoration"),
     *BACKBONE_HEADS,

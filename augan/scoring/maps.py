@@ -22,7 +22,6 @@ CONTRASTS = (0.5, 2.0)  # range of the fitted contrast
 QUARTER_WEIGHT = 1.5  # times the median difference: where a pixel's weight in the fit is 1/4
 SMALLEST = 1e-3  # smallest divisor in the fit
 RESTORATION_SMOOTHING = 7  # side of the window that the restoration map is averaged over
-MEMORY_IMAGES = 256  # images, at most, whose patches a backbone's memory is drawn from
 FITTED_PIXELS = 200_000  # pixels, at most, that the heatmap's scale is fitted to
 PIXEL_FPR = 0.01  # share of the pixels of normal images above the pixel threshold
 
@@ -80,7 +79,7 @@ class LocalNeighbours(CoarseMemory):
         for top in range(images.shape[2] - PATCH + 1):
             here, known = (_patches(part[:, :, top : top + PATCH]) for part in (images, bank))
             rows.append(nearest(here, known, self.n_neighbors)[0].mean(dim=2).T)
-        return _blurred(torch.stack(rows, dim=1), SMOOTHING)
+        return blurred(torch.stack(rows, dim=1), SMOOTHING)
 
 
 class ImageNeighbours(CoarseMemory):
@@ -96,7 +95,7 @@ class ImageNeighbours(CoarseMemory):
         neighbours = self.bank[self._nearest(images)[1]]
         differences = _robust_differences(neighbours.flatten(2), images.flatten(1)[:, None])
         maps = differences.abs().mean(dim=1).view_as(images).mean(dim=1)
-        return _blurred(maps, WIDE_SMOOTHING)
+        return blurred(maps, WIDE_SMOOTHING)
 
     def _nearest(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return nearest(images.flatten(1), self.bank.flatten(1), self.n_neighbors)
@@ -109,48 +108,7 @@ class DetailRestoration(MapHead):
 
     def map(self, view: View) -> Tensor:
         """Return mean absolute corrections (B, h, w), at the size of the details."""
-        return _blurred(view.change, RESTORATION_SMOOTHING)
-
-
-class BackboneMemory(MapHead):
-    """Distance of each patch to its nearest neighbours in a backbone's features.
-
-    PatchCore (Roth 2022), with a random sample of patches instead of its coreset.
-    """
-
-    share = 0.01
-    bank: Tensor
-    has_memory = True
-
-    def __init__(self, n_neighbors: int, memory_size: int) -> None:
-        super().__init__()
-        self.n_neighbors, self.memory_size = n_neighbors, memory_size
-        self.add_buffers("bank")
-
-    def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
-        """Store at most `memory_size` patches of at most `MEMORY_IMAGES` or `n_rows` images."""
-        n = len(view.x)
-        most = min(n_rows or n, n, MEMORY_IMAGES)
-        images = np.sort(random.choice(n, most, replace=False))
-        patches = view.deep_of(torch.from_numpy(images)).movedim(1, -1).flatten(0, 2)
-        kept = random.choice(len(patches), min(len(patches), self.memory_size), replace=False)
-        self.bank = patches[torch.from_numpy(np.sort(kept)).to(patches.device)]
-
-    def map(self, view: View) -> Tensor:
-        """Return distances (B, h, w)."""
-        patches = view.deep.movedim(1, -1)
-        distances, _ = nearest(patches.flatten(1, 2), self.bank, self.n_neighbors, spare=0)
-        return _blurred(distances.mean(dim=2).unflatten(1, patches.shape[1:3]), SMOOTHING)
-
-
-class BackboneResidual(MapHead):
-    """Cosine distance of a backbone's features of a patch before and after restoration."""
-
-    needs, share = "restoration", 0.02
-
-    def map(self, view: View) -> Tensor:
-        """Return cosine distances (B, h, w)."""
-        return _blurred(1 - F.cosine_similarity(view.deep, view.deep_restored), SMOOTHING)
+        return blurred(view.change, RESTORATION_SMOOTHING)
 
 
 class ResidualMap(MapHead):
@@ -160,7 +118,7 @@ class ResidualMap(MapHead):
 
     def map(self, view: View) -> Tensor:
         """Return mean squared residuals (B, h, w)."""
-        return _blurred((view.x - view.x_hat).square().mean(dim=1), SMOOTHING)
+        return blurred((view.x - view.x_hat).square().mean(dim=1), SMOOTHING)
 
 
 class NeighbourMap(MapHead):
@@ -178,7 +136,7 @@ class NeighbourMap(MapHead):
 
     def map(self, view: View) -> Tensor:
         """Return mean absolute differences (B, h, w)."""
-        return _blurred(view.as_image(self.neighbours.difference(view)).mean(dim=1), SMOOTHING)
+        return blurred(view.as_image(self.neighbours.difference(view)).mean(dim=1), SMOOTHING)
 
 
 class Heatmap(FittedModule):
@@ -248,7 +206,8 @@ def _patches(strip: Tensor) -> Tensor:
     return strip.unfold(3, PATCH, 1).permute(3, 0, 1, 2, 4).flatten(2)
 
 
-def _blurred(maps: Tensor, side: int) -> Tensor:
+def blurred(maps: Tensor, side: int) -> Tensor:
+    """Return maps (n, h, w), averaged over square windows inside the map."""
     padding = side // 2
     return F.avg_pool2d(maps, side, stride=1, padding=padding, count_include_pad=False)
 

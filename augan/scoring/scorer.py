@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, NegativeLogP, fuse
-from augan.scoring.cross_fitting import CrossFitting, folds_of, without_suspicious
+from augan.scoring.cross_fitting import (
+    CrossFitting,
+    folds_of,
+    with_patches,
+    without_suspicious,
+)
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import fit_heads, heads_in, score_heads
@@ -185,6 +190,8 @@ class AnomalyScorer(nn.Module):
             makes unseen rows look nearer.
         """
         rows = rows[_to_fit_and_calibrate(rows.folds, n_calibration, random)]
+        if self.backbone is not None:
+            rows = with_patches(rows, self.view, self.backbone, random)
         crossed = CrossFitting(self.view, members, random)
         if self.heads and trim > 0:
             rows = without_suspicious(

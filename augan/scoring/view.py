@@ -19,6 +19,7 @@ Encoder = TableEncoder | ImageEncoder
 
 MAX_BATCH = 512  # rows, at most, that a network processes at once
 MAX_PIXELS = 2**21  # pixels of details, at most, that a network processes at once
+DEEP_PIXELS = 2**19  # the same of a backbone, whose maps have many channels
 
 
 class View:
@@ -53,6 +54,8 @@ class View:
         (B, h, w).
     deep, deep_restored : Tensor
         Backbone's features (B, F, h, w) of the details, and of the restored details.
+    patches : Tensor
+        Principal components (B, K, h, w) of the backbone's features of the details.
     components : dict
         Leading components (B, k) of features, features without these (B, F) and the squared norms
         (B,) of the latter, by the head that computed them.
@@ -142,18 +145,20 @@ class View:
     @cached_property
     def deep(self) -> Tensor:  # noqa: D102
         assert self._backbone is not None
-        return self._of_details(self._backbone)
+        return self._of_backbone(self._backbone)
+
+    @cached_property
+    def patches(self) -> Tensor:  # noqa: D102
+        if isinstance(self._raw, LazyRows) and self._raw.patches is not None:
+            return self._raw.patches.to(self.x.device).float()
+        assert self._backbone is not None
+        return self._of_backbone(self._backbone.patches)
 
     @cached_property
     def deep_restored(self) -> Tensor:  # noqa: D102
         network, backbone = self._restoration, self._backbone
         assert network is not None and backbone is not None
         return self._of_details(lambda images: backbone(images + network.correction(images)))
-
-    def deep_of(self, rows: Tensor) -> Tensor:
-        """Return the backbone's features (n, F, h, w) of the rows with indices `rows` (n,)."""
-        assert self._backbone is not None and self._raw is not None
-        return self._of_details(self._backbone, self._raw[rows])
 
     @cached_property
     def coarse(self) -> Tensor:  # noqa: D102
@@ -164,14 +169,23 @@ class View:
         assert isinstance(self._codec, ImageEncoder)
         return pixels.unflatten(1, self._codec.pooled)
 
+    def _of_backbone(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return a function of the pixels or details that the backbone reads."""
+        assert self._backbone is not None
+        return self._of_details(function, pixels=self._backbone.reads_pixels, most=DEEP_PIXELS)
+
     def _of_details(
-        self, function: Callable[[Tensor], Tensor], raw: Tensor | LazyRows | None = None
+        self,
+        function: Callable[[Tensor], Tensor],
+        *,
+        pixels: bool = False,
+        most: int = MAX_PIXELS,
     ) -> Tensor:
-        raw = self._raw if raw is None else raw
-        assert isinstance(self._codec, ImageEncoder) and raw is not None
+        assert isinstance(self._codec, ImageEncoder) and self._raw is not None
         codec, device = self._codec, self.x.device
-        at_once = max(1, MAX_PIXELS // (codec.detailed[0] * codec.detailed[1]))
-        return _in_batches(lambda batch: function(codec.detail(batch).to(device)), raw, at_once)
+        read = codec.detailed_pixels if pixels else codec.detail
+        at_once = max(1, most // (codec.detailed[0] * codec.detailed[1]))
+        return _in_batches(lambda batch: function(read(batch).to(device)), self._raw, at_once)
 
 
 def fits(rows: Tensor | LazyRows, size: int) -> TypeGuard[Tensor]:

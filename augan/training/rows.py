@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from augan._random import numpy_stream
@@ -17,18 +18,25 @@ MIN_HELD_OUT = 64  # held-out rows of a class; smaller classes have none
 
 
 class LazyRows:
-    """A selection of rows of a tensor that may be larger than memory; copied in batches."""
+    """A selection of rows of a tensor that may be larger than memory; copied in batches.
 
-    def __init__(self, rows: Tensor, index: Tensor | None = None) -> None:
+    `patches` (n, K, h, w) are what a backbone reads of the selected images, if it is known.
+    """
+
+    def __init__(
+        self, rows: Tensor, index: Tensor | None = None, patches: Tensor | None = None
+    ) -> None:
         self.rows = rows
         self.index = torch.arange(len(rows)) if index is None else index
+        self.patches = patches
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, chosen: Tensor) -> LazyRows:
         """Return a selection of these rows, without a copy."""
-        return LazyRows(self.rows, self.index[chosen])
+        patches = None if self.patches is None else self.patches[chosen]
+        return LazyRows(self.rows, self.index[chosen], patches)
 
     def first(self, n: int) -> Tensor:
         """Return the first rows, at most `n`."""
@@ -83,14 +91,20 @@ def split_rows(
     validation_fraction: float,
     n_folds: int,
     seed: int,
+    groups: NDArray[np.intp] | None = None,
 ) -> TrainingRows:
     """Split raw rows at random; trusted and other rows are split in the same shares.
 
-    With one fold, it is the held-out rows; otherwise each row is in one of the folds.
+    With one fold, it is the held-out rows; otherwise each row is in one of the folds. Rows of the
+    same one of the `groups` (n,) are kept together.
     """
     n = len(raw)
     trusted = torch.ones(n, dtype=torch.bool) if suspicion is None else ~suspicion.clustered
-    order = torch.from_numpy(numpy_stream(seed, "split").permutation(n))
+    random = numpy_stream(seed, "split")
+    if groups is not None:
+        held_out, folds = split_groups(groups, validation_fraction, n_folds, random)
+        return TrainingRows(raw, trusted, held_out, folds, suspicion=suspicion)
+    order = torch.from_numpy(random.permutation(n))
     learned, left_out = order[trusted[order]], order[~trusted[order]]
     held_out, folds = torch.zeros(n, dtype=torch.bool), torch.full((n,), -1)
     n_held_out = round(validation_fraction * len(learned))
@@ -102,6 +116,29 @@ def split_rows(
         for part in (learned, left_out):
             folds[part] = torch.arange(len(part)) % min(n_folds, len(learned))
     return TrainingRows(raw, trusted, held_out, folds, suspicion=suspicion)
+
+
+def split_groups(
+    groups: NDArray[np.intp], validation_fraction: float, n_folds: int, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return which rows (n,) are held out, and their folds (n,), of whole groups numbered from 0.
+
+    Groups are taken in random order: first those that are held out, until they have that share of
+    the rows; each group goes to the fold with the fewest rows.
+    """
+    sizes = np.bincount(groups)
+    order = random.permutation(len(sizes))
+    before = np.cumsum(sizes[order]) - sizes[order]
+    is_held_out = np.zeros(len(sizes), dtype=bool)
+    is_held_out[order[before < validation_fraction * len(groups)][: len(sizes) - 1]] = True
+    is_held_out[order[0]] = True
+    fold_of, rows_in = np.zeros(len(sizes), dtype=np.int64), np.zeros(min(n_folds, len(sizes)))
+    for group in order:
+        fold_of[group] = rows_in.argmin()
+        rows_in[fold_of[group]] += sizes[group]
+    if n_folds == 1:
+        fold_of = np.where(is_held_out, 0, -1)
+    return torch.from_numpy(is_held_out[groups]), torch.from_numpy(fold_of[groups])
 
 
 def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,6 +85,17 @@ Ids = Annotated[
 ]
 
 
+Group = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL",
+        help="Column that says which rows belong together, such as the card; of images 'folder', "
+        "or a regular expression of the file name. Not trained on.",
+        rich_help_panel=READING,
+    ),
+]
+
+
 @reading_options
 def fit(
     data: Data,
@@ -108,6 +120,7 @@ def fit(
     device: Device = "auto",
     threads: Threads = None,
     id_: Ids = None,
+    group: Group = None,
     skip_bad: SkipBad = False,
     options: Any = None,
 ) -> None:
@@ -121,7 +134,7 @@ def fit(
         given = parameters(set_, steps, max_time, gan=gan, random_state=seed, device=device)
         watching = run.callbacks()
         check_share(holdout)
-        asked = Asked(target, normal, drop or [], id_ or [], holdout, seed)
+        asked = Asked(target, normal, drop or [], id_ or [], group, holdout, seed)
         how = {"skip_bad": skip_bad, "longest": _longest_side(given)}
         training = read_training(data, options, asked, **how)
         set_threads(threads, small_batches=training.rows.ndim == 2)
@@ -151,8 +164,10 @@ def _train(estimator: Any, training: Training, asked: Asked, run: Run, watching:
             checkpoint=None if is_stream(run.out) else str(run.checkpoint),
             resume=run.resume,
         )
+        started = time.perf_counter()
         with data_errors(run.data):
-            estimator.fit(rows)
+            estimator.fit(rows, groups=training.groups)
+        seconds = time.perf_counter() - started
     if training.held is not None:
         assert asked.holdout is not None
         kept = {"share": asked.holdout, "seed": asked.seed, "quiet": run.quiet}
@@ -162,7 +177,7 @@ def _train(estimator: Any, training: Training, asked: Asked, run: Run, watching:
 
         context["usual"] = usual_values(estimator.codec_.columns, rows)
     _save(estimator, run, context)
-    say(_summary(estimator, len(rows), run.out), quiet=run.quiet)
+    say(_summary(estimator, len(rows), run.out, seconds), quiet=run.quiet)
 
 
 def _save(estimator: Any, run: Run, context: dict[str, Any]) -> None:
@@ -177,9 +192,10 @@ def _save(estimator: Any, run: Run, context: dict[str, Any]) -> None:
     run.checkpoint.unlink(missing_ok=True)
 
 
-def _summary(estimator: Any, n_rows: int, out: Path) -> str:
+def _summary(estimator: Any, n_rows: int, out: Path, seconds: float) -> str:
+    """Return what was trained; `seconds` are those since the start, or since a run was resumed."""
     events = sum("event" in row for row in estimator.history_)
-    seconds = estimator.history_[-1]["seconds"]
+    seconds = max([seconds, *(row["seconds"] for row in estimator.history_[-1:])])
     return (
         f"trained {type(estimator).__name__} on {n_rows} rows in {seconds:.0f} s"
         f"{f' ({events} events, see augan info)' if events else ''}; wrote {out}"

@@ -69,8 +69,7 @@ def read_training(
     from augan.io.sources import open_data
 
     _check_labels(asked)
-    how = {"training": True, "skip_bad": skip_bad}
-    source: Any = open_data(path, options, **how)
+    source: Any = open_data(path, options, training=True, skip_bad=skip_bad)
     context: dict[str, Any] = {"target": asked.target, "dropped": []}
     groups = None
     if source.is_table:
@@ -79,21 +78,11 @@ def read_training(
         for option, names in (("--drop", asked.drop), ("--id", asked.ids)):
             if names:
                 raise ParameterError(f"{option} {names[0]}: {path} has no named columns")
-        labels = source.labels(asked.target) if asked.target else None
         if isinstance(source, ImageFolder):
-            if asked.group is not None:
-                groups = groups_of_names(source.names, asked.group, path)
-            parts = _parts(len(source.names), labels, groups, path, asked)
-            held = ImageFolder(path, source.options, **how)
-            held.keep(parts.held)
-            source.keep(parts.training)
-            rows = source.rows(longest)
-            warn_of_skipped(source)
-            context["reading"] = source.reading()
-            left = None if groups is None else groups_of_names(source.names, asked.group, path)
-            return Training(rows, left, parts.kept_apart(_read_images(held)), context)
+            return _folder(source, path, asked, context, skip_bad=skip_bad, longest=longest)
         if asked.group is not None:
             raise ParameterError(f"--group {asked.group}: {path} has no named columns")
+        labels = source.labels(asked.target) if asked.target else None
         rows = np.asarray(source.rows())
     parts = _parts(len(rows), labels, groups, path, asked)
     take = rows.iloc.__getitem__ if source.is_table else rows.__getitem__
@@ -103,6 +92,32 @@ def read_training(
     held_rows = parts.kept_apart(lambda _: [(places, take(parts.held))])
     left = None if groups is None else groups[parts.training]
     return Training(training, left, held_rows, context)
+
+
+def _folder(
+    source: Any,
+    path: Path,
+    asked: Asked,
+    context: dict[str, Any],
+    *,
+    skip_bad: bool,
+    longest: int | None,
+) -> Training:
+    """Return the normal images of a folder, and those held out."""
+    from augan.io.image_folder import ImageFolder
+
+    def groups() -> Any:
+        return asked.group and groups_of_names(source.names, asked.group, path)
+
+    labels = source.labels(asked.target) if asked.target else None
+    parts = _parts(len(source.names), labels, groups(), path, asked)
+    held = ImageFolder(path, source.options, training=True, skip_bad=skip_bad)
+    held.keep(parts.held)
+    source.keep(parts.training)
+    rows = source.rows(longest)
+    warn_of_skipped(source)
+    context["reading"] = source.reading()
+    return Training(rows, groups(), parts.kept_apart(_read_images(held)), context)
 
 
 def _check_labels(asked: Asked) -> None:

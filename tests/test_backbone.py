@@ -71,7 +71,7 @@ def test_its_heads_join_the_others_and_find_a_defect(detector: FAnoGAN) -> None:
     good, bad = crops(8, 1), crops(8, 2)
     bad[:, 20:50, 30:44] = (255, 0, 0)
     parts = detector.score_parts(np.concatenate([good, bad]))
-    assert list(parts)[-2:] == ["backbone_memory", "backbone_residual"]
+    assert list(parts) == ["backbone_memory", "backbone_gaussian", "detail_restoration"]
     memory = parts["backbone_memory"].to_numpy()
     assert roc_auc_score(np.repeat([0, 1], 8), memory) > 0.9  # it remembers half of the images
     parts = detector.score_parts(bad)
@@ -91,11 +91,13 @@ def test_a_model_file_holds_the_network_and_not_where_it_came_from(
     assert loaded.backbone == "resnet18" and loaded.backbone_weights is None
 
 
-def test_small_images_have_the_memory_alone(weights: Path) -> None:
+def test_small_images_are_compared_too_if_asked(weights: Path) -> None:
     images = load_digits().images[:40].repeat(4, axis=1).repeat(4, axis=2)
     given = {**QUICK, "backbone": "resnet18", "backbone_weights": weights}
     detector = FAnoGAN(**given).fit(images)
-    assert list(detector.score_parts(images[:3]))[-1] == "backbone_memory"
+    names = ["transforms", "pretext_neighbors", "data_neighbors"]
+    found = list(detector.score_parts(images[:3]))
+    assert found == [*names, "backbone_memory", "backbone_gaussian"]
     assert detector.networks_.restoration is None
 
 
@@ -152,8 +154,12 @@ def test_without_a_network_it_says_how_to_give_the_weights(
 
 def test_what_cannot_be_is_refused(weights: Path) -> None:
     with pytest.raises(ParameterError, match="'backbone_memory' needs backbone"):
-        FAnoGAN(heads=("backbone_memory",), **QUICK).fit(crops(10, 0))
+        FAnoGAN(heads=("backbone_memory",), backbone=None, **QUICK).fit(crops(10, 0))
     with pytest.raises(ParameterError, match="backbone='resnet18': is for images only"):
         FAnoGAN(backbone="resnet18", **QUICK).fit(np.eye(20))
     with pytest.raises(ParameterError, match="needs backbone, the network"):
+        FAnoGAN(backbone=None, backbone_weights=str(weights), **QUICK).fit(crops(10, 0))
+    with pytest.raises(ParameterError, match="no head reads a backbone here"):
+        FAnoGAN(backbone_weights=str(weights), **QUICK).fit(np.eye(20))
+    with pytest.raises(DataError, match=r"resnet18\.pth: not the weights of efficientnet_lite0"):
         FAnoGAN(backbone_weights=str(weights), **QUICK).fit(crops(10, 0))

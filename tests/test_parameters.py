@@ -138,7 +138,7 @@ INVALID: dict[str, list[Any]] = {
     "detail_size": [31, 10**6, 0, 64.0, "large"],
     "standardize_images": [None, "yes", 2],
     "diff_augment": ["yes", 1, None],
-    "backbone": ["vgg16", 18, "auto"],
+    "backbone": ["vgg16", 18, "Auto"],
     "backbone_weights": [1, True, "weights.pt"],  # a file, but no network that it is of
     "warm_start_from": [1, True],
     "freeze_critic": [-1, 1.5, None, True, 2],  # 2: of no model

@@ -84,7 +84,7 @@ def test_the_memory_has_images_that_differ() -> None:
     train = torch.cat([kinds, copies + 1e-3 * torch.randn(copies.shape, generator=random)])
     head = fitted(BackboneMemory(1, 100), train)
     assert head.bank.shape == (SIZE[0] * SIZE[1], FEATURES, 128)
-    remembered = head.bank.permute(2, 1, 0).float().flatten(1)
+    remembered = (head.bank.float() + head.centre).permute(2, 1, 0).flatten(1)
     nearest = torch.cdist(remembered, kinds.flatten(1)).argmin(dim=1)
     assert len(nearest.unique()) == 128  # no image is there with its copy
 

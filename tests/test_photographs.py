@@ -14,6 +14,8 @@ from sklearn.metrics import roc_auc_score
 import augan
 from augan import FAnoGAN
 from augan.codecs.image import ImageCodec
+from augan.models.config import detector_config
+from augan.models.detector_training import new_codec
 from augan.networks.pseudo_defects import damage, draw_regions
 from augan.networks.restoration import RestorationNetwork
 from augan.scoring.maps import Heatmap, ImageNeighbours, LocalNeighbours
@@ -49,8 +51,20 @@ def scratched(images: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray
 
 
 @pytest.fixture(scope="module")
-def detector() -> FAnoGAN:
-    return FAnoGAN(**TRAINED).fit(crops(60, 0))
+def plain() -> FAnoGAN:
+    """A detector without pretrained weights."""
+    return FAnoGAN(**TRAINED, backbone=None).fit(crops(60, 0))
+
+
+@pytest.fixture(scope="module")
+def pretrained() -> FAnoGAN:
+    return FAnoGAN(random_state=0).fit(crops(60, 0))
+
+
+@pytest.fixture(params=["plain", "pretrained"])
+def detector(request: pytest.FixtureRequest) -> FAnoGAN:
+    found: FAnoGAN = request.getfixturevalue(request.param)
+    return found
 
 
 def test_defects_score_higher_and_are_hotter(detector: FAnoGAN) -> None:
@@ -64,18 +78,52 @@ def test_defects_score_higher_and_are_hotter(detector: FAnoGAN) -> None:
     assert (detector.explain(good) > detector.pixel_threshold_).mean() < 0.1
 
 
-def test_the_heads_are_those_of_photographs(detector: FAnoGAN) -> None:
+def test_the_heads_are_those_of_photographs(plain: FAnoGAN, pretrained: FAnoGAN) -> None:
     names = ["local_neighbors", "image_neighbors", "detail_restoration"]
-    assert list(detector.score_parts(crops(3, 1))) == names
-    assert detector.codec_.standardize and detector.codec_.resized == (32, 29)
-    assert detector.networks_.pretext is None
+    assert list(plain.score_parts(crops(3, 1))) == names
+    assert plain.codec_.standardize and plain.codec_.resized == (32, 29)
+    assert plain.networks_.pretext is None and plain.networks_.backbone is None
+    names = ["backbone_memory", "backbone_gaussian"]
+    assert list(pretrained.score_parts(crops(3, 1))) == names
+    assert pretrained.networks_.backbone.name == "efficientnet_lite0"
+    assert pretrained.networks_.restoration is None and len(pretrained.history_) == 0
+    assert pretrained.n_calibration_ == 60  # every image
+    own = detector_config(FAnoGAN(restoration_steps=5).get_params(), pretrained.codec_)
+    assert own.heads == (*names, "detail_restoration")
 
 
-def test_brightness_and_contrast_do_not_count(detector: FAnoGAN) -> None:
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "efficientnet_lite0"),
+        ({"backbone": None}, None),
+        ({"backbone": "resnet18"}, "resnet18"),
+        ({"heads": ("local_neighbors",)}, None),
+        ({"heads": ("local_neighbors", "backbone_gaussian")}, "efficientnet_lite0"),
+        ({"scoring": "paper"}, None),
+    ],
+)
+def test_the_backbone_is_there_where_a_head_reads_it(
+    pretrained: FAnoGAN, given: dict[str, Any], expected: str | None
+) -> None:
+    config = detector_config(FAnoGAN(**given).get_params(), pretrained.codec_)
+    assert config.backbone == expected
+
+
+def test_photographs_are_read_with_as_many_pixels_as_the_backbone_was_trained_on() -> None:
+    for shape, size in (((600, 600), (224, 224)), ((100, 900), (75, 672)), ((90, 80), (90, 80))):
+        codec = new_codec(FAnoGAN().get_params(), np.zeros((2, *shape), dtype=np.uint8))
+        assert codec.detailed == size
+        read = codec.module.detailed_pixels(codec.prepare(np.zeros((1, *shape), dtype=np.uint8)))
+        assert all(side % 16 == 0 for side in read.shape[2:])
+        assert np.allclose(read.shape[2:], size, atol=8) and float(read.max()) == pytest.approx(-1)
+
+
+def test_brightness_and_contrast_do_not_count_without_a_backbone(plain: FAnoGAN) -> None:
     images = crops(5, 3) // 2
     brighter = (images + 100).astype(np.uint8)
     np.testing.assert_allclose(
-        detector.anomaly_score(brighter), detector.anomaly_score(images), atol=0.05
+        plain.anomaly_score(brighter), plain.anomaly_score(images), atol=0.05
     )
 
 
@@ -97,7 +145,7 @@ def test_an_image_is_scored_the_same_whatever_stands_beside_it(detector: FAnoGAN
 
 @pytest.mark.parametrize("name, value", [("restoration_steps", 5), ("detail_size", 40)])
 def test_parameters_of_details_change_scores(name: str, value: int) -> None:
-    few = {**QUICK, "restoration_steps": 3, "detail_size": 64, "random_state": 0}
+    few = {**QUICK, "backbone": None, "restoration_steps": 3, "detail_size": 64, "random_state": 0}
     changed = FAnoGAN(**{**few, name: value}).fit(crops(20, 0))
     other = FAnoGAN(**few).fit(crops(20, 0))
     images = crops(5, 1)
@@ -207,8 +255,8 @@ def test_a_restoration_has_the_size_of_the_image(size: tuple[int, int]) -> None:
     assert torch.isfinite(network.loss(images, torch.Generator().manual_seed(0)))
 
 
-def test_training_teaches_the_restoration(detector: FAnoGAN) -> None:
-    losses = [row["restoration_loss"] for row in detector.history_ if "restoration_loss" in row]
+def test_training_teaches_the_restoration(plain: FAnoGAN) -> None:
+    losses = [row["restoration_loss"] for row in plain.history_ if "restoration_loss" in row]
     assert losses[-1] < losses[0]
 
 

@@ -13,8 +13,7 @@ from onnxscript import opset18
 from torch import Tensor
 
 OPSET = 18
-ROOT_CHILDREN = 32  # of the root of a search tree, at most
-MOST_CHILDREN = 32  # of another node; fewer would need more levels
+ROOT_CHILDREN = MOST_CHILDREN = 32  # of the root of a search tree and of other nodes, at most
 op: Any = opset18  # its type annotations do not allow symbolic values
 
 
@@ -33,50 +32,54 @@ def searchsorted(
     """
     del out_int32, side, sorter  # not used by augan
     *lead, length = sorted_sequence.shape
-    depth = 1  # of the tree; the root has more children, as they need not be looked up
-    while ROOT_CHILDREN * MOST_CHILDREN ** (depth - 1) < length:
-        depth += 1
-    fan = 1  # children of another node: as few as this depth allows
-    while ROOT_CHILDREN * fan ** (depth - 1) < length:
-        fan += 1
+    root, fan, depth = _tree_of(length)
     n_leaves = fan ** (depth - 1)  # below a child of the root
-    root = -(-length // n_leaves)
     behind = op.Constant(value_ints=[*[0] * (2 * len(lead) + 1), root * n_leaves - length])
     infinity = op.CastLike(op.Constant(value_float=math.inf), sorted_sequence)
     padded = op.Pad(sorted_sequence, behind, infinity)
     is_above = op.Greater if right else op.GreaterOrEqual
 
-    def below(largest: Any, looked_up: Any, n_children: int, axis: int, level: int) -> Any:
-        """Return the child of each node that a value is below, or the last one."""
-        above = op.Cast(is_above(largest, looked_up), to=onnx.TensorProto.FLOAT)
-        n_above = op.ReduceSum(above, op.Constant(value_ints=[axis]), keepdims=0)
-        child = op.Sub(
-            op.Constant(value_int=n_children), op.Cast(n_above, to=onnx.TensorProto.INT64)
-        )
-        if level == depth - 1:
-            return child
-        return op.Min(child, op.Constant(value_int=n_children - 1))  # values above all, and NaN
-
     def largest_of(n_children: int, size: int) -> Any:
-        """Return the largest elements (nodes, children) of nodes whose children have `size`."""
+        """Return the largest elements (nodes, children) of children with `size` elements each."""
         branches = op.Reshape(padded, op.Constant(value_ints=[-1, n_children, size]))
         return op.Gather(branches, op.Constant(value_int=size - 1), axis=2)
 
-    shape = op.Constant(value_ints=[*lead, root, 1])
-    at_root = op.Reshape(largest_of(root, n_leaves), shape)
-    behind_axis = op.Unsqueeze(values, op.Constant(value_ints=[-2]))
+    at_root = op.Reshape(largest_of(root, n_leaves), op.Constant(value_ints=[*lead, root, 1]))
+    above = is_above(at_root, op.Unsqueeze(values, op.Constant(value_ints=[-2])))
     trees = np.arange(math.prod(lead)).reshape(*lead, 1)
     first = op.Constant(value=onnx.numpy_helper.from_array(trees * root))
-    place = op.Add(first, below(at_root, behind_axis, root, -2, 0))  # the node of each value
+    place = op.Add(first, _child(above, root, axis=-2, ends_last=depth > 1))
     looked_up = op.Unsqueeze(values, op.Constant(value_ints=[-1]))
     for level in range(1, depth):
         found = op.Gather(largest_of(fan, fan ** (depth - 1 - level)), place, axis=0)
-        place = op.Add(
-            op.Mul(place, op.Constant(value_int=fan)), below(found, looked_up, fan, -1, level)
-        )
+        above = is_above(found, looked_up)
+        child = _child(above, fan, axis=-1, ends_last=level < depth - 1)
+        place = op.Add(op.Mul(place, op.Constant(value_int=fan)), child)
     start = op.Constant(value=onnx.numpy_helper.from_array(trees * root * n_leaves))
     # infinite values exceed the padding
     return op.Min(op.Sub(place, start), op.Constant(value_int=length))
+
+
+def _tree_of(length: int) -> tuple[int, int, int]:
+    """Return the children of the root and of other nodes, as few as possible, and the depth."""
+    depth = 1
+    while ROOT_CHILDREN * MOST_CHILDREN ** (depth - 1) < length:
+        depth += 1
+    fan = 1
+    while ROOT_CHILDREN * fan ** (depth - 1) < length:
+        fan += 1
+    return -(-length // fan ** (depth - 1)), fan, depth
+
+
+def _child(above: Any, n_children: int, *, axis: int, ends_last: bool) -> Any:
+    """Return the first child that is above a value, of those along an axis.
+
+    Values above all, and NaN, get the number of children, or the last child.
+    """
+    counted = op.Cast(above, to=onnx.TensorProto.FLOAT)
+    n_above = op.ReduceSum(counted, op.Constant(value_ints=[axis]), keepdims=0)
+    child = op.Sub(op.Constant(value_int=n_children), op.Cast(n_above, to=onnx.TensorProto.INT64))
+    return op.Min(child, op.Constant(value_int=n_children - 1)) if ends_last else child
 
 
 def vector_norm(

@@ -41,6 +41,7 @@ from augan.models.detector_parts import check_without_generator
 from augan.models.detector_training import (
     fit_scorer,
     identity_of,
+    load_backbone,
     new_codec,
     new_run,
     plan_phases,
@@ -118,8 +119,7 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         model = DetectorModel.build(detector_config(params, codec), codec, start.seed)
         if source is not None:
             take_networks(model, source, str(self.warm_start_from))
-        if model.networks.backbone is not None:
-            model.networks.backbone.load(self.backbone_weights)
+        load_backbone(model, self.backbone_weights)
         model.scorer.place(device)
         rows = split_training_rows(model, codec.prepare(data), numbers)
         rows = without_a_fold(model, rows, fit=source is None)

@@ -14,6 +14,7 @@ from augan._random import numpy_stream
 from augan.codecs.codec import Codec
 from augan.codecs.image import ImageCodec
 from augan.codecs.table import TableCodec
+from augan.exceptions import ParameterError, shown
 from augan.inputs.reading import Data
 from augan.models.config import for_rows, n_folds
 from augan.models.detector import DetectorModel
@@ -75,6 +76,22 @@ def new_codec(params: Mapping[str, Any], data: Data) -> Codec:
         sizes = values["image_size"], values["standardize_images"], values["detail_size"]
         return ImageCodec(*sizes).fit(data)
     return TableCodec(params["max_categories"]).fit(data)
+
+
+def load_backbone(model: DetectorModel, weights: Any) -> None:
+    """Load the weights of the backbone, from a file if one is given.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read.
+    ParameterError
+        If a file is given and there is no backbone, or the usual weights are not installed.
+    """
+    if model.networks.backbone is not None:
+        model.networks.backbone.load(weights)
+    elif weights is not None:
+        raise ParameterError(f"backbone_weights={shown(weights)}: no head reads a backbone here")
 
 
 def split_training_rows(

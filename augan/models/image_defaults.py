@@ -87,6 +87,8 @@ def image_values(params: Mapping[str, Any], auto: Mapping[str, Any]) -> dict[str
     if values["backbone"] is not None:
         if photograph:
             values |= WITH_BACKBONE
+            if not is_auto(params["restoration_steps"]):
+                values["heads"] = (*values["heads"], "detail_restoration")
         else:
             values["heads"] = (*values["heads"], "backbone_memory", "backbone_gaussian")
     return values

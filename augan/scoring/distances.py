@@ -66,7 +66,7 @@ class Mahalanobis(Distance):
     def forward(self, view: View) -> Tensor:
         """Return scores (B,)."""
         leading, others, squared_norms = self.leading_of(view)
-        n_other = len(self.variances) - leading.shape[1]
+        n_other = self.directions.shape[1] - leading.shape[1]
         found = (leading.square() / self.variances[n_other:]).sum(dim=1)
         rest = squared_norms
         if n_other > 0:

@@ -20,7 +20,7 @@ ALIKE = 0.9  # largest ratio of distances at the same place to those anywhere, o
 USUAL_SHARE = 0.05  # of the images, those nearest, whose mean distance is usual at a place
 REACH = 1  # places to each side at which a patch may lie
 USUAL_SMOOTHING = 5  # side of the window that the usual distances of places are averaged over
-FLOOR = 1e-3  # added to a squared distance, in units of the usual one
+FLOOR = 0.01  # added to a squared distance, in units of the usual one
 RIDGE = 0.1  # share of the mean variance that is added to variances
 SMALLEST = 1e-6  # added to variances, in units of those of standardised features
 
@@ -50,6 +50,7 @@ class BackboneMemory(PatchHead):
         The largest number of patches in a memory for all places.
     """
 
+    centre: Tensor
     bank: Tensor
     usual: Tensor
     has_memory, weight = True, 0.5  # it adds less than the Gaussian where there are many images
@@ -57,7 +58,7 @@ class BackboneMemory(PatchHead):
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()
         self.memory_size = memory_size
-        self.add_buffers("usual")
+        self.add_buffers("centre", "usual")
         self.add_buffers("bank", dtype=torch.float16)
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
@@ -66,11 +67,14 @@ class BackboneMemory(PatchHead):
         most = min(MEMORY_IMAGES, n_rows or len(patches))
         if are_aligned(patches, random):
             images = patches[_different(patches, most, random)]
-            self.bank = images.flatten(2).permute(2, 1, 0).half().contiguous()  # (h * w, K, n)
+            places = images.flatten(2).permute(2, 1, 0)  # (h * w, K, n)
+            self.centre = places.mean(dim=2, keepdim=True)
+            self.bank = (places - self.centre).half().contiguous()
             self.usual = _usual(self._distances(images, among=True))
         else:
             rows = _some(patches, most, random).movedim(1, -1).flatten(0, 2)
             self.bank = _some(rows, self.memory_size, random).half()
+            self.centre = rows.new_zeros(1, rows.shape[1], 1)
             self.usual = rows.new_ones(1, 1)
 
     def map(self, view: View) -> Tensor:
@@ -90,21 +94,23 @@ class BackboneMemory(PatchHead):
         With `among`, the patches are those of the memory: mean distances to the nearest
         `USUAL_SHARE` of the other images.
         """
-        bank = self.bank.float()
+        # relative to the mean of each place, since products of large numbers have large errors
+        bank, centre = self.bank.float(), self.centre.transpose(1, 2)
         norms = bank.square().sum(dim=1, keepdim=True)  # (h * w, 1, n)
         rows = patches.movedim(1, -1)  # (n, h, w, K)
         size = rows.shape[1], rows.shape[2]
         least = None
         for down, right in _shifts(REACH, size):
-            shifted = _moved(rows, down, right).flatten(1, 2).transpose(0, 1)  # (h * w, n, K)
-            products = torch.baddbmm(norms, shifted, bank, alpha=-2)
+            shifted = _moved(rows, down, right).flatten(1, 2).transpose(0, 1) - centre
+            squares = torch.baddbmm(norms, shifted, bank, alpha=-2)  # (h * w, n, images of memory)
             if not among:
-                products = products.amin(dim=2, keepdim=True)
-            back = products.transpose(0, 1).unflatten(1, size)
+                squares = squares.amin(dim=2, keepdim=True)
+            squares = squares + shifted.square().sum(dim=2, keepdim=True)
+            back = squares.transpose(0, 1).unflatten(1, size)
             found = _moved(back, -down, -right, torch.inf)  # (n, h, w, images of the memory or 1)
             least = found if least is None else torch.minimum(least, found)
         assert least is not None
-        squares = (least + rows.square().sum(dim=3, keepdim=True)).clamp(min=0)
+        squares = least.clamp(min=0)
         if not among:
             return (squares[..., 0] + FLOOR * self.usual.square()).sqrt()
         n_near = max(1, round(USUAL_SHARE * len(rows)))

@@ -71,7 +71,8 @@ def test_its_heads_join_the_others_and_find_a_defect(detector: FAnoGAN) -> None:
     good, bad = crops(8, 1), crops(8, 2)
     bad[:, 20:50, 30:44] = (255, 0, 0)
     parts = detector.score_parts(np.concatenate([good, bad]))
-    assert list(parts) == ["backbone_memory", "backbone_gaussian", "detail_restoration"]
+    names = ["backbone_memory", "backbone_gaussian", "image_neighbors", "detail_restoration"]
+    assert list(parts) == names
     memory = parts["backbone_memory"].to_numpy()
     assert roc_auc_score(np.repeat([0, 1], 8), memory) > 0.9  # it remembers half of the images
     parts = detector.score_parts(bad)

@@ -63,9 +63,9 @@ class DetectorParameters(CommonParameters):
         column has categories; without quantile_neighbors where `contamination` is given; with more
         than 256 columns, or more columns than rows, quantile_mahalanobis and data_neighbors. For
         images it is transforms, pretext_neighbors and data_neighbors, and with a `backbone`
-        backbone_memory and backbone_gaussian; for images larger than 64 pixels backbone_memory and
-        backbone_gaussian, and detail_restoration if `restoration_steps` are given; without a
-        backbone local_neighbors, image_neighbors and detail_restoration.""",
+        backbone_memory and backbone_gaussian; for images larger than 64 pixels backbone_memory,
+        backbone_gaussian and image_neighbors, and detail_restoration if `restoration_steps` are
+        given; without a backbone local_neighbors, image_neighbors and detail_restoration.""",
     )
     generator: str | bool = parameter(
         "auto",

@@ -35,7 +35,7 @@ PHOTOGRAPH = {
 }
 PHOTOGRAPH_BACKBONE = "efficientnet_lite0"
 WITH_BACKBONE = {  # photographs
-    "heads": ("backbone_memory", "backbone_gaussian"),
+    "heads": ("backbone_memory", "backbone_gaussian", "image_neighbors"),
     "fusion": "mean",
 }
 DETAIL_PIXELS = 224**2  # of the details that a backbone reads, by default: as it was trained

@@ -20,7 +20,7 @@ from augan.scoring.cross_fitting import (
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import fit_heads, heads_in, score_heads
-from augan.scoring.maps import Heatmap, MapHead, NeighbourMap, ResidualMap
+from augan.scoring.maps import CoarseMemory, Heatmap, MapHead, NeighbourMap, ResidualMap
 from augan.scoring.neighbours import DataNeighbours
 from augan.scoring.paper import PAPER_PARTS, PaperScore
 from augan.scoring.view import MAX_BATCH, Encoder, View, fits
@@ -262,8 +262,11 @@ class AnomalyScorer(nn.Module):
 
     def _map_heads(self) -> list[MapHead]:
         found = [head for head in heads_in(self.heads) if isinstance(head, MapHead)]
-        other = ResidualMap() if self.has_generator else NeighbourMap(self.closest)
-        return found or [other]
+        if self.backbone is not None:  # whose maps are finer
+            found = [head for head in found if not isinstance(head, CoarseMemory)]
+        if found:
+            return found
+        return [ResidualMap() if self.has_generator else NeighbourMap(self.closest)]
 
     def _differences(self, view: View, heads: Sequence[Head]) -> Tensor:
         """Return the differences that explain a row of a table, of several kinds side by side.

@@ -61,9 +61,13 @@ DECIMALS = {"fit_wall_seconds": 0}
 
 @dataclass(frozen=True)
 class Task:
-    """Images (n, H, W) of one size, the kinds of the test images, and their masks."""
+    """Images (n, H, W) of one size, the kinds of the test images, and their masks.
+
+    `groups` (n,) are the tiles that the training images show.
+    """
 
     train: Images
+    groups: NDArray[np.int64]
     test: Images
     kinds: NDArray[Any]
     masks: list[NDArray[np.bool_]]
@@ -124,7 +128,11 @@ def load(folder: Path) -> Task:
         for name, kind in zip(names, kinds, strict=True)
     ]
     test = np.concatenate([part for _, part in batches])
-    return Task(training.rows(), test, kinds, masks, folder)
+    images = training.rows()
+    good = sorted(path for part in ("train", "test") for path in (folder / part / "good").iterdir())
+    tiles = dict(zip((path.name for path in good), tile_of(good), strict=True))
+    groups = np.array([tiles[Path(name).name] for name in training.names])
+    return Task(images, groups, test, kinds, masks, folder)
 
 
 def _size(file: Path) -> tuple[int, int]:
@@ -132,14 +140,16 @@ def _size(file: Path) -> tuple[int, int]:
     return round(COMPARED * form.height), round(COMPARED * form.width)
 
 
-def _augan(**params: Any) -> Callable[[Task, int], tuple[Result, Found]]:
+def _augan(*, grouped: bool = False, **params: Any) -> Callable[[Task, int], tuple[Result, Found]]:
     def run(task: Task, seed: int) -> tuple[Result, Found]:
         detector = FAnoGAN(random_state=seed, **params)
-        fitting, _ = timed("fit", detector.fit, task.train)
+        groups = task.groups if grouped else None
+        fitting, _ = timed("fit", detector.fit, task.train, None, groups)
         scoring, scores = timed("score", detector.anomaly_score, task.test)
         flagged = scores > detector.threshold_
         good = task.kinds == "good"
         verdict = {"fpr": float(flagged[good].mean()), "recall": float(flagged[~good].mean())}
+        verdict["p_05"] = float((detector.p_value(task.test)[good] <= 0.05).mean())
         parts = detector.score_parts(task.test)
         heads = {name: round(float(roc_auc_score(~good, parts[name])), 4) for name in parts}
         return fitting | scoring | verdict | {"heads": heads}, (scores, detector.explain(task.test))
@@ -169,6 +179,7 @@ def _anomalib(fit: Callable[[Images, int], Any]) -> Callable[[Task, int], tuple[
 
 METHODS: dict[str, Callable[[Task, int], tuple[Result, Found]]] = {
     "augan (default)": _augan(),
+    "augan (groups)": _augan(grouped=True),
     "PatchCore, same weights": _anomalib(fit_patchcore),
     "PaDiM, same weights": _anomalib(fit_padim),
     "augan (no backbone)": _augan(backbone=None),

@@ -104,7 +104,7 @@ Steps = Annotated[
         min=1,
         callback=at_most(MAX_COUNT),
         metavar="N",
-        help="Steps of the generator, which is then trained; default: chosen from the data.",
+        help="Steps of the generator, which is then trained.",
         rich_help_panel=TRAINING,
     ),
 ]

@@ -89,8 +89,7 @@ Group = Annotated[
     str | None,
     typer.Option(
         metavar="COL",
-        help="Column that says which rows belong together, such as the card; of images 'folder', "
-        "or a regular expression of the file name. Not trained on.",
+        help="Column of groups; images: folder, or a regex of names.",
         rich_help_panel=READING,
     ),
 ]

@@ -92,6 +92,14 @@ def test_the_heads_are_those_of_photographs(plain: FAnoGAN, pretrained: FAnoGAN)
     assert own.heads == (*names, "detail_restoration")
 
 
+def test_the_patches_of_very_many_images_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("augan.scoring.cross_fitting.MOST_IMAGES", 12)
+    detector = FAnoGAN(random_state=0).fit(crops(30, 0))
+    assert detector.n_calibration_ == 12
+    bad, _ = scratched(crops(6, 1))
+    assert detector.anomaly_score(bad).min() > detector.anomaly_score(crops(6, 2)).max()
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -25,6 +25,7 @@ from augan.training.rows import LazyRows, TrainingRows
 MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, Encoder | None], View]
 
 COMPONENT_IMAGES = 128  # images, at most, that a backbone's principal components are fitted to
+MOST_IMAGES = 3000  # whose patches are stored in `fit`, about 70 kB each
 AT_ONCE = 16  # images that a backbone reads
 EXCLUDING_ROUNDS = 2  # of scoring the training rows and excluding the most suspicious
 
@@ -96,10 +97,12 @@ class CrossFitting:
 def with_patches(
     rows: TrainingRows, view: MakeView, backbone: Backbone, random: np.random.Generator
 ) -> TrainingRows:
-    """Fit a backbone's principal components; return images with their patches.
+    """Fit a backbone's principal components; return at most `MOST_IMAGES` with their patches.
 
     Patches are read once, as each fold needs them, and stored in half precision.
     """
+    if len(rows.raw) > MOST_IMAGES:
+        rows = rows[torch.from_numpy(np.sort(random.permutation(len(rows.raw))[:MOST_IMAGES]))]
     raw, some = rows.raw, rows.trusted.nonzero()[:, 0]
     assert isinstance(raw, LazyRows)
     some = some[torch.from_numpy(random.permutation(len(some))[:COMPONENT_IMAGES])]

@@ -28,20 +28,27 @@ def images(n: int, seed: int, *, aligned: bool = True) -> Tensor:
     return places + noise * torch.linspace(0.2, 2, SIZE[1]) if aligned else noise
 
 
-def fitted(head: Any, patches: Tensor) -> Any:
+def fitted(head: Any, patches: Tensor, *, aligned: bool = True) -> Any:
+    head.aligned = aligned
     head.fit(view_of(patches), np.random.default_rng(0))
     return head
 
 
 def test_whether_the_same_places_are_alike() -> None:
     random = np.random.default_rng(0)
-    assert are_aligned(images(20, 0), random)
-    assert not are_aligned(images(20, 0, aligned=False), random)
-    shuffled = images(20, 0).flatten(2)
     order = [torch.randperm(20, generator=torch.Generator().manual_seed(i)) for i in range(20)]
-    turned = torch.stack([one[:, places] for one, places in zip(shuffled, order, strict=True)])
-    assert not are_aligned(turned.unflatten(2, SIZE), random)
-    assert not are_aligned(images(1, 0), random)
+
+    def shuffled(patches: Tensor) -> Tensor:
+        parts = zip(patches.flatten(2), order, strict=True)
+        return torch.stack([one[:, places] for one, places in parts]).unflatten(2, SIZE)
+
+    aligned, texture = images(20, 0), images(20, 0, aligned=False)
+    assert are_aligned(aligned, shuffled(aligned), random)
+    assert not are_aligned(texture, shuffled(texture), random)
+    # as of padding: alike at the same places whether they are shifted or not
+    assert not are_aligned(aligned, images(20, 1), random)
+    assert not are_aligned(aligned[:1], shuffled(aligned)[:1], random)
+    assert not are_aligned(torch.zeros(5, 3, *SIZE), torch.zeros(5, 3, *SIZE), random)
 
 
 def test_distances_are_to_the_nearest_patches_around_the_same_place() -> None:
@@ -91,7 +98,7 @@ def test_the_memory_has_images_that_differ() -> None:
 
 def test_textures_are_compared_with_patches_anywhere() -> None:
     train, rows = images(50, 0, aligned=False), images(3, 1, aligned=False)
-    head = fitted(BackboneMemory(1, 400), train)
+    head = fitted(BackboneMemory(1, 400), train, aligned=False)
     assert head.bank.shape == (400, FEATURES)
     apart = torch.cdist(rows.movedim(1, -1).flatten(1, 2), head.bank.float()).amin(dim=2)
     assert torch.allclose(head.map(view_of(rows)), apart.unflatten(1, SIZE), rtol=1e-3)
@@ -116,7 +123,7 @@ def test_gaussians_have_covariances_that_are_shrunk_to_the_mean_one() -> None:
 
 def test_textures_have_one_gaussian() -> None:
     train = images(50, 0, aligned=False)
-    head = fitted(BackboneGaussian(), train)
+    head = fitted(BackboneGaussian(), train, aligned=False)
     assert head.whitening.shape == (1, FEATURES, FEATURES) and head.mean.shape == (FEATURES, 1, 1)
     found = head.map(view_of(images(200, 1, aligned=False)))
     assert float(found.square().mean()) == pytest.approx(1.0, rel=0.2)  # E |x|^2 / K

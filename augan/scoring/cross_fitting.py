@@ -18,12 +18,14 @@ from augan.networks import Backbone, PretextNetwork
 from augan.scoring.head import Head
 from augan.scoring.heads import heads_in, score_heads
 from augan.scoring.maps import MapHead
+from augan.scoring.patches import PatchHead, are_aligned
 from augan.scoring.view import MAX_BATCH, Encoder, View
 from augan.training.rows import LazyRows, TrainingRows
 
 # raw rows, and the pretext network and encoding to use instead of the scorer's own
 MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, Encoder | None], View]
 
+COMPARED_IMAGES = 64  # images, at most, that tell whether all are aligned
 COMPONENT_IMAGES = 128  # images, at most, that a backbone's principal components are fitted to
 MOST_IMAGES = 3000  # whose patches are stored in `fit`, about 70 kB each
 AT_ONCE = 16  # images that a backbone reads
@@ -95,11 +97,16 @@ class CrossFitting:
 
 
 def with_patches(
-    rows: TrainingRows, view: MakeView, backbone: Backbone, random: np.random.Generator
+    rows: TrainingRows,
+    view: MakeView,
+    backbone: Backbone,
+    heads: nn.ModuleDict,
+    random: np.random.Generator,
 ) -> TrainingRows:
     """Fit a backbone's principal components; return at most `MOST_IMAGES` with their patches.
 
-    Patches are read once, as each fold needs them, and stored in half precision.
+    Patches are read once, as each fold needs them, and stored in half precision. The `heads` learn
+    whether the images are aligned.
     """
     if len(rows.raw) > MOST_IMAGES:
         rows = rows[torch.from_numpy(np.sort(random.permutation(len(rows.raw))[:MOST_IMAGES]))]
@@ -109,7 +116,22 @@ def with_patches(
     backbone.components.fit(view(raw[part], None, None).deep for part in some.split(AT_ONCE))
     parts = raw.index.split(AT_ONCE)
     read = [view(LazyRows(raw.rows, part), None, None).patches.half().cpu() for part in parts]
-    return replace(rows, raw=LazyRows(raw.rows, raw.index, torch.cat(read)))
+    patches, compared = torch.cat(read), some[:COMPARED_IMAGES]
+    shifted = _shifted(raw[compared].first(len(compared)), random)
+    moved = torch.cat([view(part, None, None).patches.cpu() for part in shifted.split(AT_ONCE)])
+    aligned = are_aligned(patches[compared].float(), moved, random)
+    for head in heads_in(heads):
+        if isinstance(head, PatchHead):
+            head.aligned = aligned
+    return replace(rows, raw=LazyRows(raw.rows, raw.index, patches))
+
+
+def _shifted(images: Tensor, random: np.random.Generator) -> Tensor:
+    """Return raw images (n, C, H, W), each shifted at random; what leaves comes in again."""
+    height, width = images.shape[2:]
+    shifts = random.integers((height, width), size=(len(images), 2)).tolist()
+    moved = [image.roll(shift, (1, 2)) for image, shift in zip(images, shifts, strict=True)]
+    return torch.stack(moved)
 
 
 def by_fold(rows: TrainingRows, chosen: Tensor) -> Tensor:

@@ -15,8 +15,7 @@ from augan.scoring.view import View
 
 MEMORY_IMAGES = 128  # training images, at most, whose patches are remembered place by place
 COMPARED_SIDE = 6  # largest side of the maps by which different images are found
-COMPARED_IMAGES = 64  # images, at most, that tell whether the same places are alike
-ALIKE = 0.9  # largest ratio of distances at the same place to those anywhere, of aligned images
+ALIKE = 0.87  # largest ratio of distances at the same place, relative to shifted images
 USUAL_SHARE = 0.05  # of the images, those nearest, whose mean distance is usual at a place
 REACH = 1  # places to each side at which a patch may lie
 USUAL_SMOOTHING = 5  # side of the window that the usual distances of places are averaged over
@@ -28,12 +27,12 @@ SMALLEST = 1e-6  # added to variances, in units of those of standardised feature
 class PatchHead(MapHead):
     """A head that compares patches with those of training images.
 
-    In images of parts that lie alike, a patch is compared with those at the same place, in other
-    images with patches anywhere. Which of them it is, the training images say: whether patches at
-    the same place are nearer to each other than patches at different places.
+    In images of parts that lie alike (`aligned`), a patch is compared with those at the same place,
+    in other images with patches anywhere.
     """
 
     share = 0.003
+    aligned = True  # set before `fit`
 
 
 class BackboneMemory(PatchHead):
@@ -65,7 +64,7 @@ class BackboneMemory(PatchHead):
         """Store patches of at most `MEMORY_IMAGES`, and at most `n_rows`, training images."""
         patches = view.patches
         most = min(MEMORY_IMAGES, n_rows or len(patches))
-        if are_aligned(patches, random):
+        if self.aligned:
             images = patches[_different(patches, most, random)]
             places = images.flatten(2).permute(2, 1, 0)  # (h * w, K, n)
             self.centre = places.mean(dim=2, keepdim=True)
@@ -140,7 +139,7 @@ class BackboneGaussian(PatchHead):
         """Fit means (K, h, w) and whitening matrices (h * w, K, K), or a single one."""
         patches = view.patches
         n, n_features = patches.shape[:2]
-        if are_aligned(patches, random):
+        if self.aligned:
             self.mean = patches.mean(dim=0)
             rows = (patches - self.mean).flatten(2).permute(2, 0, 1)  # (h * w, n, K)
             own = torch.bmm(rows.transpose(1, 2), rows) / n
@@ -170,21 +169,35 @@ class BackboneResidual(MapHead):
         return blurred(1 - F.cosine_similarity(view.deep, view.deep_restored), SMOOTHING)
 
 
-def are_aligned(patches: Tensor, random: np.random.Generator) -> bool:
-    """Whether patches (n, K, h, w) of images are nearest to those at the same place.
+def are_aligned(patches: Tensor, shifted: Tensor, random: np.random.Generator) -> bool:
+    """Whether images are alike at the same places.
 
-    The nearest patch in other images, at the same place, is compared with the nearest patch of
-    as many at a random place.
+    The nearest patch in other images, at the same place, is compared with the nearest patch of as
+    many at a random place. Networks pad the edges of images, by which patches at the same place are
+    a little alike in any images; so the ratio is relative to that of the images shifted at random.
+
+    Parameters
+    ----------
+    patches, shifted : Tensor
+        Patches (n, K, h, w) of the images, and of these shifted.
+    random : Generator
+        Draws the random places.
     """
-    rows = _some(patches, COMPARED_IMAGES, random).flatten(2).permute(2, 0, 1)  # (h * w, n, K)
-    if len(rows) < 2 or rows.shape[1] < 2:
+    if len(patches) < 2 or patches[0, 0].numel() < 2:
         return False
-    order = torch.from_numpy(random.permutation(len(rows))).to(rows.device)
+    order = torch.from_numpy(random.permutation(patches[0, 0].numel())).to(patches.device)
+    return _likeness(patches, order) < ALIKE * _likeness(shifted, order)
+
+
+def _likeness(patches: Tensor, order: Tensor) -> float:
+    """Return the ratio of distances to the nearest patch at the same place and at another one."""
+    rows = patches.flatten(2).permute(2, 0, 1)  # (h * w, n, K)
     own = rows.new_zeros(rows.shape[1], rows.shape[1]).fill_diagonal_(torch.inf)
     same, elsewhere = (
-        (torch.cdist(rows, others) + own).amin(dim=2).mean() for others in (rows, rows[order])
+        float((torch.cdist(rows, others) + own).amin(dim=2).mean())
+        for others in (rows, rows[order])
     )
-    return bool(same < ALIKE * elsewhere)
+    return same / elsewhere if elsewhere > 0 else 1.0
 
 
 def _some(rows: Tensor, most: int, random: np.random.Generator) -> Tensor:

@@ -191,7 +191,7 @@ class AnomalyScorer(nn.Module):
         """
         rows = rows[_to_fit_and_calibrate(rows.folds, n_calibration, random)]
         if self.backbone is not None:
-            rows = with_patches(rows, self.view, self.backbone, random)
+            rows = with_patches(rows, self.view, self.backbone, self.heads, random)
         crossed = CrossFitting(self.view, members, random)
         if self.heads and trim > 0:
             rows = without_suspicious(

@@ -71,9 +71,10 @@ class ImageEncoder(nn.Module):
     def forward(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Return encoded images, and pooled pixels for distances."""
         raw = raw.float()
-        images = standardized(raw) / STANDARD_RANGE if self.standardize else self._ranged(raw)
-        if self.resized != self.original:
-            images = resized(images, self.resized)
+        if self.standardize:
+            images = standardized(self._sized(raw, self.resized), raw) / STANDARD_RANGE
+        else:
+            images = self._sized(self._ranged(raw), self.resized)
         if self.coarse is not None:
             pooled = resized(images, self.coarse).flatten(1)
         else:
@@ -84,7 +85,8 @@ class ImageEncoder(nn.Module):
 
     def detail(self, raw: Tensor) -> Tensor:
         """Return standardised images (n, C, h, w) at the size of details."""
-        return self._sized(standardized(raw.float()), self.detailed)
+        raw = raw.float()
+        return standardized(self._sized(raw, self.detailed), raw)
 
     def detailed_pixels(self, raw: Tensor) -> Tensor:
         """Return images (n, C, h, w) with pixels from -1 to 1, about as large as the details.
@@ -92,7 +94,7 @@ class ImageEncoder(nn.Module):
         The sides are multiples of `STRIDE`, so that maps of all strides lie on each other.
         """
         size = tuple(max(round(side / STRIDE), 1) * STRIDE for side in self.detailed)
-        return self._sized(self._ranged(raw.float()), size)
+        return self._ranged(self._sized(raw.float(), size))
 
     def _sized(self, images: Tensor, size: tuple[int, ...]) -> Tensor:
         return images if size == self.original else resized(images, size)
@@ -112,10 +114,10 @@ def resized(images: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(images, size=list(size), mode="bilinear", antialias=True)
 
 
-def standardized(raw: Tensor) -> Tensor:
-    """Return images without their own mean, in units of their own deviation."""
+def standardized(images: Tensor, raw: Tensor) -> Tensor:
+    """Return resized images without the mean of raw ones, in units of their deviation."""
     mean, deviation = moments(raw)
-    return (raw - mean) / deviation
+    return (images - mean) / deviation
 
 
 def moments(raw: Tensor) -> tuple[Tensor, Tensor]:

@@ -66,15 +66,13 @@ def groups_of_names(names: list[str], how: str, path: Path) -> Any:
 
 
 def held_groups(groups: Any, usable: Any, share: float, random: Any) -> Any:
-    """Return the mask (n,) of usable rows to hold out: whole groups, about a share of the rows.
-
-    At least one group is held out, and one is not.
-    """
+    """Return the mask (n,) of usable rows to hold out: whole groups, about a share of the rows."""
     import numpy as np
+    import pandas as pd
 
-    names, numbers = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    sizes = np.bincount(numbers[usable], minlength=len(names))
-    order = random.permutation(np.flatnonzero(sizes))
-    before = np.cumsum(sizes[order]) - sizes[order]
-    chosen = order[before < share * usable.sum()][: max(len(order) - 1, 1)]
-    return usable & np.isin(numbers, chosen)
+    from augan.training.rows import split_groups
+
+    held = np.zeros(len(groups), dtype=bool)
+    numbers, _ = pd.factorize(groups[usable])
+    held[usable] = split_groups(numbers, share, 1, random)[0].numpy()
+    return held

@@ -8,6 +8,7 @@ have weights that were trained on ImageNet.
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ STAGES = (  # repeats, kernel, stride, expansion, output channels (Tan and Le 20
 )
 DIVISOR = 8  # of the numbers of channels
 NORM_EPSILON = 1e-3  # of the batch norms
+OUTER = {"stem": ("_conv_stem", "_bn0"), "top": ("_conv_head", "_bn1")}  # names in the packages
+BLOCK_NORMS = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}
 
 
 class SameConv(nn.Conv2d):
@@ -121,7 +124,7 @@ def block_shapes(name: str) -> list[tuple[int, int, int, int, int]]:
     found, inputs = [], STEM
     for i, (repeats, kernel, stride, expansion, outputs) in enumerate(STAGES):
         if 0 < i < len(STAGES) - 1:  # the first and last stage do not get deeper
-            repeats = -int(-repeats * depth // 1)
+            repeats = math.ceil(repeats * depth)
         outputs = _rounded(outputs * width)
         for j in range(repeats):
             found.append((inputs, outputs, kernel, stride if j == 0 else 1, expansion))
@@ -154,10 +157,6 @@ def _rounded(channels: float) -> int:
     return found + DIVISOR if found < 0.9 * channels else found
 
 
-NORMS = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
-BLOCK_NORMS = {"_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
-
-
 def _folded(state: dict[str, Any], own: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of the modules with the names in `own`."""
     found: dict[str, Tensor] = {}
@@ -168,17 +167,16 @@ def _folded(state: dict[str, Any], own: dict[str, Tensor]) -> dict[str, Tensor]:
         if module == "classifier":
             found |= {f"{module}.{kind}": state[f"_fc.{kind}"] for kind in ("weight", "bias")}
             continue
-        theirs, norm = _former_names(module)
+        theirs, norm = _package_names(module)
         scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + NORM_EPSILON).sqrt()
         found[name] = state[f"{theirs}.weight"] * scale[:, None, None, None]
         found[f"{module}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
     return found
 
 
-def _former_names(module: str) -> tuple[str, str]:
+def _package_names(module: str) -> tuple[str, str]:
     """Return the names of a convolution and of its batch norm in the package's file."""
-    if module in ("stem", "top"):
-        theirs = {"stem": "_conv_stem", "top": "_conv_head"}[module]
-        return theirs, NORMS[theirs]
+    if module in OUTER:
+        return OUTER[module]
     _, number, part = module.split(".")
-    return f"_blocks.{number}._{part}_conv", f"_blocks.{number}.{BLOCK_NORMS[f'_{part}_conv']}"
+    return f"_blocks.{number}._{part}_conv", f"_blocks.{number}.{BLOCK_NORMS[part]}"

@@ -17,6 +17,7 @@ __all__ = [
     "RunDirectory",
     "__version__",
     "load",
+    "read_images",
 ]
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from augan.estimators.critic_features import CriticFeatures
     from augan.estimators.f_anogan import FAnoGAN
     from augan.estimators.sampler import GANSampler
+    from augan.io.read_images import read_images
     from augan.model_file import load
     from augan.training.run_directory import RunDirectory
 
@@ -38,6 +40,7 @@ _HOMES = {
     "OnnxGenerator": "augan.deploy.generator",
     "RunDirectory": "augan.training.run_directory",
     "load": "augan.model_file",
+    "read_images": "augan.io.read_images",
 }
 
 

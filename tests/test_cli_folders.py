@@ -382,7 +382,7 @@ def test_scores_depend_on_neither_format_nor_the_number_of_workers(
         opened(file).save(tmp_path / "webp" / f"{i:02d}.webp", lossless=True)
     scores = []
     for folder, workers in ((photographs, 1), (photographs, 7), (tmp_path / "webp", 3)):
-        monkeypatch.setattr("augan.io.image_folder.MAX_WORKERS", workers)
+        monkeypatch.setattr("augan.io.image_list.MAX_WORKERS", workers)
         monkeypatch.setattr("os.cpu_count", lambda: 8)
         out = tmp_path / f"{workers}.csv"
         done("score", photo_model, folder, "--out", out, "-q")

@@ -113,7 +113,7 @@ def test_a_folder_is_read_in_order_whatever_the_number_at_once(
     assert folder.labels("folder").tolist() == ["x"] * 11 + ["y"] * 12
     rows = folder.rows()
     assert rows[:, 0, 0].tolist() == [10 * int(Path(name).stem) for name in folder.names]
-    monkeypatch.setattr("augan.io.image_folder.BATCH_IMAGES", 5)
+    monkeypatch.setattr("augan.io.image_list.BATCH_IMAGES", 5)
     batches = list(folder.named_batches(folder.form()))
     assert [len(names) for names, _ in batches] == [5, 5, 5, 5, 3]
     assert np.array_equal(np.concatenate([images for _, images in batches]), rows)

@@ -27,6 +27,7 @@ from augan.io.libtiff import caught_messages
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 GREY = np.array([0.299, 0.587, 0.114])  # of red, green and blue
 DECODED_BYTES = 2**29  # of the images being decoded at the same time
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by the number of channels
 LARGE = DECODED_BYTES // 4  # larger images are decoded in a new thread
 DECODING = Budget(DECODED_BYTES)
 UPRIGHT = {  # transformations by EXIF orientation
@@ -119,11 +120,7 @@ def read_image(
     """
     with _named_errors(file):
         head = read_head(file, options or ImageOptions())
-        if head.dtype != form.dtype:
-            raise DataError(
-                f"{file}: pixels of type {head.dtype}; the other images, or those of training, "
-                f"have {form.dtype}"
-            )
+        check_dtype(file, head.dtype, form)
         if head.dtype == "uint8" and head.reader == "pillow":
             return _read_bytes(file, head, form, on_colour)
         n_bytes = 3 * head.height * head.width * head.channels * np.dtype(head.dtype).itemsize
@@ -131,7 +128,7 @@ def read_image(
             decode = partial(_formed_deep, file, head, form, on_colour)
             pixels = decode() if n_bytes <= LARGE else _apart(decode)
     if pixels.dtype.kind == "f":
-        _check_finite(file, pixels)
+        check_finite(file, pixels)
     return pixels
 
 
@@ -150,24 +147,23 @@ def _read_bytes(
     longest = max(form.height, form.width)
     with opened(file, head.page) as image:
         image.draft(None, (longest, longest))  # decodes a JPEG at a reduced size
-        mode = {1: "L", 3: "RGB", 4: "RGBA"}[form.channels]
-        n_bytes = image.width * image.height * (4 if image.mode == mode else 8)
+        n_bytes = image.width * image.height * (4 if image.mode == MODES[form.channels] else 8)
         with DECODING.take(n_bytes):
             found = None if on_colour is None else partial(on_colour, file)
-            decode = partial(_pixels, image, mode, head.orientation, form, found)
+            decode = partial(byte_pixels, image, form, head.orientation, found)
             pixels = decode() if n_bytes <= LARGE else _apart(decode)
             image.close()  # frees the memory before others are decoded
     return pixels
 
 
-def _pixels(
+def byte_pixels(
     image: Image.Image,
-    mode: str,
-    orientation: int,
     form: Form,
-    on_colour: Callable[[], None] | None,
+    orientation: int = 1,
+    on_colour: Callable[[], None] | None = None,
 ) -> NDArray[Any]:
-    """Return the pixels of an image in a form, whose channels Pillow calls `mode`."""
+    """Return the pixels of an image of 8 bits in a form, turned upright."""
+    mode = MODES[form.channels]
     with caught_messages() as found:
         image.load()
     if found:
@@ -182,7 +178,7 @@ def _pixels(
         if on_colour is not None and mode == "L" and has_colour(np.asarray(image.convert("RGB"))):
             on_colour()
         image = image.convert(mode)
-    return np.asarray(_resized(_upright(image, orientation), form))
+    return np.asarray(_resized(upright(image, orientation), form))
 
 
 def _apart(decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -201,10 +197,10 @@ def _formed_deep(
     pixels = read_deep(file, head)
     if on_colour is not None and form.channels == 1 and has_colour(pixels):
         on_colour(file)
-    return _formed(pixels, form)
+    return formed(pixels, form)
 
 
-def _formed(pixels: NDArray[Any], form: Form) -> NDArray[Any]:
+def formed(pixels: NDArray[Any], form: Form) -> NDArray[Any]:
     """Return pixels (H, W[, C]) of more than 8 bits in a form."""
     planes = pixels.reshape(*pixels.shape[:2], -1)
     n_channels = planes.shape[2]
@@ -234,7 +230,29 @@ def _cast(pixels: NDArray[Any], dtype: str) -> NDArray[Any]:
     return pixels.astype(np.float64).round().clip(bounds.min, bounds.max).astype(dtype)
 
 
-def _check_finite(file: Path, pixels: NDArray[Any]) -> None:
+def check_dtype(file: object, dtype: str, form: Form) -> None:
+    """Raise for an image, which messages call `file`, of another dtype than that of a form.
+
+    Raises
+    ------
+    DataError
+        If the dtypes differ.
+    """
+    if dtype != form.dtype:
+        raise DataError(
+            f"{file}: pixels of type {dtype}; the other images, or those of training, "
+            f"have {form.dtype}"
+        )
+
+
+def check_finite(file: object, pixels: NDArray[Any]) -> None:
+    """Raise for a pixel that is not finite, of an image that messages call `file`.
+
+    Raises
+    ------
+    DataError
+        If there is such a pixel.
+    """
     fine = np.isfinite(pixels)
     if not fine.all():
         row, column = np.argwhere(~fine)[0][:2]
@@ -246,7 +264,8 @@ def _resized(image: Image.Image, form: Form) -> Image.Image:
     return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Return an image turned upright."""
     method = UPRIGHT.get(orientation)
     return image if method is None else image.transpose(method)
 

@@ -81,7 +81,7 @@ def read_head(file: Path, options: ImageOptions) -> Head:
                 raise DataError(f"{file}: pages of a 16-bit animation cannot be read")
             channels = 4 if start[25] & 4 else 3
             return Head(height, width, channels, "uint16", orientation, "png")
-        return Head(height, width, *_kind(image), orientation, "pillow", page)
+        return Head(height, width, *kind_of(image), orientation, "pillow", page)
 
 
 @contextlib.contextmanager
@@ -125,8 +125,8 @@ def _upright(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return size[::-1] if orientation in SIDEWAYS else size
 
 
-def _kind(image: Image.Image) -> tuple[int, str]:
-    """Return the number of channels and the dtype of an image."""
+def kind_of(image: Image.Image) -> tuple[int, str]:
+    """Return the number of channels and the dtype of an image that Pillow opened."""
     if image.mode.startswith("I"):
         return 1, "uint16"
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -179,7 +179,9 @@ def _tiff_head(file: Path, options: ImageOptions) -> Head:
     with opened(file, chosen) as image:
         orientation = _orientation(file, image)
         width, height = _upright(size, orientation)
-        return Head(height, width, *_kind(image), 1, "pillow", chosen)  # Pillow turns TIFFs itself
+        return Head(
+            height, width, *kind_of(image), 1, "pillow", chosen
+        )  # Pillow turns TIFFs itself
 
 
 def _deep_channels(file: Path, page: Any) -> int:

@@ -37,7 +37,6 @@ from .._reading import reading_options
 from .._training import Asked, Training, read_training
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
-READ_AT = 512  # pixels per side of images of a folder, unless a parameter needs more
 OWN = {  # parameters that the command sets itself
     "callbacks": "only from Python",
     "checkpoint": "it is kept beside --out",
@@ -146,6 +145,8 @@ def fit(
 
 def _longest_side(given: dict[str, Any]) -> int | None:
     """Return the pixels per side at which images of a folder are read; None: full size."""
+    from augan.io.read_images import READ_AT
+
     sizes = [given.get(name, 0) for name in ("detail_size", "image_size")]
     if None in sizes:
         return None

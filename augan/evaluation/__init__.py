@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from augan.evaluation.generative import evaluate_generator
     from augan.evaluation.generative_report import ClassQuality, GenerativeReport
     from augan.evaluation.pixels import PixelReport, pixel_metrics
+    from augan.evaluation.regions import Region, find_regions
 
 __all__ = [
     "AugmentationReport",
@@ -23,11 +24,13 @@ __all__ = [
     "GenerativeReport",
     "PValueCheck",
     "PixelReport",
+    "Region",
     "detection_metrics",
     "evaluate_augmentation",
     "evaluate_detector",
     "evaluate_generator",
     "fidelity_metrics",
+    "find_regions",
     "pixel_metrics",
 ]
 _HOMES = {
@@ -38,11 +41,13 @@ _HOMES = {
     "GenerativeReport": "generative_report",
     "PValueCheck": "figures",
     "PixelReport": "pixels",
+    "Region": "regions",
     "detection_metrics": "detection",
     "evaluate_augmentation": "augmentation",
     "evaluate_detector": "detection",
     "evaluate_generator": "generative",
     "fidelity_metrics": "fidelity",
+    "find_regions": "regions",
     "pixel_metrics": "pixels",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import typer
 from .._batches import Batch, Keep, model_batches
 from .._console import plain_errors, say, set_threads
 from .._explaining import explained, score_columns
+from .._heat import ImageFiles, check_heatmaps, open_heat
 from .._models import load_scorer, model_context
 from .._options import (
     MAX_COUNT,
@@ -28,7 +28,7 @@ from .._options import (
     Threshold,
     at_most,
 )
-from .._outputs import check_apart, check_output
+from .._outputs import check_output
 from .._reading import as_trained, reading_options
 from .._scoring import flag_limit, scored_batches
 
@@ -104,7 +104,9 @@ def score(
 
     The result has the columns row (of images in a folder: path), anomaly_score (higher: more
     abnormal), p_value (share of held-out normal rows with a score at least as high) and is_anomaly.
-    --explain adds the three most unusual columns of each row, with their values and the usual ones.
+    Of images also n_regions (regions of hot pixels), and of the largest one region_box (x,y,w,h in
+    pixels) and region_area (share of the image). --explain adds the three most unusual columns of
+    each row, with their values and the usual ones.
     """
     with plain_errors():
         from augan.io.results import open_results
@@ -115,14 +117,14 @@ def score(
         estimator = load_scorer(model, device, threads)
         limit = flag_limit(estimator, fpr, threshold)
         if heatmaps is not None:
-            _check_heatmaps(heatmaps, model, estimator, data)
+            check_heatmaps(heatmaps, model, estimator, data)
         context = model_context(estimator, model)
         options = as_trained(options, context, model, estimator)
         kept = Keep(id_ or [], keep or [], score_columns(), uses_stored=True)
         batches = model_batches(*(estimator, model, data, options), skip_bad=skip_bad, keep=kept)
-        results = _Results(estimator, data, options, limit, _reasons(estimator, context), explain)
+        results = _Results(estimator, data, limit, _reasons(estimator, context), explain)
         with (
-            _heatmap_folder(heatmaps, estimator) as results.write_heat,
+            open_heat(estimator, ImageFiles.of(data, options), heatmaps) as results.heat,
             open_results(out, json_lines=json_lines, neutral=True) as write,
         ):
             for table in results.tables(batches, top, quiet=quiet):
@@ -136,11 +138,10 @@ class _Results:
 
     estimator: Any
     path: Path
-    options: Any
     limit: float
     reasons: Any
     explain: bool
-    write_heat: Any = None
+    heat: Any = None
     n_rows: int = 0
     n_flagged: int = 0
 
@@ -155,8 +156,7 @@ class _Results:
         return f"{self.n_flagged} of {self.n_rows} rows are anomalies{where}"
 
     def _of_batches(self, batches: Iterator[Batch], *, quiet: bool) -> Iterator[Any]:
-        explain = self.explain or self.write_heat is not None
-        how = {"quiet": quiet, "explain": explain}
+        how = {"quiet": quiet, "explain": self.explain or self.heat.is_needed}
         for batch, found in scored_batches(self.estimator, batches, self.path, **how):
             table = self._table(batch, found)
             self.n_rows += len(table)
@@ -175,25 +175,10 @@ class _Results:
             columns |= {name: batch.kept[name].to_numpy() for name in batch.kept}
         columns |= {"anomaly_score": scores, "p_value": found.p_value}
         columns["is_anomaly"] = scores > self.limit
-        if self.write_heat is not None:
-            self._write_heatmaps(names, batch.rows, found.explanation, columns["is_anomaly"])
+        columns |= self.heat.columns(batch, found.explanation, columns["is_anomaly"])
         if self.explain:
             columns |= explained(found.explanation, batch.rows, self.reasons, found.surprise)
         return pd.DataFrame(columns)
-
-    def _write_heatmaps(self, names: Any, images: Any, heat: Any, flagged: Any) -> None:
-        """Write the heatmaps of a batch; images of a folder are read again, in their own size."""
-        from augan.io.decoding import read_form, read_image
-        from augan.io.image_files import image_root
-        from augan.io.image_options import image_options
-
-        how = image_options(self.options)
-        for i, name in enumerate(names):
-            image = images[i]
-            if names.name == "path":
-                file = image_root(self.path) / name
-                image = read_image(file, read_form(file, how), how)
-            self.write_heat(str(name), image, heat[i], bool(flagged[i]))
 
 
 def _check_out(out: Path, model: Path, data: Path) -> None:
@@ -202,28 +187,6 @@ def _check_out(out: Path, model: Path, data: Path) -> None:
 
     result_format(out)
     check_output(out, "--out", model, data)
-
-
-def _check_heatmaps(folder: Path, model: Path, estimator: Any, data: Path) -> None:
-    """Raise for heatmaps that cannot be written, now rather than after the scoring."""
-    from augan.exceptions import ParameterError
-    from augan.io.images import check_image_folder
-
-    if estimator.codec_.kind != "image":
-        raise ParameterError(f"--heatmaps {folder}: {model} was trained on a table")
-    check_image_folder(folder)
-    check_apart(folder, "--heatmaps", data)
-
-
-def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:
-    """Return a context manager whose value writes a heatmap, or is None without a folder."""
-    if folder is None:
-        return contextlib.nullcontext()
-    from augan.io.heatmaps import open_heatmap_folder
-
-    codec = estimator.codec_
-    limit = estimator.pixel_threshold_
-    return open_heatmap_folder(folder, limit=limit, low=codec.low, high=codec.high)
 
 
 def _reasons(estimator: Any, context: dict[str, Any]) -> Any:

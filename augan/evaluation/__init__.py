@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from augan.evaluation.generative_report import ClassQuality, GenerativeReport
     from augan.evaluation.pixels import PixelReport, pixel_metrics
     from augan.evaluation.regions import Region, find_regions
+    from augan.evaluation.thresholds import FittedThreshold, fit_threshold
 
 __all__ = [
     "AugmentationReport",
     "ClassQuality",
     "DetectionReport",
     "Figure",
+    "FittedThreshold",
     "GenerativeReport",
     "PValueCheck",
     "PixelReport",
@@ -31,6 +33,7 @@ __all__ = [
     "evaluate_generator",
     "fidelity_metrics",
     "find_regions",
+    "fit_threshold",
     "pixel_metrics",
 ]
 _HOMES = {
@@ -38,6 +41,7 @@ _HOMES = {
     "ClassQuality": "generative_report",
     "DetectionReport": "figures",
     "Figure": "figures",
+    "FittedThreshold": "thresholds",
     "GenerativeReport": "generative_report",
     "PValueCheck": "figures",
     "PixelReport": "pixels",
@@ -48,6 +52,7 @@ _HOMES = {
     "evaluate_generator": "generative",
     "fidelity_metrics": "fidelity",
     "find_regions": "regions",
+    "fit_threshold": "thresholds",
     "pixel_metrics": "pixels",
 }
 

@@ -49,8 +49,6 @@ class EvaluationPage:
     ----------
     detector : AnoGAN, FAnoGAN or OnnxDetector
         A fitted detector.
-    limit : float
-        Score above which a row is flagged.
     read_image : callable, optional
         Returns the image of a given name at its original size. If None, the images are shown as
         they were scored.
@@ -61,12 +59,11 @@ class EvaluationPage:
     def __init__(
         self,
         detector: ExplainingDetector,
-        limit: float,
         *,
         read_image: ReadImage | None = None,
         read_mask: ReadMask | None = None,
     ) -> None:
-        self.detector, self.limit = detector, limit
+        self.detector = detector
         self.read_image, self.read_mask = read_image, read_mask
         self.of_images = detector.codec_.kind == "image"
         self.names: list[str] = []
@@ -74,7 +71,7 @@ class EvaluationPage:
         self.scores: list[Floats] = []
         self.p_values: list[Floats] = []
         self.is_anomaly: list[Mask] = []
-        self.false_alarms, self.misses = Highest(N_WORST), Highest(N_WORST)
+        self.normal, self.anomalous = Highest(N_WORST), Highest(N_WORST)  # the worst of each
         self.top = Highest(0 if self.of_images else N_TOP)
 
     def add(self, names: Any, rows: Any, found: Assessment, is_anomaly: Mask, labels: Any) -> None:
@@ -87,10 +84,10 @@ class EvaluationPage:
         self.p_values.append(found.p_value)
         self.is_anomaly.append(is_anomaly)
         for at, (score, bad) in enumerate(zip(scores.tolist(), is_anomaly, strict=True)):
-            if score > self.limit and not bad:
-                self.false_alarms.offer(score, start + at, rows, at)
-            elif score <= self.limit and bad:
-                self.misses.offer(-score, start + at, rows, at)
+            if bad:
+                self.anomalous.offer(-score, start + at, rows, at)
+            else:
+                self.normal.offer(score, start + at, rows, at)
             if self.top.n:
                 self.top.offer(score, start + at, rows, at)
 
@@ -103,13 +100,17 @@ class EvaluationPage:
         model: str,
         data: str,
     ) -> None:
-        """Write the page; `model` and `data` are the names in its title."""
+        """Write the page; `model` and `data` are the names in its title.
+
+        Rows with a score above the threshold of the report are flagged.
+        """
+        assert report.threshold is not None
         scores, is_anomaly = np.concatenate(self.scores), np.concatenate(self.is_anomaly)
-        given = (is_anomaly, scores, self.limit)
+        given = (is_anomaly, scores, report.threshold)
         rows = ScoredRows(
             *(self.names, self.labels, scores, is_anomaly),
             p_values=np.concatenate(self.p_values),
-            flagged=scores > self.limit,
+            flagged=scores > report.threshold,
         )
         text = _template().render(
             model=model,
@@ -123,13 +124,18 @@ class EvaluationPage:
                 ("Precision and recall", precision_recall_chart(*given)),
                 ("Scores", score_chart(*given)),
             ],
-            false_alarms=self._shown(self.false_alarms.sorted(), rows),
-            misses=self._shown(self.misses.sorted(), rows),
+            false_alarms=self._worst(self.normal, rows, flagged=True),
+            misses=self._worst(self.anomalous, rows, flagged=False),
             listed=self._listed(rows),
             n_rows=len(scores),
         )
         with atomic_path(file) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+    def _worst(self, kept: Highest, rows: ScoredRows, *, flagged: bool) -> list[Shown]:
+        """Return those of the kept rows that are flagged, or those that are not."""
+        chosen = [one for one in kept.sorted() if bool(rows.flagged[one.i]) == flagged]
+        return self._shown(chosen, rows)
 
     def _listed(self, rows: ScoredRows) -> list[Shown]:
         """Return the rows of the sortable table; those of tables with reasons."""

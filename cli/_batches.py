@@ -135,6 +135,18 @@ def model_batches(
     )
 
 
+def image_batches(
+    names: Sequence[str], codec: Any, options: Any, *, skip_bad: bool, keep: Keep
+) -> Iterator[Batch]:
+    """Yield the images in files in batches, in the form that the codec of a model takes."""
+    from augan.io.image_list import ImageList
+    from augan.io.image_options import image_options
+
+    keep.refuse(Path(names[0]))
+    images = ImageList([*names], image_options(options), skip_bad=skip_bad)
+    yield from _photographs(images, codec)
+
+
 def _check_columns(
     found: Sequence[str],
     needed: Sequence[str],

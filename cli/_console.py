@@ -95,7 +95,7 @@ def _logged_warnings() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def data_errors(path: Path) -> Iterator[None]:
+def data_errors(path: Path | str) -> Iterator[None]:
     """Put the name of the file before an estimator's errors about its rows.
 
     Raises

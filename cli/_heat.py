@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ._batches import Batch
+from ._given import ImageFiles
 from ._outputs import check_apart
-
-
-@dataclass(frozen=True)
-class ImageFiles:
-    """Image files of one folder, which are read again in their own size."""
-
-    root: Path
-    options: Any
-
-    @classmethod
-    def of(cls, path: Path, options: Any) -> ImageFiles:
-        """Return the images at the path of a folder or an image, read with the options."""
-        from augan.io.image_files import image_root
-        from augan.io.image_options import image_options
-
-        return cls(image_root(path), image_options(options))
-
-    def size(self, name: str) -> tuple[int, int]:
-        """Return the height and width of an image."""
-        from augan.io.decoding import read_form
-
-        form = read_form(self.root / name, self.options)
-        return form.height, form.width
-
-    def image(self, name: str) -> Any:
-        """Return the pixels of an image."""
-        from augan.io.decoding import read_form, read_image
-
-        file = self.root / name
-        return read_image(file, read_form(file, self.options), self.options)
 
 
 @dataclass(frozen=True)
@@ -61,7 +32,7 @@ class Heat:
         if self.write_heatmap is not None:
             for i, name in enumerate(names):
                 image = self.files.image(name) if names.name == "path" else batch.rows[i]
-                self.write_heatmap(str(name), image, heat[i], bool(flagged[i]))
+                self.write_heatmap(self.files.output_name(name), image, heat[i], bool(flagged[i]))
         return {} if self.limit is None else region_columns(names, heat, self.limit, self.files)
 
 
@@ -97,7 +68,7 @@ def region_columns(names: Any, heat: Any, limit: float, files: ImageFiles) -> di
     }
 
 
-def check_heatmaps(folder: Path, model: Path, estimator: Any, data: Path) -> None:
+def check_heatmaps(folder: Path, model: Path, estimator: Any, data: Sequence[Path]) -> None:
     """Raise for heatmaps that cannot be written, now rather than after the scoring.
 
     Raises
@@ -111,7 +82,7 @@ def check_heatmaps(folder: Path, model: Path, estimator: Any, data: Path) -> Non
     if estimator.codec_.kind != "image":
         raise ParameterError(f"--heatmaps {folder}: {model} was trained on a table")
     check_image_folder(folder)
-    check_apart(folder, "--heatmaps", data)
+    check_apart(folder, "--heatmaps", *data)
 
 
 def _heatmap_folder(folder: Path | None, estimator: Any) -> Any:

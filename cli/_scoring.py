@@ -39,7 +39,7 @@ def flag_limit(estimator: Any, fpr: float | None, threshold: float | None) -> fl
 def scored_batches(
     estimator: Any,
     batches: Iterator[Batch],
-    path: Path,
+    path: Path | str,
     *,
     quiet: bool,
     explain: bool = False,

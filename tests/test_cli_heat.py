@@ -143,3 +143,96 @@ def test_exported_files_have_the_same_regions(
     detector.export_onnx(tmp_path / "m.onnx")
     ours, theirs = scores(model, photographs), scores(tmp_path / "m.onnx", photographs)
     pd.testing.assert_frame_equal(theirs[REGIONS], ours[REGIONS])
+
+
+# Several files and patterns
+
+
+def test_files_and_patterns_are_scored_like_their_folder(
+    model: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = scores(model, photographs)
+    monkeypatch.chdir(photographs)
+    files = ["good/2.png", "bad/0.png", str(photographs / "good" / "0.png")]
+    some = scores(model, *files)
+    assert some["path"].tolist() == files
+    expected = whole.set_index("path").loc[["good/2.png", "bad/0.png", "good/0.png"]]
+    pd.testing.assert_frame_equal(some.drop(columns="path"), expected.reset_index(drop=True))
+    for pattern in ("*/*.png", "**/*.png", "**/*", "**", "*/[0-2].png"):
+        pd.testing.assert_frame_equal(scores(model, pattern), whole)
+    both = scores(model, "good/1.png", "*/1.*", photographs / "good" / "1.png")  # each once
+    assert both["path"].tolist() == ["good/1.png", "bad/1.png"]
+    (photographs / "[a] b.png").write_bytes((photographs / "bad" / "0.png").read_bytes())
+    single = scores(model, "[a] b.png")  # the name of a file, not a pattern
+    (photographs / "[a] b.png").unlink()
+    assert single["path"].tolist() == ["[a] b.png"]
+    pattern = scores(model, "bad/0*")
+    assert pattern["path"].tolist() == ["bad/0.png"]
+    pd.testing.assert_frame_equal(pattern[REGIONS], single[REGIONS])
+
+
+def test_heatmaps_of_files_of_the_same_name_do_not_overwrite_each_other(
+    model: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    files = [photographs / "bad" / "0.png", photographs / "good" / "0.png"]
+    for folder, given in (("absolute", files), ("pattern", [f"{photographs}/*/0.png"])):
+        scores(model, *given, "--heatmaps", tmp_path / folder)
+        for kind in ("overlays", "masks"):
+            written = sorted((tmp_path / folder / kind).rglob("*.png"))
+            names = [file.relative_to(tmp_path / folder / kind).as_posix() for file in written]
+            assert names == ["bad/0.png.png", "good/0.png.png"]
+    (tmp_path / "a.png").write_bytes(files[0].read_bytes())
+    (tmp_path / "here" / "a.png").write_bytes(files[1].read_bytes())
+    scores(model, "a.png", "../a.png", "--heatmaps", "heat")
+    masks = sorted((tmp_path / "here" / "heat" / "masks").rglob("*.png"))
+    assert [file.parent.name for file in masks] == ["masks", "here"]
+    assert sorted(tmp_path.glob("*")) == sorted(
+        tmp_path / name for name in ("a.png", "absolute", "here", "pattern")
+    )
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        (["{p}/bad/0.png", "{p}/no.png"], "no.png: no such file"),
+        (["{p}/bad/0.png", "{p}/bad"], "bad: a folder; of several paths, each must be an image"),
+        (["{p}/bad/0.png", "{t}/notes.txt"], "notes.txt: not an image (.png, .jpg,"),
+        (["{p}/bad/0.png", "-"], "-: not an image"),
+        (["{p}/bad/0.png", "{t}/empty.png"], "empty.png: the file is empty"),
+        (["{p}/bad/0.png", "{p}/*.jpg"], "*.jpg: no image (.png,"),
+        (["{t}/*.txt"], "*.txt: no image (.png,"),
+        (["{p}/none/**"], "**: no image (.png,"),
+        (["{t}/notes.txt"], "notes.txt: a table, but"),
+    ],
+)
+def test_paths_that_are_no_images_are_refused_by_name(
+    model: Path, photographs: Path, tmp_path: Path, given: list[str], says: str
+) -> None:
+    (tmp_path / "notes.txt").write_text("a,b\n1,2\n")
+    (tmp_path / "empty.png").write_bytes(b"")
+    said = refused(model, *(text.format(p=photographs, t=tmp_path) for text in given))
+    assert says in said
+
+
+def test_files_that_cannot_be_read_are_left_out_if_asked(
+    model: Path, photographs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.png").write_bytes(b"")
+    files = [photographs / "good" / "0.png", tmp_path / "empty.png", tmp_path / "no.png"]
+    found = done("score", model, *files, "--skip-bad")
+    assert len(found.stdout.splitlines()) == 2
+    assert "empty.png: the file is empty" in found.stderr and "no.png: no such" in found.stderr
+
+
+def test_models_of_tables_take_one_path(
+    numbers_detector: Any, numbers: pd.DataFrame, tmp_path: Path
+) -> None:
+    numbers_detector.save(tmp_path / "t.augan")
+    for name in ("a.csv", "b.csv"):
+        numbers.to_csv(tmp_path / name, index=False)
+    said = refused(tmp_path / "t.augan", tmp_path / "a.csv", tmp_path / "b.csv")
+    assert "b.csv: a second path, but" in said and "trained on a table" in said
+    assert "*.csv: no such file" in refused(tmp_path / "t.augan", tmp_path / "*.csv")
+    assert list(scores(tmp_path / "t.augan", tmp_path / "a.csv")) == ["row", *COLUMNS[1:]]

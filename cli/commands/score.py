@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from .._batches import Batch, Keep, model_batches
+from .._batches import Batch, Keep
 from .._console import plain_errors, say, set_threads
 from .._explaining import explained, score_columns
-from .._heat import ImageFiles, check_heatmaps, open_heat
+from .._given import given_data
+from .._heat import check_heatmaps, open_heat
 from .._models import load_scorer, model_context
 from .._options import (
     MAX_COUNT,
     OUTPUT,
-    Data,
     Fpr,
     Model,
     ModelDevice,
@@ -32,6 +32,13 @@ from .._outputs import check_output
 from .._reading import as_trained, reading_options
 from .._scoring import flag_limit, scored_batches
 
+Data = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="DATA",
+        help="CSV, JSON Lines, Parquet, .npy, .npz, a folder, - (stdin); images, 'new/*.png'.",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="File (.csv, .parquet, .jsonl); default: standard output."),
@@ -121,10 +128,11 @@ def score(
         context = model_context(estimator, model)
         options = as_trained(options, context, model, estimator)
         kept = Keep(id_ or [], keep or [], score_columns(), uses_stored=True)
-        batches = model_batches(*(estimator, model, data, options), skip_bad=skip_bad, keep=kept)
-        results = _Results(estimator, data, limit, _reasons(estimator, context), explain)
+        given = given_data(data, estimator, model, skip_bad=skip_bad)
+        batches = given.batches(estimator, model, options, skip_bad=skip_bad, keep=kept)
+        results = _Results(estimator, given.label, limit, _reasons(estimator, context), explain)
         with (
-            open_heat(estimator, ImageFiles.of(data, options), heatmaps) as results.heat,
+            open_heat(estimator, given.files(options), heatmaps) as results.heat,
             open_results(out, json_lines=json_lines, neutral=True) as write,
         ):
             for table in results.tables(batches, top, quiet=quiet):
@@ -137,7 +145,7 @@ class _Results:
     """Makes a table of each batch of rows, and counts the rows and the anomalies."""
 
     estimator: Any
-    path: Path
+    data: str
     limit: float
     reasons: Any
     explain: bool
@@ -157,7 +165,7 @@ class _Results:
 
     def _of_batches(self, batches: Iterator[Batch], *, quiet: bool) -> Iterator[Any]:
         how = {"quiet": quiet, "explain": self.explain or self.heat.is_needed}
-        for batch, found in scored_batches(self.estimator, batches, self.path, **how):
+        for batch, found in scored_batches(self.estimator, batches, self.data, **how):
             table = self._table(batch, found)
             self.n_rows += len(table)
             self.n_flagged += int(table["is_anomaly"].sum())
@@ -181,12 +189,12 @@ class _Results:
         return pd.DataFrame(columns)
 
 
-def _check_out(out: Path, model: Path, data: Path) -> None:
+def _check_out(out: Path, model: Path, data: list[Path]) -> None:
     """Raise for an output that cannot be written, now rather than after the scoring."""
     from augan.io.results import result_format
 
     result_format(out)
-    check_output(out, "--out", model, data)
+    check_output(out, "--out", model, *data)
 
 
 def _reasons(estimator: Any, context: dict[str, Any]) -> Any:

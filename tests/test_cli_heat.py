@@ -236,3 +236,74 @@ def test_models_of_tables_take_one_path(
     assert "b.csv: a second path, but" in said and "trained on a table" in said
     assert "*.csv: no such file" in refused(tmp_path / "t.augan", tmp_path / "*.csv")
     assert list(scores(tmp_path / "t.augan", tmp_path / "a.csv")) == ["row", *COLUMNS[1:]]
+
+
+# Raw heat
+
+
+def test_raw_heat_is_that_of_python(
+    detector: Any, model: Path, photographs: Path, tmp_path: Path
+) -> None:
+    summary = done("score", model, photographs, "--raw-heat", tmp_path / "npy").stderr
+    assert f"wrote {tmp_path / 'npy'}" in summary
+    done("score", model, photographs, "--raw-heat", tmp_path / "t", "--raw-heat-format", "tiff")
+    names = [f"{kind}/{i}.png" for kind in ("bad", "good") for i in range(3)]
+    written = {
+        file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.*") if file.is_file()
+    }
+    assert written == {
+        *(f"npy/{name}.npy" for name in names),
+        *(f"t/{name}.tiff" for name in names),
+        "t/scale.json",
+    }
+    images = np.stack([np.asarray(Image.open(photographs / name)) for name in names])
+    expected = detector.explain(images)
+    scale = json.loads((tmp_path / "t" / "scale.json").read_text())
+    assert scale == {"low": pytest.approx(expected.min()), "high": pytest.approx(expected.max())}
+    step = (scale["high"] - scale["low"]) / 65535
+    for name, heat in zip(names, expected, strict=True):
+        found = np.load(tmp_path / "npy" / f"{name}.npy")
+        assert found.dtype == np.float32 and np.allclose(found, heat, atol=1e-5)
+        with Image.open(tmp_path / "t" / f"{name}.tiff") as tiff:
+            values = np.asarray(tiff)
+        assert values.dtype == np.uint16
+        assert np.abs(scale["low"] + values * step - heat).max() <= step
+
+
+def test_raw_heat_of_arrays_and_files_beside_heatmaps(
+    model: Path, photographs: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", parts(2, 3))
+    words = "--heatmaps", tmp_path / "h", "--raw-heat"
+    scores(model, tmp_path / "x.npy", *words, tmp_path / "rows", "--top", 1)
+    assert sorted(file.name for file in (tmp_path / "rows").iterdir()) == ["0.npy", "1.npy"]
+    assert len(list((tmp_path / "h" / "masks").iterdir())) == 2
+    files = photographs / "good" / "0.png", photographs / "bad" / "0.png"
+    scores(model, *files, "--raw-heat", tmp_path / "files")
+    assert sorted(tmp_path.glob("files/*/*")) == [
+        tmp_path / "files" / kind / "0.png.npy" for kind in ("bad", "good")
+    ]
+
+
+def test_raw_heat_that_cannot_be_written_is_refused(
+    model: Path, photographs: Path, tmp_path: Path, numbers_detector: Any, numbers: pd.DataFrame
+) -> None:
+    numbers.to_csv(tmp_path / "a.csv", index=False)
+    numbers_detector.save(tmp_path / "t.augan")
+    heat = "--raw-heat", tmp_path / "r"
+    assert "was trained on a table" in refused(tmp_path / "t.augan", tmp_path / "a.csv", *heat)
+    assert "needs --raw-heat" in refused(model, photographs, "--raw-heat-format", "npy")
+    assert "heat: is inside" in refused(model, photographs, "--raw-heat", photographs / "heat")
+    said = refused(model, photographs, *heat, "--heatmaps", tmp_path / "r")
+    assert "r: in one folder with --heatmaps" in said
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").write_text("")
+    assert "exists already" in refused(model, photographs, "--raw-heat", tmp_path / "full")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    (copies / "a.png").write_bytes((photographs / "bad" / "0.png").read_bytes())
+    (copies / "b.png").write_bytes(b"")
+    for form in ("npy", "tiff"):  # a folder is written whole, or not at all
+        refused(model, copies, *heat, "--raw-heat-format", form)
+    assert not (tmp_path / "r").exists()
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith((".", "r"))]

@@ -24,6 +24,7 @@ from augan.io import image_memory
 from augan.io.decoding import Form, read_form
 from augan.io.heatmaps import open_heatmap_folder
 from augan.io.images import open_image_folder
+from augan.io.raw_heat import open_raw_heat_folder
 from augan.io.sources import open_data
 from augan.networks.backbone import read_weights
 from augan.training.checkpoint import read_checkpoint
@@ -217,7 +218,7 @@ def test_images_for_which_there_is_no_space_are_an_error(
     assert error.value.filename == str(tiny_disk)
 
 
-@pytest.mark.parametrize("kind", ["png", "tif", "heatmaps", "copies"])
+@pytest.mark.parametrize("kind", ["png", "tif", "heatmaps", "raw heat", "copies"])
 def test_the_folder_of_images_for_which_there_is_no_space_is_named(
     kind: str, tiny_disk: Path, tmp_path: Path
 ) -> None:
@@ -229,6 +230,10 @@ def test_the_folder_of_images_for_which_there_is_no_space_is_named(
             with open_heatmap_folder(out, limit=0.5, low=0, high=255) as write_heat:
                 for i in range(100):
                     write_heat(f"{i}.png", images, pixels, True)
+        elif kind == "raw heat":
+            with open_raw_heat_folder(out) as write_raw:
+                for i in range(100):
+                    write_raw(f"{i}.png", pixels)
         elif kind == "copies":
             images.tofile(tmp_path / "a")
             with atomic_folder(out) as folder:

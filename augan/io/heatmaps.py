@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from augan._files import naming
-from augan.io.images import as_bytes, new_folder
+from augan.io.images import as_bytes, named_after, new_folder
 from augan.pictures import overlay
 
-LONGEST_NAME = 255  # bytes, the limit of most file systems
 WriteHeatmap = Callable[[str, NDArray[Any], NDArray[Any], bool], None]
 
 
@@ -54,22 +51,12 @@ def open_heatmap_folder(
             )
             hot = np.asarray(resized)
             shown = overlay(as_bytes(image, low, high), hot, limit)
-            _save(shown, temporary / "overlays" / _with_ending(name))
+            file = named_after(name, ".png")
+            _save(shown, temporary / "overlays" / file)
             mask = (hot > limit) & flagged
-            _save((255 * mask).astype(np.uint8), temporary / "masks" / _with_ending(name))
+            _save((255 * mask).astype(np.uint8), temporary / "masks" / file)
 
         yield write
-
-
-def _with_ending(name: str) -> Path:
-    """Return the name of a picture; a name that is too long is shortened and gets a hash."""
-    file = Path(f"{name}.png")
-    written = os.fsencode(file.name)
-    if len(written) <= LONGEST_NAME:
-        return file
-    number = hashlib.sha256(written).hexdigest()[:16]
-    start = written[: LONGEST_NAME - 24].decode("utf-8", "ignore")
-    return file.with_name(f"{start}-{number}.png")
 
 
 def _save(pixels: NDArray[np.uint8], file: Path) -> None:

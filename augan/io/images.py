@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from collections import Counter
@@ -17,6 +18,7 @@ from PIL import Image
 from augan._files import atomic_folder, naming
 from augan.exceptions import ParameterError, shown
 
+LONGEST_NAME = 255  # bytes, the limit of most file systems
 WriteImages = Callable[..., None]
 
 
@@ -114,6 +116,20 @@ def check_image_folder(folder: Path) -> None:
             raise ParameterError(f"{folder}: the working directory; images go to a new folder")
     if not folder.parent.is_dir():
         raise ParameterError(f"{folder}: no folder {folder.parent}")
+
+
+def named_after(name: str, ending: str) -> Path:
+    """Return the name of a file about an image: the image's own name, and an ending.
+
+    A name that is too long is shortened and gets a hash.
+    """
+    file = Path(f"{name}{ending}")
+    written = os.fsencode(file.name)
+    if len(written) <= LONGEST_NAME:
+        return file
+    number = hashlib.sha256(written).hexdigest()[:16]
+    start = written[: LONGEST_NAME - 24].decode("utf-8", "ignore")
+    return file.with_name(f"{start}-{number}{ending}")
 
 
 def as_bytes(images: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:

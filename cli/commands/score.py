@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ from .._batches import Batch, Keep
 from .._console import plain_errors, say, set_threads
 from .._explaining import explained, score_columns
 from .._given import given_data
-from .._heat import check_heatmaps, open_heat
+from .._heat import HeatOutputs, open_heat
 from .._models import load_scorer, model_context
 from .._options import (
     MAX_COUNT,
@@ -63,6 +63,22 @@ Heatmaps = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+RawHeat = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="New folder for the heat of each image, in numbers.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+RawHeatFormat = Annotated[
+    Literal["npy", "tiff"] | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="npy (float32, default) or tiff (16 bits).",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Ids = Annotated[
     list[str] | None,
     typer.Option(
@@ -101,6 +117,8 @@ def score(
     id_: Ids = None,
     keep: Kept = None,
     heatmaps: Heatmaps = None,
+    raw_heat: RawHeat = None,
+    raw_heat_format: RawHeatFormat = None,
     json_lines: JsonLines = False,
     device: ModelDevice = None,
     threads: Threads = None,
@@ -109,11 +127,10 @@ def score(
 ) -> None:
     """Score every row of DATA with MODEL.
 
-    The result has the columns row (of images in a folder: path), anomaly_score (higher: more
-    abnormal), p_value (share of held-out normal rows with a score at least as high) and is_anomaly.
-    Of images also n_regions (regions of hot pixels), and of the largest one region_box (x,y,w,h in
-    pixels) and region_area (share of the image). --explain adds the three most unusual columns of
-    each row, with their values and the usual ones.
+    The result has the columns row (of image files: path), anomaly_score (higher: more abnormal),
+    p_value (share of held-out normal rows with a score at least as high) and is_anomaly; for images
+    also n_regions, and region_box (x,y,w,h) and region_area (share of the image) of the largest.
+    --explain adds the three most unusual columns of each row, with their values and the usual ones.
     """
     with plain_errors():
         from augan.io.results import open_results
@@ -123,8 +140,8 @@ def score(
         set_threads(threads, model=model)
         estimator = load_scorer(model, device, threads)
         limit = flag_limit(estimator, fpr, threshold)
-        if heatmaps is not None:
-            check_heatmaps(heatmaps, model, estimator, data)
+        outputs = HeatOutputs(heatmaps, raw_heat, raw_heat_format)
+        outputs.check(model, estimator, data)
         context = model_context(estimator, model)
         options = as_trained(options, context, model, estimator)
         kept = Keep(id_ or [], keep or [], score_columns(), uses_stored=True)
@@ -132,12 +149,12 @@ def score(
         batches = given.batches(estimator, model, options, skip_bad=skip_bad, keep=kept)
         results = _Results(estimator, given.label, limit, _reasons(estimator, context), explain)
         with (
-            open_heat(estimator, given.files(options), heatmaps) as results.heat,
+            open_heat(estimator, given.files(options), outputs) as results.heat,
             open_results(out, json_lines=json_lines, neutral=True) as write,
         ):
             for table in results.tables(batches, top, quiet=quiet):
                 write(table)
-        say(results.summary(out, heatmaps), quiet=quiet)
+        say(results.summary(out, *outputs.folders.values()), quiet=quiet)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The examples run as they stand."""
 
 import functools
+import importlib.util
 import re
 import runpy
 import sys
@@ -12,12 +13,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 ARGUMENTS = {"fashion_mnist": ("--minutes", "0.2")}  # what takes long otherwise
+NEEDS = {"openvino_photographs": "openvino"}  # what is in no extra
 TOYS = [ROOT / "examples" / "fraud_table.py"]
+
+
+def skip_without(package):
+    if package is not None and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
 
 
 @pytest.fixture(scope="module")
 def output_of(run_alone):
-    """Return what runs an example, once, and gives its output."""
+    """Yield what runs an example, once, and gives its output."""
 
     @functools.cache
     def run(example):
@@ -25,7 +32,9 @@ def output_of(run_alone):
             arguments = ARGUMENTS.get(example.stem, ())
             return run_alone(sys.executable, str(example), *arguments, cwd=folder)
 
-    return run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CI", "true")  # OpenVINO then sends no statistics
+        yield run
 
 
 @pytest.mark.parametrize("example", TOYS, ids=lambda path: path.stem)
@@ -41,6 +50,7 @@ def test_examples_run_at_toy_size(example, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs(example, output_of):
+    skip_without(NEEDS.get(example.stem))
     assert output_of(example)
 
 
@@ -70,3 +80,11 @@ def test_clothes_are_judged_scored_and_exported(output_of):
     assert float(fid[1]) > float(fid[2])
     assert float(re.search(r"AUROC of bags among unseen clothes: ([\d.]+)", output)[1]) > 0.9
     assert "0 decided differently" in output
+
+
+def test_openvino_scores_as_onnx_runtime_does(output_of):
+    skip_without("openvino")
+    output = output_of(ROOT / "examples" / "openvino_photographs.py")
+    assert float(re.search(r"difference of a score: (\S+)", output)[1]) < 1e-3
+    assert float(re.search(r"of a heatmap: (\S+)", output)[1]) < 1e-2
+    assert re.search(r"flagged: (9|10) of 10 scratched, [0-2] of 10 good", output)

@@ -11,6 +11,9 @@ from ._columns import column_list
 from ._console import say
 from ._models import model_context
 
+HEAT_BYTES = 2**28  # of the heat, in float64, of the images of an array that are scored together
+IMAGES_AT_ONCE = 64
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -120,7 +123,7 @@ def model_batches(
         yield from _photographs(source, estimator.codec_)
         return
     if not source.is_table:
-        yield from _counted((rows, None) for rows in source.batches())
+        yield from _counted((part, None) for rows in source.batches() for part in _parts(rows))
         return
     if not is_table_model:
         raise DataError(f"{path}: a table, but {model} was trained on images")
@@ -170,6 +173,17 @@ def _check_columns(
     if extra:
         names = listed(map(shown, extra))
         say(f"augan: warning: {path}: ignored, not in the training data: column {names}")
+
+
+def _parts(rows: Any) -> Iterator[Any]:
+    """Yield an array in parts; the heat of the images in each takes little memory."""
+    if rows.ndim < 3:
+        yield rows
+        return
+    n_chunks = HEAT_BYTES // (8 * rows.shape[1] * rows.shape[2] * IMAGES_AT_ONCE)
+    n_images = max(1, n_chunks) * IMAGES_AT_ONCE
+    for start in range(0, len(rows), n_images):
+        yield rows[start : start + n_images]
 
 
 def _counted(batches: Iterator[tuple[Any, Any]]) -> Iterator[Batch]:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from augan_cli import _batches
+from augan_cli._heat import Heat
 from augan_cli.app import app
 from PIL import Image
 from typer.testing import CliRunner
@@ -143,6 +145,19 @@ def test_exported_files_have_the_same_regions(
     detector.export_onnx(tmp_path / "m.onnx")
     ours, theirs = scores(model, photographs), scores(tmp_path / "m.onnx", photographs)
     pd.testing.assert_frame_equal(theirs[REGIONS], ours[REGIONS])
+
+
+def test_arrays_are_scored_in_parts_whose_heat_fits_into_memory(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", parts(7, 2))
+    whole = done("score", model, tmp_path / "x.npy").stdout
+    monkeypatch.setattr(_batches, "HEAT_BYTES", 2 * 2 * 8 * 32 * 48)
+    monkeypatch.setattr(_batches, "IMAGES_AT_ONCE", 2)
+    sizes = []
+    columns = Heat.columns
+    monkeypatch.setattr(Heat, "columns", lambda *a: sizes.append(len(a[2])) or columns(*a))
+    assert done("score", model, tmp_path / "x.npy").stdout == whole and sizes == [4, 3]
 
 
 # Several files and patterns

@@ -42,12 +42,16 @@ class Held:
 
 @dataclass(frozen=True)
 class Training:
-    """Training rows and their groups, held-out rows, and what the model stores about the file."""
+    """Training rows and their groups, held-out rows, and what the model stores about the file.
+
+    `size` is the median height and width of the images of a folder, before they are resized.
+    """
 
     rows: Any
     groups: Any
     held: Held | None
     context: dict[str, Any]
+    size: tuple[int, int] | None = None
 
 
 def read_training(
@@ -117,7 +121,7 @@ def _folder(
     rows = source.rows(longest)
     warn_of_skipped(source)
     context["reading"] = source.reading()
-    return Training(rows, groups(), parts.kept_apart(_read_images(held)), context)
+    return Training(rows, groups(), parts.kept_apart(_read_images(held)), context, source.size)
 
 
 def _check_labels(asked: Asked) -> None:

@@ -49,6 +49,7 @@ from augan.models.detector_training import (
     start_run,
     without_a_fold,
 )
+from augan.models.reading_size import reduction
 from augan.models.warm_start import adapt_prior, read_source, take_networks
 from augan.parameters import check_params
 from augan.scoring.former_heads import warn_of_former_heads
@@ -97,6 +98,8 @@ class BaseDetector(CalibratedDetector, DryRunMixin, ExportMixin, BaseEstimator):
         data, rows = self._train(X, y, groups)
         logger.info("fitting heads and calibration to %d rows", len(data))
         fit_scorer(self.model_, rows)
+        if reduced := reduction(self.model_):
+            logger.info(reduced)
         self.offset_ = -self._fitted_threshold(data)
         if isinstance(rows.raw, Tensor):
             self.training_rows_ = seen_rows(hashes_of_numbers(rows.raw.numpy()))

@@ -37,6 +37,7 @@ from .._reading import reading_options
 from .._training import Asked, Training, read_training
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
+TILE = 512  # pixels per side of the tiles that are suggested for large photographs
 OWN = {  # parameters that the command sets itself
     "callbacks": "only from Python",
     "checkpoint": "it is kept beside --out",
@@ -178,6 +179,8 @@ def _train(estimator: Any, training: Training, asked: Asked, run: Run, watching:
         context["usual"] = usual_values(estimator.codec_.columns, rows)
     _save(estimator, run, context)
     say(_summary(estimator, len(rows), run.out, seconds), quiet=run.quiet)
+    if reduced := _reduction(estimator, training.size):
+        say(reduced, quiet=run.quiet)
 
 
 def _save(estimator: Any, run: Run, context: dict[str, Any]) -> None:
@@ -200,3 +203,16 @@ def _summary(estimator: Any, n_rows: int, out: Path, seconds: float) -> str:
         f"trained {type(estimator).__name__} on {n_rows} rows in {seconds:.0f} s"
         f"{f' ({events} events, see augan info)' if events else ''}; wrote {out}"
     )
+
+
+def _reduction(estimator: Any, size: tuple[int, int] | None) -> str | None:
+    """Return to what size photographs were reduced, and the option that keeps details."""
+    from augan.models.reading_size import reduction
+
+    found = reduction(estimator.model_, size)
+    if found is None:
+        return None
+    if estimator.get_params(deep=False).get("tile_size", "no parameter") is None:
+        return f"{found}; --set tile_size={TILE} keeps their size"
+    most = max(size or estimator.codec_.size)
+    return f"{found}; --set detail_size={most} keeps their size, and takes longer"

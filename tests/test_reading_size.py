@@ -18,7 +18,7 @@ import augan
 from augan import FAnoGAN
 from augan.models.reading_size import reduction
 
-TINY = ("backbone=None", "restoration_steps=2", "max_steps=2", "n_folds=2", "width=8")
+TINY = ("backbone=None", "restoration_steps=2", "pretext_steps=2", "n_folds=2", "width=8")
 LINE = re.compile(
     r"photographs of ([\d,]+) x ([\d,]+) pixels were read at (\d+) x (\d+): "
     r"defects of less than about (\d+) pixels may not be seen; "

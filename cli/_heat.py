@@ -15,11 +15,22 @@ from ._outputs import check_apart
 
 @dataclass(frozen=True)
 class HeatOutputs:
-    """New folders for the heat of images, as options name them."""
+    """New folders for the heat of images, and the share of pixels of good images above the limit.
+
+    As options name them.
+    """
 
     heatmaps: Path | None = None
     raw: Path | None = None
     raw_format: Literal["npy", "tiff"] | None = None
+    pixel_fpr: float | None = None
+
+    def limit(self, estimator: Any) -> float | None:
+        """Return the heat above which pixels belong to a region; None if the model has none."""
+        if self.pixel_fpr is None:
+            found: float | None = getattr(estimator, "pixel_threshold_", None)
+            return found
+        return float(estimator.pixel_threshold_at(self.pixel_fpr))
 
     @property
     def folders(self) -> dict[str, Path]:
@@ -33,12 +44,17 @@ class HeatOutputs:
         Raises
         ------
         ParameterError
-            For a model of tables, a folder that exists or is among the input images or in the
-            other one, or a format without a folder.
+            For a model of tables, a share of pixels outside its bounds, a folder that exists or is
+            among the input images or in the other one, or a format without a folder.
         """
         from augan.exceptions import ParameterError
         from augan.io.images import check_image_folder
 
+        if self.pixel_fpr is not None:
+            if estimator.codec_.kind != "image":
+                raise ParameterError(f"--pixel-fpr {self.pixel_fpr}: {model} is one of a table")
+            if not 0 < self.pixel_fpr < 1:
+                raise ParameterError(f"--pixel-fpr {self.pixel_fpr}: must be above 0 and below 1")
         if self.raw_format is not None and self.raw is None:
             raise ParameterError(f"--raw-heat-format {self.raw_format}: needs --raw-heat")
         for option, folder in self.folders.items():
@@ -58,7 +74,9 @@ class HeatOutputs:
             return contextlib.nullcontext()
         from augan.io.heatmaps import open_heatmap_folder
 
-        codec, limit = estimator.codec_, estimator.pixel_threshold_
+        codec, limit = estimator.codec_, self.limit(estimator)
+        if limit is None:
+            limit = estimator.pixel_threshold_  # raises: the model has none
         return open_heatmap_folder(self.heatmaps, limit=limit, low=codec.low, high=codec.high)
 
     def open_raw(self) -> Any:
@@ -104,7 +122,7 @@ def open_heat(estimator: Any, files: ImageFiles, outputs: HeatOutputs) -> Iterat
     if estimator.codec_.kind != "image":
         yield Heat(None, files)
         return
-    limit = getattr(estimator, "pixel_threshold_", None)  # some exported files have none
+    limit = outputs.limit(estimator)  # some exported files have none
     with outputs.open_raw() as write_raw, outputs.open_heatmaps(estimator) as write_heatmap:
         yield Heat(limit, files, write_heatmap, write_raw)
 

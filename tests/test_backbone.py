@@ -53,14 +53,19 @@ def test_features_are_those_of_torchvisions_layers(weights: Path) -> None:
     whole.eval()
     images = torch.randn(2, 3, 64, 96)
     x = whole.maxpool(whole.relu(whole.bn1(whole.conv1(images))))
-    fine = whole.layer2(whole.layer1(x))
-    coarse = whole.layer3(fine)
+    fourth = whole.layer1(x)
+    eighth = whole.layer2(fourth)
+    sixteenth = whole.layer3(eighth)
     backbone = Backbone("resnet18").load(weights).train()
-    found = backbone(images)
-    assert found.shape == (2, 128 + 256, 8, 12)
-    inside = torch.nn.functional.avg_pool2d(fine, 3, 1)
-    torch.testing.assert_close(found[:, :128, 1:-1, 1:-1], inside)
-    assert found[:, 128:].mean() == pytest.approx(float(coarse.detach().mean()), rel=0.1)
+    coarse, fine = found = backbone(images)
+    assert coarse.shape == (2, 128 + 256, 4, 6) and fine.shape == (2, 64 + 128, 8, 12)
+    pooled = torch.nn.functional.max_pool2d(fourth.abs(), 2)
+    torch.testing.assert_close(fine[:, :64], pooled)
+    average = torch.nn.functional.avg_pool2d
+    torch.testing.assert_close(fine[:, 64:, 1:-1, 1:-1], average(eighth, 3, 1))
+    wide = average(eighth, 5, 1)[:, :, :4, :8]  # of the places 2 to 5 and 2 to 9
+    torch.testing.assert_close(coarse[:, :128, 1:3, 1:5], average(wide, 2))
+    torch.testing.assert_close(coarse[:, 128:, 1:-1, 1:-1], average(sixteenth, 3, 1))
     grey = images[:, :1]
     torch.testing.assert_close(backbone(grey), backbone(grey.expand(-1, 3, -1, -1)))
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
@@ -71,8 +76,8 @@ def test_its_heads_join_the_others_and_find_a_defect(detector: FAnoGAN) -> None:
     good, bad = crops(8, 1), crops(8, 2)
     bad[:, 20:50, 30:44] = (255, 0, 0)
     parts = detector.score_parts(np.concatenate([good, bad]))
-    names = ["backbone_memory", "backbone_gaussian", "image_neighbors", "detail_restoration"]
-    assert list(parts) == names
+    names = ["backbone_memory", "backbone_gaussian", "backbone_details", "image_neighbors"]
+    assert list(parts) == [*names, "detail_restoration"]
     memory = parts["backbone_memory"].to_numpy()
     assert roc_auc_score(np.repeat([0, 1], 8), memory) > 0.9  # it remembers half of the images
     parts = detector.score_parts(bad)
@@ -98,7 +103,7 @@ def test_small_images_are_compared_too_if_asked(weights: Path) -> None:
     detector = FAnoGAN(**given).fit(images)
     names = ["transforms", "pretext_neighbors", "data_neighbors"]
     found = list(detector.score_parts(images[:3]))
-    assert found == [*names, "backbone_memory", "backbone_gaussian"]
+    assert found == [*names, "backbone_memory", "backbone_gaussian", "backbone_details"]
     assert detector.networks_.restoration is None
 
 

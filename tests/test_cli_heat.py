@@ -147,6 +147,22 @@ def test_exported_files_have_the_same_regions(
     pd.testing.assert_frame_equal(theirs[REGIONS], ours[REGIONS])
 
 
+def test_the_share_of_pixels_in_regions_can_be_given(
+    model: Path, detector: Any, photographs: Path, tmp_path: Path
+) -> None:
+    exported = tmp_path / "m.onnx"
+    detector.export_onnx(exported)
+    heat = detector.explain(augan.read_images(photographs / "bad"))
+    for share in (0.05, 1e-4):
+        limit = detector.pixel_threshold_at(share)
+        expected = [len(find_regions(one, limit)) for one in heat]
+        for file in (model, exported):
+            found = scores(file, photographs / "bad", "--pixel-fpr", share)
+            assert found["n_regions"].tolist() == expected
+    line = refused(model, photographs, "--pixel-fpr", 1.5)
+    assert line.endswith("--pixel-fpr 1.5: must be above 0 and below 1")
+
+
 def test_arrays_are_scored_in_parts_whose_heat_fits_into_memory(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,15 +37,16 @@ def test_the_backbone_is_the_first_blocks(name: str) -> None:
     last = EfficientNetLite.last_blocks(name)
     with torch.no_grad():
         finest, fine, coarse = whole.after(images, (last[4], last[8], last[16]))
-        found = backbone(images)
+        wide, narrow = backbone(images)
     assert (finest.shape[2:], fine.shape[2:], coarse.shape[2:]) == ((17, 12), (9, 6), (5, 3))
-    start, end = finest.shape[1], finest.shape[1] + fine.shape[1]
-    assert found.shape == (2, end + coarse.shape[1], 9, 6)
-    inside = torch.nn.functional.avg_pool2d(fine, 3, 1)
-    torch.testing.assert_close(found[:, start:end, 1:-1, 1:-1], inside)
-    averaged = torch.nn.functional.avg_pool2d(finest, 3, 1)
-    pairs = torch.nn.functional.avg_pool2d(averaged[:, :, 1:, 1:], 2)
-    torch.testing.assert_close(found[:, :start, 1:8, 1:5], pairs[:, :, :7, :4])
+    first, second = finest.shape[1], fine.shape[1]
+    assert narrow.shape == (2, first + second, 9, 6)
+    assert wide.shape == (2, second + coarse.shape[1], 5, 3)
+    largest = torch.nn.functional.max_pool2d(finest.abs(), 2, ceil_mode=True)
+    torch.testing.assert_close(narrow[:, :first], largest)
+    average = torch.nn.functional.avg_pool2d
+    torch.testing.assert_close(narrow[:, first:, 1:-1, 1:-1], average(fine, 3, 1))
+    torch.testing.assert_close(wide[:, second:, 1:-1, 1:-1], average(coarse, 3, 1))
 
 
 def test_the_last_blocks_of_each_stride() -> None:

@@ -81,6 +81,7 @@ CHANGES_SCORES: dict[str, Any] = {
 CHANGES_SOMETHING_ELSE = {
     *(
         "target_fpr",
+        "pixel_fpr",
         "max_time",
         "n_iter_no_change",
         "image_size",
@@ -106,6 +107,7 @@ INVALID: dict[str, list[Any]] = {
     "memory_size": [0, 10**10, "all", 1.5],
     "contamination": [0, 0.6, "some", None, -0.1, True],
     "target_fpr": [0, 1, 2, "auto", None],
+    "pixel_fpr": [0, 1, 2, "auto", None],
     "latent_dim": [0, 10**9, True, np.nan, 2.5, "big", None],
     "width": [0, 10**9, 2.0, np.array([8, 8]), -3, "wide"],
     "architecture": ["mlp", None, 1],

@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_sample_image
 from sklearn.metrics import roc_auc_score
 
 import augan
 from augan import FAnoGAN
 from augan.codecs.image import ImageCodec
+from augan.exceptions import ParameterError
 from augan.models.config import detector_config
 from augan.models.detector_training import new_codec
 from augan.networks.pseudo_defects import damage, draw_regions
 from augan.networks.restoration import RestorationNetwork
-from augan.scoring.maps import Heatmap, ImageNeighbours, LocalNeighbours
+from augan.scoring.heatmap import Heatmap, PixelDeviation
+from augan.scoring.maps import ImageNeighbours, LocalNeighbours
+from augan.scoring.rates import pixel_threshold
 from augan.scoring.view import View
 from augan.training.restoration import symmetries_of
 
@@ -83,7 +87,7 @@ def test_the_heads_are_those_of_photographs(plain: FAnoGAN, pretrained: FAnoGAN)
     assert list(plain.score_parts(crops(3, 1))) == names
     assert plain.codec_.standardize and plain.codec_.resized == (32, 29)
     assert plain.networks_.pretext is None and plain.networks_.backbone is None
-    names = ["backbone_memory", "backbone_gaussian", "image_neighbors"]
+    names = ["backbone_memory", "backbone_gaussian", "backbone_details", "image_neighbors"]
     assert list(pretrained.score_parts(crops(3, 1))) == names
     assert pretrained.networks_.backbone.name == "efficientnet_lite0"
     assert pretrained.networks_.restoration is None and len(pretrained.history_) == 0
@@ -118,8 +122,8 @@ def test_the_backbone_is_there_where_a_head_reads_it(
     assert config.backbone == expected
 
 
-def test_photographs_are_read_with_as_many_pixels_as_the_backbone_was_trained_on() -> None:
-    for shape, size in (((600, 600), (224, 224)), ((100, 900), (75, 672)), ((90, 80), (90, 80))):
+def test_photographs_are_read_with_a_limited_number_of_pixels() -> None:
+    for shape, size in (((600, 600), (320, 320)), ((100, 1600), (80, 1280)), ((90, 80), (90, 80))):
         codec = new_codec(FAnoGAN().get_params(), np.zeros((2, *shape), dtype=np.uint8))
         assert codec.detailed == size
         read = codec.module.detailed_pixels(codec.prepare(np.zeros((1, *shape), dtype=np.uint8)))
@@ -226,12 +230,74 @@ def test_a_memory_keeps_what_it_may() -> None:
 def test_a_heatmap_is_on_the_scale_of_normal_pixels() -> None:
     random = torch.Generator().manual_seed(0)
     maps = [torch.randn(50, size, size, generator=random).exp() * 7 for size in (8, 16)]
-    heatmap = Heatmap()
-    heatmap.fit(maps, np.random.default_rng(0))
-    heat = heatmap(maps)
+    heatmap = Heatmap([1.0, 1.0])
+    nothing: Any = None  # it has no pixels to learn from
+    heatmap.fit(maps, nothing, nothing, np.random.default_rng(0))
+    heat = heatmap(maps, nothing)
     assert heat.shape == (50, 16, 16)
     assert abs(float(heat.median())) < 0.1
-    assert float((heat > heatmap.limit).float().mean()) == pytest.approx(0.01, abs=2e-3)
+    for rate in (0.2, 0.01):
+        above = float((heat > pixel_threshold(heatmap.thresholds, rate)).float().mean())
+        assert above == pytest.approx(rate, abs=2e-3)
+    alone = Heatmap([1.0, 0.0])
+    alone.fit(maps, nothing, nothing, np.random.default_rng(0))
+    upsampled = torch.nn.functional.interpolate(maps[0][:, None], size=(16, 16), mode="bilinear")
+    order = alone(maps, nothing).flatten().argsort()
+    values = upsampled.flatten()[order]  # the second map has no weight
+    assert (values.diff() > -1e-5).all()
+
+
+def test_deviations_of_pixels_are_those_from_the_same_place() -> None:
+    random = torch.Generator().manual_seed(0)
+    part = torch.randn(1, 1, 32, 48, generator=torch.Generator().manual_seed(1)) / 4
+    images = part + 0.02 * torch.randn(60, 1, 32, 48, generator=random)
+    usual = PixelDeviation()
+    usual.fit(iter(images[:50].split(20)))
+    assert usual.mean.shape == (4, 32, 48)
+    good = usual(images[50:])
+    assert 0.4 < float(good.square().mean()) < 1.2  # of z-scores, with larger variances
+    bad = images[50:].clone()
+    bad[:, :, 10, 5:40] += 0.2
+    found = usual(bad)
+    assert found[:, 10, 5:40].min() > 1.5 * found[:, 20:].max()
+    shifted = PixelDeviation()
+    shifted.aligned = False
+    shifted.fit(iter([images]))
+    assert shifted.mean.shape == (4, 1, 1)
+
+
+def parts(n: int, seed: int) -> np.ndarray:
+    """Return images of a part that lies alike, with noise, in slightly different light."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:96, :96]
+    part = np.where(np.hypot(y - 48, x - 48) < 40, 140.0, 60.0)
+    part[36:60, 36:60] = 90
+    light = random.normal(1, 0.03, (n, 1, 1))
+    return (part * light + random.normal(0, 3, (n, 96, 96))).clip(0, 255).astype(np.uint8)
+
+
+def test_masks_are_about_as_large_as_the_scratch() -> None:
+    """A thin scratch makes all patches hot that touch it, but not their pixels."""
+    detector = FAnoGAN(random_state=0).fit(parts(60, 0))
+    images = parts(12, 1)
+    mask = np.zeros(images.shape, dtype=bool)
+    mask[:, 20:76, 66:68] = True  # 1.2 % of the area
+    found = detector.explain(np.where(mask, images * 1.2, images).astype(np.uint8))
+    hot = found > detector.pixel_threshold_
+    overlap = (hot & mask).sum((1, 2)) / (hot | mask).sum((1, 2))
+    assert overlap.mean() > 0.4
+    assert (hot.sum((1, 2)) < 3 * mask.sum((1, 2))).all()
+
+
+def test_pixel_fpr_sets_the_threshold_of_pixels(pretrained: FAnoGAN) -> None:
+    own = pretrained.pixel_threshold_
+    assert own == pretrained.pixel_threshold_at(0.001) < pretrained.pixel_threshold_at(1e-4)
+    detector = clone(pretrained).set_params(pixel_fpr=0.01)
+    vars(detector).update({**vars(pretrained), "pixel_fpr": 0.01})
+    assert detector.pixel_threshold_ == pretrained.pixel_threshold_at(0.01) < own
+    for wrong in (0, 1, -0.1, "much", None, True):
+        with pytest.raises(ParameterError, match="pixel_fpr="):
+            pretrained.pixel_threshold_at(wrong)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

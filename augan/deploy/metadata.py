@@ -98,6 +98,7 @@ def _scoring(scoring: ScoringParts) -> dict[str, Any]:
     }
     if scoring.pixel_threshold is not None:
         found["pixel_threshold"] = scoring.pixel_threshold
+        found["pixel_thresholds"] = scoring.pixel_thresholds
     if scorer.backbone is not None:
         found["backbone"] = scorer.backbone.name
     return found

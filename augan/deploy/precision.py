@@ -97,7 +97,8 @@ def to_int8(
 
 def bank_tensors(model: onnx.ModelProto) -> list[str]:
     """Return the names of the tensors that are memories of neighbours."""
-    return [t.name for t in model.graph.initializer if t.name.endswith(".bank")]
+    floats = (t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT)
+    return [t.name for t in floats if t.name.endswith(".bank")]
 
 
 def compress_banks(model: onnx.ModelProto, names: list[str], how: str) -> None:

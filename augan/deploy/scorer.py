@@ -15,9 +15,10 @@ from augan.codecs.drift import warn_of_drift
 from augan.deploy.inputs import EXPLAIN, SURPRISE, TARGET_FPR
 from augan.deploy.raw import ImageForm, TableForm, form_of
 from augan.deploy.session import Session
+from augan.exceptions import DataError
 from augan.frames import like
 from augan.inputs.reading import Data, read_like_training
-from augan.scoring.rates import check_rate, warn_of_few
+from augan.scoring.rates import check_rate, pixel_threshold, warn_of_few
 
 
 class OnnxScorer:
@@ -130,7 +131,9 @@ class OnnxScorer:
 
     @property
     def pixel_threshold_(self) -> float:
-        """The value of `explain` that 1 % of the pixels of normal images exceed.
+        """The value of `explain` that a share of the pixels of normal images exceed.
+
+        The share is the model's `pixel_fpr`.
 
         Raises
         ------
@@ -141,6 +144,31 @@ class OnnxScorer:
         if found is None:
             raise AttributeError("pixel_threshold_: a model of tables has none")
         return float(found)
+
+    def pixel_threshold_at(self, pixel_fpr: float) -> float:
+        """Return the heat that a share `pixel_fpr` of the pixels of normal images exceed.
+
+        Parameters
+        ----------
+        pixel_fpr : float
+            The share, above 0 and below 1.
+
+        Returns
+        -------
+        threshold : float
+            Pixels of `explain` above it are a defect.
+
+        Raises
+        ------
+        DataError
+            If the model is one of tables, or was exported without these thresholds.
+        ParameterError
+            If `pixel_fpr` is not above 0 and below 1.
+        """
+        known = self._opened().metadata.get("pixel_thresholds")
+        if known is None:
+            raise DataError("pixel_threshold_at: the file has no thresholds of pixels")
+        return pixel_threshold(known, pixel_fpr)
 
     @property
     def metadata_(self) -> dict[str, Any]:

@@ -8,12 +8,18 @@ from sklearn.utils.validation import check_is_fitted
 from augan.assessment import Floats
 from augan.codecs.codec import Codec
 from augan.estimators.detector_parameters import DetectorParameters
-from augan.exceptions import ParameterError, shown
+from augan.exceptions import DataError, ParameterError, shown
 from augan.models.detector import DetectorModel
 from augan.networks import Networks
 from augan.outlier_mixin import AnomalyDetectorMixin
-from augan.scoring.maps import Heatmap
-from augan.scoring.rates import check_one_limit, check_rate, check_scores, warn_of_few
+from augan.scoring.heatmap import Heatmap
+from augan.scoring.rates import (
+    check_one_limit,
+    check_rate,
+    check_scores,
+    pixel_threshold,
+    warn_of_few,
+)
 from augan.scoring.scorer import AnomalyScorer
 
 
@@ -116,7 +122,7 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
 
     @property
     def pixel_threshold_(self) -> float:
-        """The value of `explain` that 1 % of the pixels of normal images exceed.
+        """The value of `explain` that a share `pixel_fpr` of the pixels of normal images exceed.
 
         Raises
         ------
@@ -124,10 +130,35 @@ class CalibratedDetector(AnomalyDetectorMixin, DetectorParameters):
             For a model of tables.
         """
         check_is_fitted(self, "model_")
+        if not self.model_.is_image:
+            raise AttributeError("pixel_threshold_: not available for tables")
+        return self.pixel_threshold_at(self.pixel_fpr)
+
+    def pixel_threshold_at(self, pixel_fpr: float) -> float:
+        """Return the heat that a share `pixel_fpr` of the pixels of normal images exceed.
+
+        Parameters
+        ----------
+        pixel_fpr : float
+            The share, above 0 and below 1.
+
+        Returns
+        -------
+        threshold : float
+            Pixels of `explain` above it are a defect.
+
+        Raises
+        ------
+        DataError
+            For a model of tables.
+        ParameterError
+            If `pixel_fpr` is not above 0 and below 1.
+        """
+        check_is_fitted(self, "model_")
         explainer = self.model_.scorer.explainer
         if not isinstance(explainer, Heatmap):
-            raise AttributeError("pixel_threshold_: not available for tables")
-        return float(explainer.limit)
+            raise DataError("pixel_threshold_at: the model is one of tables")
+        return pixel_threshold(explainer.thresholds.cpu(), pixel_fpr)
 
     @property
     def codec_(self) -> Codec:

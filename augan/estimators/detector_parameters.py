@@ -124,6 +124,12 @@ class DetectorParameters(CommonParameters):
         1/(n + 1) can be guaranteed. A value that is set after `fit` changes the threshold;
         `predict` takes one for a single call.""",
     )
+    pixel_fpr: float = parameter(
+        0.001,
+        checks.share(above=True),
+        "float",
+        "Share of the pixels of normal images above `pixel_threshold_`; may be set after `fit`.",
+    )
     normal_label: Any = parameter(
         None,
         checks.ANYTHING,
@@ -191,7 +197,7 @@ class DetectorParameters(CommonParameters):
         '"auto", int or None',
         """Longest side, in pixels, of the images that a backbone and "detail_restoration" see.
         None keeps their size. "auto" is 128; with a backbone it is the size at which images
-        larger than 64 pixels have at most 224 x 224 pixels.""",
+        larger than 64 pixels have at most 320 x 320 pixels.""",
     )
     standardize_images: str | bool = parameter(
         "auto",
@@ -216,11 +222,12 @@ class DetectorParameters(CommonParameters):
         "efficientnet_lite0" and the larger "efficientnet_lite2" (Tan and Le 2019; Liu 2020), whose
         weights are installed as packages, or a torchvision ResNet ("resnet18",
         "wide_resnet50_2" ...), whose weights are downloaded. Its features are read by the heads
-        "backbone_memory" (distances to patches of training images; PatchCore, Roth 2022) and
-        "backbone_gaussian" (Mahalanobis distances; PaDiM, Defard 2021): of parts that lie alike at
-        each place, otherwise anywhere. "backbone_residual" is the change of the features when the
-        restoration network restores a patch. "auto" is "efficientnet_lite0" for images larger than
-        64 pixels, else None. The model file contains the layers that are used.""",
+        "backbone_memory" (distances to patches of training images; PatchCore, Roth 2022),
+        "backbone_gaussian" (Mahalanobis distances; PaDiM, Defard 2021) and "backbone_details"
+        (these in finer features): of parts that lie alike at each place, otherwise anywhere.
+        "backbone_residual" is the change of the features when the restoration network restores a
+        patch. "auto" is "efficientnet_lite0" for images larger than 64 pixels, else None. The model
+        file contains the layers that are used.""",
     )
     backbone_weights: Any = parameter(
         None,

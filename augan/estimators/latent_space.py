@@ -15,6 +15,7 @@ from augan.estimators.detector_sampling import SamplingDetector
 from augan.exceptions import DataError, shown
 from augan.inversion import spherical_path
 from augan.models.exportable import ExportableModel, ScoringParts
+from augan.scoring.heatmap import Heatmap
 
 Floats = NDArray[np.float64]
 
@@ -187,10 +188,13 @@ class GeneratingDetector(SamplingDetector):
 
     def _scoring_parts(self) -> ScoringParts:
         """Return what scores rows, for an export."""
+        explainer = self.scorer_.explainer
+        heat = explainer.thresholds.tolist() if isinstance(explainer, Heatmap) else None
         return ScoringParts(
             scorer=self.scorer_,
             chunk=self.model_.config.chunk,
             threshold=self.threshold_,
+            pixel_thresholds=heat,
             pixel_threshold=self.pixel_threshold_ if self.model_.is_image else None,
             assess=self.assess,
             latents=self.model_.latents,

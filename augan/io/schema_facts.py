@@ -109,6 +109,7 @@ class Facts(Part):
     threshold: Finite | None = None
     n_calibration: AtLeastOne | None = None
     pixel_threshold: Finite | None = None
+    pixel_thresholds: Annotated[list[Finite], Field(min_length=61, max_length=61)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

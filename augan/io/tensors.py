@@ -20,7 +20,7 @@ from augan.networks.fitted import FittedModule
 
 MAX_HEADER = 2**24  # bytes
 MAX_TENSORS = 500_000
-SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1, "BOOL": 1}
 MAX_KNOTS = 4096  # of a column
 MAX_NORMAL = 40.0  # no larger normal quantile exists in float64
 MAX_PADDED = 2**25  # knots of all columns, each as long as the longest
@@ -32,7 +32,7 @@ Length = Annotated[int, Field(ge=0, lt=2**48)]
 class Entry(Part):
     """Entry of a tensor in the header."""
 
-    dtype: Literal["F64", "F32", "F16", "BF16", "I64", "I32", "U8", "BOOL"]
+    dtype: Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I8", "U8", "BOOL"]
     shape: Annotated[list[Length], Field(max_length=8)]
     data_offsets: Annotated[list[Length], Field(min_length=2, max_length=2)]
 

@@ -23,11 +23,12 @@ from augan.scoring.heads import (
     build_head,
     share_components,
 )
+from augan.scoring.maps import ImageNeighbours
 from augan.scoring.neighbours import DataNeighbours, QuantileNeighbours
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.scorer import AnomalyScorer
 
-COARSE_WEIGHT = 0.7  # of `image_neighbors` beside a backbone: of new parts it says little
+COARSE_WEIGHT = 0.5  # of `image_neighbors` beside a backbone: of new parts it says little
 QUANTILE_SHARE = 0.25  # of `memory_size`, for `quantile_neighbors`, which more rows hardly help
 
 
@@ -127,8 +128,10 @@ def _heads(config: DetectorConfig, memory: dict[str, Any]) -> dict[str, Head]:
     heads = {name: build_head(name, **memory) for name in config.heads}
     if isinstance(quantiles := heads.get("quantile_neighbors"), QuantileNeighbours):
         quantiles.memory_size = max(1, round(QUANTILE_SHARE * config.memory_size))
-    if config.backbone is not None and "image_neighbors" in heads:
-        heads["image_neighbors"].weight = COARSE_WEIGHT
+    if config.backbone is not None and isinstance(
+        coarse := heads.get("image_neighbors"), ImageNeighbours
+    ):
+        coarse.weight = coarse.heat_weight = COARSE_WEIGHT
     contaminated = not isinstance(config.contamination, str) and not memory["of_images"]
     if contaminated and "data_neighbors" in heads:
         heads["data_neighbors"].weight = 1.0  # the networks, which weigh as much, learn anomalies

@@ -38,7 +38,7 @@ MAX_COLUMNS_PER_ROW = 0.2  # with more, rows are few
 CALIBRATION_ROWS, SEARCHED_ROWS = 10_000, 1_000  # with an encoder, with a search for each row
 NOT_IDENTITY = {  # parameters that may change when a run is resumed
     *{"backbone", "backbone_weights", "callbacks", "checkpoint", "checkpoint_interval", "device"},
-    *{"normal_label", "random_state", "resume", "target_fpr", "verbose"},
+    *{"normal_label", "pixel_fpr", "random_state", "resume", "target_fpr", "verbose"},
     "warm_start_from",  # the checkpoint contains its networks after further training
 }
 

@@ -28,6 +28,8 @@ class ScoringParts:
         Batch size of scoring.
     threshold : float
         Score above which a row is an anomaly.
+    pixel_thresholds : list of float or None
+        The same for the shares `PIXEL_RATES`.
     pixel_threshold : float or None
         Value of a heatmap above which a pixel is anomalous; None for tables.
     assess : callable
@@ -39,6 +41,7 @@ class ScoringParts:
     scorer: AnomalyScorer
     chunk: int
     threshold: float
+    pixel_thresholds: list[float] | None
     pixel_threshold: float | None
     assess: Callable[..., Assessment]
     latents: Callable[[Tensor], Tensor]

@@ -35,10 +35,10 @@ PHOTOGRAPH = {
 }
 PHOTOGRAPH_BACKBONE = "efficientnet_lite0"
 WITH_BACKBONE = {  # photographs
-    "heads": ("backbone_memory", "backbone_gaussian", "image_neighbors"),
+    "heads": ("backbone_memory", "backbone_gaussian", "backbone_details", "image_neighbors"),
     "fusion": "mean",
 }
-DETAIL_PIXELS = 224**2  # of the details that a backbone reads, by default: as it was trained
+DETAIL_PIXELS = 320**2  # of the details that a backbone reads, by default
 
 
 def codec_values(params: Mapping[str, Any], height: int, width: int) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def image_values(params: Mapping[str, Any], auto: Mapping[str, Any]) -> dict[str
             if not is_auto(params["restoration_steps"]):
                 values["heads"] = (*values["heads"], "detail_restoration")
         else:
-            values["heads"] = (*values["heads"], "backbone_memory", "backbone_gaussian")
+            values["heads"] = (*values["heads"], *WITH_BACKBONE["heads"][:3])
     return values
 
 

@@ -24,15 +24,18 @@ RESNETS = (
 )
 BACKBONES = (*LITE, *RESNETS)
 LAYERS = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
-READ = ("layer2", "layer3")  # mid-level features, as in PatchCore (Roth 2022)
+READ = ("layer1", "layer2", "layer3")  # low and mid-level features, as in PaDiM (Defard 2021)
 READ_STRIDES = (4, 8, 16)  # the same of an EfficientNet-Lite: the last blocks with these strides
-NEIGHBOURHOOD = 3  # side of the window that features are averaged over
+NEIGHBOURHOOD, WIDE_NEIGHBOURHOOD = 3, 5  # sides of the windows that features are averaged over
 N_COMPONENTS = 40  # principal components of the features
 SMALLEST = 1e-6  # deviation of a feature, relative to the largest, below which it is left out
 
 
 class Backbone(nn.Module):
     """The first layers of a pretrained network, frozen, and principal components of its features.
+
+    Features are read at two sizes: coarse ones, at a sixteenth of an image's size, tell what is
+    seen; fine ones, at an eighth, also thin lines and small spots.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ class Backbone(nn.Module):
         self.name = name
         self.layers: LiteLayers | ResNetLayers
         self.layers = LiteLayers(name) if name in LITE else ResNetLayers(name)
-        self.components = Components()
+        self.components, self.fine_components = Components(), Components()
         self.requires_grad_(False).eval()
 
     @property
@@ -88,33 +91,30 @@ class Backbone(nn.Module):
         """Stay in evaluation mode: batch normalisation uses its stored statistics."""
         return super().train(False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return features (n, F, h, w) of images (n, C, H, W), at an eighth of their size.
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return coarse and fine features of images (n, C, H, W).
 
-        Grey images are repeated as three channels; an alpha channel is dropped.
+        Coarse ones (n, F, h, w) are those of the layers with strides of 8 and 16, averaged over
+        windows; fine ones (n, F', 2 * h, 2 * w) are those with strides of 4 and 8, of the former
+        the largest absolute ones, since thin lines vanish in means. Grey images are repeated as
+        three channels; an alpha channel is dropped.
         """
         colour = images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
-        side = NEIGHBOURHOOD
-        maps = [
-            F.avg_pool2d(part, side, 1, side // 2, count_include_pad=False)
-            for part in self.layers(colour)
-        ]
-        size = maps[-2].shape[2:]
-        return torch.cat([_resized(part, size) for part in maps], dim=1)
+        fourth, eighth, sixteenth = self.layers(colour)
+        largest = F.max_pool2d(fourth.abs(), 2, ceil_mode=True)
+        fine = torch.cat([largest, _averaged(eighth, NEIGHBOURHOOD)], dim=1)
+        wide = F.avg_pool2d(_averaged(eighth, WIDE_NEIGHBOURHOOD), 2, ceil_mode=True)
+        return torch.cat([wide, _averaged(sixteenth, NEIGHBOURHOOD)], dim=1), fine
 
-    def patches(self, images: Tensor) -> Tensor:
-        """Return the principal components (n, K, h, w) of the features of images (n, C, H, W)."""
-        found: Tensor = self.components(self(images))
-        return found
+    def patches(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the principal components (n, K, h, w) of coarse and of fine features."""
+        coarse, fine = self(images)
+        return self.components(coarse), self.fine_components(fine)
 
 
-def _resized(maps: Tensor, size: torch.Size) -> Tensor:
-    """Return maps (n, F, h, w) at a size; those that are twice as large are averaged."""
-    if maps.shape[2:] == size:
-        return maps
-    if maps.shape[2] > size[0]:
-        return F.avg_pool2d(maps, 2, ceil_mode=True)
-    return F.interpolate(maps, size=size, mode="bilinear")
+def _averaged(maps: Tensor, side: int) -> Tensor:
+    """Return maps (n, F, h, w), averaged over square windows inside the map."""
+    return F.avg_pool2d(maps, side, 1, side // 2, count_include_pad=False)
 
 
 class LiteLayers(nn.Module):

@@ -12,6 +12,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,11 +43,17 @@ class SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Return the result, (n, out_channels, h, w)."""
         (kernel, _), (stride, _) = self.kernel_size, self.stride
-        margins: list[int] = []
-        for side in (x.shape[3], x.shape[2]):
-            missing = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-            margins += [missing // 2, missing - missing // 2]
-        return super().forward(F.pad(x, margins) if any(margins) else x)
+        if kernel == 1 and not torch.compiler.is_exporting():  # a product is faster
+            rows = F.linear(x.movedim(1, -1), self.weight.flatten(1), self.bias)
+            return rows.movedim(-1, 1)
+        down, right = (
+            max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[2:]
+        )
+        if down % 2 == 0 and right % 2 == 0:  # no copy is needed
+            padding = down // 2, right // 2
+            return F.conv2d(x, self.weight, self.bias, stride, padding, groups=self.groups)
+        padded = F.pad(x, [right // 2, right - right // 2, down // 2, down - down // 2])
+        return F.conv2d(padded, self.weight, self.bias, stride, groups=self.groups)
 
 
 class InvertedResidual(nn.Module):
@@ -62,8 +69,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the result, (n, outputs, h, w)."""
-        wide = F.relu6(self.expand(x)) if isinstance(self.expand, SameConv) else x
-        found: Tensor = self.project(F.relu6(self.depthwise(wide)))
+        wide = _relu6(self.expand(x)) if isinstance(self.expand, SameConv) else x
+        found: Tensor = self.project(_relu6(self.depthwise(wide)))
         return x + found if self.is_residual else found
 
 
@@ -110,12 +117,18 @@ class EfficientNetLite(nn.Module):
 
     def after(self, images: Tensor, blocks: tuple[int, ...]) -> list[Tensor]:
         """Return the outputs (n, F, h, w) of some blocks, in order, of images (n, 3, H, W)."""
-        x, found = F.relu6(self.stem(images)), []
+        if not torch.compiler.is_exporting():
+            images = images.contiguous(memory_format=torch.channels_last)
+        x, found = _relu6(self.stem(images)), []
         for i, block in enumerate(self.blocks[: max(blocks) + 1]):
             x = block(x)
             if i in blocks:
                 found.append(x)
         return found
+
+
+def _relu6(x: Tensor) -> Tensor:
+    return F.relu6(x, inplace=not torch.is_grad_enabled())
 
 
 def block_shapes(name: str) -> list[tuple[int, int, int, int, int]]:

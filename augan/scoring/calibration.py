@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -138,12 +139,18 @@ class Conformal(FittedModule):
         return known + beyond
 
 
-def fuse(parts: Tensor, weights: Tensor, fusion: Fusion) -> Tensor:
+def fuse(parts: Tensor, weights: Tensor, fusion: Fusion, together: Sequence[int] = ()) -> Tensor:
     """Return one score for each row (B,) of calibrated heads (B, H) with weights (H,).
 
-    The mean of -log p is Fisher's combination of tests, divided by their number (Fisher 1932).
+    The mean of -log p is Fisher's combination of tests, divided by their number (Fisher 1932). The
+    heads with the indices `together` count as one, with the highest of their values.
     """
     parts = parts * weights
+    if len(together) > 1:
+        others = [i for i in range(parts.shape[1]) if i not in together]
+        highest = parts[:, list(together)].amax(dim=1, keepdim=True)
+        parts = torch.cat([highest, parts[:, others]], dim=1)
+        weights = torch.cat([torch.ones_like(weights[:1]), weights[others]])
     if fusion == "mean":
         return parts.sum(dim=1) / weights.sum()
     k = min(2 if fusion == "top2" else 1, parts.shape[1])

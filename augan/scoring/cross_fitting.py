@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from augan.networks import Backbone, PretextNetwork
 from augan.scoring.head import Head
 from augan.scoring.heads import heads_in, score_heads
+from augan.scoring.heatmap import PixelDeviation
 from augan.scoring.maps import MapHead
 from augan.scoring.patches import PatchHead, are_aligned
 from augan.scoring.view import MAX_BATCH, Encoder, View
@@ -26,8 +27,8 @@ from augan.training.rows import LazyRows, TrainingRows
 MakeView = Callable[[Tensor | LazyRows, PretextNetwork | None, Encoder | None], View]
 
 COMPARED_IMAGES = 64  # images, at most, that tell whether all are aligned
-COMPONENT_IMAGES = 128  # images, at most, that a backbone's principal components are fitted to
-MOST_IMAGES = 3000  # whose patches are stored in `fit`, about 70 kB each
+COMPONENT_IMAGES = 64  # images, at most, that a backbone's principal components are fitted to
+MOST_IMAGES = 3000  # whose patches are stored in `fit`, about 150 kB each
 AT_ONCE = 16  # images that a backbone reads
 EXCLUDING_ROUNDS = 2  # of scoring the training rows and excluding the most suspicious
 
@@ -44,11 +45,14 @@ class CrossFitting:
         Pretext networks trained without each fold; empty if no head uses one.
     random : Generator
         Random numbers for fitting the heads.
+    kept : dict, optional
+        Where fitted copies of `scores` are kept, by fold, for `maps`.
     """
 
     view: MakeView
     members: Sequence[PretextNetwork]
     random: np.random.Generator
+    kept: dict[int, dict[Head, Head]] | None = None
 
     def scores(self, heads: nn.ModuleDict, rows: TrainingRows, chosen: Tensor) -> Tensor:
         """Return the scores (n, H) of the heads for the chosen rows (n,)."""
@@ -79,6 +83,8 @@ class CrossFitting:
             learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)], pretext, encoder)
             for head in fitted:
                 head.fit(learned, self.random)
+            if self.kept is not None:
+                self.kept[fold] = dict(zip(heads, fitted, strict=True))
             for batch in chosen[rows.folds[chosen] == fold].split(MAX_BATCH):
                 parts.append(function(self.view(rows.raw[batch], pretext, encoder), fitted))
         return parts
@@ -87,43 +93,59 @@ class CrossFitting:
         """Return the maps (n, h, w) of each head for the chosen rows (n,), fold by fold."""
         parts: list[list[Tensor]] = []
         for fold in folds_of(rows.folds[chosen]):
-            fitted = copy.deepcopy(list(heads))
-            learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)], None, None)
             unseen = self.view(rows.raw[chosen[rows.folds[chosen] == fold]], None, None)
-            for head in fitted:
-                head.fit(learned, self.random)
-            parts.append([head.map(unseen) for head in fitted])
+            parts.append([head.map(unseen) for head in self._of_fold(heads, rows, fold)])
         return [torch.cat(maps) for maps in zip(*parts, strict=True)]
+
+    def _of_fold(self, heads: Sequence[MapHead], rows: TrainingRows, fold: int) -> list[MapHead]:
+        """Return copies of heads that were fitted without a fold."""
+        kept = (self.kept or {}).get(fold, {})
+        if all(head in kept for head in heads):
+            return [head for key in heads if isinstance(head := kept[key], MapHead)]
+        fitted = copy.deepcopy(list(heads))
+        learned = self.view(rows.raw[rows.trusted & (rows.folds != fold)], None, None)
+        for head in fitted:
+            head.fit(learned, self.random)
+        return fitted
 
 
 def with_patches(
     rows: TrainingRows,
     view: MakeView,
     backbone: Backbone,
-    heads: nn.ModuleDict,
+    parts: Sequence[nn.Module],
     random: np.random.Generator,
 ) -> TrainingRows:
     """Fit a backbone's principal components; return at most `MOST_IMAGES` with their patches.
 
-    Patches are read once, as each fold needs them, and stored in half precision. The `heads` learn
-    whether the images are aligned.
+    Patches are read once, as each fold needs them, and stored in half precision. The `parts` that
+    ask for it learn whether the images are aligned.
     """
     if len(rows.raw) > MOST_IMAGES:
         rows = rows[torch.from_numpy(np.sort(random.permutation(len(rows.raw))[:MOST_IMAGES]))]
     raw, some = rows.raw, rows.trusted.nonzero()[:, 0]
     assert isinstance(raw, LazyRows)
     some = some[torch.from_numpy(random.permutation(len(some))[:COMPONENT_IMAGES])]
-    backbone.components.fit(view(raw[part], None, None).deep for part in some.split(AT_ONCE))
-    parts = raw.index.split(AT_ONCE)
-    read = [view(LazyRows(raw.rows, part), None, None).patches.half().cpu() for part in parts]
-    patches, compared = torch.cat(read), some[:COMPARED_IMAGES]
+    features = [view(raw[part], None, None).features for part in some.split(AT_ONCE)]
+    backbone.components.fit(coarse for coarse, _ in features)
+    backbone.fine_components.fit(fine for _, fine in features)
+    read = [_read(view(raw[part], None, None)) for part in torch.arange(len(raw)).split(AT_ONCE)]
+    known = {name: torch.cat([part[name] for part in read]) for name in read[0]}
+    compared = some[:COMPARED_IMAGES]
     shifted = _shifted(raw[compared].first(len(compared)), random)
     moved = torch.cat([view(part, None, None).patches.cpu() for part in shifted.split(AT_ONCE)])
-    aligned = are_aligned(patches[compared].float(), moved, random)
-    for head in heads_in(heads):
-        if isinstance(head, PatchHead):
-            head.aligned = aligned
-    return replace(rows, raw=LazyRows(raw.rows, raw.index, patches))
+    aligned = are_aligned(known["patches"][compared].float(), moved, random)
+    for part in parts:
+        if isinstance(part, PatchHead | PixelDeviation):
+            part.aligned = aligned
+    return replace(rows, raw=LazyRows(raw.rows, raw.index, known))
+
+
+def _read(view: View) -> dict[str, Tensor]:
+    """Return what heads read of photographs, the patches in half precision."""
+    patches = {"patches": view.patches, "fine_patches": view.fine_patches}
+    halves = {name: values.half().cpu() for name, values in patches.items()}
+    return halves | {"x": view.x.cpu(), "standard": view.standard.cpu()}
 
 
 def _shifted(images: Tensor, random: np.random.Generator) -> Tensor:

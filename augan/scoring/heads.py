@@ -28,7 +28,12 @@ from augan.scoring.neighbours import (
     QuantileNeighbours,
     RepairNeighbours,
 )
-from augan.scoring.patches import BackboneGaussian, BackboneMemory, BackboneResidual
+from augan.scoring.patches import (
+    BackboneDetails,
+    BackboneGaussian,
+    BackboneMemory,
+    BackboneResidual,
+)
 from augan.scoring.view import View
 
 INVERSION_WEIGHT = 1 / 3  # of heads that depend on the inversion
@@ -130,13 +135,17 @@ HEADS: dict[str, type[Head]] = {
     "detail_restoration": DetailRestoration,
     "backbone_memory": BackboneMemory,
     "backbone_gaussian": BackboneGaussian,
+    "backbone_details": BackboneDetails,
     "backbone_residual": BackboneResidual,
 }
 TABLE_HEADS = (  # for tables only
     *("repair", "repair_neighbors", "surprise"),
     *("quantile_mahalanobis", "quantile_neighbors"),
 )
-BACKBONE_HEADS = ("backbone_memory", "backbone_gaussian", "backbone_residual")
+BACKBONE_HEADS = (
+    *("backbone_memory", "backbone_gaussian", "backbone_details"),
+    "backbone_residual",
+)
 IMAGE_HEADS = (  # for images only
     *("transforms", "local_neighbors", "image_neighbors", "detail_restoration"),
     *BACKBONE_HEADS,

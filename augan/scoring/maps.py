@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from augan.networks.fitted import FittedModule
-from augan.scoring.calibration import RobustScale
 from augan.scoring.head import Head
 from augan.scoring.nearest import nearest
 from augan.scoring.neighbours import DataNeighbours
@@ -22,14 +20,16 @@ CONTRASTS = (0.5, 2.0)  # range of the fitted contrast
 QUARTER_WEIGHT = 1.5  # times the median difference: where a pixel's weight in the fit is 1/4
 SMALLEST = 1e-3  # smallest divisor in the fit
 RESTORATION_SMOOTHING = 7  # side of the window that the restoration map is averaged over
-FITTED_PIXELS = 200_000  # pixels, at most, that the heatmap's scale is fitted to
-PIXEL_FPR = 0.01  # share of the pixels of normal images above the pixel threshold
 
 
 class MapHead(Head):
-    """A head whose score is the mean of the highest values, a `share` of them, of a map."""
+    """A head whose score is the mean of the highest values, a `share` of them, of a map.
+
+    `heat_weight` is the weight of its map in a heatmap.
+    """
 
     share: float
+    heat_weight: float = 1.0
 
     def map(self, view: View) -> Tensor:
         """Return maps (B, h, w), higher = more abnormal."""
@@ -139,33 +139,6 @@ class NeighbourMap(MapHead):
         return blurred(view.as_image(self.neighbours.difference(view)).mean(dim=1), SMOOTHING)
 
 
-class Heatmap(FittedModule):
-    """Mean of several maps in robust z-scores.
-
-    `limit` is the value that `PIXEL_FPR` of the pixels of normal images exceed.
-    """
-
-    limit: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = RobustScale()
-        self.add_buffers("limit")
-
-    def fit(self, maps: list[Tensor], random: np.random.Generator) -> None:
-        """Fit the scale of each map, and the limit, to maps (n, h, w) of normal images."""
-        pixels = torch.stack(_one_size(maps)).flatten(1).T
-        n = min(len(pixels), FITTED_PIXELS)
-        chosen = torch.from_numpy(random.choice(len(pixels), n, replace=False))
-        self.scale.fit(pixels[chosen.to(pixels.device)])
-        self.limit = pixels.new_tensor(np.quantile(self(maps).cpu().numpy(), 1 - PIXEL_FPR))
-
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        """Return the mean of the maps' z-scores (B, h, w), at the size of the largest."""
-        z: Tensor = self.scale(torch.stack(_one_size(maps), dim=-1))
-        return z.mean(dim=-1)
-
-
 def _coarse(images: Tensor) -> Tensor:
     factor = MAP_SIDE / max(images.shape[2:])
     if factor >= 1:
@@ -210,13 +183,3 @@ def blurred(maps: Tensor, side: int) -> Tensor:
     """Return maps (n, h, w), averaged over square windows inside the map."""
     padding = side // 2
     return F.avg_pool2d(maps, side, stride=1, padding=padding, count_include_pad=False)
-
-
-def _one_size(maps: list[Tensor]) -> list[Tensor]:
-    size = max((part.shape[1:] for part in maps), key=lambda shape: shape[0] * shape[1])
-    return [
-        part
-        if part.shape[1:] == size
-        else F.interpolate(part[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
-        for part in maps
-    ]

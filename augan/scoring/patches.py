@@ -13,7 +13,8 @@ from augan.scoring.maps import SMOOTHING, MapHead, blurred
 from augan.scoring.nearest import nearest
 from augan.scoring.view import View
 
-MEMORY_IMAGES = 128  # training images, at most, whose patches are remembered place by place
+MEMORY_IMAGES = 512  # training images, at most, whose patches are remembered place by place
+USUAL_IMAGES = 128  # of these, at most, whose distances tell what is usual
 COMPARED_SIDE = 6  # largest side of the maps by which different images are found
 ALIKE = 0.87  # largest ratio of distances at the same place, relative to shifted images
 USUAL_SHARE = 0.05  # of the images, those nearest, whose mean distance is usual at a place
@@ -21,6 +22,7 @@ REACH = 1  # places to each side at which a patch may lie
 USUAL_SMOOTHING = 5  # side of the window that the usual distances of places are averaged over
 FLOOR = 0.01  # added to a squared distance, in units of the usual one
 RIDGE = 0.1  # share of the mean variance that is added to variances
+INTEGERS = 127  # the largest of 8 bits
 SMALLEST = 1e-6  # added to variances, in units of those of standardised features
 
 
@@ -31,8 +33,12 @@ class PatchHead(MapHead):
     in other images with patches anywhere.
     """
 
-    share = 0.003
+    share = 0.01
     aligned = True  # set before `fit`
+
+    def patches(self, view: View) -> Tensor:
+        """Return the patches (B, K, h, w) that the head compares."""
+        return view.patches
 
 
 class BackboneMemory(PatchHead):
@@ -50,40 +56,46 @@ class BackboneMemory(PatchHead):
     """
 
     centre: Tensor
-    bank: Tensor
+    bank: Tensor  # as integers, in multiples of `unit`
+    unit: Tensor
     usual: Tensor
-    has_memory, weight = True, 0.5  # it adds less than the Gaussian where there are many images
+    has_memory = True
 
     def __init__(self, n_neighbors: int, memory_size: int) -> None:
         super().__init__()
         self.memory_size = memory_size
-        self.add_buffers("centre", "usual")
-        self.add_buffers("bank", dtype=torch.float16)
+        self.add_buffers("centre", "unit", "usual")
+        self.add_buffers("bank", dtype=torch.int8)
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
         """Store patches of at most `MEMORY_IMAGES`, and at most `n_rows`, training images."""
-        patches = view.patches
+        patches = self.patches(view)
         most = min(MEMORY_IMAGES, n_rows or len(patches))
         if self.aligned:
             images = patches[_different(patches, most, random)]
-            places = images.flatten(2).permute(2, 1, 0)  # (h * w, K, n)
-            self.centre = places.mean(dim=2, keepdim=True)
-            self.bank = (places - self.centre).half().contiguous()
-            self.usual = _usual(self._distances(images, among=True))
+            self.centre = images.flatten(2).mean(dim=0).T.unsqueeze(2)  # (h * w, K, 1)
+            some = _some(images, USUAL_IMAGES, random)
+            self.bank, self.unit = _rounded(self._centred(some), 2)
+            self.usual = _usual(self._distances(some, among=True))
+            self.bank, self.unit = _rounded(self._centred(images), 2)
         else:
             rows = _some(patches, most, random).movedim(1, -1).flatten(0, 2)
-            self.bank = _some(rows, self.memory_size, random).half()
+            self.bank, self.unit = _rounded(_some(rows, self.memory_size, random), 0)
             self.centre = rows.new_zeros(1, rows.shape[1], 1)
             self.usual = rows.new_ones(1, 1)
 
+    def _centred(self, images: Tensor) -> Tensor:
+        """Return patches (h * w, K, n) of images, without the mean of each place."""
+        return (images.flatten(2).permute(2, 1, 0) - self.centre).contiguous()
+
     def map(self, view: View) -> Tensor:
         """Return relative distances (B, h, w)."""
-        patches = view.patches
+        patches = self.patches(view)
         if self.bank.ndim == 3:
             found = self._distances(patches)
         else:
             rows = patches.movedim(1, -1)
-            distances, _ = nearest(rows.flatten(1, 2), self.bank.float(), 1, spare=0)
+            distances, _ = nearest(rows.flatten(1, 2), self.bank * self.unit, 1, spare=0)
             found = distances.unflatten(1, rows.shape[1:3])[..., 0]
         return found / self.usual
 
@@ -94,7 +106,7 @@ class BackboneMemory(PatchHead):
         `USUAL_SHARE` of the other images.
         """
         # relative to the mean of each place, since products of large numbers have large errors
-        bank, centre = self.bank.float(), self.centre.transpose(1, 2)
+        bank, centre = self.bank * self.unit, self.centre.transpose(1, 2)
         norms = bank.square().sum(dim=1, keepdim=True)  # (h * w, 1, n)
         rows = patches.movedim(1, -1)  # (n, h, w, K)
         size = rows.shape[1], rows.shape[2]
@@ -137,7 +149,7 @@ class BackboneGaussian(PatchHead):
 
     def fit(self, view: View, random: np.random.Generator, n_rows: int | None = None) -> None:
         """Fit means (K, h, w) and whitening matrices (h * w, K, K), or a single one."""
-        patches = view.patches
+        patches = self.patches(view)
         n, n_features = patches.shape[:2]
         if self.aligned:
             self.mean = patches.mean(dim=0)
@@ -153,10 +165,23 @@ class BackboneGaussian(PatchHead):
 
     def map(self, view: View) -> Tensor:
         """Return distances (B, h, w)."""
-        patches = view.patches
+        patches = self.patches(view)
         rows = (patches - self.mean).flatten(2).permute(2, 0, 1)  # (h * w, B, K)
         found = torch.matmul(rows, self.whitening.float()).square().mean(dim=2).sqrt()
         return found.T.unflatten(1, patches.shape[2:])
+
+
+class BackboneDetails(BackboneGaussian):
+    """Mahalanobis distance of each patch in a backbone's fine features, for thin or small defects.
+
+    Otherwise as `BackboneGaussian`.
+    """
+
+    share, weight, heat_weight = 0.003, 1.2, 2.0
+
+    def patches(self, view: View) -> Tensor:
+        """Return the fine patches (B, K, h, w)."""
+        return view.fine_patches
 
 
 class BackboneResidual(MapHead):
@@ -223,6 +248,12 @@ def _different(patches: Tensor, most: int, random: np.random.Generator) -> Tenso
         apart = apart.minimum((rows - rows[chosen[-1]]).square().sum(dim=1))
         chosen.append(int(apart.argmax()))
     return torch.tensor(sorted(chosen), device=patches.device)
+
+
+def _rounded(values: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Return values as integers of 8 bits along a dimension, and their unit."""
+    unit = (values.abs().amax(dim=dim, keepdim=True) / INTEGERS).clamp(min=SMALLEST)
+    return (values / unit).round().to(torch.int8), unit
 
 
 def _usual(distances: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from augan._callers import caller_level
 from augan.exceptions import CalibrationWarning, DataError, ParameterError, shown
 
 DEFAULT_FPR = 0.05  # default of the detectors' parameter target_fpr
+PIXEL_RATES = np.logspace(0, -6, 61)  # shares of pixels whose thresholds a model stores
 
 
 def check_rate(rate: Any, name: str = "target_fpr") -> float:
@@ -26,6 +27,25 @@ def check_rate(rate: Any, name: str = "target_fpr") -> float:
     if not is_number or not 0 < float(rate) < 1:
         raise ParameterError(f"{name}={shown(rate)}: must be a number above 0, below 1")
     return float(rate)
+
+
+def pixel_threshold(thresholds: Any, pixel_fpr: Any) -> float:
+    """Return the heat that a share of the pixels of normal images exceed.
+
+    Parameters
+    ----------
+    thresholds : array-like of shape (61,)
+        Heat that the shares `PIXEL_RATES` exceed.
+    pixel_fpr : float
+        The share, above 0 and below 1; less than 1e-6 is taken as 1e-6.
+
+    Raises
+    ------
+    ParameterError
+        If it is not above 0 and below 1.
+    """
+    rate = max(check_rate(pixel_fpr, "pixel_fpr"), PIXEL_RATES[-1])
+    return float(np.interp(-np.log(rate), -np.log(PIXEL_RATES), np.asarray(thresholds)))
 
 
 def check_one_limit(contamination: Any, target_fpr: Any) -> None:

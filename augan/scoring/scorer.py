@@ -13,6 +13,7 @@ from augan.networks import Networks, PretextNetwork
 from augan.scoring.calibration import Conformal, Fusion, NegativeLogP, fuse
 from augan.scoring.cross_fitting import (
     CrossFitting,
+    by_fold,
     folds_of,
     with_patches,
     without_suspicious,
@@ -20,11 +21,13 @@ from augan.scoring.cross_fitting import (
 from augan.scoring.explainer import Explainer
 from augan.scoring.head import Head
 from augan.scoring.heads import fit_heads, heads_in, score_heads
-from augan.scoring.maps import CoarseMemory, Heatmap, MapHead, NeighbourMap, ResidualMap
+from augan.scoring.heatmap import PIXEL_IMAGES, Heatmap, PixelDeviation
+from augan.scoring.maps import MapHead, NeighbourMap, ResidualMap
 from augan.scoring.neighbours import DataNeighbours
 from augan.scoring.paper import PAPER_PARTS, PaperScore
+from augan.scoring.patches import PatchHead
 from augan.scoring.view import MAX_BATCH, Encoder, View, fits
-from augan.training.rows import LazyRows, TrainingRows
+from augan.training.rows import LazyRows, TrainingRows, at_most
 
 FIT_ROWS = 10_000  # training rows, at most, that the heads are fitted to
 FIT_MAPS = 256  # images, at most, whose maps calibrate the heatmap
@@ -84,7 +87,8 @@ class AnomalyScorer(nn.Module):
 
     def _explainer(self, owners: tuple[Tensor, Tensor] | None) -> Heatmap | Explainer:
         if owners is None:
-            return Heatmap()
+            weights = [head.heat_weight for head in self._map_heads()]
+            return Heatmap(weights, None if self.backbone is None else PixelDeviation())
         encoded, standard = owners
         kinds = [encoded if self.has_generator else standard]
         kinds += [standard] * (self.pretext is not None)
@@ -100,13 +104,11 @@ class AnomalyScorer(nn.Module):
         self.device = device
         for part in (self.generator, self.critic, self.inversion, self.heads, self.scale):
             part.to(device)
-        for network in (self.pretext, self.restoration, self.backbone):
+        for network in (self.pretext, self.restoration, self.backbone, self.own_closest):
             if network is not None:
                 network.to(device)
         if self.columns is not None:
             self.columns.place(device)
-        if self.own_closest is not None:
-            self.own_closest.to(device)
         self.explainer.to(device)
         return self
 
@@ -138,7 +140,9 @@ class AnomalyScorer(nn.Module):
         `pretext` and `encoder` replace the scorer's own pretext network and encoding.
         """
         codec = encoder or self.codec
-        if fits(raw, MAX_BATCH):
+        if isinstance(raw, LazyRows) and "x" in raw.known:
+            encoded, standard = raw.known["x"], raw.known["standard"]
+        elif fits(raw, MAX_BATCH):
             encoded, standard = codec(raw)
         else:
             parts = [codec(batch) for batch in raw.split(MAX_BATCH)]
@@ -191,15 +195,15 @@ class AnomalyScorer(nn.Module):
         """
         rows = rows[_to_fit_and_calibrate(rows.folds, n_calibration, random)]
         if self.backbone is not None:
-            rows = with_patches(rows, self.view, self.backbone, self.heads, random)
-        crossed = CrossFitting(self.view, members, random)
+            rows = with_patches(rows, self.view, self.backbone, list(self.modules()), random)
+        crossed = CrossFitting(self.view, members, random, {} if self.backbone else None)
         if self.heads and trim > 0:
             rows = without_suspicious(
                 rows, trim, lambda kept, chosen: self._cross_fitted_scores(crossed, kept, chosen)
             )
         once = not self.heads or any(head.needs in TRAINED_ONCE for head in heads_in(self.heads))
         calibrating = rows.held_out if once else rows.folds >= 0
-        chosen = _at_most(calibrating.nonzero()[:, 0], n_calibration, random)
+        chosen = at_most(calibrating.nonzero()[:, 0], n_calibration, random)
         if self.heads:
             scores = self._cross_fitted_scores(crossed, rows, chosen)
             learned = rows.trusted & (rows.folds != 0) if leave_out else rows.trusted
@@ -222,7 +226,7 @@ class AnomalyScorer(nn.Module):
         residual of the reconstruction, or the difference from the nearest training images.
         """
         if isinstance(self.explainer, Heatmap):
-            heat: Tensor = self.explainer([head.map(view) for head in self._map_heads()])
+            heat: Tensor = self.explainer([head.map(view) for head in self._map_heads()], view)
             return heat
         heads = [] if self.has_generator else [self.closest]
         scaled: Tensor = self.explainer(self._differences(view, heads))
@@ -239,10 +243,14 @@ class AnomalyScorer(nn.Module):
     def _fit_explainer(self, crossed: CrossFitting, rows: TrainingRows, n_calibration: int) -> None:
         unseen = rows.trusted & rows.held_out
         unseen = unseen if unseen.any() else rows.held_out
-        chosen = _at_most(unseen.nonzero()[:, 0], n_calibration, crossed.random)
+        chosen = at_most(unseen.nonzero()[:, 0], n_calibration, crossed.random)
         if isinstance(self.explainer, Heatmap):
-            maps = crossed.maps(self._map_heads(), rows, chosen[:FIT_MAPS])
-            self.explainer.fit(maps, crossed.random)
+            chosen = by_fold(rows, chosen[:FIT_MAPS])
+            maps = crossed.maps(self._map_heads(), rows, chosen)
+            learned = (rows.trusted & ~rows.held_out).nonzero()[:, 0]
+            some = at_most(learned, PIXEL_IMAGES, crossed.random)
+            view, others = (self.view(rows.raw[part]) for part in (chosen, some))
+            self.explainer.fit(maps, view, others, crossed.random)
         else:
             heads = [] if self.has_generator else [self.closest]
             self.explainer.fit(torch.cat(crossed.each(heads, rows, chosen, self._differences)))
@@ -258,15 +266,13 @@ class AnomalyScorer(nn.Module):
         return self._fused(self.scale(parts))
 
     def _fused(self, parts: Tensor) -> Tensor:
-        return fuse(parts, parts.new_tensor(self.weights), self.fusion)
+        heads = heads_in(self.heads)
+        patches = [i for i, head in enumerate(heads) if isinstance(head, PatchHead)]
+        return fuse(parts, parts.new_tensor(self.weights), self.fusion, patches)
 
     def _map_heads(self) -> list[MapHead]:
         found = [head for head in heads_in(self.heads) if isinstance(head, MapHead)]
-        if self.backbone is not None:  # whose maps are finer
-            found = [head for head in found if not isinstance(head, CoarseMemory)]
-        if found:
-            return found
-        return [ResidualMap() if self.has_generator else NeighbourMap(self.closest)]
+        return found or [ResidualMap() if self.has_generator else NeighbourMap(self.closest)]
 
     def _differences(self, view: View, heads: Sequence[Head]) -> Tensor:
         """Return the differences that explain a row of a table, of several kinds side by side.
@@ -289,12 +295,6 @@ def _to_fit_and_calibrate(folds: Tensor, n_calibration: int, random: np.random.G
     """
     always = folds < 0
     if not always.any():
-        return _at_most(torch.arange(len(folds)), FIT_ROWS, random)
-    learned = _at_most(always.nonzero()[:, 0], FIT_ROWS, random)
-    return torch.cat([learned, _at_most((~always).nonzero()[:, 0], n_calibration, random)])
-
-
-def _at_most(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:
-    if len(rows) <= n:
-        return rows
-    return rows[torch.from_numpy(np.sort(random.choice(len(rows), n, replace=False)))]
+        return at_most(torch.arange(len(folds)), FIT_ROWS, random)
+    learned = at_most(always.nonzero()[:, 0], FIT_ROWS, random)
+    return torch.cat([learned, at_most((~always).nonzero()[:, 0], n_calibration, random)])

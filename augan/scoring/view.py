@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TypeGuard
 
@@ -19,7 +19,7 @@ Encoder = TableEncoder | ImageEncoder
 
 MAX_BATCH = 512  # rows, at most, that a network processes at once
 MAX_PIXELS = 2**21  # pixels of details, at most, that a network processes at once
-DEEP_PIXELS = 2**19  # the same of a backbone, whose maps have many channels
+DEEP_PIXELS = 2**18  # the same of a backbone, whose maps have many channels
 
 
 class View:
@@ -53,9 +53,11 @@ class View:
         Mean absolute correction of each pixel of the details by the restoration network,
         (B, h, w).
     deep, deep_restored : Tensor
-        Backbone's features (B, F, h, w) of the details, and of the restored details.
-    patches : Tensor
-        Principal components (B, K, h, w) of the backbone's features of the details.
+        Backbone's coarse features (B, F, h, w) of the details, and of the restored details.
+    patches, fine_patches : Tensor
+        Principal components (B, K, h, w) of the backbone's coarse, and fine, features.
+    pixels : Tensor
+        Images (B, C, h, w) as the backbone reads them, with pixels from -1 to 1.
     components : dict
         Leading components (B, k) of features, features without these (B, F) and the squared norms
         (B,) of the latter, by the head that computed them.
@@ -144,48 +146,80 @@ class View:
 
     @cached_property
     def deep(self) -> Tensor:  # noqa: D102
+        return self.features[0]
+
+    @cached_property
+    def features(self) -> tuple[Tensor, Tensor]:
+        """Backbone's coarse (B, F, h, w) and fine (B, F', h', w') features of the details."""
         assert self._backbone is not None
         return self._of_backbone(self._backbone)
 
     @cached_property
     def patches(self) -> Tensor:  # noqa: D102
-        if isinstance(self._raw, LazyRows) and self._raw.patches is not None:
-            return self._raw.patches.to(self.x.device).float()
+        return self._both_patches[0]
+
+    @cached_property
+    def fine_patches(self) -> Tensor:  # noqa: D102
+        return self._both_patches[1]
+
+    @cached_property
+    def _both_patches(self) -> tuple[Tensor, Tensor]:
+        """The patches and the fine patches."""
+        if isinstance(self._raw, LazyRows) and "patches" in self._raw.known:
+            coarse, fine = (self._raw.known[name] for name in ("patches", "fine_patches"))
+            return coarse.to(self.x.device).float(), fine.to(self.x.device).float()
         assert self._backbone is not None
         return self._of_backbone(self._backbone.patches)
+
+    @cached_property
+    def pixels(self) -> Tensor:  # noqa: D102
+        return self._of_details(lambda images: images, pixels=True)
 
     @cached_property
     def deep_restored(self) -> Tensor:  # noqa: D102
         network, backbone = self._restoration, self._backbone
         assert network is not None and backbone is not None
-        return self._of_details(lambda images: backbone(images + network.correction(images)))
+        return self._of_details(lambda images: backbone(images + network.correction(images))[0])
 
     @cached_property
     def coarse(self) -> Tensor:  # noqa: D102
         return self.as_image(self.standard)
+
+    def pixel_batches(self, n: int) -> Iterator[Tensor]:
+        """Yield `pixels` of the batch, `n` images at a time."""
+        assert self._raw is not None
+        read, _ = self._reader(True, MAX_PIXELS)
+        for part in self._raw.split(n):
+            yield read(part)
 
     def as_image(self, pixels: Tensor) -> Tensor:
         """Return pixels (B, C, h, w) in the order of standardised images (B, S)."""
         assert isinstance(self._codec, ImageEncoder)
         return pixels.unflatten(1, self._codec.pooled)
 
-    def _of_backbone(self, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return a function of the pixels or details that the backbone reads."""
-        assert self._backbone is not None
-        return self._of_details(function, pixels=self._backbone.reads_pixels, most=DEEP_PIXELS)
+    def _of_backbone(
+        self, function: Callable[[Tensor], tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """Return both results of a function of the pixels or details that the backbone reads."""
+        assert self._raw is not None and self._backbone is not None
+        read, size = self._reader(self._backbone.reads_pixels, DEEP_PIXELS)
+        if fits(self._raw, size):
+            return function(read(self._raw))
+        parts = [function(read(batch)) for batch in self._raw.split(size)]
+        return torch.cat([one for one, _ in parts]), torch.cat([other for _, other in parts])
 
-    def _of_details(
-        self,
-        function: Callable[[Tensor], Tensor],
-        *,
-        pixels: bool = False,
-        most: int = MAX_PIXELS,
-    ) -> Tensor:
-        assert isinstance(self._codec, ImageEncoder) and self._raw is not None
+    def _of_details(self, function: Callable[[Tensor], Tensor], *, pixels: bool = False) -> Tensor:
+        assert self._raw is not None
+        read, size = self._reader(pixels, MAX_PIXELS)
+        return _in_batches(lambda batch: function(read(batch)), self._raw, size)
+
+    def _reader(self, pixels: bool, most: int) -> tuple[Callable[[Tensor], Tensor], int]:
+        """Return what reads pixels or details of raw images, and how many have `most` pixels."""
+        assert isinstance(self._codec, ImageEncoder)
         codec, device = self._codec, self.x.device
         read = codec.detailed_pixels if pixels else codec.detail
-        at_once = max(1, most // (codec.detailed[0] * codec.detailed[1]))
-        return _in_batches(lambda batch: function(read(batch).to(device)), self._raw, at_once)
+        size = max(1, most // (codec.detailed[0] * codec.detailed[1]))
+        return lambda batch: read(batch).to(device), size
 
 
 def fits(rows: Tensor | LazyRows, size: int) -> TypeGuard[Tensor]:

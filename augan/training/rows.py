@@ -20,23 +20,23 @@ MIN_HELD_OUT = 64  # held-out rows of a class; smaller classes have none
 class LazyRows:
     """A selection of rows of a tensor that may be larger than memory; copied in batches.
 
-    `patches` (n, K, h, w) are what a backbone reads of the selected images, if it is known.
+    `known` are tensors (n, ...) that have been computed of the selected rows, by name.
     """
 
     def __init__(
-        self, rows: Tensor, index: Tensor | None = None, patches: Tensor | None = None
+        self, rows: Tensor, index: Tensor | None = None, known: dict[str, Tensor] | None = None
     ) -> None:
         self.rows = rows
         self.index = torch.arange(len(rows)) if index is None else index
-        self.patches = patches
+        self.known = known or {}
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, chosen: Tensor) -> LazyRows:
         """Return a selection of these rows, without a copy."""
-        patches = None if self.patches is None else self.patches[chosen]
-        return LazyRows(self.rows, self.index[chosen], patches)
+        known = {name: values[chosen] for name, values in self.known.items()}
+        return LazyRows(self.rows, self.index[chosen], known)
 
     def first(self, n: int) -> Tensor:
         """Return the first rows, at most `n`."""
@@ -152,3 +152,10 @@ def split_held_out(labels: np.ndarray, share: float, seed: int) -> Tensor:
         if n >= MIN_HELD_OUT or label == largest:
             held_out[rows[: max(1, min(n, len(rows) - 1))]] = True
     return torch.from_numpy(held_out)
+
+
+def at_most(rows: Tensor, n: int, random: np.random.Generator) -> Tensor:
+    """Return rows (m,), or a random sample of `n` of them, in order."""
+    if len(rows) <= n:
+        return rows
+    return rows[torch.from_numpy(np.sort(random.choice(len(rows), n, replace=False)))]

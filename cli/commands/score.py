@@ -79,6 +79,14 @@ RawHeatFormat = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+PixelFpr = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of the pixels of good images that may be in regions, 0 to 1.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Ids = Annotated[
     list[str] | None,
     typer.Option(
@@ -119,6 +127,7 @@ def score(
     heatmaps: Heatmaps = None,
     raw_heat: RawHeat = None,
     raw_heat_format: RawHeatFormat = None,
+    pixel_fpr: PixelFpr = None,
     json_lines: JsonLines = False,
     device: ModelDevice = None,
     threads: Threads = None,
@@ -140,7 +149,7 @@ def score(
         set_threads(threads, model=model)
         estimator = load_scorer(model, device, threads)
         limit = flag_limit(estimator, fpr, threshold)
-        outputs = HeatOutputs(heatmaps, raw_heat, raw_heat_format)
+        outputs = HeatOutputs(heatmaps, raw_heat, raw_heat_format, pixel_fpr)
         outputs.check(model, estimator, data)
         context = model_context(estimator, model)
         options = as_trained(options, context, model, estimator)

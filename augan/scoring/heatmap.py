@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -20,13 +19,13 @@ FITTED_PIXELS = 200_000  # pixels, at most, that the scale of the maps is fitted
 LIMIT_RATE = 0.001  # share of the pixels of normal images above the limits of maps and pixels
 PIXEL_IMAGES = 128  # images, at most, that the usual pixels are learned from
 AT_ONCE = 16  # images whose pixels are compared at once
-FINEST = 3  # side of the window whose mean is taken out of the finest band
-SCALES = (4, 16)  # sides, in pixels, of the squares whose means are the coarser bands
+FINEST = 3  # side of the window that pixels are smoothed over
+SURROUNDINGS = 16  # side of the squares whose means are the light around a pixel
 VARIANCE_SMOOTHING = 5  # side of the window that variances of pixels are averaged over
 RIDGE = 0.1  # share of a band's mean variance that is added to its variances
 LEAST_VARIANCE = 5e-6  # of pixels from -1 to 1: rounding to 256 levels
 SMALLEST = 1e-6  # of the limits
-UNSEEN = 0.55  # largest heat, in limits, of a place whose pixels are as usual
+UNSEEN = 0.6  # largest heat, in limits, of a place whose pixels are as usual
 SEEN = 0.6  # heat, in limits, that unusual pixels add to it
 EXPLAINED = 0.7  # share of `UNSEEN` that very unusual pixels take from the others around them
 RELATIVE = 0.5  # of the most unusual pixel nearby: p is in units of it, if that is above 1
@@ -112,7 +111,7 @@ class Heatmap(FittedModule):
 class PixelDeviation(FittedModule):
     """Root mean square of an image's deviations, in several bands of detail, at each pixel.
 
-    Bands are differences of means over larger and larger neighbourhoods. Of images that lie alike
+    Bands are differences of pixels, and of means over them. Of images that lie alike
     (`aligned`), each place has a mean and a deviation of its own, otherwise all have the same.
     """
 
@@ -125,7 +124,7 @@ class PixelDeviation(FittedModule):
         self.add_buffers("mean", "scale", dtype=torch.float16)
 
     def fit(self, batches: Iterator[Tensor]) -> None:
-        """Fit means and deviations (4 * C, h, w) to batches of images (n, C, h, w)."""
+        """Fit means and deviations (3 * C, h, w) to batches of images (n, C, h, w)."""
         n, total, squares = 0, torch.zeros(()), torch.zeros(())
         for images in batches:
             bands = _bands(images)
@@ -146,14 +145,16 @@ class PixelDeviation(FittedModule):
 
 
 def _bands(images: Tensor) -> Tensor:
-    """Return bands of detail (n, 4 * C, h, w) of images, the finest first."""
+    """Return bands of detail (n, 3 * C, h, w) of images.
+
+    The smoothed pixels relative to the image's mean, what smoothing takes out, and the smoothed
+    pixels relative to the mean around them, whatever the light.
+    """
+    smooth, mean = blurred(images, FINEST), images.mean(dim=(2, 3), keepdim=True)
+    small = F.avg_pool2d(images, SURROUNDINGS, ceil_mode=True)
     size = images.shape[2:]
-    means = [images, blurred(images, FINEST)]
-    for side in SCALES:
-        small = F.avg_pool2d(images, side, ceil_mode=True)
-        means.append(F.interpolate(small, size=size, mode="bilinear", align_corners=False))
-    means.append(images.mean(dim=(2, 3), keepdim=True))
-    return torch.cat([fine - coarse for fine, coarse in pairwise(means)], dim=1)
+    around = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
+    return torch.cat([smooth - mean, images - smooth, smooth - around], dim=1)
 
 
 def _one_size(maps: Sequence[Tensor]) -> list[Tensor]:

@@ -80,7 +80,7 @@ def distinct(known: Sequence[str], *, empty: bool = False, auto: bool = False) -
         named = all(isinstance(name, str) and name in known for name in value)
         return named and len(set(value)) == len(value)
 
-    names = "distinct names out of " + ", ".join(map(repr, known))
+    names = "a subset of " + ", ".join(map(repr, known))
     return Check(holds, f"'auto' or {names}" if auto else names)
 
 

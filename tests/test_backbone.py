@@ -76,7 +76,7 @@ def test_its_heads_join_the_others_and_find_a_defect(detector: FAnoGAN) -> None:
     good, bad = crops(8, 1), crops(8, 2)
     bad[:, 20:50, 30:44] = (255, 0, 0)
     parts = detector.score_parts(np.concatenate([good, bad]))
-    names = ["backbone_memory", "backbone_gaussian", "backbone_details", "image_neighbors"]
+    names = ["backbone_memory", "backbone_gaussian", "backbone_fine", "image_neighbors"]
     assert list(parts) == [*names, "detail_restoration"]
     memory = parts["backbone_memory"].to_numpy()
     assert roc_auc_score(np.repeat([0, 1], 8), memory) > 0.9  # it remembers half of the images
@@ -103,7 +103,7 @@ def test_small_images_are_compared_too_if_asked(weights: Path) -> None:
     detector = FAnoGAN(**given).fit(images)
     names = ["transforms", "pretext_neighbors", "data_neighbors"]
     found = list(detector.score_parts(images[:3]))
-    assert found == [*names, "backbone_memory", "backbone_gaussian", "backbone_details"]
+    assert found == [*names, "backbone_memory", "backbone_gaussian", "backbone_fine"]
     assert detector.networks_.restoration is None
 
 

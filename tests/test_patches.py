@@ -13,7 +13,7 @@ from torch import Tensor
 from augan.scoring.maps import blurred
 from augan.scoring.patches import (
     FLOOR,
-    BackboneDetails,
+    BackboneFine,
     BackboneGaussian,
     BackboneMemory,
     are_aligned,
@@ -89,9 +89,8 @@ def test_usual_distances_are_those_between_training_images() -> None:
     assert torch.allclose(head.usual, blurred(expected[None], 5)[0], rtol=1e-2)
 
 
-def test_the_memory_has_images_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_has_images_that_differ() -> None:
     """Most images are copies of five; a random sample would hold hardly any other."""
-    monkeypatch.setattr("augan.scoring.patches.MEMORY_IMAGES", 128)
     random = torch.Generator().manual_seed(0)
     kinds = images(140, 0)
     copies = kinds[torch.randint(5, (600,), generator=random)]
@@ -149,6 +148,6 @@ def test_few_or_equal_images_are_enough(head: Any, n: int) -> None:
 def test_details_are_the_fine_patches() -> None:
     """Fine patches are twice the others here, which Mahalanobis distances do not depend on."""
     train, rows = images(40, 0), images(3, 1)
-    coarse, fine = fitted(BackboneGaussian(), train), fitted(BackboneDetails(), train)
+    coarse, fine = fitted(BackboneGaussian(), train), fitted(BackboneFine(), train)
     assert torch.allclose(fine.mean, 2 * coarse.mean)
     assert torch.allclose(fine.map(view_of(rows)), coarse.map(view_of(rows)), rtol=1e-3)

@@ -87,7 +87,7 @@ def test_the_heads_are_those_of_photographs(plain: FAnoGAN, pretrained: FAnoGAN)
     assert list(plain.score_parts(crops(3, 1))) == names
     assert plain.codec_.standardize and plain.codec_.resized == (32, 29)
     assert plain.networks_.pretext is None and plain.networks_.backbone is None
-    names = ["backbone_memory", "backbone_gaussian", "backbone_details", "image_neighbors"]
+    names = ["backbone_memory", "backbone_gaussian", "backbone_fine", "image_neighbors"]
     assert list(pretrained.score_parts(crops(3, 1))) == names
     assert pretrained.networks_.backbone.name == "efficientnet_lite0"
     assert pretrained.networks_.restoration is None and len(pretrained.history_) == 0

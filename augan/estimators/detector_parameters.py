@@ -223,7 +223,7 @@ class DetectorParameters(CommonParameters):
         weights are installed as packages, or a torchvision ResNet ("resnet18",
         "wide_resnet50_2" ...), whose weights are downloaded. Its features are read by the heads
         "backbone_memory" (distances to patches of training images; PatchCore, Roth 2022),
-        "backbone_gaussian" (Mahalanobis distances; PaDiM, Defard 2021) and "backbone_details"
+        "backbone_gaussian" (Mahalanobis distances; PaDiM, Defard 2021) and "backbone_fine"
         (these in finer features): of parts that lie alike at each place, otherwise anywhere.
         "backbone_residual" is the change of the features when the restoration network restores a
         patch. "auto" is "efficientnet_lite0" for images larger than 64 pixels, else None. The model

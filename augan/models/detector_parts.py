@@ -28,7 +28,7 @@ from augan.scoring.neighbours import DataNeighbours, QuantileNeighbours
 from augan.scoring.paper import AnoGANScore, FAnoGANScore
 from augan.scoring.scorer import AnomalyScorer
 
-COARSE_WEIGHT = 0.5  # of `image_neighbors` beside a backbone: of new parts it says little
+COARSE_WEIGHT = 0.6  # of `image_neighbors` beside a backbone: of new parts it says little
 QUANTILE_SHARE = 0.25  # of `memory_size`, for `quantile_neighbors`, which more rows hardly help
 
 

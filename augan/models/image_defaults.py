@@ -35,7 +35,7 @@ PHOTOGRAPH = {
 }
 PHOTOGRAPH_BACKBONE = "efficientnet_lite0"
 WITH_BACKBONE = {  # photographs
-    "heads": ("backbone_memory", "backbone_gaussian", "backbone_details", "image_neighbors"),
+    "heads": ("backbone_memory", "backbone_gaussian", "backbone_fine", "image_neighbors"),
     "fusion": "mean",
 }
 DETAIL_PIXELS = 320**2  # of the details that a backbone reads, by default

@@ -29,7 +29,7 @@ from augan.scoring.neighbours import (
     RepairNeighbours,
 )
 from augan.scoring.patches import (
-    BackboneDetails,
+    BackboneFine,
     BackboneGaussian,
     BackboneMemory,
     BackboneResidual,
@@ -135,7 +135,7 @@ HEADS: dict[str, type[Head]] = {
     "detail_restoration": DetailRestoration,
     "backbone_memory": BackboneMemory,
     "backbone_gaussian": BackboneGaussian,
-    "backbone_details": BackboneDetails,
+    "backbone_fine": BackboneFine,
     "backbone_residual": BackboneResidual,
 }
 TABLE_HEADS = (  # for tables only
@@ -143,7 +143,7 @@ TABLE_HEADS = (  # for tables only
     *("quantile_mahalanobis", "quantile_neighbors"),
 )
 BACKBONE_HEADS = (
-    *("backbone_memory", "backbone_gaussian", "backbone_details"),
+    *("backbone_memory", "backbone_gaussian", "backbone_fine"),
     "backbone_residual",
 )
 IMAGE_HEADS = (  # for images only

@@ -54,7 +54,7 @@ class Heatmap(FittedModule):
     """
 
     thresholds: Tensor  # of pixels, see `PIXEL_RATES`
-    limits: Tensor  # c, the median deviation of pixels, and p above it
+    limits: Tensor  # of c; the median deviation of pixels, and the limit above it
 
     def __init__(self, weights: Sequence[float], pixels: PixelDeviation | None = None) -> None:
         super().__init__()

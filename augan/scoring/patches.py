@@ -13,8 +13,7 @@ from augan.scoring.maps import SMOOTHING, MapHead, blurred
 from augan.scoring.nearest import nearest
 from augan.scoring.view import View
 
-MEMORY_IMAGES = 512  # training images, at most, whose patches are remembered place by place
-USUAL_IMAGES = 128  # of these, at most, whose distances tell what is usual
+MEMORY_IMAGES = 128  # training images, at most, whose patches are remembered place by place
 COMPARED_SIDE = 6  # largest side of the maps by which different images are found
 ALIKE = 0.87  # largest ratio of distances at the same place, relative to shifted images
 USUAL_SHARE = 0.05  # of the images, those nearest, whose mean distance is usual at a place
@@ -74,19 +73,14 @@ class BackboneMemory(PatchHead):
         if self.aligned:
             images = patches[_different(patches, most, random)]
             self.centre = images.flatten(2).mean(dim=0).T.unsqueeze(2)  # (h * w, K, 1)
-            some = _some(images, USUAL_IMAGES, random)
-            self.bank, self.unit = _rounded(self._centred(some), 2)
-            self.usual = _usual(self._distances(some, among=True))
-            self.bank, self.unit = _rounded(self._centred(images), 2)
+            places = images.flatten(2).permute(2, 1, 0) - self.centre
+            self.bank, self.unit = _rounded(places.contiguous(), 2)
+            self.usual = _usual(self._distances(images, among=True))
         else:
             rows = _some(patches, most, random).movedim(1, -1).flatten(0, 2)
             self.bank, self.unit = _rounded(_some(rows, self.memory_size, random), 0)
             self.centre = rows.new_zeros(1, rows.shape[1], 1)
             self.usual = rows.new_ones(1, 1)
-
-    def _centred(self, images: Tensor) -> Tensor:
-        """Return patches (h * w, K, n) of images, without the mean of each place."""
-        return (images.flatten(2).permute(2, 1, 0) - self.centre).contiguous()
 
     def map(self, view: View) -> Tensor:
         """Return relative distances (B, h, w)."""
@@ -171,7 +165,7 @@ class BackboneGaussian(PatchHead):
         return found.T.unflatten(1, patches.shape[2:])
 
 
-class BackboneDetails(BackboneGaussian):
+class BackboneFine(BackboneGaussian):
     """Mahalanobis distance of each patch in a backbone's fine features, for thin or small defects.
 
     Otherwise as `BackboneGaussian`.

@@ -101,7 +101,7 @@ class Heatmap(FittedModule):
         """Return heat (B, h, w) limited by the deviations (B, H, W) of pixels."""
         coarse = _resized(heat, deviation.shape[1:]) / self.limits[0]
         unusual = ((deviation - self.limits[1]) / self.limits[2]).clamp(min=0)
-        near = F.max_pool2d(unusual[:, None], REACH, 1, REACH // 2)[:, 0]
+        near = _highest_nearby(unusual)
         explained = (near - 1).clamp(0, 1)
         unusual = unusual / (RELATIVE * near).clamp(min=1)
         bounded = coarse.minimum(UNSEEN * (1 - EXPLAINED * explained) + SEEN * unusual)
@@ -155,6 +155,12 @@ def _bands(images: Tensor) -> Tensor:
     size = images.shape[2:]
     around = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
     return torch.cat([smooth - mean, images - smooth, smooth - around], dim=1)
+
+
+def _highest_nearby(maps: Tensor) -> Tensor:
+    """Return the highest value in a window around each place of maps (n, h, w)."""
+    rows = F.max_pool2d(maps[:, None], (REACH, 1), 1, (REACH // 2, 0))
+    return F.max_pool2d(rows, (1, REACH), 1, (0, REACH // 2))[:, 0]
 
 
 def _one_size(maps: Sequence[Tensor]) -> list[Tensor]:

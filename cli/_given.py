@@ -92,9 +92,10 @@ def given_data(paths: Sequence[Path], estimator: Any, model: Path, *, skip_bad: 
         image; for several paths and a model of tables.
     """
     from augan.exceptions import DataError
+    from augan.io.image_files import is_pattern, matching_images
 
     is_table_model = estimator.codec_.kind == "table"
-    if len(paths) == 1 and (is_table_model or not _is_pattern(paths[0])):
+    if len(paths) == 1 and (is_table_model or not is_pattern(paths[0])):
         return Given(paths[0])
     if is_table_model:
         raise DataError(
@@ -103,34 +104,14 @@ def given_data(paths: Sequence[Path], estimator: Any, model: Path, *, skip_bad: 
         )
     found: dict[str, str] = {}
     for path in paths:
-        if _is_pattern(path):
-            names = _matches(path)
+        if is_pattern(path):
+            names = matching_images(path)
         else:
             _check_image(path, skip_bad=skip_bad)
             names = [str(path)]
         for name in names:
             found.setdefault(os.path.abspath(name), name)
     return Given(paths[0], list(found.values()))
-
-
-def _is_pattern(path: Path) -> bool:
-    """Whether a path that does not exist has the marks of a pattern."""
-    return not os.path.lexists(path) and any(mark in str(path) for mark in "*?[")
-
-
-def _matches(pattern: Path) -> list[str]:
-    """Return the images that match a pattern, sorted."""
-    import glob
-
-    from augan.exceptions import DataError
-    from augan.io.decoding import ENDINGS
-    from augan.io.image_files import is_image_name
-
-    names = sorted(glob.glob(str(pattern), recursive=True))
-    images = [name for name in names if is_image_name(Path(name)) and not os.path.isdir(name)]
-    if not images:
-        raise DataError(f"{pattern}: no image ({', '.join(ENDINGS)}) matches this pattern")
-    return images
 
 
 def _check_image(path: Path, *, skip_bad: bool) -> None:

@@ -102,14 +102,8 @@ def test_arrays_are_told_of_and_the_logger_is_told_in_python(
     )
 
 
-def test_tiles_are_advised_where_detectors_have_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_option_that_keeps_the_size_is_named() -> None:
     images = np.random.default_rng(0).integers(0, 256, (12, 100, 300), dtype=np.uint8)
     detector = FAnoGAN(backbone=None, restoration_steps=2, n_folds=2, width=8).fit(images)
-    monkeypatch.setattr(FAnoGAN, "get_params", lambda self, deep=True: {"tile_size": None})
-    said = _reduction(detector, (1000, 3000))
-    assert said is not None and said.endswith("be seen; --set tile_size=512 keeps their size")
-    monkeypatch.setattr(FAnoGAN, "get_params", lambda self, deep=True: {})
     said = _reduction(detector, (1000, 3000))
     assert said is not None and "; --set detail_size=3000 keeps their size" in said

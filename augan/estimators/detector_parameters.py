@@ -85,8 +85,9 @@ class DetectorParameters(CommonParameters):
         Each head is -log p, where p is the share of held-out normal rows with a higher score, so
         that the mean is Fisher's combination. Heads that compare rows or pixels themselves
         have a weight of a half (data_neighbors of one, where the `contamination` of a table is
-        given), those that depend on the inversion (residuals, latent) of a third.
-        "auto" is "top2" for images larger than 64 pixels, else "mean".""",
+        given), those that depend on the inversion (residuals, latent) of a third. Heads of patches
+        ("backbone_...") count as one, the highest. "auto" is "top2" without a backbone for images
+        larger than 64 pixels, else "mean".""",
     )
     n_neighbors: str | int = parameter(
         "auto",

@@ -194,8 +194,8 @@ class GeneratingDetector(SamplingDetector):
             scorer=self.scorer_,
             chunk=self.model_.config.chunk,
             threshold=self.threshold_,
-            pixel_thresholds=heat,
             pixel_threshold=self.pixel_threshold_ if self.model_.is_image else None,
+            pixel_thresholds=heat,
             assess=self.assess,
             latents=self.model_.latents,
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from pathlib import Path
 
+from augan.exceptions import DataError
 from augan.io.decoding import ENDINGS
 from augan.io.walking import files_below
 
+PATTERN = "*?["  # marks of a glob pattern
 MASK_FOLDERS = (  # folders of masks, not of a class
     *("masks", "ground_truth", "groundtruth", "ground-truth", "ground truth", "gt"),
 )
@@ -18,6 +22,26 @@ BESIDE = re.compile(r"(.+?)(_mask|-mask|_gt)([ _.-]?\d+)?", re.IGNORECASE)  # a 
 def image_root(path: Path) -> Path:
     """Return the folder that image names are relative to: `path`, or the parent of one image."""
     return path if path.is_dir() else path.parent
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path that does not exist has the marks of a glob pattern."""
+    return not os.path.lexists(path) and any(mark in str(path) for mark in PATTERN)
+
+
+def matching_images(pattern: Path) -> list[str]:
+    """Return the images that match a pattern, sorted.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    names = sorted(glob.glob(str(pattern), recursive=True))
+    images = [name for name in names if is_image_name(Path(name)) and not os.path.isdir(name)]
+    if not images:
+        raise DataError(f"{pattern}: no image ({', '.join(ENDINGS)}) matches this pattern")
+    return images
 
 
 def is_mvtec(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import warnings
 from collections.abc import Sequence
@@ -16,15 +15,14 @@ from PIL import Image
 from augan._callers import caller_level
 from augan._files import check_file
 from augan.exceptions import DataError, DataWarning, ParameterError, shown
-from augan.io.decoding import ENDINGS, Form
-from augan.io.image_files import is_image_name
+from augan.io.decoding import Form
+from augan.io.image_files import is_pattern, matching_images
 from augan.io.image_folder import ImageFolder
 from augan.io.image_list import ImageList
 from augan.io.image_options import MAX_PIXELS, ImageOptions
 from augan.io.loaded_image import LoadedImage, loaded_image
 
 READ_AT = 512  # default of the longest side, in pixels
-PATTERN = "*?["  # marks of a glob pattern
 
 
 def read_images(
@@ -171,12 +169,8 @@ def _is_one_image(array: NDArray[Any]) -> bool:
 
 def _at_path(path: Path, options: ImageOptions, *, training: bool) -> ImageList:
     """Return the images of a folder, of a pattern, or one file."""
-    if not os.path.lexists(path) and any(mark in str(path) for mark in PATTERN):
-        matches = sorted(glob.glob(str(path), recursive=True))
-        names = [name for name in matches if is_image_name(Path(name)) and not os.path.isdir(name)]
-        if not names:
-            raise DataError(f"{path}: no image ({', '.join(ENDINGS)}) matches this pattern")
-        return ImageList(names, options)
+    if is_pattern(path):
+        return ImageList(matching_images(path), options)
     check_file(path, folder=True)
     folder = ImageFolder(path, options, training=training)
     if folder.masks:

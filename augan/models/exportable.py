@@ -28,10 +28,10 @@ class ScoringParts:
         Batch size of scoring.
     threshold : float
         Score above which a row is an anomaly.
-    pixel_thresholds : list of float or None
-        The same for the shares `PIXEL_RATES`.
     pixel_threshold : float or None
         Value of a heatmap above which a pixel is anomalous; None for tables.
+    pixel_thresholds : list of float or None
+        The values that shares `PIXEL_RATES` of the pixels of normal images exceed.
     assess : callable
         ``assess(X, explain=True)`` returns an `Assessment` of rows.
     latents : callable
@@ -41,8 +41,8 @@ class ScoringParts:
     scorer: AnomalyScorer
     chunk: int
     threshold: float
-    pixel_thresholds: list[float] | None
     pixel_threshold: float | None
+    pixel_thresholds: list[float] | None
     assess: Callable[..., Assessment]
     latents: Callable[[Tensor], Tensor]
 

@@ -34,8 +34,9 @@ PHOTOGRAPH = {
     "fusion": "top2",
 }
 PHOTOGRAPH_BACKBONE = "efficientnet_lite0"
+PATCH_HEADS = ("backbone_memory", "backbone_gaussian", "backbone_fine")
 WITH_BACKBONE = {  # photographs
-    "heads": ("backbone_memory", "backbone_gaussian", "backbone_fine", "image_neighbors"),
+    "heads": (*PATCH_HEADS, "image_neighbors"),
     "fusion": "mean",
 }
 DETAIL_PIXELS = 320**2  # of the details that a backbone reads, by default
@@ -90,7 +91,7 @@ def image_values(params: Mapping[str, Any], auto: Mapping[str, Any]) -> dict[str
             if not is_auto(params["restoration_steps"]):
                 values["heads"] = (*values["heads"], "detail_restoration")
         else:
-            values["heads"] = (*values["heads"], *WITH_BACKBONE["heads"][:3])
+            values["heads"] = (*values["heads"], *PATCH_HEADS)
     return values
 
 

@@ -35,8 +35,6 @@ def reduction(model: DetectorModel, original: tuple[int, int] | None = None) -> 
 
 def _read_size(model: DetectorModel, codec: ImageCodec) -> tuple[int, int]:
     """Return the height and width at which the networks read the finest details."""
-    if getattr(model.config, "tile_size", None) is not None:
-        return codec.size
     networks = model.networks
     reads_details = networks.backbone is not None or networks.restoration is not None
     return codec.detailed if reads_details else codec.resized

@@ -173,7 +173,7 @@ class View:
 
     @cached_property
     def pixels(self) -> Tensor:  # noqa: D102
-        return self._of_details(lambda images: images, pixels=True)
+        return self._of_details(lambda pixels: pixels, pixels=True)
 
     @cached_property
     def deep_restored(self) -> Tensor:  # noqa: D102
@@ -188,7 +188,7 @@ class View:
     def pixel_batches(self, n: int) -> Iterator[Tensor]:
         """Yield `pixels` of the batch, `n` images at a time."""
         assert self._raw is not None
-        read, _ = self._reader(True, MAX_PIXELS)
+        read, _ = self._reader(True)
         for part in self._raw.split(n):
             yield read(part)
 
@@ -201,24 +201,26 @@ class View:
         self, function: Callable[[Tensor], tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, Tensor]:
         """Return both results of a function of the pixels or details that the backbone reads."""
-        assert self._raw is not None and self._backbone is not None
-        read, size = self._reader(self._backbone.reads_pixels, DEEP_PIXELS)
-        if fits(self._raw, size):
-            return function(read(self._raw))
-        parts = [function(read(batch)) for batch in self._raw.split(size)]
+        assert self._backbone is not None
+        reads_pixels = self._backbone.reads_pixels
+        images = self.pixels if reads_pixels else self._of_details(lambda details: details)
+        size = max(1, DEEP_PIXELS // (images.shape[2] * images.shape[3]))
+        if fits(images, size):
+            return function(images)
+        parts = [function(batch) for batch in images.split(size)]
         return torch.cat([one for one, _ in parts]), torch.cat([other for _, other in parts])
 
     def _of_details(self, function: Callable[[Tensor], Tensor], *, pixels: bool = False) -> Tensor:
         assert self._raw is not None
-        read, size = self._reader(pixels, MAX_PIXELS)
+        read, size = self._reader(pixels)
         return _in_batches(lambda batch: function(read(batch)), self._raw, size)
 
-    def _reader(self, pixels: bool, most: int) -> tuple[Callable[[Tensor], Tensor], int]:
-        """Return what reads pixels or details of raw images, and how many have `most` pixels."""
+    def _reader(self, pixels: bool) -> tuple[Callable[[Tensor], Tensor], int]:
+        """Return what reads pixels or details of raw images, and of how many at once."""
         assert isinstance(self._codec, ImageEncoder)
         codec, device = self._codec, self.x.device
         read = codec.detailed_pixels if pixels else codec.detail
-        size = max(1, most // (codec.detailed[0] * codec.detailed[1]))
+        size = max(1, MAX_PIXELS // (codec.detailed[0] * codec.detailed[1]))
         return lambda batch: read(batch).to(device), size
 
 

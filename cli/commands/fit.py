@@ -37,7 +37,6 @@ from .._reading import reading_options
 from .._training import Asked, Training, read_training
 
 METHODS = {"f-anogan": "FAnoGAN", "anogan": "AnoGAN"}
-TILE = 512  # pixels per side of the tiles that are suggested for large photographs
 OWN = {  # parameters that the command sets itself
     "callbacks": "only from Python",
     "checkpoint": "it is kept beside --out",
@@ -212,7 +211,5 @@ def _reduction(estimator: Any, size: tuple[int, int] | None) -> str | None:
     found = reduction(estimator.model_, size)
     if found is None:
         return None
-    if estimator.get_params(deep=False).get("tile_size", "no parameter") is None:
-        return f"{found}; --set tile_size={TILE} keeps their size"
     most = max(size or estimator.codec_.size)
     return f"{found}; --set detail_size={most} keeps their size, and takes longer"
